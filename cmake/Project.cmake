@@ -1,0 +1,37 @@
+# What every part of logitfield is compiled with; kernels/ includes it too when it is configured alone.
+include_guard(GLOBAL)
+include(GNUInstallDirs)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+# x86-64-v3 (AVX2, FMA) runs on every server since 2013; `native` would break where login and compute nodes differ.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(LOGITFIELD_MARCH "x86-64-v3" CACHE STRING "value of -march, empty for the compiler's default")
+else()
+  set(LOGITFIELD_MARCH "" CACHE STRING "value of -march, empty for the compiler's default")
+endif()
+option(LOGITFIELD_SANITIZE "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+
+add_library(logitfield_build_options INTERFACE)
+target_compile_options(logitfield_build_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror>)
+if(LOGITFIELD_MARCH)
+  target_compile_options(logitfield_build_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${LOGITFIELD_MARCH}>)
+endif()
+if(LOGITFIELD_SANITIZE)
+  target_compile_options(logitfield_build_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer>)
+  target_link_options(logitfield_build_options INTERFACE -fsanitize=address,undefined)
+endif()
