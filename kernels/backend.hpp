@@ -1,0 +1,47 @@
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/block.hpp"
+#include "kernels/statistics.hpp"
+
+namespace logitfield::kernels {
+
+/// What a device must be able to do; implemented by cpu/ (and on GPUs by cuda/). All host matrices, one rank's part.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// "cpu (OpenBLAS 0.3.21, Haswell, 1 thread)"
+  virtual std::string description() const = 0;
+
+  /// Attention half of a block over hidden states [L, hidden_size] of positions 0 ... L-1: norm, projections, rotation,
+  /// causal softmax attention without an L x L matrix. Writes this shard's summand of what is added to the hidden states
+  /// into `partial` [L, hidden_size] and the heads' Q and K into `queries_keys`.
+  virtual void attention(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial,
+                         QueriesKeys& queries_keys) const = 0;
+
+  /// MLP half of a block: this shard's summand of what is added to the hidden states.
+  virtual void mlp(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden,
+                   MatrixF& partial) const = 0;
+
+  /// Root-mean-square norm of every row, times `gain`.
+  virtual MatrixF normalise(const MatrixF& hidden, const VectorF& gain, double epsilon) const = 0;
+
+  /// Adds the tokens first_token ... first_token + rows - 1 of the output matrix ([rows, hidden_size]) to the loss of
+  /// predicting targets[i] from normalised hidden state i.
+  virtual void add_loss(const MatrixF& normalised, const MatrixFRef& output_rows, Index first_token,
+                        std::span<const std::int32_t> targets, LossPart& loss) const = 0;
+
+  /// See cpu/full_field.hpp: [query head of the group][context].
+  virtual std::vector<std::vector<HeadStatistics>> full_field_statistics(
+      std::span<const MatrixFRef> queries, const MatrixFRef& keys, double scale,
+      std::span<const std::int64_t> contexts) const = 0;
+};
+
+/// The back end of that name: "auto", "cpu" or "cuda". Throws std::runtime_error saying why where it cannot be had.
+std::unique_ptr<Backend> make_backend(std::string_view name);
+
+}  // namespace logitfield::kernels

@@ -1,0 +1,70 @@
+#include "kernels/cpu/attention.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace logitfield::kernels::cpu {
+namespace {
+
+constexpr Index kQueryTile = 128, kKeyTile = 256;
+constexpr float kMasked = -std::numeric_limits<float>::infinity();
+
+/// Sets the logits that a query may not see to minus infinity; tile(r, c) is query i0 + r on key j0 + c.
+void mask(MatrixF& tile, Index i0, Index j0, Index window) {
+  for (Index r = 0; r < tile.rows(); ++r) {
+    const Index query = i0 + r, columns = tile.cols();
+    const Index first = std::clamp<Index>(query - window + 1 - j0, 0, columns);
+    const Index last = std::clamp<Index>(query + 1 - j0, 0, columns);
+    tile.row(r).head(first).setConstant(kMasked);
+    tile.row(r).tail(columns - last).setConstant(kMasked);
+  }
+}
+
+/// The softmax of the keys seen so far, not yet normalised.
+struct OnlineSoftmax {
+  VectorF max, sum;
+  MatrixF weighted;
+
+  OnlineSoftmax(Index rows, Index head_dim)
+      : max(VectorF::Constant(rows, kMasked)), sum(VectorF::Zero(rows)), weighted(MatrixF::Zero(rows, head_dim)) {}
+
+  /// Adds a tile of logits (overwritten by their weights) and the values of its keys.
+  void add(MatrixF& tile, const MatrixFRef& values) {
+    for (Index r = 0; r < tile.rows(); ++r) {
+      const float new_max = std::max(max[r], tile.row(r).maxCoeff());
+      if (new_max == kMasked) {  // every key of this tile is masked, and all before it
+        tile.row(r).setZero();
+        continue;
+      }
+      const float rescale = std::exp(max[r] - new_max);
+      tile.row(r) = (tile.row(r).array() - new_max).exp();
+      sum[r] = sum[r] * rescale + tile.row(r).sum();
+      weighted.row(r) *= rescale;
+      max[r] = new_max;
+    }
+    weighted.noalias() += tile * values;
+  }
+};
+
+}  // namespace
+
+void causal_attention(const MatrixFRef& queries, const MatrixFRef& keys, const MatrixFRef& values, float scale,
+                      std::optional<Index> window, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out) {
+  const Index length = queries.rows();
+  const Index reach = std::min(window.value_or(length), length);
+  MatrixF tile;
+  for (Index i0 = 0; i0 < length; i0 += kQueryTile) {
+    const Index rows = std::min(kQueryTile, length - i0), end = i0 + rows;
+    OnlineSoftmax softmax(rows, queries.cols());
+    const Index first_key = std::max<Index>(0, i0 - reach + 1);
+    for (Index j0 = first_key / kKeyTile * kKeyTile; j0 < end; j0 += kKeyTile) {
+      const Index columns = std::min(kKeyTile, end - j0);
+      tile.noalias() = scale * queries.middleRows(i0, rows) * keys.middleRows(j0, columns).transpose();
+      if (j0 + columns > i0 || j0 <= end - 1 - reach) mask(tile, i0, j0, reach);
+      softmax.add(tile, values.middleRows(j0, columns));
+    }
+    out.middleRows(i0, rows) = softmax.sum.cwiseInverse().asDiagonal() * softmax.weighted;
+  }
+}
+
+}  // namespace logitfield::kernels::cpu

@@ -1,0 +1,47 @@
+#include "kernels/cpu/backend.hpp"
+
+#include <cblas.h>
+#include <fmt/format.h>
+
+#include "kernels/cpu/block.hpp"
+#include "kernels/cpu/full_field.hpp"
+#include "kernels/cpu/loss.hpp"
+
+namespace logitfield::kernels::cpu {
+namespace {
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend() { openblas_set_num_threads(1); }
+
+  std::string description() const override {
+    return fmt::format("cpu ({}, {} kernels, {} thread)", openblas_get_config(), openblas_get_corename(),
+                       openblas_get_num_threads());
+  }
+  void attention(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial,
+                 QueriesKeys& queries_keys) const override {
+    attention_half(shape, weights, hidden, partial, queries_keys);
+  }
+  void mlp(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden,
+           MatrixF& partial) const override {
+    mlp_half(shape, weights, hidden, partial);
+  }
+  MatrixF normalise(const MatrixF& hidden, const VectorF& gain, double epsilon) const override {
+    return rms_norm(hidden, gain, epsilon);
+  }
+  void add_loss(const MatrixF& normalised, const MatrixFRef& output_rows, Index first_token,
+                std::span<const std::int32_t> targets, LossPart& loss) const override {
+    cpu::add_loss(normalised, output_rows, first_token, targets, loss);
+  }
+  std::vector<std::vector<HeadStatistics>> full_field_statistics(
+      std::span<const MatrixFRef> queries, const MatrixFRef& keys, double scale,
+      std::span<const std::int64_t> contexts) const override {
+    return cpu::full_field_statistics(queries, keys, scale, contexts);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend() { return std::make_unique<CpuBackend>(); }
+
+}  // namespace logitfield::kernels::cpu

@@ -1,0 +1,175 @@
+#include "kernels/cpu/full_field.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <stdexcept>
+
+#include "kernels/cpu/coherence.hpp"
+#include "kernels/cpu/direct_logits.hpp"
+#include "kernels/cpu/energies.hpp"
+#include "kernels/cpu/gram.hpp"
+#include "kernels/cpu/lapack.hpp"
+#include "kernels/share_statistics.hpp"
+#include "kernels/spectrum_statistics.hpp"
+
+namespace logitfield::kernels::cpu {
+namespace {
+
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+constexpr Index kProbes = 4;
+
+/// E = left * diag(sigma) * right^T, thin: left = query basis * core.u, right = key basis * core.vt^T.
+struct FieldSpectrum {
+  ThinFactor queries;
+  Svd core;
+};
+
+FieldSpectrum field_spectrum(const MatrixRef& queries, const KeyGeometry& geometry, double scale) {
+  FieldSpectrum out{thin_factor(queries), {}};
+  out.core = svd(scale * out.queries.r * geometry.factor.r.transpose());
+  return out;
+}
+
+/// Random Gaussian probes [L, kProbes], the same for every head of a context.
+Matrix probes(Index length) {
+  std::mt19937_64 generator(0x10617f1e1dULL);
+  std::normal_distribution<double> normal;
+  return Matrix::NullaryExpr(length, kProbes, [&] { return normal(generator); });
+}
+
+std::span<const double> as_span(const Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
+
+/// Certificate (2): the spectrum's E X beside the direct operator's, (E X)_i = s q_i . (K^T X - kbar 1^T X).
+void probe_spectrum(const MatrixRef& queries, const KeyGeometry& geometry, const FieldSpectrum& spectrum, double scale,
+                    const Matrix& x, Certificate& certificate) {
+  const Eigen::RowVectorXd mean = geometry.keys.colwise().mean();
+  const Matrix centred_products = geometry.keys.transpose() * x - mean.transpose() * x.colwise().sum();
+  const Matrix direct = scale * queries * centred_products;
+  const Vector sigma = Eigen::Map<const Vector>(spectrum.core.sigma.data(), spectrum.core.sigma.size());
+  const Matrix coefficients = sigma.asDiagonal() * (spectrum.core.vt * (geometry.factor.basis.transpose() * x));
+  const Matrix rebuilt = spectrum.queries.basis * (spectrum.core.u * coefficients);
+  const double size = direct.norm();
+  const double terms = static_cast<double>(queries.rows() + 16 * queries.cols());
+  certificate.probe_residual = (direct - rebuilt).norm() / size;
+  certificate.probe_bound = terms * kEpsilon * scale * queries.norm() * geometry.keys.norm() * x.norm() / size;
+}
+
+/// Certificate (1) and (5), whose arithmetic errs alike: quadratic forms of Gram matrices, summed.
+void check_energies(const MatrixRef& queries, const KeyGeometry& geometry, double scale, const Vector& key_energy,
+                    HeadStatistics& out) {
+  const double energy = out.spectrum.energy, route = key_energy.sum();
+  const double terms = static_cast<double>(queries.rows() + 16 * queries.cols());
+  const double product = scale * scale * queries.squaredNorm() * geometry.centred.squaredNorm();
+  out.certificate.energy_error = std::abs(energy - route) / energy;
+  out.certificate.energy_bound = terms * kEpsilon * product / energy;
+  const Vector claimed = key_energy / route * out.spectrum.stable_rank;
+  out.certificate.delocalisation_excess = (claimed - geometry.leverage).maxCoeff();
+  out.delocalisation_ratio = (claimed.array() / geometry.leverage.array().max(1e-300)).maxCoeff();
+}
+
+/// Values that are defined for every head; gap may be infinite, a zero field has no shares.
+bool statistics_finite(const HeadStatistics& s) {
+  const double values[] = {s.spectrum.energy,      s.spectrum.effective_rank, s.spectrum.participation_ratio,
+                           s.attention.max_logit,  s.attention.entropy,       s.attention.sink_first,
+                           s.coherence.coherence_raw};
+  return std::all_of(std::begin(values), std::end(values), [](double v) { return std::isfinite(v); });
+}
+
+HeadStatistics context_statistics(const MatrixRef& queries, const KeyGeometry& geometry, double scale, const Matrix& x,
+                                  const DirectMeasurement& direct) {
+  const Index length = queries.rows(), width = queries.cols();
+  const FieldSpectrum spectrum = field_spectrum(queries, geometry, scale);
+  const double noise = static_cast<double>(std::max(length, width)) * kEpsilon * scale * queries.norm() *
+                       geometry.keys.norm() / std::sqrt(static_cast<double>(length));
+  HeadStatistics out;
+  out.spectrum = spectrum_statistics(spectrum.core.sigma, length, noise);
+  out.rank_bound = std::min(width, length - 1);
+  out.singular_values = spectrum.core.sigma;
+  out.coherence = geometry.coherence;
+  out.attention = direct.attention;
+  out.certificate.rank = out.spectrum.rank;
+  out.certificate.rank_bound = out.rank_bound;
+  out.certificate.zero_sum_residual = direct.zero_sum_residual;
+  out.certificate.zero_sum_margin = direct.zero_sum_margin;
+
+  Vector key_energy = Vector::Zero(length), query_energy = Vector::Zero(length);
+  if (out.spectrum.energy > 0) {
+    key_energy = energies(geometry.centred, gram(queries), scale);
+    query_energy = energies(queries, geometry.gram, scale);
+    probe_spectrum(queries, geometry, spectrum, scale, x, out.certificate);
+    check_energies(queries, geometry, scale, key_energy, out);
+  } else {
+    out.singular_values.assign(out.singular_values.size(), 0.0);
+    out.delocalisation_ratio = std::numeric_limits<double>::quiet_NaN();
+  }
+  out.keys = share_statistics(as_span(key_energy));
+  out.queries = share_statistics(as_span(query_energy));
+  out.key_profile = share_profile(as_span(key_energy));
+  out.query_profile = share_profile(as_span(query_energy));
+  out.certificate.finite = statistics_finite(out);
+  return out;
+}
+
+/// What is known of a head whose Q or K holds a NaN or an infinity: that it failed.
+HeadStatistics non_finite_statistics(Index length, Index width) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  HeadStatistics out;
+  out.spectrum = {nan, nan, -1, -1, -1, -1, -1, nan, nan, nan, nan, nan};
+  out.rank_bound = std::min(width, length - 1);
+  out.keys = out.queries = share_statistics({});
+  out.coherence = {nan, nan, -1};
+  out.attention = {nan, nan, nan};
+  out.delocalisation_ratio = nan;
+  out.certificate = {nan, nan, nan, nan, nan, nan, -1, out.rank_bound, nan, false};
+  return out;
+}
+
+void check_shapes(std::span<const MatrixFRef> queries, const MatrixFRef& keys, std::span<const std::int64_t> contexts) {
+  for (const MatrixFRef& q : queries) {
+    if (q.rows() != keys.rows() || q.cols() != keys.cols()) {
+      throw std::invalid_argument(
+          fmt::format("queries are {} x {}, keys {} x {}", q.rows(), q.cols(), keys.rows(), keys.cols()));
+    }
+  }
+  if (contexts.empty() || contexts.front() < 2 || contexts.back() > keys.rows() ||
+      !std::is_sorted(contexts.begin(), contexts.end())) {
+    throw std::invalid_argument(fmt::format("contexts must ascend from at least 2 to at most {}", keys.rows()));
+  }
+}
+
+}  // namespace
+
+std::vector<std::vector<HeadStatistics>> full_field_statistics(std::span<const MatrixFRef> queries,
+                                                               const MatrixFRef& keys, double scale,
+                                                               std::span<const std::int64_t> contexts) {
+  check_shapes(queries, keys, contexts);
+  const Matrix all_keys = keys.topRows(contexts.back()).cast<double>();
+  std::vector<Matrix> all_queries;
+  std::vector<std::vector<DirectMeasurement>> direct;
+  for (const MatrixFRef& q : queries) {
+    all_queries.push_back(q.topRows(contexts.back()).cast<double>());
+    direct.push_back(measure_direct_logits(all_queries.back(), all_keys, scale, contexts));
+  }
+
+  std::vector<std::vector<HeadStatistics>> out(queries.size());
+  for (std::size_t c = 0; c < contexts.size(); ++c) {
+    const Index length = contexts[c];
+    const auto context_keys = all_keys.topRows(length);
+    const bool keys_finite = context_keys.allFinite();
+    const KeyGeometry geometry = keys_finite ? key_geometry(context_keys) : KeyGeometry{};
+    const Matrix x = probes(length);
+    for (std::size_t h = 0; h < queries.size(); ++h) {
+      const auto context_queries = all_queries[h].topRows(length);
+      out[h].push_back(keys_finite && context_queries.allFinite()
+                           ? context_statistics(context_queries, geometry, scale, x, direct[h][c])
+                           : non_finite_statistics(length, keys.cols()));
+    }
+  }
+  return out;
+}
+
+}  // namespace logitfield::kernels::cpu

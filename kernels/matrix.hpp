@@ -1,0 +1,22 @@
+#pragma once
+#include <Eigen/Core>
+
+namespace logitfield::kernels {
+
+/// Row-major matrices: a row is a position (or a weight's output), contiguous in memory.
+template <class Scalar>
+using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// float64: field statistics.
+using Matrix = RowMajor<double>;
+using Vector = Eigen::VectorXd;
+using MatrixRef = Eigen::Ref<const Matrix, 0, Eigen::OuterStride<>>;
+
+/// float32: the forward pass.
+using MatrixF = RowMajor<float>;
+using VectorF = Eigen::VectorXf;
+using MatrixFRef = Eigen::Ref<const MatrixF, 0, Eigen::OuterStride<>>;
+
+using Index = Eigen::Index;
+
+}  // namespace logitfield::kernels

@@ -1,0 +1,15 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "kernels/statistics.hpp"
+
+namespace logitfield::kernels {
+
+/// Statistics of how `energies` (one per position, >= 0) are shared; a total of 0 gives the values of a zero field.
+ShareStatistics share_statistics(std::span<const double> energies);
+
+/// Energy shares summed over min(L, 256) bins: bin b of B holds positions floor(b L / B) ... floor((b+1) L / B) - 1.
+std::vector<double> share_profile(std::span<const double> energies);
+
+}  // namespace logitfield::kernels

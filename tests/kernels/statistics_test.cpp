@@ -1,0 +1,146 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "kernels/share_statistics.hpp"
+#include "kernels/spectrum_statistics.hpp"
+
+namespace logitfield::kernels {
+namespace {
+
+constexpr double kTolerance = 1e-13;
+
+TEST(SpectrumStatistics, FlatSpectrumHasAsManyOfEverythingAsComponents) {
+  const std::vector<double> sigma(20, 3.0);
+  const SpectrumStatistics s = spectrum_statistics(sigma, 100, 0);
+  EXPECT_EQ(s.rank, 20);
+  EXPECT_EQ(s.k50, 10);
+  EXPECT_EQ(s.k90, 18);
+  EXPECT_EQ(s.k95, 19);
+  EXPECT_EQ(s.k99, 20);
+  EXPECT_NEAR(s.energy, 180, 180 * kTolerance);
+  for (const double value : {s.effective_rank, s.energy_effective_rank, s.stable_rank, s.participation_ratio}) {
+    EXPECT_NEAR(value, 20, 20 * kTolerance);
+  }
+  EXPECT_EQ(s.gap, 1);
+}
+
+TEST(SpectrumStatistics, OneComponentRulesAll) {
+  const SpectrumStatistics s = spectrum_statistics(std::vector<double>{2, 0, 0}, 3, 0);
+  EXPECT_EQ(s.rank, 1);
+  EXPECT_EQ(s.k99, 1);
+  for (const double value : {s.effective_rank, s.energy_effective_rank, s.stable_rank, s.participation_ratio}) {
+    EXPECT_NEAR(value, 1, kTolerance);
+  }
+  EXPECT_TRUE(std::isinf(s.gap));
+}
+
+TEST(SpectrumStatistics, TwoComponentsByHand) {
+  const SpectrumStatistics s = spectrum_statistics(std::vector<double>{3, 1}, 2, 0);
+  EXPECT_NEAR(s.energy, 10, 10 * kTolerance);
+  EXPECT_NEAR(s.stable_rank, 10.0 / 9, kTolerance);
+  EXPECT_NEAR(s.participation_ratio, 100.0 / 82, kTolerance);
+  EXPECT_NEAR(s.effective_rank, std::exp(-0.75 * std::log(0.75) - 0.25 * std::log(0.25)), kTolerance);
+  EXPECT_NEAR(s.energy_effective_rank, std::exp(-0.9 * std::log(0.9) - 0.1 * std::log(0.1)), kTolerance);
+  EXPECT_EQ(s.k50, 1);
+  EXPECT_EQ(s.k95, 2);
+}
+
+TEST(SpectrumStatistics, TheRankThresholdIsLargestDimensionTimesEpsilon) {
+  const double threshold = 1000 * std::numeric_limits<double>::epsilon();
+  EXPECT_EQ(spectrum_statistics(std::vector<double>{1, 1.01 * threshold, 0.99 * threshold}, 1000, 0).rank, 2);
+}
+
+TEST(SpectrumStatistics, ASpectrumOfNoiseIsAZeroField) {
+  const SpectrumStatistics s = spectrum_statistics(std::vector<double>{1e-15, 1e-16}, 8, 1e-14);
+  EXPECT_EQ(s.energy, 0);
+  EXPECT_EQ(s.rank, 0);
+  EXPECT_EQ(s.k90, 0);
+  EXPECT_TRUE(std::isnan(s.gap));
+}
+
+TEST(ShareStatistics, EvenSharesAreFullyDelocalised) {
+  const ShareStatistics s = share_statistics(std::vector<double>(200, 0.1));
+  EXPECT_NEAR(s.participation, 1, kTolerance);
+  EXPECT_NEAR(s.entropy, 1, kTolerance);
+  EXPECT_NEAR(s.gini, 0, kTolerance);
+  EXPECT_NEAR(s.max_share, 1.0 / 200, kTolerance);
+  EXPECT_NEAR(s.top1pct_share, 2.0 / 200, kTolerance);
+  EXPECT_NEAR(s.first_share, 1.0 / 200, kTolerance);
+}
+
+TEST(ShareStatistics, OnePositionOwnsAll) {
+  std::vector<double> energies(50, 0.0);
+  energies[7] = 4;
+  const ShareStatistics s = share_statistics(energies);
+  EXPECT_EQ(s.argmax, 7);
+  EXPECT_NEAR(s.max_share, 1, kTolerance);
+  EXPECT_NEAR(s.participation, 1.0 / 50, kTolerance);
+  EXPECT_NEAR(s.entropy, 0, kTolerance);
+  EXPECT_NEAR(s.gini, 49.0 / 50, kTolerance);
+  EXPECT_NEAR(s.top1pct_share, 1, kTolerance);
+  EXPECT_EQ(s.first_share, 0);
+}
+
+TEST(ShareStatistics, GiniIsTheMeanAbsoluteDifference) {
+  const std::vector<double> energies{5, 1, 4, 0.5, 2};
+  const double total = std::accumulate(energies.begin(), energies.end(), 0.0);
+  double differences = 0;
+  for (const double a : energies)
+    for (const double b : energies) differences += std::abs(a - b);
+  EXPECT_NEAR(share_statistics(energies).gini, differences / (2 * 5 * total), kTolerance);
+}
+
+TEST(ShareStatistics, NothingToShareIsUndefinedNotZero) {
+  const ShareStatistics s = share_statistics(std::vector<double>(10, 0.0));
+  EXPECT_TRUE(std::isnan(s.max_share));
+  EXPECT_EQ(s.argmax, -1);
+}
+
+TEST(ShareProfile, BinsKeepTheTotalAndTheOrder) {
+  for (const std::size_t length : {3u, 255u, 256u, 257u, 1000u}) {
+    std::vector<double> energies(length);
+    std::iota(energies.begin(), energies.end(), 1.0);
+    const std::vector<double> profile = share_profile(energies);
+    EXPECT_EQ(profile.size(), std::min<std::size_t>(length, 256));
+    EXPECT_NEAR(std::accumulate(profile.begin(), profile.end(), 0.0), 1, kTolerance);
+    EXPECT_LT(profile.front(), profile.back());
+  }
+}
+
+TEST(Certificate, EveryCheckCanFail) {
+  Certificate good;
+  good.energy_error = good.probe_residual = 1e-14;
+  good.energy_bound = good.probe_bound = 1e-12;
+  good.zero_sum_margin = 0.1;
+  good.rank = good.rank_bound = 8;
+  good.finite = true;
+  ASSERT_TRUE(good.certified());
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double bad : {1e-11, nan}) {
+    for (double Certificate::*field :
+         {&Certificate::energy_error, &Certificate::probe_residual, &Certificate::delocalisation_excess}) {
+      Certificate c = good;
+      c.*field = bad;
+      EXPECT_FALSE(c.certified());
+    }
+  }
+  Certificate c = good;
+  c.zero_sum_margin = 1.5;
+  EXPECT_FALSE(c.certified());
+  c = good;
+  c.rank = 9;
+  EXPECT_FALSE(c.certified());
+  c = good;
+  c.finite = false;
+  EXPECT_FALSE(c.certified());
+  c = good;
+  c.energy_error = 1e-5;
+  c.energy_bound = 1;  // a bound that allows anything certifies nothing
+  EXPECT_FALSE(c.certified());
+}
+
+}  // namespace
+}  // namespace logitfield::kernels
