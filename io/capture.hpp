@@ -1,0 +1,51 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/checkpoint.hpp"
+
+namespace logitfield::io {
+
+/// capture.json: Q and K of one text, recorded by another program exactly as they enter the dot product.
+struct CaptureInfo {
+  std::string model;
+  std::int64_t num_layers = 0;
+  std::int64_t num_heads = 0;
+  std::int64_t num_kv_heads = 0;
+  std::int64_t head_dim = 0;
+  std::int64_t num_tokens = 0;
+  /// Factor of q.k, usually 1/sqrt(head_dim).
+  double scale = 0;
+  std::string source;
+};
+
+/// A capture folder: capture.json and layer_000.safetensors, layer_001.safetensors, ..., each holding
+/// q [num_heads, num_tokens, head_dim] and k [num_kv_heads, num_tokens, head_dim] in F32, F16 or BF16.
+class Capture {
+ public:
+  /// Checks capture.json and the header of every layer file. Throws InputError naming file, key or tensor, value and
+  /// remedy: wrong format or version, sizes not positive or not divisible, scale not positive and finite, causal or
+  /// position_encoding_applied not true, a missing layer file, a missing tensor, another shape or type.
+  explicit Capture(const std::filesystem::path& folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const CaptureInfo& info() const { return info_; }
+
+  /// Rows 0 ... num_rows - 1 of one head as float32 [num_rows, head_dim]. Throws InputError at a NaN or infinity,
+  /// naming file, tensor, head, row and value.
+  void read_queries(std::int64_t layer, std::int64_t head, std::int64_t num_rows, std::span<float> target) const;
+  void read_keys(std::int64_t layer, std::int64_t kv_head, std::int64_t num_rows, std::span<float> target) const;
+
+  /// Scans every value of one layer as read_queries and read_keys would; returns the XXH3 hash of the layer's q and k.
+  std::uint64_t check_and_hash(std::int64_t layer) const;
+
+ private:
+  std::filesystem::path folder_;
+  CaptureInfo info_;
+  std::vector<SafetensorsFile> layers_;
+};
+
+}  // namespace logitfield::io

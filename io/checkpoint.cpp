@@ -1,0 +1,154 @@
+#include "io/checkpoint.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "io/error.hpp"
+#include "io/json.hpp"
+#include "io/tensor_check.hpp"
+#include "io/weight_files.hpp"
+
+namespace logitfield::io {
+namespace {
+
+std::vector<ExpectedTensor> expected_in_layer(const ModelConfig& config, std::int64_t layer) {
+  LayerTensors t = layer_tensors(config, layer);
+  std::vector<ExpectedTensor> all = {t.attention_norm, t.query, t.key, t.value, t.output,
+                                     t.mlp_norm,       t.gate,  t.up,  t.down};
+  for (const auto& bias :
+       {t.query_bias, t.key_bias, t.value_bias, t.output_bias, t.gate_bias, t.up_bias, t.down_bias}) {
+    if (bias) all.push_back(*bias);
+  }
+  return all;
+}
+
+std::size_t num_columns(const Tensor& tensor) {
+  return tensor.shape.size() == 2 ? static_cast<std::size_t>(tensor.shape[1]) : 1;
+}
+
+void require_inside(const Tensor& tensor, Slice rows, Slice columns, std::size_t target_size) {
+  const auto fits = [](Slice s, std::int64_t size) { return 0 <= s.begin && s.begin <= s.end && s.end <= size; };
+  const std::int64_t num_rows = tensor.shape.empty() ? 0 : tensor.shape[0];
+  if (tensor.shape.size() > 2 || !fits(rows, num_rows) ||
+      !fits(columns, static_cast<std::int64_t>(num_columns(tensor))) ||
+      static_cast<std::size_t>(rows.size() * columns.size()) != target_size) {
+    throw std::invalid_argument("Checkpoint: block and target do not fit tensor " + tensor.name + " " +
+                                shape_text(tensor.shape));
+  }
+}
+
+/// The bytes of whole rows.
+std::span<const std::byte> row_bytes(const Tensor& tensor, Slice rows) {
+  const std::size_t width = num_columns(tensor) * dtype_size(tensor.dtype);
+  return tensor.data.subspan(static_cast<std::size_t>(rows.begin) * width,
+                             static_cast<std::size_t>(rows.size()) * width);
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint(const std::filesystem::path& folder)
+    : folder_(folder), config_(read_model_config(folder / "config.json")) {
+  const WeightFiles weights = find_weight_files(folder);
+  for (const auto& path : weights.paths) add_file(path);
+  check_index(weights.index);
+  for (std::int64_t layer = 0; layer < config_.num_layers; ++layer) {
+    for (const auto& expected : expected_in_layer(config_, layer)) check(tensor(expected.name), expected.shape);
+  }
+  check(tensor(final_norm_tensor(config_).name), final_norm_tensor(config_).shape);
+  check(input_embedding(), input_embedding_tensor(config_).shape);
+  check(output_embedding(), output_embedding_tensor(config_).shape);
+}
+
+void Checkpoint::add_file(const std::filesystem::path& path) {
+  const auto& file = *files_.emplace_back(std::make_unique<SafetensorsFile>(path));
+  for (const auto& [name, tensor] : file.tensors()) {
+    if (const auto [place, added] = tensors_.emplace(name, std::pair(&tensor, &file)); !added) {
+      throw InputError("{}: tensor {} lies in {} too; remove one of them", path.string(), excerpt(name),
+                       place->second.second->path().string());
+    }
+  }
+}
+
+void Checkpoint::check_index(const std::map<std::string, std::string>& index) const {
+  for (const auto& [name, file] : index) {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end() || file_of(*found->second.first).filename() != file) {
+      throw InputError("{}: tensor {} is not there, though the index says so; copy or download the checkpoint again",
+                       (folder_ / file).string(), excerpt(name));
+    }
+  }
+}
+
+void Checkpoint::check(const Tensor& tensor, const std::vector<std::int64_t>& shape) const {
+  const std::string origin = file_of(tensor).string() + ": tensor " + excerpt(tensor.name);
+  if (tensor.shape != shape) {
+    throw InputError("{} has shape {}, but config.json asks for {}; use the config.json of these weights", origin,
+                     shape_text(tensor.shape), shape_text(shape));
+  }
+  if (!is_float_weight(tensor.dtype)) {
+    throw InputError("{} is {}, but weights must be F32, F16 or BF16; convert the checkpoint", origin,
+                     dtype_name(tensor.dtype));
+  }
+}
+
+const Tensor& Checkpoint::input_embedding() const {
+  const std::string name = input_embedding_tensor(config_).name;
+  const bool only_output = config_.tied_embeddings && !tensors_.contains(name);
+  return tensor(only_output ? output_embedding_tensor(config_).name : name);
+}
+
+const Tensor& Checkpoint::output_embedding() const {
+  return config_.tied_embeddings ? input_embedding() : tensor(output_embedding_tensor(config_).name);
+}
+
+const Tensor& Checkpoint::tensor(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) {
+    throw InputError("{}: no file holds tensor {}; complete the checkpoint, or use the config.json of these weights",
+                     folder_.string(), excerpt(name));
+  }
+  return *found->second.first;
+}
+
+std::vector<const Tensor*> Checkpoint::model_tensors() const {
+  std::vector<const Tensor*> all = {&input_embedding(), &output_embedding(), &tensor(final_norm_tensor(config_).name)};
+  for (std::int64_t layer = 0; layer < config_.num_layers; ++layer) {
+    for (const auto& expected : expected_in_layer(config_, layer)) all.push_back(&tensor(expected.name));
+  }
+  std::sort(all.begin(), all.end(), [](const Tensor* a, const Tensor* b) { return a->name < b->name; });
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
+const std::filesystem::path& Checkpoint::file_of(const Tensor& tensor) const { return holder(tensor).path(); }
+
+const SafetensorsFile& Checkpoint::holder(const Tensor& tensor) const { return *tensors_.at(tensor.name).second; }
+
+void Checkpoint::read(const Tensor& tensor, Slice rows, Slice columns, std::span<float> target) const {
+  constexpr std::size_t worth_releasing = 1 << 20;
+  require_inside(tensor, rows, columns, target.size());
+  const auto bytes = row_bytes(tensor, rows);
+  const std::size_t width = dtype_size(tensor.dtype);
+  const auto length = static_cast<std::size_t>(columns.size());
+  if (length == num_columns(tensor)) {
+    to_float32(tensor.dtype, bytes.data(), target);
+  } else {
+    const std::byte* source = bytes.data() + static_cast<std::size_t>(columns.begin) * width;
+    for (std::size_t begin = 0; begin < target.size(); begin += length, source += num_columns(tensor) * width) {
+      to_float32(tensor.dtype, source, target.subspan(begin, length));
+    }
+  }
+  if (bytes.size() > worth_releasing) holder(tensor).file().release(bytes);
+}
+
+void Checkpoint::prefetch(const Tensor& tensor, Slice rows) const {
+  holder(tensor).file().prefetch(row_bytes(tensor, rows));
+}
+
+std::uint64_t Checkpoint::check_and_hash(const Tensor& tensor) const {
+  Hasher hasher;
+  io::check_and_hash(holder(tensor), tensor, "row, column", hasher);
+  return hasher.digest();
+}
+
+}  // namespace logitfield::io

@@ -1,0 +1,47 @@
+#include "io/csv.hpp"
+
+#include <stdexcept>
+
+#include "io/file.hpp"
+
+namespace logitfield::io {
+namespace {
+
+std::string quoted(const std::string& field) {
+  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
+  std::string text = "\"";
+  for (const char c : field) text.append(c == '"' ? 2 : 1, c);
+  return text + '"';
+}
+
+std::string line(const std::vector<std::string>& fields) {
+  std::string text;
+  for (const auto& field : fields) text += quoted(field) + ',';
+  text.back() = '\n';
+  return text;
+}
+
+}  // namespace
+
+void write_csv(const std::filesystem::path& path, const std::vector<std::string>& columns, std::size_t num_rows,
+               const std::function<std::vector<std::string>(std::size_t)>& row) {
+  constexpr std::size_t buffer_size = 1 << 20;
+  write_atomically(path, [&](const std::filesystem::path& temporary) {
+    OutputFile file(temporary, true);
+    if (columns.empty()) throw std::invalid_argument("write_csv: no columns");
+    std::string buffer = line(columns);
+    const auto flush = [&] {
+      file.write(std::as_bytes(std::span(buffer)));
+      buffer.clear();
+    };
+    for (std::size_t i = 0; i < num_rows; ++i) {
+      const auto fields = row(i);
+      if (fields.size() != columns.size()) throw std::invalid_argument("write_csv: a row of another length");
+      buffer += line(fields);
+      if (buffer.size() >= buffer_size) flush();
+    }
+    flush();
+  });
+}
+
+}  // namespace logitfield::io

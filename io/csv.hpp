@@ -1,0 +1,14 @@
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace logitfield::io {
+
+/// Writes a comma-separated table (RFC 4180 quoting) atomically: the header, then `row(i)` for i in [0, num_rows).
+/// Throws InputError if the file cannot be written.
+void write_csv(const std::filesystem::path& path, const std::vector<std::string>& columns, std::size_t num_rows,
+               const std::function<std::vector<std::string>(std::size_t)>& row);
+
+}  // namespace logitfield::io

@@ -1,0 +1,56 @@
+#include "io/descriptor.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "io/error.hpp"
+
+namespace logitfield::io {
+namespace {
+
+std::string remedy(Access access, int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+      return "the disk is full or the quota used up: free space, or choose another disk, and run again";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return access == Access::read ? "it is not readable: change its permissions"
+                                    : "it is not writable: change the permissions, or choose another folder";
+    case ENOENT:
+      return "check the path";
+    default:
+      return "check the path and the file system";
+  }
+}
+
+}  // namespace
+
+void throw_system_error(const std::filesystem::path& path, Access access, int error) {
+  throw InputError("{}: cannot {}: {}; {}", path.string(), access == Access::read ? "read" : "write",
+                   std::generic_category().message(error), remedy(access, error));
+}
+
+Descriptor::Descriptor(const std::filesystem::path& path, Access access, int flags)
+    : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
+  if (descriptor_ < 0) throw_system_error(path, access, errno);
+}
+
+Descriptor::Descriptor(Descriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+Descriptor::~Descriptor() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+}  // namespace logitfield::io

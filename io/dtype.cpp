@@ -1,0 +1,144 @@
+#include "io/dtype.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <stdexcept>
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
+
+namespace logitfield::io {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "tensors are read as they lie in the file: little-endian");
+
+struct Entry {
+  std::string_view name;
+  std::size_t size;
+};
+/// In the order of DType.
+constexpr std::array<Entry, 15> entries = {{{"F64", 8},
+                                            {"F32", 4},
+                                            {"F16", 2},
+                                            {"BF16", 2},
+                                            {"I64", 8},
+                                            {"I32", 4},
+                                            {"I16", 2},
+                                            {"I8", 1},
+                                            {"U64", 8},
+                                            {"U32", 4},
+                                            {"U16", 2},
+                                            {"U8", 1},
+                                            {"BOOL", 1},
+                                            {"F8_E4M3", 1},
+                                            {"F8_E5M2", 1}}};
+
+const Entry& entry(DType type) { return entries.at(static_cast<std::size_t>(type)); }
+
+/// Element `index` of unaligned data.
+template <class Bits>
+Bits load(const std::byte* source, std::size_t index) {
+  Bits bits;
+  std::memcpy(&bits, source + index * sizeof(Bits), sizeof(Bits));
+  return bits;
+}
+
+float bfloat16_value(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+
+/// Exact, and for NaN the same as the hardware's conversion: payload kept, quiet bit set.
+float half_value(std::uint16_t bits) {
+  const std::uint32_t magnitude = (bits & 0x7fffU) << 13;
+  const std::uint32_t sign = (bits & 0x8000U) << 16;
+  constexpr std::uint32_t rebias = 112U << 23;  // exponent bias of float32 less that of float16
+  constexpr std::uint32_t smallest_normal = 113U << 23;
+  if (magnitude >= 0x7cU << 21) {
+    const std::uint32_t quiet = magnitude > 0x7cU << 21 ? 1U << 22 : 0U;
+    return std::bit_cast<float>(sign | 0x7f800000U | magnitude | quiet);
+  }
+  if (magnitude >= 1U << 23) return std::bit_cast<float>(sign | (magnitude + rebias));
+  const float subnormal = std::bit_cast<float>(magnitude + smallest_normal) - std::bit_cast<float>(smallest_normal);
+  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(subnormal));
+}
+
+void bfloat16_to_float32(const std::byte* source, std::span<float> target) {
+  for (std::size_t i = 0; i < target.size(); ++i) target[i] = bfloat16_value(load<std::uint16_t>(source, i));
+}
+
+void half_to_float32(const std::byte* source, std::span<float> target) {
+  std::size_t i = 0;
+#ifdef __F16C__
+  for (; i + 8 <= target.size(); i += 8) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + 2 * i));
+    _mm256_storeu_ps(&target[i], _mm256_cvtph_ps(halves));
+  }
+#endif
+  for (; i < target.size(); ++i) target[i] = half_value(load<std::uint16_t>(source, i));
+}
+
+/// NaN and infinity are the patterns whose exponent bits are all ones.
+template <class Bits>
+bool any_non_finite(const std::byte* source, std::size_t count, Bits exponent) {
+  Bits found = 0;
+  for (std::size_t i = 0; i < count; ++i) found |= (load<Bits>(source, i) & exponent) == exponent ? Bits{1} : Bits{0};
+  return found != 0;
+}
+
+template <class Bits>
+std::optional<std::size_t> first_with(const std::byte* source, std::size_t count, Bits exponent) {
+  constexpr std::size_t block = 4096;
+  for (std::size_t begin = 0; begin < count; begin += block) {
+    const std::size_t end = std::min(count, begin + block);
+    if (!any_non_finite(source + begin * sizeof(Bits), end - begin, exponent)) continue;
+    for (std::size_t i = begin; i < end; ++i) {
+      if ((load<Bits>(source, i) & exponent) == exponent) return i;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<DType> parse_dtype(std::string_view name) {
+  const auto found = std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.name == name; });
+  if (found == entries.end()) return std::nullopt;
+  return static_cast<DType>(found - entries.begin());
+}
+
+std::string_view dtype_name(DType type) { return entry(type).name; }
+
+std::size_t dtype_size(DType type) { return entry(type).size; }
+
+bool is_float_weight(DType type) { return type == DType::F32 || type == DType::F16 || type == DType::BF16; }
+
+void to_float32(DType type, const std::byte* source, std::span<float> target) {
+  if (target.empty()) return;
+  switch (type) {
+    case DType::F32:
+      std::memcpy(target.data(), source, target.size_bytes());
+      return;
+    case DType::F16:
+      return half_to_float32(source, target);
+    case DType::BF16:
+      return bfloat16_to_float32(source, target);
+    default:
+      throw std::invalid_argument("to_float32: not F32, F16 or BF16");
+  }
+}
+
+std::optional<std::size_t> first_non_finite(DType type, const std::byte* source, std::size_t count) {
+  switch (type) {
+    case DType::F32:
+      return first_with<std::uint32_t>(source, count, 0x7f800000U);
+    case DType::F16:
+      return first_with<std::uint16_t>(source, count, 0x7c00U);
+    case DType::BF16:
+      return first_with<std::uint16_t>(source, count, 0x7f80U);
+    default:
+      throw std::invalid_argument("first_non_finite: not F32, F16 or BF16");
+  }
+}
+
+}  // namespace logitfield::io

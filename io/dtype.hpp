@@ -1,0 +1,28 @@
+#pragma once
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace logitfield::io {
+
+/// Element types of the safetensors format. Only F32, F16 and BF16 hold weights and captures.
+enum class DType { F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL, F8_E4M3, F8_E5M2 };
+
+/// "BF16" -> DType::BF16; empty if the name is none of the format's.
+std::optional<DType> parse_dtype(std::string_view name);
+std::string_view dtype_name(DType type);
+/// Bytes of one element.
+std::size_t dtype_size(DType type);
+/// True for the types that to_float32 reads: F32, F16, BF16.
+bool is_float_weight(DType type);
+
+/// Converts target.size() little-endian elements (exactly: every F16 and BF16 value is a float32 value).
+/// `source` holds target.size() * dtype_size(type) bytes of any alignment. Throws std::invalid_argument for other
+/// types.
+void to_float32(DType type, const std::byte* source, std::span<float> target);
+
+/// Index of the first NaN or infinity among `count` elements of an is_float_weight type.
+std::optional<std::size_t> first_non_finite(DType type, const std::byte* source, std::size_t count);
+
+}  // namespace logitfield::io

@@ -1,0 +1,100 @@
+#include "io/file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "io/error.hpp"
+
+namespace logitfield::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::size_t read_some(const Descriptor& file, const fs::path& path, std::span<char> target) {
+  ssize_t count = 0;
+  do {
+    count = ::read(file.get(), target.data(), target.size());
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) throw_system_error(path, Access::read, errno);
+  return static_cast<std::size_t>(count);
+}
+
+/// A file that is removed on destruction, unless it was renamed before.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const fs::path& target) : path_(target.string() + "." + std::to_string(::getpid()) + ".tmp") {}
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+/// Makes the rename last through a power cut. Some network file systems cannot sync a folder; the rename holds anyway.
+void sync_folder_of(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  ::fsync(Descriptor(folder, Access::read, O_RDONLY | O_DIRECTORY).get());
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path, std::size_t limit) {
+  constexpr std::size_t piece = 1 << 20;
+  const Descriptor file(path, Access::read, O_RDONLY);
+  std::string content;
+  for (std::size_t used = 0;;) {
+    content.resize(used + piece);
+    const std::size_t count = read_some(file, path, std::span(content).subspan(used));
+    used += count;
+    content.resize(used);
+    if (count == 0) return content;
+    if (used > limit)
+      throw InputError("{}: larger than the {} bytes allowed; is it the right file?", path.string(), limit);
+  }
+}
+
+void write_atomically(const fs::path& path, const std::function<void(const fs::path&)>& write) {
+  const TemporaryFile temporary(path);
+  write(temporary.path());
+  OutputFile(temporary.path(), false).sync();
+  if (::rename(temporary.path().c_str(), path.c_str()) != 0) throw_system_error(path, Access::write, errno);
+  sync_folder_of(path);
+}
+
+void write_atomically(const fs::path& path, std::string_view content) {
+  write_atomically(
+      path, [&](const fs::path& temporary) { OutputFile(temporary, true).write(std::as_bytes(std::span(content))); });
+}
+
+OutputFile::OutputFile(fs::path path, bool truncate)
+    : path_(std::move(path)),
+      descriptor_(path_, Access::write, O_WRONLY | O_CREAT | O_APPEND | (truncate ? O_TRUNC : 0)) {}
+
+void OutputFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(descriptor_.get(), bytes.data(), bytes.size());
+    if (count < 0 && errno != EINTR) throw_system_error(path_, Access::write, errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  }
+}
+
+void OutputFile::sync() {
+  // A device such as /dev/stdout cannot be synced, and need not be.
+  if (::fdatasync(descriptor_.get()) != 0 && errno != EINVAL) throw_system_error(path_, Access::write, errno);
+}
+
+void OutputFile::truncate_to(std::size_t size) {
+  if (::ftruncate(descriptor_.get(), static_cast<off_t>(size)) != 0) throw_system_error(path_, Access::write, errno);
+}
+
+}  // namespace logitfield::io

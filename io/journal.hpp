@@ -1,0 +1,45 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "io/file.hpp"
+
+namespace logitfield::io {
+
+/// The one durable record of a run: a magic line "logitfield-journal 1\n", then records of
+/// [u64 payload length][u64 XXH3 of the payload][payload], little-endian, each synced before append returns.
+class Journal {
+ public:
+  using Record = std::vector<std::byte>;
+
+  /// Starts a new journal; throws InputError if it exists or cannot be written.
+  static Journal create(const std::filesystem::path& path);
+
+  /// Appends one record and syncs it. If that fails (a full disk), what was written of it is cut off again and
+  /// InputError says so: all records before it stay readable.
+  void append(std::span<const std::byte> payload);
+
+ private:
+  explicit Journal(const std::filesystem::path& path);
+
+  OutputFile file_;
+  /// Bytes up to the end of the last complete record.
+  std::size_t size_;
+};
+
+/// What a journal holds: its complete records, and the bytes of a torn tail, if any.
+struct JournalContent {
+  std::vector<Journal::Record> records;
+  /// Bytes up to the end of the last complete record.
+  std::size_t valid_bytes = 0;
+  std::size_t torn_bytes = 0;
+};
+
+/// Throws InputError if the file cannot be read or is no journal of a known version. A record that is cut short or
+/// whose checksum differs ends the valid part: it and all behind it count as the torn tail.
+JournalContent read_journal(const std::filesystem::path& path);
+
+}  // namespace logitfield::io

@@ -1,0 +1,136 @@
+#include "io/json.hpp"
+
+#include <limits>
+#include <set>
+#include <type_traits>
+#include <vector>
+
+#include "io/error.hpp"
+#include "io/file.hpp"
+
+namespace logitfield::io {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t max_file_size = std::size_t{1} << 30;
+constexpr int max_depth = 64;
+constexpr std::size_t max_excerpt = 80;
+
+std::string shortened(std::string text) {
+  if (text.size() > max_excerpt) text.replace(max_excerpt, std::string::npos, "...");
+  return text;
+}
+
+/// Watches the parser: what it would take silently, a repeated key, or without limit, depth.
+class Guard {
+ public:
+  explicit Guard(const std::string& origin) : origin_(origin) {}
+
+  bool operator()(int depth, json::parse_event_t event, const json& parsed) {
+    if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) check_depth(depth);
+    if (event == json::parse_event_t::object_start) open_objects_.emplace_back();
+    if (event == json::parse_event_t::key) check_key(parsed);
+    if (event == json::parse_event_t::object_end) open_objects_.pop_back();
+    return true;
+  }
+
+ private:
+  void check_depth(int depth) const {
+    if (depth >= max_depth) {
+      throw InputError("{}: JSON nested deeper than {} levels; is it the right file?", origin_, max_depth);
+    }
+  }
+  void check_key(const json& key) {
+    if (!open_objects_.back().insert(key.get<std::string>()).second) {
+      throw InputError("{}: the name {} appears twice in one object; remove one", origin_, excerpt(key));
+    }
+  }
+
+  const std::string& origin_;
+  std::vector<std::set<std::string>> open_objects_;
+};
+
+template <class T>
+constexpr const char* type_name = nullptr;
+template <>
+constexpr const char* type_name<std::int64_t> = "an integer of at most 64 bits";
+template <>
+constexpr const char* type_name<double> = "a number";
+template <>
+constexpr const char* type_name<bool> = "true or false";
+template <>
+constexpr const char* type_name<std::string> = "a string";
+
+template <class T>
+bool holds(const json& value) {
+  if constexpr (std::is_same_v<T, bool>) return value.is_boolean();
+  if constexpr (std::is_same_v<T, std::string>) return value.is_string();
+  if constexpr (std::is_same_v<T, double>) return value.is_number();
+  if constexpr (std::is_same_v<T, std::int64_t>) return as_integer(value).has_value();
+}
+
+template <class T>
+T converted(const json& value, const char* key, const std::string& origin) {
+  if (!holds<T>(value)) {
+    throw InputError("{}: \"{}\" must be {}, not {}; correct it", origin, key, type_name<T>, excerpt(value));
+  }
+  return value.get<T>();
+}
+
+void require_object(const json& object, const std::string& origin) {
+  if (!object.is_object()) {
+    throw InputError("{}: must be a JSON object {{...}}, not {}; is it the right file?", origin, excerpt(object));
+  }
+}
+
+}  // namespace
+
+json parse_json(std::string_view text, const std::string& origin) {
+  try {
+    return json::parse(text, Guard(origin));
+  } catch (const json::exception& error) {
+    throw InputError("{}: not valid JSON: {}; correct it or copy the file again", origin, shortened(error.what()));
+  }
+}
+
+json read_json(const std::filesystem::path& path) { return parse_json(read_file(path, max_file_size), path.string()); }
+
+std::string excerpt(const json& value) {
+  if (value.is_structured()) return value.is_object() ? "an object {...}" : "a list [...]";
+  // A huge string need not be escaped in full; cutting inside a UTF-8 sequence is mended by `replace`.
+  const json head = value.is_string() ? json(value.get_ref<const std::string&>().substr(0, max_excerpt)) : value;
+  return shortened(head.dump(-1, ' ', true, json::error_handler_t::replace));
+}
+
+std::optional<std::int64_t> as_integer(const json& value) {
+  constexpr std::uint64_t largest = std::numeric_limits<std::int64_t>::max();
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > largest) return std::nullopt;
+  return value.is_number_integer() ? std::optional(value.get<std::int64_t>()) : std::nullopt;
+}
+
+template <class T>
+T required(const json& object, const char* key, const std::string& origin) {
+  require_object(object, origin);
+  const auto found = object.find(key);
+  if (found == object.end()) throw InputError("{}: \"{}\" is missing; add it", origin, key);
+  return converted<T>(*found, key, origin);
+}
+
+template <class T>
+T optional_or(const json& object, const char* key, T fallback, const std::string& origin) {
+  require_object(object, origin);
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? fallback : converted<T>(*found, key, origin);
+}
+
+template std::int64_t required(const json&, const char*, const std::string&);
+template double required(const json&, const char*, const std::string&);
+template bool required(const json&, const char*, const std::string&);
+template std::string required(const json&, const char*, const std::string&);
+template std::int64_t optional_or(const json&, const char*, std::int64_t, const std::string&);
+template double optional_or(const json&, const char*, double, const std::string&);
+template bool optional_or(const json&, const char*, bool, const std::string&);
+template std::string optional_or(const json&, const char*, std::string, const std::string&);
+
+}  // namespace logitfield::io

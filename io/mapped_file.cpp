@@ -1,0 +1,65 @@
+#include "io/mapped_file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
+#include "io/descriptor.hpp"
+#include "io/error.hpp"
+
+namespace logitfield::io {
+namespace {
+
+std::size_t size_of_regular_file(const Descriptor& file, const std::filesystem::path& path) {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw_system_error(path, Access::read, errno);
+  if (!S_ISREG(status.st_mode)) throw InputError("{}: not a regular file; give a file", path.string());
+  if (status.st_size == 0) throw InputError("{}: the file is empty; copy or download it again", path.string());
+  return static_cast<std::size_t>(status.st_size);
+}
+
+/// madvise on the pages of `part`: those it touches (widen) or those wholly inside it. Advice that the system cannot
+/// follow changes no result, so its answer is of no interest.
+void advise(std::span<const std::byte> part, int advice, bool widen) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(part.data());
+  const auto end = begin + part.size();
+  const auto first = (widen ? begin : begin + page - 1) / page * page;
+  const auto last = widen ? end : end / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, advice);
+}
+
+}  // namespace
+
+MappedFile::MappedFile(std::filesystem::path path) : path_(std::move(path)) {
+  // O_NONBLOCK: opening a pipe would otherwise wait for its writer.
+  const Descriptor file(path_, Access::read, O_RDONLY | O_NONBLOCK);
+  const std::size_t size = size_of_regular_file(file, path_);
+  void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (start == MAP_FAILED) throw_system_error(path_, Access::read, errno);
+  bytes_ = {static_cast<const std::byte*>(start), size};
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+void MappedFile::prefetch(std::span<const std::byte> part) const { advise(part, MADV_WILLNEED, true); }
+
+void MappedFile::release(std::span<const std::byte> part) const { advise(part, MADV_DONTNEED, false); }
+
+}  // namespace logitfield::io

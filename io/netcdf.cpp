@@ -1,0 +1,95 @@
+#include "io/netcdf.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <netcdf>
+#include <stdexcept>
+
+#include "io/error.hpp"
+#include "io/file.hpp"
+
+namespace logitfield::io {
+namespace {
+
+constexpr int deflate_level = 4;
+constexpr double missing_double = std::numeric_limits<double>::quiet_NaN();
+constexpr std::int64_t missing_integer = -1;
+
+std::size_t size_of(const std::string& dimension, std::span<const NetcdfDimension> dimensions) {
+  const auto found =
+      std::find_if(dimensions.begin(), dimensions.end(), [&](const auto& d) { return d.name == dimension; });
+  if (found == dimensions.end()) throw std::invalid_argument("write_netcdf: no dimension " + dimension);
+  return found->size;
+}
+
+/// The values must be of one kind and fill the dimensions: the library would read past the end of a short vector.
+void check_values(const NetcdfVariable& variable, std::span<const NetcdfDimension> dimensions) {
+  std::size_t expected = 1;
+  for (const auto& name : variable.dimensions) expected *= size_of(name, dimensions);
+  const std::size_t sizes[] = {variable.doubles.size(), variable.integers.size(), variable.strings.size()};
+  if (std::count(std::begin(sizes), std::end(sizes), 0U) != 2 || sizes[0] + sizes[1] + sizes[2] != expected) {
+    throw std::invalid_argument("write_netcdf: the values of " + variable.name + " do not fill its dimensions");
+  }
+}
+
+netCDF::NcType type_of(const NetcdfVariable& variable) {
+  if (!variable.doubles.empty()) return netCDF::ncDouble;
+  if (!variable.integers.empty()) return netCDF::ncInt64;
+  return netCDF::ncString;
+}
+
+/// A coordinate has no missing values; xarray would turn one that names a fill value into floating-point labels.
+bool is_coordinate(const NetcdfVariable& variable) {
+  return variable.dimensions == std::vector<std::string>{variable.name};
+}
+
+netCDF::NcVar define(netCDF::NcFile& file, const NetcdfVariable& variable) {
+  netCDF::NcVar defined = file.addVar(variable.name, type_of(variable).getName(), variable.dimensions);
+  if (!variable.doubles.empty() && !variable.dimensions.empty()) defined.setCompression(true, true, deflate_level);
+  if (!variable.doubles.empty() && !is_coordinate(variable)) defined.setFill(true, missing_double);
+  if (!variable.integers.empty() && !is_coordinate(variable)) defined.setFill(true, missing_integer);
+  if (!variable.units.empty()) defined.putAtt("units", variable.units);
+  if (!variable.description.empty()) {
+    defined.putAtt("long_name", variable.description);
+    defined.putAtt("description", variable.description);
+  }
+  return defined;
+}
+
+void put_values(const netCDF::NcVar& defined, const NetcdfVariable& variable) {
+  if (!variable.doubles.empty()) return defined.putVar(variable.doubles.data());
+  if (!variable.integers.empty()) return defined.putVar(variable.integers.data());
+  std::vector<const char*> pointers;
+  for (const auto& text : variable.strings) pointers.push_back(text.c_str());
+  defined.putVar(pointers.data());
+}
+
+void write(const std::filesystem::path& path, std::span<const NetcdfDimension> dimensions,
+           std::span<const NetcdfVariable> variables, std::span<const std::pair<std::string, std::string>> attributes) {
+  netCDF::NcFile file(path.string(), netCDF::NcFile::replace, netCDF::NcFile::nc4);
+  for (const auto& dimension : dimensions) file.addDim(dimension.name, dimension.size);
+  for (const auto& [name, value] : attributes) file.putAtt(name, value);
+  for (const auto& variable : variables) put_values(define(file, variable), variable);
+  // The destructor would swallow what goes wrong when the last buffers are written.
+  file.close();
+}
+
+}  // namespace
+
+void write_netcdf(const std::filesystem::path& path, std::span<const NetcdfDimension> dimensions,
+                  std::span<const NetcdfVariable> variables,
+                  std::span<const std::pair<std::string, std::string>> attributes) {
+  for (const auto& variable : variables) check_values(variable, dimensions);
+  write_atomically(path, [&](const std::filesystem::path& temporary) {
+    try {
+      write(temporary, dimensions, variables, attributes);
+    } catch (const netCDF::exceptions::NcException& error) {
+      throw InputError(
+          "{}: cannot write NetCDF: {}; check the folder, its free space, and file locking"
+          " (HDF5_USE_FILE_LOCKING=FALSE)",
+          path.string(), error.what());
+    }
+  });
+}
+
+}  // namespace logitfield::io

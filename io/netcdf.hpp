@@ -1,0 +1,35 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace logitfield::io {
+
+struct NetcdfDimension {
+  std::string name;
+  std::size_t size = 0;
+};
+
+/// A variable of doubles, integers or strings over named dimensions, row-major; exactly one of the value vectors is
+/// filled. Missing doubles are NaN (_FillValue), missing integers -1.
+struct NetcdfVariable {
+  std::string name;
+  std::vector<std::string> dimensions = {};
+  std::string units = {};
+  std::string description = {};
+  std::vector<double> doubles = {};
+  std::vector<std::int64_t> integers = {};
+  std::vector<std::string> strings = {};
+};
+
+/// Writes a NetCDF-4 file atomically, with `attributes` as global ones; doubles are compressed. A variable named like a
+/// dimension becomes its coordinate (as xarray reads it). Throws InputError if the file cannot be written, and
+/// std::invalid_argument if a variable's values do not fill its dimensions.
+void write_netcdf(const std::filesystem::path& path, std::span<const NetcdfDimension> dimensions,
+                  std::span<const NetcdfVariable> variables,
+                  std::span<const std::pair<std::string, std::string>> attributes);
+
+}  // namespace logitfield::io

@@ -1,0 +1,78 @@
+#include "io/npy.hpp"
+
+#include <cstring>
+#include <regex>
+#include <string>
+#include <string_view>
+
+#include "io/error.hpp"
+#include "io/file.hpp"
+#include "io/json.hpp"
+
+namespace logitfield::io {
+namespace {
+
+constexpr std::size_t max_file_size = std::size_t{1} << 30;
+/// Far more than NumPy writes for one dimension; keeps the regular expressions on short text.
+constexpr std::size_t max_header_size = 4096;
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
+  throw InputError("{}: {}; save a one-dimensional int32 or int64 array with numpy.save", path.string(), reason);
+}
+
+/// The header's text and the array's bytes.
+struct Parts {
+  std::string header;
+  std::string_view data;
+};
+
+Parts split(const std::filesystem::path& path, std::string_view content) {
+  constexpr std::string_view magic = "\x93NUMPY";
+  constexpr std::size_t version_at = magic.size();
+  constexpr std::size_t length_at = version_at + 2;
+  if (!content.starts_with(magic) || content.size() < length_at + 4) refuse(path, "not a .npy file");
+  const int version = content[version_at];
+  if (version < 1 || version > 3) refuse(path, fmt::format(".npy version {} is not 1 to 3", version));
+  const std::size_t length_size = version == 1 ? 2 : 4;
+  std::uint32_t length = 0;
+  std::memcpy(&length, content.data() + length_at, length_size);
+  const std::string_view rest = content.substr(length_at + length_size);
+  if (length > rest.size() || length > max_header_size) refuse(path, fmt::format("a header of {} bytes", length));
+  return {std::string(rest.substr(0, length)), rest.substr(length)};
+}
+
+std::string field(const std::filesystem::path& path, const std::string& header, const char* pattern) {
+  std::smatch match;
+  if (!std::regex_search(header, match, std::regex(pattern)))
+    refuse(path, "a header of another form: " + excerpt(header));
+  return match[1];
+}
+
+template <class T>
+std::vector<std::int64_t> integers(std::string_view data) {
+  std::vector<std::int64_t> values(data.size() / sizeof(T));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    T value;
+    std::memcpy(&value, data.data() + i * sizeof(T), sizeof(T));
+    values[i] = value;
+  }
+  return values;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> read_npy_integers(const std::filesystem::path& path) {
+  const std::string content = read_file(path, max_file_size);
+  const auto [header, data] = split(path, content);
+  const std::string type = field(path, header, R"('descr'\s*:\s*'([^']*)')");
+  if (type != "<i4" && type != "<i8") refuse(path, "elements of type " + excerpt(type));
+  const std::string length = field(path, header, R"('shape'\s*:\s*\(\s*(\d{1,18})\s*,\s*\))");
+  const std::size_t width = type == "<i4" ? 4 : 8;
+  if (data.size() % width != 0 || data.size() / width != std::stoull(length)) {
+    refuse(path,
+           fmt::format("the header says {} elements of {} bytes, but {} bytes follow it", length, width, data.size()));
+  }
+  return width == 4 ? integers<std::int32_t>(data) : integers<std::int64_t>(data);
+}
+
+}  // namespace logitfield::io

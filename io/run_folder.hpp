@@ -1,0 +1,26 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+
+namespace logitfield::io {
+
+/// The files of one run (see docs/run-folder.md).
+struct RunFolder {
+  std::filesystem::path root;
+
+  std::filesystem::path manifest() const { return root / "manifest.json"; }
+  std::filesystem::path journal() const { return root / "journal"; }
+  std::filesystem::path heads_csv() const { return root / "heads.csv"; }
+  std::filesystem::path results_nc() const { return root / "results.nc"; }
+  std::filesystem::path summary() const { return root / "summary.json"; }
+};
+
+/// Throws InputError if `root` exists, if its nearest existing parent is no folder or cannot be written, or if the file
+/// system has fewer than `needed_bytes` free. Changes nothing.
+void check_new_run_folder(const std::filesystem::path& root, std::uint64_t needed_bytes);
+/// Creates it (and missing parents); throws InputError if it exists or cannot be made.
+RunFolder create_run_folder(const std::filesystem::path& root);
+/// Throws InputError if `root` is no folder that holds a manifest and a journal.
+RunFolder open_run_folder(const std::filesystem::path& root);
+
+}  // namespace logitfield::io

@@ -1,0 +1,26 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/dtype.hpp"
+
+namespace logitfield::io {
+
+/// One tensor to write; `fill` is called once, in file order, with the tensor's bytes in pieces of at most 8 MiB:
+/// fill(first element, bytes to fill).
+struct TensorToWrite {
+  std::string name;
+  DType dtype;
+  std::vector<std::int64_t> shape;
+  std::function<void(std::size_t first, std::span<std::byte> bytes)> fill;
+};
+
+/// Writes `path` (through a temporary file, then renamed) without ever holding a whole tensor.
+/// Throws InputError when the file cannot be written (naming it and the reason, a full disk included).
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors);
+
+}  // namespace logitfield::io

@@ -1,0 +1,192 @@
+#include "io/capture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <stdexcept>
+
+#include "tests/io/refusal.hpp"
+#include "tests/io/temporary_folder.hpp"
+#include "tests/io/tiny_checkpoint.hpp"
+
+namespace logitfield::io {
+namespace {
+
+using nlohmann::json;
+using testing::refuses;
+using testing::TemporaryFolder;
+using testing::tensor_to_write;
+using testing::tiny_value;
+
+/// 2 layers, 4 heads on 2 KV heads of 3 components, 5 tokens.
+json tiny_info() {
+  return {{"format", "logitfield-capture"},
+          {"version", 1},
+          {"model", "tiny"},
+          {"num_layers", 2},
+          {"num_heads", 4},
+          {"num_kv_heads", 2},
+          {"head_dim", 3},
+          {"num_tokens", 5},
+          {"scale", 0.5},
+          {"causal", true},
+          {"position_encoding_applied", true},
+          {"dtype", "F32"},
+          {"source", "a test"}};
+}
+
+void write_capture(const std::filesystem::path& folder, const json& info, DType dtype = DType::F32) {
+  std::ofstream(folder / "capture.json") << info;
+  for (const char* layer : {"layer_000.safetensors", "layer_001.safetensors"}) {
+    write_safetensors(folder / layer,
+                      std::vector{tensor_to_write("q", {4, 5, 3}, dtype), tensor_to_write("k", {2, 5, 3}, dtype)});
+  }
+}
+
+::testing::AssertionResult refused_info(const json& info, std::vector<std::string_view> parts) {
+  const TemporaryFolder folder;
+  write_capture(folder.path(), info);
+  parts.push_back("capture.json");
+  return refuses([&] { Capture{folder.path()}; }, parts);
+}
+
+json with(const char* key, const json& value) {
+  json info = tiny_info();
+  info[key] = value;
+  return info;
+}
+
+::testing::AssertionResult refused_layer(const std::vector<TensorToWrite>& tensors,
+                                         std::vector<std::string_view> parts) {
+  const TemporaryFolder folder;
+  write_capture(folder.path(), tiny_info());
+  write_safetensors(folder.path() / "layer_001.safetensors", tensors);
+  parts.push_back("layer_001.safetensors");
+  return refuses([&] { Capture{folder.path()}; }, parts);
+}
+
+class CaptureOf : public ::testing::TestWithParam<DType> {};
+
+TEST_P(CaptureOf, HeadsAndTheirPrefixesAreRead) {
+  const TemporaryFolder folder;
+  write_capture(folder.path(), tiny_info(), GetParam());
+  const Capture capture(folder.path());
+  EXPECT_EQ(capture.info().model, "tiny");
+  EXPECT_EQ(capture.info().scale, 0.5);
+  EXPECT_EQ(capture.info().source, "a test");
+  for (const std::int64_t rows : {0, 1, 3, 5}) {
+    std::vector<float> values(static_cast<std::size_t>(rows * 3));
+    for (std::size_t head = 0; head < 4; ++head) {
+      capture.read_queries(1, static_cast<std::int64_t>(head), rows, values);
+      for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], tiny_value("q", head * 15 + i));
+    }
+    capture.read_keys(0, 1, rows, values);
+    for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], tiny_value("k", 15 + i));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, CaptureOf, ::testing::Values(DType::F32, DType::F16, DType::BF16),
+                         [](const auto& test) { return std::string(dtype_name(test.param)); });
+
+TEST(Capture, ReadsOutsideAreProgrammingErrors) {
+  const TemporaryFolder folder;
+  write_capture(folder.path(), tiny_info());
+  const Capture capture(folder.path());
+  std::vector<float> values(15);
+  EXPECT_THROW(capture.read_queries(0, 4, 5, values), std::invalid_argument);
+  EXPECT_THROW(capture.read_keys(0, 2, 5, values), std::invalid_argument);
+  EXPECT_THROW(capture.read_keys(0, 0, 6, values), std::invalid_argument);
+  EXPECT_THROW(capture.read_keys(0, 0, 4, values), std::invalid_argument);
+  EXPECT_THROW(capture.read_keys(2, 0, 5, values), std::out_of_range);
+}
+
+TEST(Capture, RefusesAnotherFormat) {
+  EXPECT_TRUE(refused_info(with("format", "other"), {"\"format\"", "\"other\"", "logitfield-capture"}));
+  EXPECT_TRUE(refused_info(with("version", 2), {"\"version\"", "2", "must be 1"}));
+  EXPECT_TRUE(refused_info(with("causal", false), {"\"causal\"", "false"}));
+  EXPECT_TRUE(refused_info(with("position_encoding_applied", false), {"position_encoding_applied", "false"}));
+  EXPECT_TRUE(refused_info(json::array(), {"object"}));
+}
+
+TEST(Capture, RefusesMissingKeys) {
+  const json complete = tiny_info();
+  for (const auto& [key, value] : complete.items()) {
+    if (key == "dtype") continue;  // the tensors say it themselves
+    json info = complete;
+    info.erase(key);
+    EXPECT_TRUE(refused_info(info, {key, "missing"}));
+  }
+}
+
+TEST(Capture, RefusesImpossibleSizesAndScales) {
+  for (const char* key : {"num_layers", "num_heads", "num_kv_heads", "head_dim", "num_tokens"}) {
+    EXPECT_TRUE(refused_info(with(key, 0), {key, "0"}));
+    EXPECT_TRUE(refused_info(with(key, -1), {key, "-1"}));
+    EXPECT_TRUE(refused_info(with(key, std::int64_t{1} << 40), {key, "1099511627776"}));
+    EXPECT_TRUE(refused_info(with(key, 1.5), {key, "1.5"}));
+  }
+  EXPECT_TRUE(refused_info(with("num_kv_heads", 3), {"num_heads", "4", "num_kv_heads", "3"}));
+  EXPECT_TRUE(refused_info(with("scale", 0), {"scale", "0", "positive"}));
+  EXPECT_TRUE(refused_info(with("scale", -0.5), {"scale", "-0.5"}));
+  EXPECT_TRUE(refused_info(with("scale", "0.5"), {"scale", "\"0.5\""}));
+}
+
+TEST(Capture, RefusesMissingFilesAndTensors) {
+  const TemporaryFolder folder;
+  EXPECT_TRUE(refuses([&] { Capture{folder.path()}; }, {"capture.json", "No such file"}));
+  write_capture(folder.path(), with("num_layers", 3));
+  EXPECT_TRUE(refuses([&] { Capture{folder.path()}; }, {"layer_002.safetensors", "No such file"}));
+  EXPECT_TRUE(refused_layer({tensor_to_write("q", {4, 5, 3})}, {"\"k\"", "missing"}));
+  EXPECT_TRUE(refused_layer({tensor_to_write("k", {2, 5, 3})}, {"\"q\"", "missing"}));
+}
+
+TEST(Capture, RefusesOtherShapesAndTypes) {
+  const auto q = tensor_to_write("q", {4, 5, 3});
+  EXPECT_TRUE(refused_layer({q, tensor_to_write("k", {2, 5, 4})}, {"\"k\"", "[2, 5, 4]", "[2, 5, 3]"}));
+  EXPECT_TRUE(refused_layer({q, tensor_to_write("k", {10, 3})}, {"\"k\"", "[10, 3]"}));
+  auto integers = tensor_to_write("k", {2, 5, 3});
+  integers.dtype = DType::I32;
+  integers.fill = [](std::size_t, std::span<std::byte>) {};
+  EXPECT_TRUE(refused_layer({q, integers}, {"\"k\"", "I32", "BF16"}));
+}
+
+TEST(Capture, ValuesThatAreNotFiniteAreNamedWhereTheyAreRead) {
+  const TemporaryFolder folder;
+  write_capture(folder.path(), tiny_info());
+  auto q = tensor_to_write("q", {4, 5, 3});
+  q.fill = [](std::size_t, std::span<std::byte> bytes) {
+    std::ranges::fill(bytes, std::byte{0});
+    const auto bad = testing::encode(DType::F32, -std::numeric_limits<float>::infinity());
+    std::ranges::copy(bad, bytes.begin() + (2 * 15 + 3 * 3 + 1) * 4);
+  };
+  write_safetensors(folder.path() / "layer_001.safetensors", std::vector{q, tensor_to_write("k", {2, 5, 3})});
+  const Capture capture(folder.path());
+  std::vector<float> values(15);
+  const std::vector<std::string_view> parts = {"layer_001.safetensors", "\"q\"", "-inf",
+                                               "[head, row, component] = [2, 3, 1]"};
+  EXPECT_TRUE(refuses([&] { capture.read_queries(1, 2, 5, values); }, parts));
+  EXPECT_TRUE(refuses([&] { capture.check_and_hash(1); }, parts));
+  EXPECT_NO_THROW(capture.read_queries(1, 1, 5, values));
+  EXPECT_NO_THROW(capture.read_queries(1, 2, 3, std::span(values).first(9)));
+  EXPECT_NO_THROW(capture.check_and_hash(0));
+}
+
+TEST(Capture, TheHashDependsOnQueriesAndKeys) {
+  const auto hash_with = [](const char* changed) {
+    const TemporaryFolder folder;
+    write_capture(folder.path(), tiny_info());
+    std::vector tensors = {tensor_to_write("q", {4, 5, 3}), tensor_to_write("k", {2, 5, 3})};
+    for (auto& tensor : tensors) {
+      if (tensor.name == changed)
+        tensor.fill = [](std::size_t, std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{0}); };
+    }
+    write_safetensors(folder.path() / "layer_000.safetensors", tensors);
+    return Capture(folder.path()).check_and_hash(0);
+  };
+  EXPECT_EQ(hash_with(""), hash_with(""));
+  EXPECT_NE(hash_with(""), hash_with("q"));
+  EXPECT_NE(hash_with(""), hash_with("k"));
+}
+
+}  // namespace
+}  // namespace logitfield::io

@@ -1,0 +1,206 @@
+#include "io/model_config.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/io/refusal.hpp"
+#include "tests/io/temporary_folder.hpp"
+#include "tests/io/tiny_checkpoint.hpp"
+
+namespace logitfield::io {
+namespace {
+
+using nlohmann::json;
+using testing::refuses;
+using testing::TemporaryFolder;
+using testing::tiny_config;
+
+ModelConfig read(const json& config) {
+  const TemporaryFolder folder;
+  return read_model_config(folder.write("config.json", config.dump()));
+}
+
+json with(const char* key, const json& value, json config = tiny_config()) {
+  config[key] = value;
+  return config;
+}
+
+json without(const char* key, json config = tiny_config()) {
+  config.erase(key);
+  return config;
+}
+
+json tiny_mistral() { return with("sliding_window", nullptr, with("model_type", "mistral")); }
+json tiny_qwen2() { return with("model_type", "qwen2"); }
+
+/// The file, the key, and the value are named?
+::testing::AssertionResult refused(const json& config, std::vector<std::string_view> parts) {
+  parts.push_back("config.json");
+  return refuses([&] { read(config); }, parts);
+}
+
+TEST(ModelConfig, ReadsALlama) {
+  const auto config = read(tiny_config());
+  EXPECT_EQ(config.model_type, "llama");
+  EXPECT_EQ(config.num_layers, 2);
+  EXPECT_EQ(config.hidden_size, 8);
+  EXPECT_EQ(config.intermediate_size, 12);
+  EXPECT_EQ(config.num_heads, 4);
+  EXPECT_EQ(config.num_kv_heads, 2);
+  EXPECT_EQ(config.group_size(), 2);
+  EXPECT_EQ(config.head_dim, 2);
+  EXPECT_EQ(config.vocab_size, 10);
+  EXPECT_EQ(config.max_positions, 32);
+  EXPECT_EQ(config.norm_epsilon, 1e-6);
+  EXPECT_EQ(config.rope_theta, 10000);
+  EXPECT_FALSE(config.sliding_window || config.qkv_bias || config.output_bias || config.mlp_bias);
+  EXPECT_FALSE(config.tied_embeddings);
+  EXPECT_TRUE(config.unknown_keys.empty());
+}
+
+TEST(ModelConfig, WrittenValuesWinOverDefaults) {
+  const auto config =
+      read(with("rms_norm_eps", 1e-5, with("rope_theta", 5e5, with("head_dim", 6, with("tie_word_embeddings", true)))));
+  EXPECT_EQ(config.norm_epsilon, 1e-5);
+  EXPECT_EQ(config.rope_theta, 5e5);
+  EXPECT_EQ(config.head_dim, 6);
+  EXPECT_TRUE(config.tied_embeddings);
+}
+
+TEST(ModelConfig, KeyValueHeadsDefaultToTheHeadsForLlamaOnly) {
+  EXPECT_EQ(read(without("num_key_value_heads")).num_kv_heads, 4);
+  EXPECT_EQ(read(with("num_key_value_heads", nullptr, tiny_mistral())).num_kv_heads, 4);
+  EXPECT_TRUE(refused(without("num_key_value_heads", tiny_mistral()), {"num_key_value_heads", "missing"}));
+  EXPECT_TRUE(refused(without("num_key_value_heads", tiny_qwen2()), {"num_key_value_heads", "missing"}));
+}
+
+TEST(ModelConfig, LlamaBiases) {
+  const auto attention = read(with("attention_bias", true));
+  EXPECT_TRUE(attention.qkv_bias && attention.output_bias);
+  EXPECT_FALSE(attention.mlp_bias);
+  EXPECT_TRUE(read(with("mlp_bias", true)).mlp_bias);
+}
+
+TEST(ModelConfig, MistralSlidingWindow) {
+  EXPECT_FALSE(read(tiny_mistral()).sliding_window);
+  EXPECT_EQ(read(with("sliding_window", 16, tiny_mistral())).sliding_window, 16);
+  EXPECT_TRUE(refused(with("sliding_window", 0, tiny_mistral()), {"sliding_window", "0"}));
+  EXPECT_TRUE(refused(without("sliding_window", tiny_mistral()), {"sliding_window", "missing"}));
+}
+
+TEST(ModelConfig, Qwen2HasBiasesAndNoSlidingWindow) {
+  const auto config = read(with("sliding_window", 4096, with("use_sliding_window", false, tiny_qwen2())));
+  EXPECT_TRUE(config.qkv_bias);
+  EXPECT_FALSE(config.output_bias || config.mlp_bias || config.sliding_window);
+  EXPECT_TRUE(config.unknown_keys.empty());
+  EXPECT_TRUE(refused(with("use_sliding_window", true, tiny_qwen2()), {"use_sliding_window", "true"}));
+}
+
+TEST(ModelConfig, RefusesWhatIsNoObject) {
+  EXPECT_TRUE(refused(json::array(), {"object"}));
+  const TemporaryFolder folder;
+  EXPECT_TRUE(refuses([&] { read_model_config(folder.path() / "config.json"); }, {"config.json", "No such file"}));
+  EXPECT_TRUE(refuses([&] { read_model_config(folder.write("config.json", "{")); }, {"config.json", "not valid JSON"}));
+}
+
+TEST(ModelConfig, RefusesMissingAndImpossibleSizes) {
+  for (const char* key : {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size",
+                          "max_position_embeddings"}) {
+    EXPECT_TRUE(refused(without(key), {key, "missing"}));
+    EXPECT_TRUE(refused(with(key, 0), {key, "0"}));
+    EXPECT_TRUE(refused(with(key, -4), {key, "-4"}));
+    EXPECT_TRUE(refused(with(key, std::int64_t{1} << 31), {key, "2147483648"}));
+    EXPECT_TRUE(refused(with(key, "8"), {key, "\"8\""}));
+    EXPECT_TRUE(refused(with(key, 8.5), {key, "8.5"}));
+  }
+  EXPECT_TRUE(refused(with("num_key_value_heads", 0), {"num_key_value_heads", "0"}));
+  EXPECT_TRUE(refused(with("head_dim", -2), {"head_dim", "-2"}));
+}
+
+TEST(ModelConfig, RefusesSizesThatDoNotDivide) {
+  EXPECT_TRUE(refused(with("num_key_value_heads", 3), {"num_attention_heads", "4", "num_key_value_heads", "3"}));
+  EXPECT_TRUE(refused(with("hidden_size", 9), {"hidden_size", "9", "num_attention_heads", "4"}));
+  EXPECT_EQ(read(with("head_dim", 4, with("hidden_size", 9))).head_dim, 4);
+  EXPECT_TRUE(refused(with("head_dim", 3), {"head_dim", "3", "odd"}));
+  EXPECT_TRUE(refused(with("hidden_size", 4), {"head_dim", "1", "odd"}));
+}
+
+TEST(ModelConfig, RefusesOtherModelsWithTheListOfWhatWorks) {
+  EXPECT_TRUE(refused(with("model_type", "gpt2"), {"model_type", "\"gpt2\"", "llama, mistral or qwen2"}));
+  EXPECT_TRUE(refused(without("model_type"), {"model_type", "missing"}));
+}
+
+TEST(ModelConfig, OnlySiluIsImplemented) {
+  EXPECT_NO_THROW(read(with("hidden_act", "swish")));
+  EXPECT_NO_THROW(read(without("hidden_act")));
+  EXPECT_TRUE(refused(with("hidden_act", "gelu"), {"hidden_act", "\"gelu\""}));
+}
+
+TEST(ModelConfig, OnlyThePlainRotationIsImplemented) {
+  EXPECT_NO_THROW(read(with("rope_scaling", nullptr)));
+  EXPECT_NO_THROW(read(with("rope_scaling", {{"rope_type", "default"}})));
+  EXPECT_NO_THROW(read(with("rope_scaling", {{"type", "default"}})));
+  EXPECT_EQ(read(with("rope_parameters", {{"rope_type", "default"}, {"rope_theta", 5e5}})).rope_theta, 5e5);
+  EXPECT_TRUE(refused(with("rope_scaling", {{"rope_type", "llama3"}}), {"rope_scaling", "\"llama3\""}));
+  EXPECT_TRUE(refused(with("rope_scaling", {{"type", "linear"}, {"factor", 2}}), {"rope_scaling", "\"linear\""}));
+  EXPECT_TRUE(refused(with("rope_scaling", {{"factor", 2}}), {"rope_scaling", "rope_type"}));
+  EXPECT_TRUE(refused(with("rope_scaling", "linear"), {"rope_scaling", "\"linear\""}));
+  EXPECT_TRUE(refused(with("rope_parameters", {{"rope_type", "yarn"}}), {"rope_parameters", "\"yarn\""}));
+  const json half = {{"rope_type", "default"}, {"partial_rotary_factor", 0.5}};
+  EXPECT_TRUE(refused(with("rope_parameters", half), {"rope_parameters", "partial_rotary_factor", "0.5"}));
+  EXPECT_TRUE(refused(with("partial_rotary_factor", 0.5), {"partial_rotary_factor", "0.5"}));
+  EXPECT_NO_THROW(read(with("partial_rotary_factor", 1.0)));
+  const json two = with("rope_theta", 1e4, with("rope_parameters", {{"rope_type", "default"}, {"rope_theta", 5e5}}));
+  EXPECT_TRUE(refused(two, {"rope_theta", "10000", "500000", "rope_parameters"}));
+}
+
+TEST(ModelConfig, RefusesEveryKeyWhoseArithmeticIsMissing) {
+  for (const char* key :
+       {"attention_multiplier", "attn_logit_softcapping", "embedding_multiplier", "final_logit_softcapping",
+        "logit_scale", "logits_scaling", "num_experts", "num_local_experts", "n_routed_experts", "quantization_config",
+        "query_pre_attn_scalar", "residual_multiplier"}) {
+    EXPECT_TRUE(refused(with(key, 7), {key, "7", "not implemented"}));
+    EXPECT_TRUE(read(with(key, nullptr)).unknown_keys.empty()) << key;
+  }
+}
+
+TEST(ModelConfig, LayerTypesMustAllBeFull) {
+  EXPECT_NO_THROW(read(with("layer_types", {"full_attention", "full_attention"})));
+  EXPECT_TRUE(
+      refused(with("layer_types", {"full_attention", "sliding_attention"}), {"layer_types", "sliding_attention"}));
+  EXPECT_TRUE(refused(with("layer_types", 3), {"layer_types", "3"}));
+}
+
+TEST(ModelConfig, RefusesImpossibleNumbers) {
+  EXPECT_TRUE(refused(with("rms_norm_eps", 0), {"rms_norm_eps", "0", "positive"}));
+  EXPECT_TRUE(refused(with("rope_theta", -1.5), {"rope_theta", "-1.5", "positive"}));
+  EXPECT_TRUE(refused(with("tie_word_embeddings", 1), {"tie_word_embeddings", "1"}));
+}
+
+TEST(ModelConfig, ListsKeysItDoesNotKnow) {
+  const auto config =
+      read(with("zebra", 1, with("architectures", {"X"}, with("apple", nullptr, with("pretraining_tp", 2)))));
+  EXPECT_EQ(config.unknown_keys, (std::vector<std::string>{"apple", "zebra"}));
+  EXPECT_EQ(read(with("sliding_window", 8)).unknown_keys, std::vector<std::string>{"sliding_window"});
+}
+
+TEST(ModelConfig, NamesAndShapesOfTheTensors) {
+  const auto config = read(with("head_dim", 6, tiny_qwen2()));
+  const auto layer = layer_tensors(config, 1);
+  EXPECT_EQ(layer.query.name, "model.layers.1.self_attn.q_proj.weight");
+  EXPECT_EQ(layer.query.shape, (std::vector<std::int64_t>{24, 8}));
+  EXPECT_EQ(layer.key.shape, (std::vector<std::int64_t>{12, 8}));
+  EXPECT_EQ(layer.value.shape, (std::vector<std::int64_t>{12, 8}));
+  EXPECT_EQ(layer.output.shape, (std::vector<std::int64_t>{8, 24}));
+  EXPECT_EQ(layer.gate.shape, (std::vector<std::int64_t>{12, 8}));
+  EXPECT_EQ(layer.down.shape, (std::vector<std::int64_t>{8, 12}));
+  ASSERT_TRUE(layer.query_bias && layer.key_bias && layer.value_bias);
+  EXPECT_EQ(layer.query_bias->shape, std::vector<std::int64_t>{24});
+  EXPECT_EQ(layer.value_bias->name, "model.layers.1.self_attn.v_proj.bias");
+  EXPECT_EQ(layer.value_bias->shape, std::vector<std::int64_t>{12});
+  EXPECT_FALSE(layer.output_bias || layer.gate_bias || layer.up_bias || layer.down_bias);
+  EXPECT_EQ(input_embedding_tensor(config).shape, (std::vector<std::int64_t>{10, 8}));
+  EXPECT_EQ(output_embedding_tensor(config).name, "lm_head.weight");
+}
+
+}  // namespace
+}  // namespace logitfield::io

@@ -1,0 +1,77 @@
+#include "io/npy.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/io/refusal.hpp"
+#include "tests/io/temporary_folder.hpp"
+
+namespace logitfield::io {
+namespace {
+
+using testing::refuses;
+using testing::TemporaryFolder;
+
+std::string header_of(const std::string& type, const std::string& shape, const std::string& order = "False") {
+  return "{'descr': '" + type + "', 'fortran_order': " + order + ", 'shape': " + shape + ", }\n";
+}
+
+std::string npy(int version, const std::string& header, const std::string& data) {
+  const std::uint32_t length = static_cast<std::uint32_t>(header.size());
+  return "\x93NUMPY" + std::string(1, static_cast<char>(version)) + std::string(1, '\0') +
+         std::string(reinterpret_cast<const char*>(&length), version == 1 ? 2 : 4) + header + data;
+}
+
+template <class T>
+std::string bytes_of(const std::vector<T>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+
+std::vector<std::int64_t> read(const std::string& content) {
+  const TemporaryFolder folder;
+  return read_npy_integers(folder.write("x.npy", content));
+}
+
+::testing::AssertionResult refused(const std::string& content, std::vector<std::string_view> parts) {
+  parts.insert(parts.end(), {"x.npy", "numpy.save"});
+  return refuses([&] { read(content); }, parts);
+}
+
+TEST(Npy, ReadsBothWidthsInEveryVersion) {
+  const std::vector<std::int64_t> expected = {0, -1, 7, 2147483647};
+  const std::vector<std::int32_t> narrow(expected.begin(), expected.end());
+  for (const int version : {1, 2, 3}) {
+    EXPECT_EQ(read(npy(version, header_of("<i4", "(4,)"), bytes_of(narrow))), expected);
+    EXPECT_EQ(read(npy(version, header_of("<i8", "(4,)", "True"), bytes_of(expected))), expected);
+  }
+  const std::vector<std::int64_t> extreme = {INT64_MIN, INT64_MAX};
+  EXPECT_EQ(read(npy(1, header_of("<i8", "(2,)"), bytes_of(extreme))), extreme);
+  EXPECT_TRUE(read(npy(1, header_of("<i4", "(0,)"), "")).empty());
+}
+
+TEST(Npy, RefusesOtherFiles) {
+  EXPECT_TRUE(refused("", {"not a .npy file"}));
+  EXPECT_TRUE(refused("PK\x03\x04 an npz file", {"not a .npy file"}));
+  EXPECT_TRUE(refused(npy(4, header_of("<i4", "(0,)"), ""), {"version 4"}));
+  const std::string good = npy(1, header_of("<i4", "(2,)"), "12345678");
+  for (std::size_t size = 0; size < good.size(); ++size) EXPECT_TRUE(refused(good.substr(0, size), {})) << size;
+}
+
+TEST(Npy, RefusesOtherArrays) {
+  EXPECT_TRUE(refused(npy(1, header_of("<f4", "(2,)"), "12345678"), {"\"<f4\""}));
+  EXPECT_TRUE(refused(npy(1, header_of(">i4", "(2,)"), "12345678"), {"\">i4\""}));
+  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(1, 2)"), "12345678"), {"(1, 2)"}));
+  EXPECT_TRUE(refused(npy(1, header_of("<i4", "()"), "1234"), {"()"}));
+  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(-1,)"), ""), {"(-1,)"}));
+  EXPECT_TRUE(refused(npy(1, "{}", ""), {"{}"}));
+}
+
+TEST(Npy, RefusesLengthsThatContradictTheHeader) {
+  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(2,)"), "1234567"), {"2 elements", "7 bytes"}));
+  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(2,)"), "123456789012"), {"2 elements", "12 bytes"}));
+  EXPECT_TRUE(refused(npy(1, header_of("<i8", "(999999999999999999,)"), "12345678"), {"999999999999999999"}));
+  EXPECT_TRUE(refused(npy(1, header_of("<i8", "(99999999999999999999,)"), "12345678"), {}));
+  EXPECT_TRUE(refused(npy(2, std::string(100'000, ' ') + header_of("<i4", "(0,)"), ""), {"header of"}));
+}
+
+}  // namespace
+}  // namespace logitfield::io

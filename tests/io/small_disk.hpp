@@ -1,0 +1,30 @@
+#pragma once
+#include <sys/mount.h>
+
+#include <string>
+
+#include "tests/io/temporary_folder.hpp"
+
+namespace logitfield::testing {
+
+/// A folder on a disk of its own with room for 64 KiB. Only root may mount one: where `available` is false, skip.
+class SmallDisk {
+ public:
+  static constexpr std::size_t size = 64 << 10;
+
+  SmallDisk() : mounted_(::mount("logitfield", folder_.path().c_str(), "tmpfs", 0, "size=64k") == 0) {}
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  ~SmallDisk() {
+    if (mounted_) ::umount2(folder_.path().c_str(), MNT_DETACH);
+  }
+
+  bool available() const { return mounted_; }
+  const std::filesystem::path& path() const { return folder_.path(); }
+
+ private:
+  TemporaryFolder folder_;
+  bool mounted_;
+};
+
+}  // namespace logitfield::testing

@@ -1,0 +1,60 @@
+#include "io/tokens.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/io/refusal.hpp"
+#include "tests/io/temporary_folder.hpp"
+
+namespace logitfield::io {
+namespace {
+
+using testing::refuses;
+using testing::TemporaryFolder;
+
+::testing::AssertionResult refused(const std::string& json, std::vector<std::string_view> parts) {
+  const TemporaryFolder folder;
+  const auto path = folder.write("x.json", json);
+  parts.push_back("x.json");
+  return refuses([&] { read_tokens(path, 10); }, parts);
+}
+
+TEST(Tokens, ReadsAList) {
+  const TemporaryFolder folder;
+  const auto text = read_tokens(folder.write("a story.json", "[0, 9, 3]"), 10);
+  EXPECT_EQ(text.name, "a story");
+  EXPECT_EQ(text.tokens, (std::vector<std::int32_t>{0, 9, 3}));
+}
+
+TEST(Tokens, ReadsAnArray) {
+  const TemporaryFolder folder;
+  const std::string header = "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }";
+  const std::string start = "\x93NUMPY\x01" + std::string(1, '\0') + static_cast<char>(header.size()) + '\0' + header;
+  const auto path = folder.write("b.npy", start + std::string("\x05\0\0\0\x0a\0\0\0", 8));
+  EXPECT_EQ(read_tokens(path, 11).tokens, (std::vector<std::int32_t>{5, 10}));
+  EXPECT_TRUE(refuses([&] { read_tokens(path, 10); }, {"b.npy", "token 1 is 10", "0 ... 9"}));
+}
+
+TEST(Tokens, RefusesIdsOutsideTheVocabulary) {
+  EXPECT_TRUE(refused("[1, 2, 10]", {"token 2 is 10", "0 ... 9", "tokenizer"}));
+  EXPECT_TRUE(refused("[-1]", {"token 0 is -1"}));
+  EXPECT_TRUE(refused("[4294967297]", {"token 0 is 4294967297"}));
+}
+
+TEST(Tokens, RefusesWhatIsNoListOfIntegers) {
+  EXPECT_TRUE(refused("[]", {"no tokens"}));
+  EXPECT_TRUE(refused("{}", {"list of token ids", "an object"}));
+  EXPECT_TRUE(refused("[1, 2.0]", {"element 1 is 2.0"}));
+  EXPECT_TRUE(refused("[\"a\"]", {"element 0 is \"a\""}));
+  EXPECT_TRUE(refused("[[1]]", {"element 0 is a list"}));
+  EXPECT_TRUE(refused("[18446744073709551615]", {"18446744073709551615"}));
+}
+
+TEST(Tokens, RefusesOtherExtensions) {
+  const TemporaryFolder folder;
+  EXPECT_TRUE(
+      refuses([&] { read_tokens(folder.write("a.txt", "hello"), 10); }, {"a.txt", "\".txt\"", ".npy", ".json"}));
+  EXPECT_TRUE(refuses([&] { read_tokens(folder.path() / "none.json", 10); }, {"none.json", "No such file"}));
+}
+
+}  // namespace
+}  // namespace logitfield::io
