@@ -1,0 +1,14 @@
+#pragma once
+#include "pipeline/mpi/communicator.hpp"
+#include "pipeline/options.hpp"
+
+namespace logitfield {
+
+/// Each runs one command on all ranks and returns the exit code. Throws mpi::AgreedError for what all ranks know of,
+/// any other exception where one rank fails alone.
+int analyze(const Options& options, const mpi::Communicator& world);
+int plan(const Options& options, const mpi::Communicator& world);
+int report(const Options& options, const mpi::Communicator& world);
+int validate(const Options& options, const mpi::Communicator& world);
+
+}  // namespace logitfield

@@ -1,0 +1,74 @@
+// The commands that measure nothing: plan, report, validate.
+#include <fmt/format.h>
+
+#include "io/error.hpp"
+#include "io/hash.hpp"
+#include "pipeline/commands.hpp"
+#include "pipeline/machine.hpp"
+#include "pipeline/manifest.hpp"
+#include "pipeline/mpi/agreement.hpp"
+#include "pipeline/results.hpp"
+#include "pipeline/summary.hpp"
+
+namespace logitfield {
+namespace {
+
+void print_once(const mpi::Communicator& world, const std::string& text) {
+  if (world.rank() == 0) fmt::print("{}", text);
+}
+
+int validate_run(const std::filesystem::path& root) {
+  const Results results = load_results(io::open_run_folder(root));
+  const std::int64_t failed = results.failed_heads();
+  fmt::print("{}: {} of {} layers and texts, {} head measurements failed their certificate\n", root.string(),
+             results.layers.size(), std::ssize(results.texts) * results.num_layers, failed);
+  if (!results.complete()) throw InputError("{}: the run is not complete; start it again", root.string());
+  return failed > 0 ? 3 : 0;
+}
+
+}  // namespace
+
+int plan(const Options& options, const mpi::Communicator& world) {
+  Machine machine = this_machine(world);
+  mpi::agree(world, [&] {
+    if (!options.grid.empty()) machine.ranks = machine.ranks_on_host = parse_grid(options.grid).ranks();
+    const Job job = open_job(options);
+    print_once(world, describe(make_plan(job, options, machine), job, machine));
+  });
+  return 0;
+}
+
+int report(const Options& options, const mpi::Communicator& world) {
+  mpi::agree(world, [&] {
+    if (world.rank() != 0) return;
+    const io::RunFolder folder = io::open_run_folder(options.run);
+    const Results results = load_results(folder);
+    if (results.layers.empty()) throw InputError("{}: the journal holds no finished layer", folder.journal().string());
+    write_derived(results, folder);
+    fmt::print("{}", summary_table(summarise(results)));
+    if (!results.complete()) {
+      fmt::print("incomplete: {} of {} layers and texts\n", results.layers.size(),
+                 std::ssize(results.texts) * results.num_layers);
+    }
+  });
+  return 0;
+}
+
+int validate(const Options& options, const mpi::Communicator& world) {
+  int code = 0;
+  if (!options.run.empty()) {
+    mpi::agree(world, [&] {
+      if (world.rank() == 0) code = validate_run(options.run);
+    });
+    return -world.min(-code);
+  }
+  Job job;
+  mpi::agree(world, [&] { job = open_input(options); });
+  const std::uint64_t hash = check_and_hash_input(job, world);
+  print_once(world, fmt::format("{}: sound, {} layers x {} heads over {} KV heads of dimension {}, {}\n",
+                                job.model_name(), job.num_layers, job.extents.num_heads, job.extents.num_kv_heads,
+                                job.head_dim, io::hash_text(hash)));
+  return 0;
+}
+
+}  // namespace logitfield

@@ -1,0 +1,121 @@
+#include "pipeline/job.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+
+#include "io/error.hpp"
+
+namespace logitfield {
+namespace {
+
+constexpr std::int64_t kShortestDefaultContext = 64;
+
+/// Where contexts end: at the shortest text, or at the model's positions; and who says so.
+struct Longest {
+  std::int64_t tokens = 0;
+  std::string because;
+};
+
+Longest longest_context(const Job& job) {
+  if (job.capture) {
+    const std::int64_t tokens = job.capture->info().num_tokens;
+    return {tokens, fmt::format("{} holds {} tokens", job.capture->folder().string(), tokens)};
+  }
+  const io::ModelConfig& config = job.checkpoint->config();
+  Longest out{config.max_positions, fmt::format("{} has max_position_embeddings {}",
+                                                (job.checkpoint->folder() / "config.json").string(), config.max_positions)};
+  for (const io::TokenText& text : job.texts) {
+    const auto tokens = static_cast<std::int64_t>(text.tokens.size());
+    if (tokens < out.tokens) out = {tokens, fmt::format("text '{}' has {} tokens", text.name, tokens)};
+  }
+  return out;
+}
+
+std::vector<std::int64_t> resolve_contexts(std::vector<std::int64_t> asked, const Longest& longest) {
+  if (longest.tokens < 2) throw InputError("{}: at least 2 are needed", longest.because);
+  if (asked.empty()) {
+    for (std::int64_t c = kShortestDefaultContext; c <= longest.tokens; c *= 2) asked.push_back(c);
+    if (asked.empty()) asked.push_back(longest.tokens);
+  }
+  std::sort(asked.begin(), asked.end());
+  asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
+  if (asked.back() > longest.tokens) {
+    throw InputError("a context of {} tokens is too long: {}; use --contexts up to {}", asked.back(), longest.because,
+                     longest.tokens);
+  }
+  return asked;
+}
+
+Slice resolve_layers(const std::string& asked, std::int64_t num_layers) {
+  if (asked.empty()) return {0, num_layers};
+  Slice layers{-1, -1};
+  const char* end = asked.data() + asked.size();
+  const auto first = std::from_chars(asked.data(), end, layers.begin);
+  if (first.ec == std::errc{} && first.ptr != end && *first.ptr == ':') {
+    const auto last = std::from_chars(first.ptr + 1, end, layers.end);
+    if (last.ec == std::errc{} && last.ptr == end && 0 <= layers.begin && layers.begin < layers.end &&
+        layers.end <= num_layers) {
+      return layers;
+    }
+  }
+  throw InputError("--layers {}: expected FIRST:END with 0 <= FIRST < END <= {}, the model's layers", asked, num_layers);
+}
+
+/// Two files may have the same name in different folders.
+void make_names_unique(std::vector<io::TokenText>& texts) {
+  std::set<std::string> taken;
+  for (io::TokenText& text : texts) {
+    const std::string name = text.name;
+    for (int copy = 2; !taken.insert(text.name).second; ++copy) text.name = fmt::format("{}-{}", name, copy);
+  }
+}
+
+void open_checkpoint(const Options& options, Job& job) {
+  job.checkpoint = std::make_unique<io::Checkpoint>(options.model);
+  const io::ModelConfig& config = job.checkpoint->config();
+  for (const auto& path : options.tokens) job.texts.push_back(io::read_tokens(path, config.vocab_size));
+  make_names_unique(job.texts);
+  job.num_layers = config.num_layers;
+  job.head_dim = config.head_dim;
+  job.scale = 1 / std::sqrt(static_cast<double>(config.head_dim));
+  job.extents = {config.num_layers, config.num_heads, config.num_kv_heads, config.intermediate_size, config.vocab_size};
+}
+
+void open_capture(const Options& options, Job& job) {
+  job.capture = std::make_unique<io::Capture>(options.capture);
+  const io::CaptureInfo& info = job.capture->info();
+  job.texts.push_back({options.capture.lexically_normal().filename().string(), {}});
+  job.num_layers = info.num_layers;
+  job.head_dim = info.head_dim;
+  job.scale = info.scale;
+  job.extents = {info.num_layers, info.num_heads, info.num_kv_heads, 0, 0};
+}
+
+}  // namespace
+
+std::string Job::model_name() const {
+  if (capture) return capture->info().model;
+  return std::filesystem::absolute(checkpoint->folder()).lexically_normal().filename().string();
+}
+
+Job open_input(const Options& options) {
+  Job job;
+  if (!options.model.empty()) {
+    open_checkpoint(options, job);
+  } else {
+    open_capture(options, job);
+  }
+  return job;
+}
+
+Job open_job(const Options& options) {
+  Job job = open_input(options);
+  job.contexts = resolve_contexts(options.contexts, longest_context(job));
+  job.measured_layers = resolve_layers(options.layers, job.num_layers);
+  job.extents.num_layers = job.measured_layers.end;
+  return job;
+}
+
+}  // namespace logitfield

@@ -1,0 +1,45 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/capture.hpp"
+#include "io/checkpoint.hpp"
+#include "io/tokens.hpp"
+#include "pipeline/options.hpp"
+#include "pipeline/partition.hpp"
+
+namespace logitfield {
+
+/// The input of a run, opened and checked as far as headers go, with every default filled in.
+struct Job {
+  /// Exactly one of the two.
+  std::unique_ptr<io::Checkpoint> checkpoint;
+  std::unique_ptr<io::Capture> capture;
+  /// With a checkpoint: token texts of unique names. With a capture: one text named after its folder, without tokens.
+  std::vector<io::TokenText> texts;
+  /// Ascending; a run takes the first contexts.back() tokens of every text.
+  std::vector<std::int64_t> contexts;
+  std::int64_t num_layers = 0;
+  Slice measured_layers;
+  std::int64_t head_dim = 0;
+  /// Factor of q . k.
+  double scale = 0;
+  /// What a partition divides; num_layers counts only layers that must be computed.
+  ModelExtents extents;
+
+  std::int64_t length() const { return contexts.back(); }
+  std::int64_t num_texts() const { return static_cast<std::int64_t>(texts.size()); }
+  std::string model_name() const;
+  /// The loss needs the whole depth of a model.
+  bool has_loss() const { return checkpoint && measured_layers.end == num_layers; }
+};
+
+/// Throws InputError for whatever Checkpoint, Capture and read_tokens refuse, for contexts longer than a text or the
+/// model's positions, and for --layers outside the model.
+Job open_job(const Options& options);
+
+/// Only the model or capture: no texts, contexts or layers are chosen.
+Job open_input(const Options& options);
+
+}  // namespace logitfield

@@ -1,0 +1,115 @@
+#include "pipeline/manifest.hpp"
+
+#include <cstring>
+#include <ctime>
+#include <numeric>
+
+#include "io/hash.hpp"
+#include "pipeline/mpi/agreement.hpp"
+
+namespace logitfield {
+namespace {
+
+using nlohmann::json;
+
+/// Hashes of the numbered parts of the input, each by one rank; `bytes[i]` is part i's size.
+template <class HashPart>
+std::uint64_t hash_parts(const mpi::Communicator& world, const std::vector<std::uint64_t>& bytes, HashPart hash_part) {
+  std::vector<std::uint64_t> load(world.size(), 0), mine;  // mine: (part, hash) pairs
+  mpi::agree(world, [&] {
+    for (std::size_t part = 0; part < bytes.size(); ++part) {
+      const auto least = std::min_element(load.begin(), load.end());
+      *least += bytes[part];
+      if (least - load.begin() == world.rank()) mine.insert(mine.end(), {part, hash_part(part)});
+    }
+  });
+  std::vector<std::uint64_t> all(bytes.size());
+  for (const auto& from_rank : world.gather(std::as_bytes(std::span(mine)))) {
+    std::vector<std::uint64_t> pairs(from_rank.size() / sizeof(std::uint64_t));
+    if (!pairs.empty()) std::memcpy(pairs.data(), from_rank.data(), from_rank.size());
+    for (std::size_t i = 0; i < pairs.size(); i += 2) all[pairs[i]] = pairs[i + 1];
+  }
+  const std::uint64_t hash = io::hash_bytes(std::as_bytes(std::span(all)));
+  std::string text(sizeof hash, '\0');
+  std::memcpy(text.data(), &hash, sizeof hash);
+  text = world.broadcast(std::move(text), 0);
+  std::uint64_t agreed;
+  std::memcpy(&agreed, text.data(), sizeof agreed);
+  return agreed;
+}
+
+json describe_texts(const Job& job) {
+  json texts = json::array();
+  for (const io::TokenText& text : job.texts) {
+    json entry{{"name", text.name}};
+    if (job.checkpoint) {
+      const std::span<const std::int32_t> used = std::span(text.tokens).first(job.length());
+      entry["tokens"] = text.tokens.size();
+      entry["tokens_used"] = used.size();
+      entry["hash_of_used"] = io::hash_text(io::hash_bytes(std::as_bytes(used)));
+    }
+    texts.push_back(std::move(entry));
+  }
+  return texts;
+}
+
+json describe_model(const Job& job, std::uint64_t input_hash) {
+  json model{{"name", job.model_name()},
+             {"kind", job.capture ? "capture" : "checkpoint"},
+             {"path", std::filesystem::absolute(job.capture ? job.capture->folder() : job.checkpoint->folder()).string()},
+             {"hash", io::hash_text(input_hash)},
+             {"num_layers", job.num_layers},
+             {"num_heads", job.extents.num_heads},
+             {"num_kv_heads", job.extents.num_kv_heads},
+             {"head_dim", job.head_dim},
+             {"scale", job.scale}};
+  if (job.capture) {
+    model["source"] = job.capture->info().source;
+  } else {
+    model["model_type"] = job.checkpoint->config().model_type;
+    model["unknown_config_keys"] = job.checkpoint->config().unknown_keys;
+  }
+  return model;
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+}  // namespace
+
+std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& world) {
+  if (job.capture) {
+    const std::vector<std::uint64_t> bytes(job.num_layers, 1);
+    return hash_parts(world, bytes, [&](std::size_t layer) { return job.capture->check_and_hash(std::int64_t(layer)); });
+  }
+  const std::vector<const io::Tensor*> tensors = job.checkpoint->model_tensors();
+  std::vector<std::uint64_t> bytes;
+  for (const io::Tensor* tensor : tensors) bytes.push_back(tensor->data.size());
+  return hash_parts(world, bytes, [&](std::size_t i) { return job.checkpoint->check_and_hash(*tensors[i]); });
+}
+
+json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& backend, std::uint64_t input_hash,
+                   const std::vector<std::string>& hosts) {
+  return {{"format", "logitfield-run"},
+          {"version", 1},
+          {"program", "logitfield " LOGITFIELD_VERSION},
+          {"started", utc_now()},
+          {"model", describe_model(job, input_hash)},
+          {"texts", describe_texts(job)},
+          {"contexts", job.contexts},
+          {"scopes", {"full"}},
+          {"layers", {job.measured_layers.begin, job.measured_layers.end}},
+          {"precision", {{"forward", job.capture ? "none" : "float32"}, {"field", "float64"}}},
+          {"grid", grid_text(plan.partition.grid)},
+          {"weights", plan.residency == Residency::stream ? "stream" : "resident"},
+          {"backend", backend.description()},
+          {"mpi", mpi::library_version()},
+          {"hosts", hosts}};
+}
+
+}  // namespace logitfield

@@ -1,0 +1,32 @@
+#pragma once
+#include <exception>
+#include <functional>
+#include <string>
+
+#include "pipeline/mpi/communicator.hpp"
+
+namespace logitfield::mpi {
+
+/// The same failure on every rank, after they agreed on it: rank `rank`'s message is the one to print.
+class AgreedError : public std::exception {
+ public:
+  AgreedError(int failed_rank, int exit_code, std::string message)
+      : rank(failed_rank), code(exit_code), message_(std::move(message)) {}
+  const char* what() const noexcept override { return message_.c_str(); }
+
+  int rank;
+  int code;
+
+ private:
+  std::string message_;
+};
+
+/// Runs `step` on every rank; if it throws on any, all ranks throw AgreedError with the first such rank's message and
+/// exit code (2 for InputError, 1 otherwise). For everything that happens before ranks depend on each other: a bad file
+/// ends the job with one message, none written twice and no rank left waiting. `step` must not communicate. Collective.
+void agree(const Communicator& world, const std::function<void()>& step);
+
+/// 2 for InputError, else 1.
+int exit_code_of(const std::exception& error);
+
+}  // namespace logitfield::mpi

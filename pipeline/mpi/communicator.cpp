@@ -1,0 +1,196 @@
+#include "pipeline/mpi/communicator.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <stdexcept>
+#include <utility>
+
+namespace logitfield::mpi {
+namespace {
+
+/// Elements per call: well inside MPI's int counts.
+constexpr std::size_t kPiece = std::size_t{1} << 28;
+constexpr int kDataTag = 1;
+
+void check(int code, const char* call) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING] = {};
+  int length = 0, rank = -1;
+  MPI_Error_string(code, text, &length);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  throw std::runtime_error(fmt::format("{} failed on rank {}: {}", call, rank, std::string_view(text, length)));
+}
+
+/// Calls f(part) for consecutive parts of at most kPiece elements.
+template <class T, class F>
+void in_pieces(std::span<T> values, F f) {
+  for (std::size_t first = 0; first < values.size(); first += kPiece) {
+    f(values.subspan(first, std::min(kPiece, values.size() - first)));
+  }
+}
+
+int int_count(std::size_t n) {
+  if (n > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+    throw std::runtime_error(fmt::format("a message of {} bytes is too long for MPI", n));
+  }
+  return static_cast<int>(n);
+}
+
+template <class T>
+void all_reduce(std::span<T> values, MPI_Datatype type, MPI_Op operation, MPI_Comm comm) {
+  in_pieces(values, [&](std::span<T> part) {
+    check(MPI_Allreduce(MPI_IN_PLACE, part.data(), static_cast<int>(part.size()), type, operation, comm), "MPI_Allreduce");
+  });
+}
+
+}  // namespace
+
+Environment::Environment(int& argc, char**& argv) { check(MPI_Init(&argc, &argv), "MPI_Init"); }
+Environment::~Environment() { MPI_Finalize(); }
+
+Communicator::Communicator(MPI_Comm handle) : handle_(handle) {
+  check(MPI_Comm_set_errhandler(handle_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check(MPI_Comm_rank(handle_, &rank_), "MPI_Comm_rank");
+  check(MPI_Comm_size(handle_, &size_), "MPI_Comm_size");
+}
+
+Communicator Communicator::world() {
+  MPI_Comm handle;
+  check(MPI_Comm_dup(MPI_COMM_WORLD, &handle), "MPI_Comm_dup");
+  return Communicator(handle);
+}
+
+Communicator::Communicator(Communicator&& other) noexcept
+    : handle_(std::exchange(other.handle_, MPI_COMM_NULL)), rank_(other.rank_), size_(other.size_) {}
+
+Communicator& Communicator::operator=(Communicator&& other) noexcept {
+  std::swap(handle_, other.handle_);
+  std::swap(rank_, other.rank_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+Communicator::~Communicator() {
+  if (handle_ != MPI_COMM_NULL) MPI_Comm_free(&handle_);
+}
+
+Communicator Communicator::split(int color) const {
+  MPI_Comm handle;
+  check(MPI_Comm_split(handle_, color, rank_, &handle), "MPI_Comm_split");
+  return Communicator(handle);
+}
+
+Communicator Communicator::split_by_host() const {
+  MPI_Comm handle;
+  check(MPI_Comm_split_type(handle_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &handle), "MPI_Comm_split_type");
+  return Communicator(handle);
+}
+
+void Communicator::barrier() const { check(MPI_Barrier(handle_), "MPI_Barrier"); }
+void Communicator::sum(std::span<float> values) const { all_reduce(values, MPI_FLOAT, MPI_SUM, handle_); }
+void Communicator::sum(std::span<double> values) const { all_reduce(values, MPI_DOUBLE, MPI_SUM, handle_); }
+void Communicator::max(std::span<double> values) const { all_reduce(values, MPI_DOUBLE, MPI_MAX, handle_); }
+
+int Communicator::min(int value) const {
+  all_reduce(std::span(&value, 1), MPI_INT, MPI_MIN, handle_);
+  return value;
+}
+
+void Communicator::send(std::span<const float> values, int target) const {
+  in_pieces(values, [&](std::span<const float> part) {
+    check(MPI_Send(part.data(), static_cast<int>(part.size()), MPI_FLOAT, target, kDataTag, handle_), "MPI_Send");
+  });
+}
+
+void Communicator::receive(std::span<float> values, int source) const {
+  in_pieces(values, [&](std::span<float> part) {
+    check(MPI_Recv(part.data(), static_cast<int>(part.size()), MPI_FLOAT, source, kDataTag, handle_, MPI_STATUS_IGNORE),
+          "MPI_Recv");
+  });
+}
+
+std::vector<std::vector<std::byte>> Communicator::gather(std::span<const std::byte> bytes) const {
+  const int count = int_count(bytes.size());
+  std::vector<int> counts(rank_ == 0 ? size_ : 0), offsets(counts.size());
+  check(MPI_Gather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, 0, handle_), "MPI_Gather");
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < counts.size(); total += counts[i++]) offsets[i] = int_count(total);
+  std::vector<std::byte> all(total);
+  check(MPI_Gatherv(bytes.data(), count, MPI_BYTE, all.data(), counts.data(), offsets.data(), MPI_BYTE, 0, handle_),
+        "MPI_Gatherv");
+  std::vector<std::vector<std::byte>> out(counts.size());
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    out[i].assign(all.begin() + offsets[i], all.begin() + offsets[i] + counts[i]);
+  }
+  return out;
+}
+
+std::string Communicator::broadcast(std::string bytes, int root) const {
+  int count = int_count(bytes.size());
+  check(MPI_Bcast(&count, 1, MPI_INT, root, handle_), "MPI_Bcast");
+  bytes.resize(count);
+  check(MPI_Bcast(bytes.data(), count, MPI_BYTE, root, handle_), "MPI_Bcast");
+  return bytes;
+}
+
+void Communicator::start_send(PendingSend& message, int target, int tag) const {
+  check(MPI_Isend(message.buffer.data(), int_count(message.buffer.size()), MPI_BYTE, target, tag, handle_,
+                  &message.request),
+        "MPI_Isend");
+}
+
+bool Communicator::sent(PendingSend& message) const {
+  int done = 0;
+  check(MPI_Test(&message.request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+  return done != 0;
+}
+
+void Communicator::wait(PendingSend& message) const { check(MPI_Wait(&message.request, MPI_STATUS_IGNORE), "MPI_Wait"); }
+
+bool Communicator::try_receive(int tag, std::vector<std::byte>& bytes) const {
+  int there = 0;
+  MPI_Message message;
+  MPI_Status status;
+  check(MPI_Improbe(MPI_ANY_SOURCE, tag, handle_, &there, &message, &status), "MPI_Improbe");
+  if (there) receive_matched(message, status, bytes);
+  return there != 0;
+}
+
+void Communicator::wait_receive(int tag, std::vector<std::byte>& bytes) const {
+  MPI_Message message;
+  MPI_Status status;
+  check(MPI_Mprobe(MPI_ANY_SOURCE, tag, handle_, &message, &status), "MPI_Mprobe");
+  receive_matched(message, status, bytes);
+}
+
+void Communicator::receive_matched(MPI_Message message, const MPI_Status& status, std::vector<std::byte>& bytes) const {
+  int count = 0;
+  check(MPI_Get_count(&status, MPI_BYTE, &count), "MPI_Get_count");
+  bytes.resize(count);
+  check(MPI_Mrecv(bytes.data(), count, MPI_BYTE, &message, MPI_STATUS_IGNORE), "MPI_Mrecv");
+}
+
+void abort_job(int exit_code) {
+  MPI_Abort(MPI_COMM_WORLD, exit_code);
+  std::abort();
+}
+
+std::string host_name() {
+  char name[MPI_MAX_PROCESSOR_NAME] = {};
+  int length = 0;
+  check(MPI_Get_processor_name(name, &length), "MPI_Get_processor_name");
+  return {name, static_cast<std::size_t>(length)};
+}
+
+std::string library_version() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
+  int length = 0;
+  check(MPI_Get_library_version(text, &length), "MPI_Get_library_version");
+  const std::string version(text, static_cast<std::size_t>(length));
+  return version.substr(0, version.find(','));
+}
+
+}  // namespace logitfield::mpi

@@ -1,0 +1,84 @@
+#pragma once
+#include <mpi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace logitfield::mpi {
+
+/// MPI from construction to destruction; one per process.
+class Environment {
+ public:
+  Environment(int& argc, char**& argv);
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+  ~Environment();
+};
+
+/// A message that is on its way; its buffer lives here until it has left.
+struct PendingSend {
+  std::vector<std::byte> buffer;
+  MPI_Request request = MPI_REQUEST_NULL;
+};
+
+/// An owned communicator. Move-only. Every failing MPI call throws std::runtime_error naming call, rank and reason; sizes
+/// above what MPI's int counts allow are sent in pieces.
+class Communicator {
+ public:
+  /// A duplicate of MPI_COMM_WORLD. Collective.
+  static Communicator world();
+  Communicator(Communicator&& other) noexcept;
+  Communicator& operator=(Communicator&& other) noexcept;
+  ~Communicator();
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+
+  /// The ranks of one `color`, in the order of their ranks here. Collective.
+  Communicator split(int color) const;
+  /// The ranks that share this rank's host. Collective.
+  Communicator split_by_host() const;
+  void barrier() const;
+
+  void sum(std::span<float> values) const;
+  void sum(std::span<double> values) const;
+  void max(std::span<double> values) const;
+  int min(int value) const;
+
+  void send(std::span<const float> values, int target) const;
+  void receive(std::span<float> values, int source) const;
+
+  /// Every rank's bytes, in rank order, on rank 0 (empty elsewhere). Collective.
+  std::vector<std::vector<std::byte>> gather(std::span<const std::byte> bytes) const;
+  /// Rank `root`'s bytes everywhere. Collective.
+  std::string broadcast(std::string bytes, int root) const;
+
+  /// Starts sending `bytes` (at most INT_MAX of them) with a tag.
+  void start_send(PendingSend& message, int target, int tag) const;
+  /// True once the message has left.
+  bool sent(PendingSend& message) const;
+  void wait(PendingSend& message) const;
+  /// The next message with this tag from any rank, if one is there (or waits for it).
+  bool try_receive(int tag, std::vector<std::byte>& bytes) const;
+  void wait_receive(int tag, std::vector<std::byte>& bytes) const;
+
+ private:
+  explicit Communicator(MPI_Comm handle);
+  void receive_matched(MPI_Message message, const MPI_Status& status, std::vector<std::byte>& bytes) const;
+
+  MPI_Comm handle_ = MPI_COMM_NULL;
+  int rank_ = 0, size_ = 1;
+};
+
+/// Ends every rank of the job now with this exit code.
+[[noreturn]] void abort_job(int exit_code);
+
+/// Name of the host that this rank runs on.
+std::string host_name();
+/// "Open MPI v4.1.4 ..."
+std::string library_version();
+
+}  // namespace logitfield::mpi

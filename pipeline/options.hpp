@@ -1,0 +1,31 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace logitfield {
+
+enum class Command { analyze, plan, report, validate };
+
+/// The command line, parsed and checked for form; see `logitfield --help`.
+struct Options {
+  Command command = Command::analyze;
+  std::filesystem::path model, capture, out;
+  std::vector<std::filesystem::path> tokens;
+  /// Of `report` and `validate`.
+  std::filesystem::path run;
+  std::vector<std::int64_t> contexts;
+  std::vector<std::string> scopes{"full"};
+  std::string layers;
+  std::string grid;
+  std::string weights = "auto";
+  std::string backend = "auto";
+};
+
+/// Throws InputError for bad usage. Returns nothing, and puts the text to print into `message`, where help or the
+/// version was asked for.
+std::optional<Options> parse_options(int argc, const char* const* argv, std::string& message);
+
+}  // namespace logitfield

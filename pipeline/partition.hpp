@@ -1,0 +1,50 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "io/checkpoint.hpp"
+
+namespace logitfield {
+
+using io::Slice;
+
+/// Ranks = stages x shards: rank = stage * shards + shard.
+struct Grid {
+  int stages = 1, shards = 1;
+
+  int ranks() const { return stages * shards; }
+  int stage_of(int rank) const { return rank / shards; }
+  int shard_of(int rank) const { return rank % shards; }
+  int rank_of(int stage, int shard) const { return stage * shards + shard; }
+};
+
+/// "2x1" -> {2, 1}; throws InputError for anything else.
+Grid parse_grid(const std::string& text);
+std::string grid_text(const Grid& grid);
+
+/// What is divided: layers over stages; KV heads (with their query heads), MLP rows and vocabulary over shards.
+struct ModelExtents {
+  std::int64_t num_layers = 0, num_heads = 0, num_kv_heads = 0, intermediate_size = 0, vocab_size = 0;
+};
+
+/// Who has what, as plain data.
+struct Partition {
+  Grid grid;
+  /// By stage.
+  std::vector<Slice> layers;
+  /// By shard.
+  std::vector<Slice> kv_heads, heads, mlp_rows, vocabulary;
+};
+
+/// Contiguous ranges whose sizes differ by at most one. Throws InputError, saying which grids work, if a stage would
+/// have no layer or a shard no KV head.
+Partition make_partition(const ModelExtents& extents, const Grid& grid);
+
+/// [0, total) in `parts` ranges whose sizes differ by at most one, the larger first.
+std::vector<Slice> divide(std::int64_t total, int parts);
+
+/// The grids of `ranks` ranks that make_partition accepts, most shards first.
+std::vector<Grid> possible_grids(const ModelExtents& extents, int ranks);
+
+}  // namespace logitfield

@@ -1,0 +1,191 @@
+#include "pipeline/plan.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "io/error.hpp"
+#include "pipeline/weights.hpp"
+
+namespace logitfield {
+namespace {
+
+constexpr double kFloat = 4, kDouble = 8;
+/// Program, MPI and BLAS buffers before any data: measured at 60 to 90 MB.
+constexpr double kBaseBytes = 90e6;
+
+double largest(const std::vector<Slice>& slices) {
+  std::int64_t size = 0;
+  for (const Slice& s : slices) size = std::max(size, s.size());
+  return static_cast<double>(size);
+}
+
+/// Work of the busiest rank against an even share, over the whole run.
+double balance_of(const Job& job, const Partition& partition, Residency residency) {
+  const double stages = partition.grid.stages, texts = static_cast<double>(job.num_texts());
+  const double layers = static_cast<double>(job.extents.num_layers), heads = static_cast<double>(job.extents.num_kv_heads);
+  const double head_share = largest(partition.kv_heads) / heads;
+  // A capture's layers wait for nothing. Texts fill the pipeline of stages only where the weights stay.
+  const double layer_steps = job.capture ? largest(partition.layers)
+                             : residency == Residency::stream ? layers
+                                                              : largest(partition.layers) * (texts + stages - 1) / texts;
+  return layers / (layer_steps * head_share * partition.grid.ranks());
+}
+
+/// float64 copies of one KV group's queries, keys, centred keys, basis, and work of the same size.
+double field_bytes(const Job& job) {
+  const double group = static_cast<double>(job.extents.num_heads / job.extents.num_kv_heads);
+  const double length = static_cast<double>(job.length()), width = static_cast<double>(job.head_dim);
+  return (kDouble * (group + 10) + kFloat * (group + 1)) * length * width + 3 * kDouble * 64 * length;
+}
+
+double layer_bytes(const io::ModelConfig& config, const Partition& partition) {
+  const double hidden = static_cast<double>(config.hidden_size);
+  const double projections = static_cast<double>(config.head_dim) *
+                             (2 * largest(partition.heads) + 2 * largest(partition.kv_heads));
+  return kFloat * hidden * (projections + 3 * largest(partition.mlp_rows));
+}
+
+double activation_bytes(const Job& job, const Partition& partition) {
+  const io::ModelConfig& config = job.checkpoint->config();
+  const double length = static_cast<double>(job.length()), hidden = static_cast<double>(config.hidden_size);
+  const double heads = static_cast<double>(config.head_dim) * (3 * largest(partition.heads) + 4 * largest(partition.kv_heads));
+  const double mlp = std::min(length, 1024.0) * (3 * largest(partition.mlp_rows) + hidden);
+  return kFloat * (length * (2 * hidden + heads) + mlp + static_cast<double>(kOutputTileRows) * (hidden + length));
+}
+
+double memory_of(const Job& job, const Partition& partition, Residency residency) {
+  if (job.capture) return kBaseBytes + field_bytes(job);
+  const io::ModelConfig& config = job.checkpoint->config();
+  const double hidden_states = kFloat * static_cast<double>(job.length()) * static_cast<double>(config.hidden_size);
+  double weights = layer_bytes(config, partition), states = hidden_states;
+  if (residency == Residency::stream) {
+    states *= static_cast<double>(job.num_texts());
+  } else {
+    weights *= largest(partition.layers);
+    weights += kFloat * largest(partition.vocabulary) * static_cast<double>(config.hidden_size);
+  }
+  return kBaseBytes + weights + states + activation_bytes(job, partition) + field_bytes(job);
+}
+
+double forward_flops(const Job& job) {
+  const io::ModelConfig& c = job.checkpoint->config();
+  const double length = static_cast<double>(job.length()), hidden = static_cast<double>(c.hidden_size);
+  const double width = static_cast<double>(c.head_dim), heads = static_cast<double>(c.num_heads);
+  const double weights = hidden * (width * (2 * heads + 2 * static_cast<double>(c.num_kv_heads)) +
+                                   3 * static_cast<double>(c.intermediate_size));
+  const double per_layer = 2 * length * weights + 2 * length * length * width * heads;
+  const double loss = job.has_loss() ? 2 * length * hidden * static_cast<double>(c.vocab_size) : 0;
+  return static_cast<double>(job.num_texts()) * (per_layer * static_cast<double>(job.extents.num_layers) + loss);
+}
+
+/// Logits formed once, then per context about nine products of L x d with d x d and a d x d decomposition.
+double field_flops(const Job& job) {
+  const double width = static_cast<double>(job.head_dim), longest = static_cast<double>(job.length());
+  double per_head = 2 * longest * longest * width;
+  for (const std::int64_t c : job.contexts) per_head += 18 * static_cast<double>(c) * width * width + 22 * width * width * width;
+  return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
+}
+
+/// Journal and derived files: some 60 numbers, the singular values and two profiles a head and context.
+std::uint64_t result_bytes(const Job& job) {
+  std::uint64_t per_head = 0;
+  for (const std::int64_t c : job.contexts) {
+    per_head += 3 * 8 * static_cast<std::uint64_t>(120 + job.head_dim + 2 * std::min<std::int64_t>(c, 256));
+  }
+  return 65536 + per_head * static_cast<std::uint64_t>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
+}
+
+std::uint64_t weight_bytes(const io::Checkpoint& checkpoint) {
+  std::uint64_t bytes = 0;
+  for (const io::Tensor* tensor : checkpoint.model_tensors()) bytes += tensor->data.size();
+  return bytes;
+}
+
+std::vector<Grid> candidate_grids(const Job& job, const Options& options, int ranks) {
+  if (options.grid.empty()) {
+    const std::vector<Grid> grids = possible_grids(job.extents, ranks);
+    if (!grids.empty()) return grids;
+    return {Grid{1, ranks}};  // make_partition refuses it and says why
+  }
+  const Grid grid = parse_grid(options.grid);
+  if (grid.ranks() != ranks) {
+    throw InputError("--grid {} needs {} ranks, but {} run: start it with mpirun -n {} or leave --grid out", options.grid,
+                     grid.ranks(), ranks, grid.ranks());
+  }
+  return {grid};
+}
+
+std::vector<Residency> candidate_residencies(const Job& job, const Options& options) {
+  if (options.weights == "stream" || job.capture) return {Residency::stream};
+  if (options.weights == "resident") return {Residency::resident};
+  return {Residency::stream, Residency::resident};
+}
+
+}  // namespace
+
+Plan make_plan(const Job& job, const Options& options, const Machine& machine) {
+  const double limit = static_cast<double>(machine.available_bytes) / machine.ranks_on_host;
+  std::optional<Plan> best;
+  double least_memory = 0;
+  for (const Grid& grid : candidate_grids(job, options, machine.ranks)) {
+    for (const Residency residency : candidate_residencies(job, options)) {
+      Plan plan{make_partition(job.extents, grid), residency};
+      const double memory = memory_of(job, plan.partition, residency);
+      least_memory = least_memory == 0 ? memory : std::min(least_memory, memory);
+      if (memory > limit) continue;
+      plan.memory_bytes = static_cast<std::uint64_t>(memory);
+      plan.balance = balance_of(job, plan.partition, residency);
+      const bool better = !best || plan.balance > best->balance + 1e-9 ||
+                          (plan.balance > best->balance - 1e-9 && plan.memory_bytes < best->memory_bytes);
+      if (better) best = plan;
+    }
+  }
+  if (!best) {
+    throw InputError("not enough memory: a rank needs at least {}, but {} ranks share the {} that are free on this host; "
+                     "use fewer ranks a host, shorter contexts, fewer texts, or --weights stream",
+                     bytes_text(static_cast<std::uint64_t>(least_memory)), machine.ranks_on_host,
+                     bytes_text(machine.available_bytes));
+  }
+  best->forward_flops = job.checkpoint ? forward_flops(job) : 0;
+  best->field_flops = field_flops(job);
+  best->weight_bytes = job.checkpoint ? weight_bytes(*job.checkpoint) : 0;
+  best->result_bytes = result_bytes(job);
+  return *best;
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < units.size(); ++unit) value /= 1024;
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, units[unit]);
+}
+
+std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
+  const Grid& grid = plan.partition.grid;
+  std::string out;
+  const auto line = [&](const char* name, const std::string& value) { out += fmt::format("{:<10} {}\n", name, value); };
+  line(job.capture ? "capture" : "model",
+       fmt::format("{}: {} layers x {} heads over {} KV heads, head dimension {}", job.model_name(), job.num_layers,
+                   job.extents.num_heads, job.extents.num_kv_heads, job.head_dim));
+  line("texts", fmt::format("{}, first {} tokens each", job.num_texts(), job.length()));
+  line("contexts", fmt::format("{}", fmt::join(job.contexts, ", ")));
+  line("measures", fmt::format("layers {} to {}, scope full, factored route", job.measured_layers.begin,
+                               job.measured_layers.end - 1));
+  line("ranks", fmt::format("{} = {} stages x {} shards, {:.0f} % of their time computing", grid.ranks(), grid.stages,
+                            grid.shards, 100 * plan.balance));
+  if (job.checkpoint) {
+    line("weights", fmt::format("{}, {} read", plan.residency == Residency::stream ? "stream" : "resident",
+                                bytes_text(plan.weight_bytes)));
+  }
+  line("memory", fmt::format("{} for the largest rank, {} ranks on a host with {} free", bytes_text(plan.memory_bytes),
+                             machine.ranks_on_host, bytes_text(machine.available_bytes)));
+  line("work", fmt::format("forward {:.3g} GFLOP, field {:.3g} GFLOP", plan.forward_flops * 1e-9, plan.field_flops * 1e-9));
+  line("results", fmt::format("up to {}", bytes_text(plan.result_bytes)));
+  return out;
+}
+
+}  // namespace logitfield

@@ -1,0 +1,45 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pipeline/job.hpp"
+
+namespace logitfield {
+
+/// stream: a layer's weights are read, every text runs through them, they are dropped. resident: they stay, and texts
+/// flow through the stages.
+enum class Residency { stream, resident };
+
+/// Where the job runs.
+struct Machine {
+  int ranks = 1;
+  /// Ranks that share this host's memory, and the memory that is free there, in bytes.
+  int ranks_on_host = 1;
+  std::uint64_t available_bytes = 0;
+};
+
+/// What a run will do and need, decided from headers only. Plain data.
+struct Plan {
+  Partition partition;
+  Residency residency = Residency::stream;
+  /// The rank that needs most: weights and activations in float32, fields in float64, buffers.
+  std::uint64_t memory_bytes = 0;
+  /// Of all ranks together.
+  double forward_flops = 0, field_flops = 0;
+  std::uint64_t weight_bytes = 0, result_bytes = 0;
+  /// Share of the ranks' time in which they compute: layers and heads that do not divide, stages that wait.
+  double balance = 1;
+};
+
+/// Chooses grid and residency (options force either): the best balance among what fits in memory, the least memory among
+/// equals. Throws InputError where nothing works, naming grids that do or the memory that it would take.
+Plan make_plan(const Job& job, const Options& options, const Machine& machine);
+
+/// Text of the plan for people, a line each.
+std::string describe(const Plan& plan, const Job& job, const Machine& machine);
+
+/// "1.5 GiB"
+std::string bytes_text(std::uint64_t bytes);
+
+}  // namespace logitfield

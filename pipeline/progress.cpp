@@ -1,0 +1,42 @@
+#include "pipeline/progress.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace logitfield {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+}  // namespace
+
+Progress::Progress(std::int64_t total) : total_(total), terminal_(isatty(STDERR_FILENO) == 1), shown_(start_) {}
+
+Progress::~Progress() {
+  if (line_open_) fmt::print(stderr, "\n");
+}
+
+void Progress::advance() {
+  ++done_;
+  const auto since = Clock::now() - shown_;
+  const milliseconds pause = terminal_ ? milliseconds(200) : milliseconds(10000);
+  if (since >= pause || (terminal_ && done_ == total_)) show();
+}
+
+void Progress::show() {
+  shown_ = Clock::now();
+  const auto elapsed = shown_ - start_;
+  const auto left = duration_cast<seconds>(elapsed * (total_ - done_) / done_);
+  const std::string text = fmt::format("{} of {} layers and texts, {:3d} %, {:%H:%M:%S} left", done_, total_,
+                                       100 * done_ / total_, left);
+  fmt::print(stderr, "{}{}{}", terminal_ ? "\r" : "", text, terminal_ ? "  " : "\n");
+  std::fflush(stderr);
+  line_open_ = terminal_;
+}
+
+}  // namespace logitfield

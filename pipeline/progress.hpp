@@ -1,0 +1,25 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+
+namespace logitfield {
+
+/// How far a run is, with the time left, on standard error: one line that renews itself on a terminal, a plain line every
+/// ten seconds elsewhere.
+class Progress {
+ public:
+  explicit Progress(std::int64_t total);
+  ~Progress();
+  /// One more (text, layer) is finished.
+  void advance();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void show();
+
+  std::int64_t total_, done_ = 0;
+  bool terminal_, line_open_ = false;
+  Clock::time_point start_ = Clock::now(), shown_{};
+};
+
+}  // namespace logitfield

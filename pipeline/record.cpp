@@ -1,0 +1,113 @@
+#include "pipeline/record.hpp"
+
+#include <cstring>
+#include <stdexcept>
+
+#include "pipeline/schema.hpp"
+
+namespace logitfield {
+namespace {
+
+using nlohmann::json;
+using kernels::HeadStatistics;
+
+json pack(const std::vector<double>& values) {
+  std::vector<std::uint8_t> bytes(values.size() * sizeof(double));
+  if (!values.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+  return json::binary(std::move(bytes));
+}
+
+std::vector<double> unpack(const json& packed) {
+  const std::vector<std::uint8_t>& bytes = packed.get_binary();
+  if (bytes.size() % sizeof(double) != 0) throw std::runtime_error("a packed list is not whole numbers long");
+  std::vector<double> values(bytes.size() / sizeof(double));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+json to_json(const HeadStatistics& s) {
+  json out;
+  visit_statistics(s, [&](const StatisticInfo& info, const auto& value) { out[std::string(info.name)] = value; });
+  out["singular_values"] = pack(s.singular_values);
+  out["key_profile"] = pack(s.key_profile);
+  out["query_profile"] = pack(s.query_profile);
+  return out;
+}
+
+HeadStatistics statistics_from(const json& object) {
+  HeadStatistics s;
+  visit_statistics(s, [&](const StatisticInfo& info, auto& value) { object.at(std::string(info.name)).get_to(value); });
+  s.certificate.rank = s.spectrum.rank;
+  s.certificate.rank_bound = s.rank_bound;
+  s.singular_values = unpack(object.at("singular_values"));
+  s.key_profile = unpack(object.at("key_profile"));
+  s.query_profile = unpack(object.at("query_profile"));
+  return s;
+}
+
+json to_json(const LayerRecord& record) {
+  json heads = json::array();
+  for (const HeadRecord& head : record.heads) {
+    json contexts = json::array();
+    for (const HeadStatistics& s : head.contexts) contexts.push_back(to_json(s));
+    heads.push_back({{"head", head.head}, {"kv_head", head.kv_head}, {"contexts", std::move(contexts)}});
+  }
+  return {{"type", "layer"}, {"text", record.text}, {"layer", record.layer}, {"heads", std::move(heads)}};
+}
+
+json to_json(const LossRecord& record) {
+  return {{"type", "loss"}, {"text", record.text}, {"predictions", record.predictions}, {"loss", record.loss}};
+}
+
+json to_json(const RankRecord& record) {
+  return {{"type", "rank"},
+          {"rank", record.rank},
+          {"host", record.host},
+          {"seconds", record.seconds},
+          {"wall_seconds", record.wall_seconds},
+          {"peak_bytes", record.peak_bytes}};
+}
+
+LayerRecord layer_from(const json& object) {
+  LayerRecord record{object.at("text"), object.at("layer"), {}};
+  for (const json& entry : object.at("heads")) {
+    HeadRecord head{entry.at("head"), entry.at("kv_head"), {}};
+    for (const json& s : entry.at("contexts")) head.contexts.push_back(statistics_from(s));
+    record.heads.push_back(std::move(head));
+  }
+  return record;
+}
+
+RankRecord rank_from(const json& object) {
+  return {object.at("rank"),
+          object.at("host"),
+          object.at("seconds").get<std::vector<std::pair<std::string, double>>>(),
+          object.at("wall_seconds"),
+          object.at("peak_bytes")};
+}
+
+}  // namespace
+
+std::vector<std::byte> encode(const Record& record) {
+  const json object = std::visit([](const auto& r) { return to_json(r); }, record);
+  const std::vector<std::uint8_t> bytes = json::to_cbor(object);
+  std::vector<std::byte> out(bytes.size());
+  std::memcpy(out.data(), bytes.data(), bytes.size());
+  return out;
+}
+
+Record decode(std::span<const std::byte> bytes) {
+  try {
+    const auto* begin = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    const json object = json::from_cbor(begin, begin + bytes.size());
+    const std::string type = object.at("type");
+    if (type == "layer") return layer_from(object);
+    if (type == "loss") return LossRecord{object.at("text"), object.at("predictions"), object.at("loss")};
+    if (type == "rank") return rank_from(object);
+    throw std::runtime_error("a record of unknown type '" + type + "'");
+  } catch (const json::exception& error) {
+    throw std::runtime_error(std::string("a record that this version cannot read: ") + error.what());
+  }
+}
+
+}  // namespace logitfield

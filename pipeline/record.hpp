@@ -1,0 +1,49 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernels/statistics.hpp"
+
+namespace logitfield {
+
+/// One query head of one layer and text: an entry per context.
+struct HeadRecord {
+  std::int64_t head = 0, kv_head = 0;
+  std::vector<kernels::HeadStatistics> contexts;
+};
+
+/// The unit of progress: some or all heads of one layer of one text.
+struct LayerRecord {
+  std::int64_t text = 0, layer = 0;
+  std::vector<HeadRecord> heads;
+};
+
+/// Next-token loss of one text, nats, over its predicted tokens.
+struct LossRecord {
+  std::int64_t text = 0, predictions = 0;
+  double loss = 0;
+};
+
+/// Where one rank's time and memory went.
+struct RankRecord {
+  std::int64_t rank = 0;
+  std::string host;
+  /// Seconds by phase: read, forward, field, communicate.
+  std::vector<std::pair<std::string, double>> seconds;
+  double wall_seconds = 0;
+  std::int64_t peak_bytes = 0;
+};
+
+using Record = std::variant<LayerRecord, LossRecord, RankRecord>;
+
+/// CBOR (RFC 8949), self-describing, every float64 exact, NaN and infinities included.
+std::vector<std::byte> encode(const Record& record);
+/// Throws std::runtime_error naming what is missing or wrong.
+Record decode(std::span<const std::byte> bytes);
+
+}  // namespace logitfield

@@ -1,0 +1,32 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+
+#include "pipeline/mpi/communicator.hpp"
+#include "pipeline/record.hpp"
+
+namespace logitfield {
+
+/// Brings every rank's records to rank 0 while the ranks compute; nobody waits until finish().
+class ResultChannel {
+ public:
+  /// `sink` is called on rank 0 only, once for every record.
+  ResultChannel(const mpi::Communicator& world, std::function<void(Record)> sink);
+
+  void submit(const Record& record);
+  /// Rank 0: takes what has come. Others: frees what has left. Called now and then while computing.
+  void poll();
+  /// Rank 0: takes records until the sink has seen `expected` in all. Others: waits until all have left. Collective.
+  void finish(std::int64_t expected);
+
+ private:
+  void accept(Record record);
+
+  const mpi::Communicator& world_;
+  std::function<void(Record)> sink_;
+  std::int64_t accepted_ = 0;
+  std::deque<mpi::PendingSend> pending_;
+};
+
+}  // namespace logitfield

@@ -1,0 +1,87 @@
+#include "pipeline/results.hpp"
+
+#include "io/error.hpp"
+#include "io/file.hpp"
+#include "io/journal.hpp"
+#include "io/json.hpp"
+#include "pipeline/summary.hpp"
+
+namespace logitfield {
+namespace {
+
+/// Reads the axes of the results from the manifest.
+void read_axes(const std::filesystem::path& manifest, Results& results) {
+  try {
+    const nlohmann::json& m = results.manifest;
+    for (const auto& text : m.at("texts")) results.texts.push_back(text.at("name"));
+    results.contexts = m.at("contexts").get<std::vector<std::int64_t>>();
+    results.scopes = m.at("scopes").get<std::vector<std::string>>();
+    results.num_heads = m.at("model").at("num_heads");
+    results.num_kv_heads = m.at("model").at("num_kv_heads");
+    results.first_layer = m.at("layers").at(0);
+    results.num_layers = m.at("layers").at(1).get<std::int64_t>() - results.first_layer;
+  } catch (const nlohmann::json::exception& error) {
+    throw InputError("{}: not a manifest of this version ({})", manifest.string(), error.what());
+  }
+}
+
+/// True where the record lies inside the manifest's axes.
+bool fits(const LayerRecord& record, const Results& results) {
+  if (record.text < 0 || record.text >= std::ssize(results.texts) || record.layer < results.first_layer ||
+      record.layer >= results.first_layer + results.num_layers || std::ssize(record.heads) != results.num_heads) {
+    return false;
+  }
+  for (const HeadRecord& head : record.heads) {
+    if (head.head < 0 || head.head >= results.num_heads || head.contexts.size() != results.contexts.size()) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool Results::complete() const { return std::ssize(layers) == std::ssize(texts) * num_layers; }
+
+std::int64_t Results::failed_heads() const {
+  std::int64_t failed = 0;
+  for (const auto& [key, layer] : layers) {
+    for (const HeadRecord& head : layer.heads) {
+      for (const kernels::HeadStatistics& s : head.contexts) failed += !s.certificate.certified();
+    }
+  }
+  return failed;
+}
+
+Results load_results(const io::RunFolder& folder) {
+  Results results;
+  results.manifest = io::read_json(folder.manifest());
+  read_axes(folder.manifest(), results);
+  const io::JournalContent journal = io::read_journal(folder.journal());
+  for (std::size_t i = 0; i < journal.records.size(); ++i) {
+    Record record;
+    try {
+      record = decode(journal.records[i]);
+    } catch (const std::runtime_error& error) {
+      throw InputError("{}: record {}: {}", folder.journal().string(), i, error.what());
+    }
+    if (auto* layer = std::get_if<LayerRecord>(&record)) {
+      if (!fits(*layer, results)) {
+        throw InputError("{}: record {} (text {}, layer {}) contradicts manifest.json; the two are not of one run",
+                         folder.journal().string(), i, layer->text, layer->layer);
+      }
+      results.layers.insert_or_assign({layer->text, layer->layer}, std::move(*layer));
+    } else if (auto* loss = std::get_if<LossRecord>(&record)) {
+      results.losses.push_back(*loss);
+    } else {
+      results.ranks.push_back(std::get<RankRecord>(std::move(record)));
+    }
+  }
+  return results;
+}
+
+void write_derived(const Results& results, const io::RunFolder& folder) {
+  write_heads_csv(results, folder.heads_csv());
+  write_results_nc(results, folder.results_nc());
+  io::write_atomically(folder.summary(), summarise(results).dump(1) + "\n");
+}
+
+}  // namespace logitfield

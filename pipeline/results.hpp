@@ -1,0 +1,39 @@
+#pragma once
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/run_folder.hpp"
+#include "pipeline/record.hpp"
+
+namespace logitfield {
+
+/// A run as its folder tells it: the manifest, and what the journal holds.
+struct Results {
+  nlohmann::json manifest;
+  std::vector<std::string> texts;
+  std::vector<std::int64_t> contexts;
+  std::vector<std::string> scopes;
+  std::int64_t num_heads = 0, num_kv_heads = 0, first_layer = 0, num_layers = 0;
+  /// By (text, layer).
+  std::map<std::pair<std::int64_t, std::int64_t>, LayerRecord> layers;
+  std::vector<LossRecord> losses;
+  std::vector<RankRecord> ranks;
+
+  /// Every (text, layer) is there.
+  bool complete() const;
+  std::int64_t failed_heads() const;
+};
+
+/// Throws InputError if manifest or journal are missing, broken or contradict each other.
+Results load_results(const io::RunFolder& folder);
+
+/// Writes heads.csv, results.nc and summary.json from what was loaded.
+void write_derived(const Results& results, const io::RunFolder& folder);
+
+void write_heads_csv(const Results& results, const std::filesystem::path& path);
+void write_results_nc(const Results& results, const std::filesystem::path& path);
+
+}  // namespace logitfield

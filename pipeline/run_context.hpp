@@ -1,0 +1,21 @@
+#pragma once
+#include "kernels/backend.hpp"
+#include "pipeline/job.hpp"
+#include "pipeline/mpi/communicator.hpp"
+#include "pipeline/plan.hpp"
+#include "pipeline/result_channel.hpp"
+#include "pipeline/timing.hpp"
+
+namespace logitfield {
+
+/// What a rank needs to do its part of a run.
+struct RunContext {
+  const Job& job;
+  const Plan& plan;
+  const kernels::Backend& backend;
+  const mpi::Communicator& world;
+  ResultChannel& results;
+  PhaseClock& clock;
+};
+
+}  // namespace logitfield

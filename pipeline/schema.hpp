@@ -1,0 +1,74 @@
+#pragma once
+#include <string_view>
+
+#include "kernels/statistics.hpp"
+
+namespace logitfield {
+
+enum class Kind {
+  head,         // one value per query head
+  kv_head,      // the same for all query heads of a KV head: counts once in the model's statistics
+  certificate,  // an error or its bound: recorded, not averaged
+};
+
+/// One public column: names as in docs/statistics.md.
+struct StatisticInfo {
+  std::string_view name, units, description;
+  Kind kind = Kind::head;
+};
+
+/// Calls visit(StatisticInfo, value) for every scalar of `s` (HeadStatistics, const or not) in column order; values are
+/// double, std::int64_t or bool. The one list from which journal, CSV, NetCDF and summary are made.
+template <class Statistics, class Visit>
+void visit_statistics(Statistics& s, Visit&& visit) {
+  const auto shares = [&](auto& group, bool keys) {
+    visit({keys ? "key_max_share" : "query_max_share", "1", "largest energy share of one position"}, group.max_share);
+    visit({keys ? "key_argmax" : "query_argmax", "position", "position of the largest share, -1 for a zero field"},
+          group.argmax);
+    visit({keys ? "key_participation" : "query_participation", "1", "1 / (L sum c^2) of the energy shares c"},
+          group.participation);
+    visit({keys ? "key_entropy" : "query_entropy", "1", "-sum c ln c / ln L of the energy shares c"}, group.entropy);
+    visit({keys ? "key_gini" : "query_gini", "1", "Gini coefficient of the energy shares"}, group.gini);
+    visit({keys ? "key_top1pct_share" : "query_top1pct_share", "1", "share of the ceil(L/100) largest positions"},
+          group.top1pct_share);
+    visit({keys ? "key_first_share" : "query_first_share", "1", "share of position 0"}, group.first_share);
+  };
+  visit({"energy", "logit^2", "squared Frobenius norm of the field"}, s.spectrum.energy);
+  visit({"zero_sum_residual", "1", "max_i |sum_j E_ij| / sum_j |E_ij| on directly formed logits"},
+        s.certificate.zero_sum_residual);
+  visit({"rank", "1", "numerical rank of the field"}, s.spectrum.rank);
+  visit({"rank_bound", "1", "largest rank that the algebra allows"}, s.rank_bound);
+  visit({"sigma_max", "logit", "largest singular value"}, s.spectrum.sigma_max);
+  visit({"k50", "1", "components that carry 50 % of the energy"}, s.spectrum.k50);
+  visit({"k90", "1", "components that carry 90 % of the energy"}, s.spectrum.k90);
+  visit({"k95", "1", "components that carry 95 % of the energy"}, s.spectrum.k95);
+  visit({"k99", "1", "components that carry 99 % of the energy"}, s.spectrum.k99);
+  visit({"effective_rank", "1", "exp entropy of sigma / sum sigma (Roy & Vetterli 2007)"}, s.spectrum.effective_rank);
+  visit({"energy_effective_rank", "1", "exp entropy of sigma^2 / sum sigma^2"}, s.spectrum.energy_effective_rank);
+  visit({"stable_rank", "1", "energy / sigma_max^2"}, s.spectrum.stable_rank);
+  visit({"participation_ratio", "1", "(sum e)^2 / sum e^2 of the component energies e"}, s.spectrum.participation_ratio);
+  visit({"gap", "1", "sigma_1 / sigma_2"}, s.spectrum.gap);
+  shares(s.keys, true);
+  shares(s.queries, false);
+  visit({"coherence", "1", "(L/r) max leverage of the centred keys (Candes & Recht 2009)", Kind::kv_head},
+        s.coherence.coherence);
+  visit({"coherence_raw", "1", "(L/r) max leverage of the keys, not centred", Kind::kv_head}, s.coherence.coherence_raw);
+  visit({"key_rank", "1", "numerical rank of the centred keys", Kind::kv_head}, s.coherence.key_rank);
+  visit({"delocalisation_ratio", "1", "max_j c_j stable_rank / leverage_j, at most 1"}, s.delocalisation_ratio);
+  visit({"max_logit", "logit", "largest scaled logit over j <= i"}, s.attention.max_logit);
+  visit({"attention_entropy", "nat", "mean entropy of the rows of the causal softmax"}, s.attention.entropy);
+  visit({"sink_first", "1", "mean causal attention on position 0"}, s.attention.sink_first);
+
+  auto& c = s.certificate;
+  visit({"energy_error", "1", "|sum sigma^2 - energy by the Gram route| / energy", Kind::certificate}, c.energy_error);
+  visit({"energy_bound", "1", "rounding bound of energy_error", Kind::certificate}, c.energy_bound);
+  visit({"probe_residual", "1", "||E X - U S V^T X|| / ||E X|| on random probes X", Kind::certificate}, c.probe_residual);
+  visit({"probe_bound", "1", "rounding bound of probe_residual", Kind::certificate}, c.probe_bound);
+  visit({"zero_sum_margin", "1", "zero-sum residual over its rounding bound, worst row, at most 1", Kind::certificate},
+        c.zero_sum_margin);
+  visit({"delocalisation_excess", "1", "max_j (c_j stable_rank - leverage_j), at most energy_bound", Kind::certificate},
+        c.delocalisation_excess);
+  visit({"finite", "1", "1 where Q, K and all statistics are finite", Kind::certificate}, c.finite);
+}
+
+}  // namespace logitfield
