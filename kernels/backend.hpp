@@ -18,8 +18,8 @@ class Backend {
   virtual std::string description() const = 0;
 
   /// Attention half of a block over hidden states [L, hidden_size] of positions 0 ... L-1: norm, projections, rotation,
-  /// causal softmax attention without an L x L matrix. Writes this shard's summand of what is added to the hidden states
-  /// into `partial` [L, hidden_size] and the heads' Q and K into `queries_keys`.
+  /// causal softmax attention without an L x L matrix. Writes this shard's summand of what is added to the hidden
+  /// states into `partial` [L, hidden_size] and the heads' Q and K into `queries_keys`.
   virtual void attention(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial,
                          QueriesKeys& queries_keys) const = 0;
 

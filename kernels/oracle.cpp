@@ -78,8 +78,9 @@ HeadStatistics full_field(const MatrixRef& queries, const MatrixRef& keys, doubl
   out.key_profile = share_profile(as_span(key_energy));
   out.query_profile = share_profile(as_span(query_energy));
   out.coherence = {centred.coherence(), leverage(keys).coherence(), centred.rank};
-  out.delocalisation_ratio = (key_energy.array() / key_energy.sum() * out.spectrum.stable_rank /
-                              centred.values.array().max(1e-300)).maxCoeff();
+  out.delocalisation_ratio =
+      (key_energy.array() / key_energy.sum() * out.spectrum.stable_rank / centred.values.array().max(1e-300))
+          .maxCoeff();
   out.attention = attention(scale * queries * keys.transpose());
   out.certificate.zero_sum_residual = zero_sum_residual(field);
   return out;

@@ -17,7 +17,8 @@ double total_of(std::span<const double> values) { return std::accumulate(values.
 double gini(std::span<const double> ascending) {
   const double n = static_cast<double>(ascending.size());
   double weighted = 0;
-  for (std::size_t i = 0; i < ascending.size(); ++i) weighted += (2.0 * static_cast<double>(i + 1) - n - 1) * ascending[i];
+  for (std::size_t i = 0; i < ascending.size(); ++i)
+    weighted += (2.0 * static_cast<double>(i + 1) - n - 1) * ascending[i];
   return weighted / n;
 }
 

@@ -68,8 +68,8 @@ int finish_run(const OpenRun& run) {
   fmt::print("{}", summary_table(summarise(results)));
   fmt::print("results: {} (heads.csv, results.nc, summary.json)\n", run.folder.root.string());
   if (const std::int64_t failed = results.failed_heads()) {
-    fmt::print(stderr, "logitfield: {} head measurements failed their certificate: see column 'certified' of {}\n", failed,
-               run.folder.heads_csv().string());
+    fmt::print(stderr, "logitfield: {} head measurements failed their certificate: see column 'certified' of {}\n",
+               failed, run.folder.heads_csv().string());
     return 3;
   }
   return 0;
@@ -91,8 +91,7 @@ int analyze(const Options& options, const mpi::Communicator& world) {
     plan = make_plan(job, options, machine);
     if (root) io::check_new_run_folder(options.out, plan.result_bytes);
   });
-  const std::uint64_t input_hash =
-      clock.time(Phase::read, [&] { return check_and_hash_input(job, world); });
+  const std::uint64_t input_hash = clock.time(Phase::read, [&] { return check_and_hash_input(job, world); });
   const std::vector<std::string> hosts = gather_hosts(world);
   std::optional<OpenRun> run;
   mpi::agree(world, [&] {

@@ -24,8 +24,9 @@ Longest longest_context(const Job& job) {
     return {tokens, fmt::format("{} holds {} tokens", job.capture->folder().string(), tokens)};
   }
   const io::ModelConfig& config = job.checkpoint->config();
-  Longest out{config.max_positions, fmt::format("{} has max_position_embeddings {}",
-                                                (job.checkpoint->folder() / "config.json").string(), config.max_positions)};
+  Longest out{config.max_positions,
+              fmt::format("{} has max_position_embeddings {}", (job.checkpoint->folder() / "config.json").string(),
+                          config.max_positions)};
   for (const io::TokenText& text : job.texts) {
     const auto tokens = static_cast<std::int64_t>(text.tokens.size());
     if (tokens < out.tokens) out = {tokens, fmt::format("text '{}' has {} tokens", text.name, tokens)};
@@ -60,7 +61,8 @@ Slice resolve_layers(const std::string& asked, std::int64_t num_layers) {
       return layers;
     }
   }
-  throw InputError("--layers {}: expected FIRST:END with 0 <= FIRST < END <= {}, the model's layers", asked, num_layers);
+  throw InputError("--layers {}: expected FIRST:END with 0 <= FIRST < END <= {}, the model's layers", asked,
+                   num_layers);
 }
 
 /// Two files may have the same name in different folders.

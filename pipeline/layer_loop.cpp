@@ -111,8 +111,8 @@ class ModelRun {
 
   void measure(std::int64_t layer, std::int64_t text, const kernels::QueriesKeys& queries_keys) {
     LayerRecord record{text, layer, {}};
-    record.heads = c_.clock.time(Phase::field,
-                                 [&] { return measure_heads(c_.backend, queries_keys, c_.job, shard_.kv_heads); });
+    record.heads =
+        c_.clock.time(Phase::field, [&] { return measure_heads(c_.backend, queries_keys, c_.job, shard_.kv_heads); });
     c_.results.submit(record);
   }
 
@@ -148,7 +148,8 @@ void run_capture(const RunContext& c) {
   const std::int64_t length = c.job.length(), width = c.job.head_dim;
   const std::int64_t group = c.job.extents.num_heads / c.job.extents.num_kv_heads;
   const auto rows_of = [&](MatrixF& heads, std::int64_t head) {
-    return as_span(heads).subspan(static_cast<std::size_t>(head * length * width), static_cast<std::size_t>(length * width));
+    return as_span(heads).subspan(static_cast<std::size_t>(head * length * width),
+                                  static_cast<std::size_t>(length * width));
   };
   for (std::int64_t layer = std::max(layers.begin, c.job.measured_layers.begin); layer < layers.end; ++layer) {
     LayerRecord record{0, layer, {}};

@@ -54,15 +54,16 @@ json describe_texts(const Job& job) {
 }
 
 json describe_model(const Job& job, std::uint64_t input_hash) {
-  json model{{"name", job.model_name()},
-             {"kind", job.capture ? "capture" : "checkpoint"},
-             {"path", std::filesystem::absolute(job.capture ? job.capture->folder() : job.checkpoint->folder()).string()},
-             {"hash", io::hash_text(input_hash)},
-             {"num_layers", job.num_layers},
-             {"num_heads", job.extents.num_heads},
-             {"num_kv_heads", job.extents.num_kv_heads},
-             {"head_dim", job.head_dim},
-             {"scale", job.scale}};
+  json model{
+      {"name", job.model_name()},
+      {"kind", job.capture ? "capture" : "checkpoint"},
+      {"path", std::filesystem::absolute(job.capture ? job.capture->folder() : job.checkpoint->folder()).string()},
+      {"hash", io::hash_text(input_hash)},
+      {"num_layers", job.num_layers},
+      {"num_heads", job.extents.num_heads},
+      {"num_kv_heads", job.extents.num_kv_heads},
+      {"head_dim", job.head_dim},
+      {"scale", job.scale}};
   if (job.capture) {
     model["source"] = job.capture->info().source;
   } else {
@@ -85,7 +86,8 @@ std::string utc_now() {
 std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& world) {
   if (job.capture) {
     const std::vector<std::uint64_t> bytes(job.num_layers, 1);
-    return hash_parts(world, bytes, [&](std::size_t layer) { return job.capture->check_and_hash(std::int64_t(layer)); });
+    return hash_parts(world, bytes,
+                      [&](std::size_t layer) { return job.capture->check_and_hash(std::int64_t(layer)); });
   }
   const std::vector<const io::Tensor*> tensors = job.checkpoint->model_tensors();
   std::vector<std::uint64_t> bytes;

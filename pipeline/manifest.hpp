@@ -16,7 +16,7 @@ namespace logitfield {
 std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& world);
 
 /// manifest.json: all that decides the numbers, and where they were made. `hosts` by rank.
-nlohmann::json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& backend, std::uint64_t input_hash,
-                             const std::vector<std::string>& hosts);
+nlohmann::json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& backend,
+                             std::uint64_t input_hash, const std::vector<std::string>& hosts);
 
 }  // namespace logitfield

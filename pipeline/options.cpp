@@ -17,7 +17,8 @@ void add_analysis(CLI::App& command, Options& options) {
   add_input(command, options);
   command.add_option("--tokens", options.tokens, "token files, .npy or .json, one text each (with --model)");
   command
-      .add_option("--contexts", options.contexts, "context lengths in tokens, such as 64,256,1024 "
+      .add_option("--contexts", options.contexts,
+                  "context lengths in tokens, such as 64,256,1024 "
                   "[powers of two from 64 to the longest that fits]")
       ->delimiter(',');
   command.add_option("--scopes", options.scopes, "fields to measure: full")
@@ -84,8 +85,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   } catch (const CLI::ParseError& error) {
     throw InputError("{} (see logitfield --help)", error.what());
   }
-  options.command = analyze->parsed() ? Command::analyze
-                    : plan->parsed()  ? Command::plan
+  options.command = analyze->parsed()  ? Command::analyze
+                    : plan->parsed()   ? Command::plan
                     : report->parsed() ? Command::report
                                        : Command::validate;
   check(options);

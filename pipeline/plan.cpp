@@ -25,12 +25,14 @@ double largest(const std::vector<Slice>& slices) {
 /// Work of the busiest rank against an even share, over the whole run.
 double balance_of(const Job& job, const Partition& partition, Residency residency) {
   const double stages = partition.grid.stages, texts = static_cast<double>(job.num_texts());
-  const double layers = static_cast<double>(job.extents.num_layers), heads = static_cast<double>(job.extents.num_kv_heads);
+  const double layers = static_cast<double>(job.extents.num_layers),
+               heads = static_cast<double>(job.extents.num_kv_heads);
   const double head_share = largest(partition.kv_heads) / heads;
   // A capture's layers wait for nothing. Texts fill the pipeline of stages only where the weights stay.
   const double layer_steps = job.capture ? largest(partition.layers)
-                             : residency == Residency::stream ? layers
-                                                              : largest(partition.layers) * (texts + stages - 1) / texts;
+                             : residency == Residency::stream
+                                 ? layers
+                                 : largest(partition.layers) * (texts + stages - 1) / texts;
   return layers / (layer_steps * head_share * partition.grid.ranks());
 }
 
@@ -38,20 +40,21 @@ double balance_of(const Job& job, const Partition& partition, Residency residenc
 double field_bytes(const Job& job) {
   const double group = static_cast<double>(job.extents.num_heads / job.extents.num_kv_heads);
   const double length = static_cast<double>(job.length()), width = static_cast<double>(job.head_dim);
-  return (kDouble * (group + 10) + kFloat * (group + 1)) * length * width + 3 * kDouble * 64 * length;
+  return (kDouble * (group + 10) + kFloat * (group + 1)) * length * width + 3 * kDouble * 128 * length;
 }
 
 double layer_bytes(const io::ModelConfig& config, const Partition& partition) {
   const double hidden = static_cast<double>(config.hidden_size);
-  const double projections = static_cast<double>(config.head_dim) *
-                             (2 * largest(partition.heads) + 2 * largest(partition.kv_heads));
+  const double projections =
+      static_cast<double>(config.head_dim) * (2 * largest(partition.heads) + 2 * largest(partition.kv_heads));
   return kFloat * hidden * (projections + 3 * largest(partition.mlp_rows));
 }
 
 double activation_bytes(const Job& job, const Partition& partition) {
   const io::ModelConfig& config = job.checkpoint->config();
   const double length = static_cast<double>(job.length()), hidden = static_cast<double>(config.hidden_size);
-  const double heads = static_cast<double>(config.head_dim) * (3 * largest(partition.heads) + 4 * largest(partition.kv_heads));
+  const double heads =
+      static_cast<double>(config.head_dim) * (3 * largest(partition.heads) + 4 * largest(partition.kv_heads));
   const double mlp = std::min(length, 1024.0) * (3 * largest(partition.mlp_rows) + hidden);
   return kFloat * (length * (2 * hidden + heads) + mlp + static_cast<double>(kOutputTileRows) * (hidden + length));
 }
@@ -85,7 +88,8 @@ double forward_flops(const Job& job) {
 double field_flops(const Job& job) {
   const double width = static_cast<double>(job.head_dim), longest = static_cast<double>(job.length());
   double per_head = 2 * longest * longest * width;
-  for (const std::int64_t c : job.contexts) per_head += 18 * static_cast<double>(c) * width * width + 22 * width * width * width;
+  for (const std::int64_t c : job.contexts)
+    per_head += 18 * static_cast<double>(c) * width * width + 22 * width * width * width;
   return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
 }
 
@@ -95,7 +99,8 @@ std::uint64_t result_bytes(const Job& job) {
   for (const std::int64_t c : job.contexts) {
     per_head += 3 * 8 * static_cast<std::uint64_t>(120 + job.head_dim + 2 * std::min<std::int64_t>(c, 256));
   }
-  return 65536 + per_head * static_cast<std::uint64_t>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
+  return 65536 +
+         per_head * static_cast<std::uint64_t>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
 }
 
 std::uint64_t weight_bytes(const io::Checkpoint& checkpoint) {
@@ -112,8 +117,8 @@ std::vector<Grid> candidate_grids(const Job& job, const Options& options, int ra
   }
   const Grid grid = parse_grid(options.grid);
   if (grid.ranks() != ranks) {
-    throw InputError("--grid {} needs {} ranks, but {} run: start it with mpirun -n {} or leave --grid out", options.grid,
-                     grid.ranks(), ranks, grid.ranks());
+    throw InputError("--grid {} needs {} ranks, but {} run: start it with mpirun -n {} or leave --grid out",
+                     options.grid, grid.ranks(), ranks, grid.ranks());
   }
   return {grid};
 }
@@ -144,10 +149,11 @@ Plan make_plan(const Job& job, const Options& options, const Machine& machine) {
     }
   }
   if (!best) {
-    throw InputError("not enough memory: a rank needs at least {}, but {} ranks share the {} that are free on this host; "
-                     "use fewer ranks a host, shorter contexts, fewer texts, or --weights stream",
-                     bytes_text(static_cast<std::uint64_t>(least_memory)), machine.ranks_on_host,
-                     bytes_text(machine.available_bytes));
+    throw InputError(
+        "not enough memory: a rank needs at least {}, but {} ranks share the {} that are free on this host; "
+        "use fewer ranks a host, shorter contexts, fewer texts, or --weights stream",
+        bytes_text(static_cast<std::uint64_t>(least_memory)), machine.ranks_on_host,
+        bytes_text(machine.available_bytes));
   }
   best->forward_flops = job.checkpoint ? forward_flops(job) : 0;
   best->field_flops = field_flops(job);
@@ -183,7 +189,8 @@ std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
   }
   line("memory", fmt::format("{} for the largest rank, {} ranks on a host with {} free", bytes_text(plan.memory_bytes),
                              machine.ranks_on_host, bytes_text(machine.available_bytes)));
-  line("work", fmt::format("forward {:.3g} GFLOP, field {:.3g} GFLOP", plan.forward_flops * 1e-9, plan.field_flops * 1e-9));
+  line("work",
+       fmt::format("forward {:.3g} GFLOP, field {:.3g} GFLOP", plan.forward_flops * 1e-9, plan.field_flops * 1e-9));
   line("results", fmt::format("up to {}", bytes_text(plan.result_bytes)));
   return out;
 }

@@ -32,8 +32,8 @@ struct Plan {
   double balance = 1;
 };
 
-/// Chooses grid and residency (options force either): the best balance among what fits in memory, the least memory among
-/// equals. Throws InputError where nothing works, naming grids that do or the memory that it would take.
+/// Chooses grid and residency (options force either): the best balance among what fits in memory, the least memory
+/// among equals. Throws InputError where nothing works, naming grids that do or the memory that it would take.
 Plan make_plan(const Job& job, const Options& options, const Machine& machine);
 
 /// Text of the plan for people, a line each.

@@ -4,8 +4,8 @@
 
 namespace logitfield {
 
-/// How far a run is, with the time left, on standard error: one line that renews itself on a terminal, a plain line every
-/// ten seconds elsewhere.
+/// How far a run is, with the time left, on standard error: one line that renews itself on a terminal, a plain line
+/// every ten seconds elsewhere.
 class Progress {
  public:
   explicit Progress(std::int64_t total);

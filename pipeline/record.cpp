@@ -8,8 +8,8 @@
 namespace logitfield {
 namespace {
 
-using nlohmann::json;
 using kernels::HeadStatistics;
+using nlohmann::json;
 
 json pack(const std::vector<double>& values) {
   std::vector<std::uint8_t> bytes(values.size() * sizeof(double));
@@ -79,11 +79,8 @@ LayerRecord layer_from(const json& object) {
 }
 
 RankRecord rank_from(const json& object) {
-  return {object.at("rank"),
-          object.at("host"),
-          object.at("seconds").get<std::vector<std::pair<std::string, double>>>(),
-          object.at("wall_seconds"),
-          object.at("peak_bytes")};
+  return {object.at("rank"), object.at("host"), object.at("seconds").get<std::vector<std::pair<std::string, double>>>(),
+          object.at("wall_seconds"), object.at("peak_bytes")};
 }
 
 }  // namespace

@@ -75,8 +75,8 @@ std::vector<NetcdfVariable> empty_scalars(std::size_t entries) {
   std::vector<NetcdfVariable> out;
   const HeadStatistics any;
   visit_statistics(any, [&](const StatisticInfo& info, const auto& value) {
-    NetcdfVariable variable{std::string(info.name), kHeadDimensions, std::string(info.units),
-                            std::string(info.description), {}, {}, {}};
+    NetcdfVariable variable{
+        std::string(info.name), kHeadDimensions, std::string(info.units), std::string(info.description), {}, {}, {}};
     if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) {
       variable.doubles.assign(entries, std::numeric_limits<double>::quiet_NaN());
     } else {
@@ -84,8 +84,13 @@ std::vector<NetcdfVariable> empty_scalars(std::size_t entries) {
     }
     out.push_back(std::move(variable));
   });
-  out.push_back({"certified", kHeadDimensions, "1", "1 where every check of the head's certificate holds", {},
-                 std::vector<std::int64_t>(entries, -1), {}});
+  out.push_back({"certified",
+                 kHeadDimensions,
+                 "1",
+                 "1 where every check of the head's certificate holds",
+                 {},
+                 std::vector<std::int64_t>(entries, -1),
+                 {}});
   return out;
 }
 
@@ -135,8 +140,8 @@ void write_results_nc(const Results& results, const std::filesystem::path& path)
   std::vector<NetcdfVariable> scalars = empty_scalars(head_entries(results));
   visit_heads(results, [&](std::size_t entry, const HeadStatistics& s) { fill_scalars(s, entry, scalars); });
   std::move(scalars.begin(), scalars.end(), std::back_inserter(variables));
-  variables.push_back(lists(results, "singular_values", "logit", "singular values of the field, descending", "component",
-                            components, &HeadStatistics::singular_values));
+  variables.push_back(lists(results, "singular_values", "logit", "singular values of the field, descending",
+                            "component", components, &HeadStatistics::singular_values));
   variables.push_back(lists(results, "key_profile", "1", "energy shares of the key positions, summed over bins", "bin",
                             kBins, &HeadStatistics::key_profile));
   variables.push_back(lists(results, "query_profile", "1", "energy shares of the query positions, summed over bins",

@@ -46,13 +46,15 @@ void visit_statistics(Statistics& s, Visit&& visit) {
   visit({"effective_rank", "1", "exp entropy of sigma / sum sigma (Roy & Vetterli 2007)"}, s.spectrum.effective_rank);
   visit({"energy_effective_rank", "1", "exp entropy of sigma^2 / sum sigma^2"}, s.spectrum.energy_effective_rank);
   visit({"stable_rank", "1", "energy / sigma_max^2"}, s.spectrum.stable_rank);
-  visit({"participation_ratio", "1", "(sum e)^2 / sum e^2 of the component energies e"}, s.spectrum.participation_ratio);
+  visit({"participation_ratio", "1", "(sum e)^2 / sum e^2 of the component energies e"},
+        s.spectrum.participation_ratio);
   visit({"gap", "1", "sigma_1 / sigma_2"}, s.spectrum.gap);
   shares(s.keys, true);
   shares(s.queries, false);
   visit({"coherence", "1", "(L/r) max leverage of the centred keys (Candes & Recht 2009)", Kind::kv_head},
         s.coherence.coherence);
-  visit({"coherence_raw", "1", "(L/r) max leverage of the keys, not centred", Kind::kv_head}, s.coherence.coherence_raw);
+  visit({"coherence_raw", "1", "(L/r) max leverage of the keys, not centred", Kind::kv_head},
+        s.coherence.coherence_raw);
   visit({"key_rank", "1", "numerical rank of the centred keys", Kind::kv_head}, s.coherence.key_rank);
   visit({"delocalisation_ratio", "1", "max_j c_j stable_rank / leverage_j, at most 1"}, s.delocalisation_ratio);
   visit({"max_logit", "logit", "largest scaled logit over j <= i"}, s.attention.max_logit);
@@ -62,7 +64,8 @@ void visit_statistics(Statistics& s, Visit&& visit) {
   auto& c = s.certificate;
   visit({"energy_error", "1", "|sum sigma^2 - energy by the Gram route| / energy", Kind::certificate}, c.energy_error);
   visit({"energy_bound", "1", "rounding bound of energy_error", Kind::certificate}, c.energy_bound);
-  visit({"probe_residual", "1", "||E X - U S V^T X|| / ||E X|| on random probes X", Kind::certificate}, c.probe_residual);
+  visit({"probe_residual", "1", "||E X - U S V^T X|| / ||E X|| on random probes X", Kind::certificate},
+        c.probe_residual);
   visit({"probe_bound", "1", "rounding bound of probe_residual", Kind::certificate}, c.probe_bound);
   visit({"zero_sum_margin", "1", "zero-sum residual over its rounding bound, worst row, at most 1", Kind::certificate},
         c.zero_sum_margin);

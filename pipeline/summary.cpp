@@ -23,8 +23,15 @@ double quantile(const std::vector<double>& ascending, double fraction) {
 json to_json(const Distribution& d) {
   json out{{"count", d.count}};
   if (d.count == 0) return out;
-  out.update({{"mean", d.mean}, {"sd", d.sd}, {"min", d.min}, {"p05", d.p05}, {"p25", d.p25},
-              {"median", d.median}, {"p75", d.p75}, {"p95", d.p95}, {"max", d.max}});
+  out.update({{"mean", d.mean},
+              {"sd", d.sd},
+              {"min", d.min},
+              {"p05", d.p05},
+              {"p25", d.p25},
+              {"median", d.median},
+              {"p75", d.p75},
+              {"p95", d.p95},
+              {"max", d.max}});
   return out;
 }
 
@@ -86,8 +93,11 @@ json summarise_ranks(const Results& results) {
   for (const RankRecord& r : results.ranks) {
     json seconds = json::object();
     for (const auto& [phase, value] : r.seconds) seconds[phase] = value;
-    out.push_back({{"rank", r.rank}, {"host", r.host}, {"seconds", std::move(seconds)},
-                   {"wall_seconds", r.wall_seconds}, {"peak_bytes", r.peak_bytes}});
+    out.push_back({{"rank", r.rank},
+                   {"host", r.host},
+                   {"seconds", std::move(seconds)},
+                   {"wall_seconds", r.wall_seconds},
+                   {"peak_bytes", r.peak_bytes}});
   }
   return out;
 }

@@ -15,8 +15,8 @@ struct Distribution {
 Distribution distribution(std::vector<double> values);
 
 /// summary.json: loss per text; per scope and context the distribution of every statistic over the model's heads and
-/// over each layer's, all texts together; share of heads whose certificate holds. Heads that failed are counted and left
-/// out; statistics of a KV head count once per KV head. Times and memory per rank.
+/// over each layer's, all texts together; share of heads whose certificate holds. Heads that failed are counted and
+/// left out; statistics of a KV head count once per KV head. Times and memory per rank.
 nlohmann::json summarise(const Results& results);
 
 /// The same for people: a table of medians over heads, a row per context, and where the time went. At most 100 columns.

@@ -62,7 +62,8 @@ MatrixF read_columns(const io::Checkpoint& checkpoint, const io::ExpectedTensor&
 }
 
 /// An output bias belongs to one shard, because the shards' outputs are summed.
-VectorF read_once(const io::Checkpoint& checkpoint, const std::optional<io::ExpectedTensor>& tensor, const Shard& shard) {
+VectorF read_once(const io::Checkpoint& checkpoint, const std::optional<io::ExpectedTensor>& tensor,
+                  const Shard& shard) {
   return tensor && shard.first ? read_whole(checkpoint, *tensor) : VectorF();
 }
 

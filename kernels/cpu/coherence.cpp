@@ -39,8 +39,10 @@ KeyGeometry key_geometry(const MatrixRef& keys) {
   KeyGeometry out;
   out.keys = keys;
   out.centred = centred_keys(keys);
-  out.factor = thin_factor(out.centred);
+  out.norm = out.keys.norm();
+  out.centred_norm = out.centred.norm();
   out.gram = gram(out.centred);
+  out.factor = thin_factor(out.centred, out.gram);
   Leverage centred = leverage(out.factor);
   out.coherence = {centred.coherence(), leverage(thin_factor(keys)).coherence(), centred.rank};
   out.leverage = std::move(centred.values);

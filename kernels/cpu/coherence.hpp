@@ -6,8 +6,9 @@ namespace logitfield::kernels::cpu {
 
 /// What all query heads of one KV head share: the centred keys of a context, factored.
 struct KeyGeometry {
-  /// Keys as they are, and minus their mean over positions, [L, d].
+  /// Keys as they are, and minus their mean over positions, [L, d]; and their Frobenius norms.
   Matrix keys, centred;
+  double norm = 0, centred_norm = 0;
   /// centred = factor.basis * factor.r.
   ThinFactor factor;
   /// centred^T centred [d, d].

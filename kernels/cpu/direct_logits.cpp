@@ -7,8 +7,8 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Rows of a tile: 64 x 1,024 float64 logits stay in a core's second-level cache.
-constexpr Index kTileRows = 64;
+/// Rows of a tile: enough for products at full speed, few enough for a tile to stay near the core.
+constexpr Index kTileRows = 128;
 using Logits = Eigen::Ref<const Eigen::RowVectorXd>;
 
 /// Sums over the rows seen so far of one context.
@@ -18,26 +18,27 @@ struct Running {
   double residual = 0, margin = 0;
 };
 
-/// Adds one row of the causal softmax, over the keys that it sees.
-void add_attention(const Logits& visible, Running& sums) {
+/// Adds one row of the causal softmax, over the keys that it sees; `weights` is work space.
+void add_attention(const Logits& visible, Eigen::RowVectorXd& weights, Running& sums) {
   const double max = visible.maxCoeff();
-  const Eigen::RowVectorXd shifted = visible.array() - max;
-  const Eigen::RowVectorXd weights = shifted.array().exp();
-  const double normaliser = weights.sum();
+  auto w = weights.head(visible.size());
+  w = (visible.array() - max).exp();
+  const double normaliser = w.sum();
   sums.max_logit = std::max(sums.max_logit, max);
-  sums.entropy += std::log(normaliser) - weights.dot(shifted) / normaliser;
-  sums.sink += weights[0] / normaliser;
+  sums.entropy += std::log(normaliser) - (w.array() * (visible.array() - max)).sum() / normaliser;
+  sums.sink += w[0] / normaliser;
 }
 
 /// Centres one row over all its keys and holds its sum against what rounding can make of zero: with n terms and unit
-/// round-off u, the mean errs by at most n u mean|S| (times n keys), the sum by n u sum|E|, each subtraction by u |E|.
+/// round-off u, the mean errs by at most n u mean|S| (times n keys; mean|S| <= |mean S| + mean|E|), the sum by n u
+/// sum|E|, each subtraction by u |E|.
 void add_zero_sum(const Logits& row, Running& sums) {
   const double n = static_cast<double>(row.size());
   const double unit = std::numeric_limits<double>::epsilon() / 2;
   const double mean = row.mean();
   const double total = std::abs((row.array() - mean).sum());
   const double absolute = (row.array() - mean).abs().sum();
-  const double bound = unit * (n * row.array().abs().sum() + (n + 1) * absolute);
+  const double bound = unit * (n * n * std::abs(mean) + (2 * n + 1) * absolute);
   if (total == 0) return;
   // std::max would drop a NaN; a NaN here must reach the certificate.
   const double residual = absolute > 0 ? total / absolute : total;
@@ -55,20 +56,20 @@ std::vector<DirectMeasurement> measure_direct_logits(const MatrixRef& queries, c
   std::vector<Running> zero_sum(contexts.size());
   std::vector<DirectMeasurement> out(contexts.size());
   Matrix tile;
+  Eigen::RowVectorXd weights(length);
   for (Index begin = 0; begin < length; begin += kTileRows) {
     const Index rows = std::min(kTileRows, length - begin);
     tile.noalias() = scale * queries.middleRows(begin, rows) * keys.topRows(length).transpose();
     for (Index r = 0; r < rows; ++r) {
       const Index position = begin + r;
-      add_attention(tile.row(r).head(position + 1), attention);
+      add_attention(tile.row(r).head(position + 1), weights, attention);
       for (std::size_t c = 0; c < contexts.size(); ++c) {
         if (position >= contexts[c]) continue;
         add_zero_sum(tile.row(r).head(contexts[c]), zero_sum[c]);
         if (position + 1 < contexts[c]) continue;
         const double n = static_cast<double>(contexts[c]);
-        out[c] = {{attention.max_logit, attention.entropy / n, attention.sink / n},
-                  zero_sum[c].residual,
-                  zero_sum[c].margin};
+        out[c] = {
+            {attention.max_logit, attention.entropy / n, attention.sink / n}, zero_sum[c].residual, zero_sum[c].margin};
       }
     }
   }

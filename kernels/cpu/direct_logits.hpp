@@ -17,7 +17,7 @@ struct DirectMeasurement {
 
 /// Forms the scaled logits of one head tile by tile (never L x L) and measures every context, a prefix of the first
 /// contexts.back() rows. `contexts` ascending, at least 2; queries and keys [>= contexts.back(), d].
-/// 2 L^2 d flops, memory O(64 L).
+/// 2 L^2 d flops, memory O(128 L).
 std::vector<DirectMeasurement> measure_direct_logits(const MatrixRef& queries, const MatrixRef& keys, double scale,
                                                      std::span<const std::int64_t> contexts);
 

@@ -22,15 +22,20 @@ namespace {
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr Index kProbes = 4;
 
-/// E = left * diag(sigma) * right^T, thin: left = query basis * core.u, right = key basis * core.vt^T.
-struct FieldSpectrum {
-  ThinFactor queries;
+/// One head's queries and what is derived from them. E = left * diag(sigma) * right^T, thin, with
+/// left = factor.basis * core.u and right = (key basis) * core.vt^T.
+struct HeadFactors {
+  const MatrixRef& queries;
+  double norm;
+  Matrix gram;
+  ThinFactor factor;
   Svd core;
 };
 
-FieldSpectrum field_spectrum(const MatrixRef& queries, const KeyGeometry& geometry, double scale) {
-  FieldSpectrum out{thin_factor(queries), {}};
-  out.core = svd(scale * out.queries.r * geometry.factor.r.transpose());
+HeadFactors head_factors(const MatrixRef& queries, const KeyGeometry& geometry, double scale) {
+  HeadFactors out{queries, queries.norm(), gram(queries), {}, {}};
+  out.factor = thin_factor(queries, out.gram);
+  out.core = svd(scale * out.factor.r * geometry.factor.r.transpose());
   return out;
 }
 
@@ -44,28 +49,28 @@ Matrix probes(Index length) {
 std::span<const double> as_span(const Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
 
 /// Certificate (2): the spectrum's E X beside the direct operator's, (E X)_i = s q_i . (K^T X - kbar 1^T X).
-void probe_spectrum(const MatrixRef& queries, const KeyGeometry& geometry, const FieldSpectrum& spectrum, double scale,
-                    const Matrix& x, Certificate& certificate) {
+void probe_spectrum(const HeadFactors& head, const KeyGeometry& geometry, double scale, const Matrix& x,
+                    Certificate& certificate) {
   const Eigen::RowVectorXd mean = geometry.keys.colwise().mean();
   const Matrix centred_products = geometry.keys.transpose() * x - mean.transpose() * x.colwise().sum();
-  const Matrix direct = scale * queries * centred_products;
-  const Vector sigma = Eigen::Map<const Vector>(spectrum.core.sigma.data(), spectrum.core.sigma.size());
-  const Matrix coefficients = sigma.asDiagonal() * (spectrum.core.vt * (geometry.factor.basis.transpose() * x));
-  const Matrix rebuilt = spectrum.queries.basis * (spectrum.core.u * coefficients);
+  const Matrix direct = scale * head.queries * centred_products;
+  const Vector sigma = Eigen::Map<const Vector>(head.core.sigma.data(), std::ssize(head.core.sigma));
+  const Matrix coefficients = sigma.asDiagonal() * (head.core.vt * (geometry.factor.basis.transpose() * x));
+  const Matrix rebuilt = head.factor.basis * (head.core.u * coefficients);
   const double size = direct.norm();
-  const double terms = static_cast<double>(queries.rows() + 16 * queries.cols());
+  const double terms = static_cast<double>(head.queries.rows() + 16 * head.queries.cols());
   certificate.probe_residual = (direct - rebuilt).norm() / size;
-  certificate.probe_bound = terms * kEpsilon * scale * queries.norm() * geometry.keys.norm() * x.norm() / size;
+  certificate.probe_bound = terms * kEpsilon * scale * head.norm * geometry.norm * x.norm() / size;
 }
 
 /// Certificate (1) and (5), whose arithmetic errs alike: quadratic forms of Gram matrices, summed.
-void check_energies(const MatrixRef& queries, const KeyGeometry& geometry, double scale, const Vector& key_energy,
+void check_energies(const HeadFactors& head, const KeyGeometry& geometry, double scale, const Vector& key_energy,
                     HeadStatistics& out) {
   const double energy = out.spectrum.energy, route = key_energy.sum();
-  const double terms = static_cast<double>(queries.rows() + 16 * queries.cols());
-  const double product = scale * scale * queries.squaredNorm() * geometry.centred.squaredNorm();
+  const double terms = static_cast<double>(head.queries.rows() + 16 * head.queries.cols());
+  const double product = scale * head.norm * geometry.centred_norm;
   out.certificate.energy_error = std::abs(energy - route) / energy;
-  out.certificate.energy_bound = terms * kEpsilon * product / energy;
+  out.certificate.energy_bound = terms * kEpsilon * product * product / energy;
   const Vector claimed = key_energy / route * out.spectrum.stable_rank;
   out.certificate.delocalisation_excess = (claimed - geometry.leverage).maxCoeff();
   out.delocalisation_ratio = (claimed.array() / geometry.leverage.array().max(1e-300)).maxCoeff();
@@ -73,8 +78,8 @@ void check_energies(const MatrixRef& queries, const KeyGeometry& geometry, doubl
 
 /// Values that are defined for every head; gap may be infinite, a zero field has no shares.
 bool statistics_finite(const HeadStatistics& s) {
-  const double values[] = {s.spectrum.energy,      s.spectrum.effective_rank, s.spectrum.participation_ratio,
-                           s.attention.max_logit,  s.attention.entropy,       s.attention.sink_first,
+  const double values[] = {s.spectrum.energy,        s.spectrum.effective_rank, s.spectrum.participation_ratio,
+                           s.attention.max_logit,    s.attention.entropy,       s.attention.sink_first,
                            s.coherence.coherence_raw};
   return std::all_of(std::begin(values), std::end(values), [](double v) { return std::isfinite(v); });
 }
@@ -82,13 +87,13 @@ bool statistics_finite(const HeadStatistics& s) {
 HeadStatistics context_statistics(const MatrixRef& queries, const KeyGeometry& geometry, double scale, const Matrix& x,
                                   const DirectMeasurement& direct) {
   const Index length = queries.rows(), width = queries.cols();
-  const FieldSpectrum spectrum = field_spectrum(queries, geometry, scale);
-  const double noise = static_cast<double>(std::max(length, width)) * kEpsilon * scale * queries.norm() *
-                       geometry.keys.norm() / std::sqrt(static_cast<double>(length));
+  const HeadFactors head = head_factors(queries, geometry, scale);
+  const double noise =
+      std::sqrt(static_cast<double>(std::max(length, width))) * kEpsilon * scale * head.norm * geometry.norm;
   HeadStatistics out;
-  out.spectrum = spectrum_statistics(spectrum.core.sigma, length, noise);
+  out.spectrum = spectrum_statistics(head.core.sigma, length, noise);
   out.rank_bound = std::min(width, length - 1);
-  out.singular_values = spectrum.core.sigma;
+  out.singular_values = head.core.sigma;
   out.coherence = geometry.coherence;
   out.attention = direct.attention;
   out.certificate.rank = out.spectrum.rank;
@@ -98,10 +103,10 @@ HeadStatistics context_statistics(const MatrixRef& queries, const KeyGeometry& g
 
   Vector key_energy = Vector::Zero(length), query_energy = Vector::Zero(length);
   if (out.spectrum.energy > 0) {
-    key_energy = energies(geometry.centred, gram(queries), scale);
+    key_energy = energies(geometry.centred, head.gram, scale);
     query_energy = energies(queries, geometry.gram, scale);
-    probe_spectrum(queries, geometry, spectrum, scale, x, out.certificate);
-    check_energies(queries, geometry, scale, key_energy, out);
+    probe_spectrum(head, geometry, scale, x, out.certificate);
+    check_energies(head, geometry, scale, key_energy, out);
   } else {
     out.singular_values.assign(out.singular_values.size(), 0.0);
     out.delocalisation_ratio = std::numeric_limits<double>::quiet_NaN();

@@ -11,8 +11,8 @@ namespace {
 void check(lapack_int info, const Matrix& a) {
   // dgesdd answers -4 where the matrix holds a NaN.
   if (info != 0) {
-    throw std::runtime_error(fmt::format("LAPACK dgesdd of a {} x {} matrix failed with INFO = {}{}", a.rows(), a.cols(),
-                                         info, a.allFinite() ? "" : " (the matrix is not finite)"));
+    throw std::runtime_error(fmt::format("LAPACK dgesdd of a {} x {} matrix failed with INFO = {}{}", a.rows(),
+                                         a.cols(), info, a.allFinite() ? "" : " (the matrix is not finite)"));
   }
 }
 

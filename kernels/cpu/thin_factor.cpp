@@ -24,11 +24,11 @@ bool cholesky_pass(const Matrix& gram, ThinFactor& factor) {
   return true;
 }
 
-std::optional<ThinFactor> cholesky_qr(const MatrixRef& a) {
+std::optional<ThinFactor> cholesky_qr(const MatrixRef& a, const Matrix& first) {
   const Index d = a.cols();
   ThinFactor factor{a, Matrix::Identity(d, d), true};
   const double rounding = 32 * static_cast<double>(d) * std::numeric_limits<double>::epsilon();
-  if (!cholesky_pass(gram(a), factor)) return std::nullopt;
+  if (!cholesky_pass(first, factor)) return std::nullopt;
   const Matrix second = gram(factor.basis);
   const double deviation = (second - Matrix::Identity(d, d)).norm();
   if (deviation <= rounding) return factor;
@@ -48,9 +48,11 @@ ThinFactor householder_qr(const MatrixRef& a) {
 
 }  // namespace
 
-ThinFactor thin_factor(const MatrixRef& a) {
+ThinFactor thin_factor(const MatrixRef& a) { return thin_factor(a, gram(a)); }
+
+ThinFactor thin_factor(const MatrixRef& a, const Matrix& gram) {
   if (a.rows() > a.cols()) {
-    if (auto factor = cholesky_qr(a)) return std::move(*factor);
+    if (auto factor = cholesky_qr(a, gram)) return std::move(*factor);
   }
   return householder_qr(a);
 }

@@ -14,5 +14,7 @@ struct ThinFactor {
 /// Householder QR where Cholesky cannot do it (L <= d, rank-deficient or ill-conditioned columns).
 /// Source: Yamamoto, Nakatsukasa, Yanagisawa, Fukaya 2015, "Roundoff error analysis of the CholeskyQR2 algorithm".
 ThinFactor thin_factor(const MatrixRef& a);
+/// The same where a^T a is already known.
+ThinFactor thin_factor(const MatrixRef& a, const Matrix& gram);
 
 }  // namespace logitfield::kernels::cpu

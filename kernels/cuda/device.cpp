@@ -17,7 +17,8 @@ DeviceList list_devices() {
   for (int id = 0; id < count; ++id) {
     cudaDeviceProp properties{};
     if (const cudaError_t status = cudaGetDeviceProperties(&properties, id); status != cudaSuccess) {
-      throw std::runtime_error(fmt::format("cudaGetDeviceProperties of device {} failed: {}", id, cudaGetErrorString(status)));
+      throw std::runtime_error(
+          fmt::format("cudaGetDeviceProperties of device {} failed: {}", id, cudaGetErrorString(status)));
     }
     list.devices.push_back({properties.name, properties.major * 10 + properties.minor, properties.totalGlobalMem});
   }

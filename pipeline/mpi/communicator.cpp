@@ -42,7 +42,8 @@ int int_count(std::size_t n) {
 template <class T>
 void all_reduce(std::span<T> values, MPI_Datatype type, MPI_Op operation, MPI_Comm comm) {
   in_pieces(values, [&](std::span<T> part) {
-    check(MPI_Allreduce(MPI_IN_PLACE, part.data(), static_cast<int>(part.size()), type, operation, comm), "MPI_Allreduce");
+    check(MPI_Allreduce(MPI_IN_PLACE, part.data(), static_cast<int>(part.size()), type, operation, comm),
+          "MPI_Allreduce");
   });
 }
 
@@ -148,7 +149,9 @@ bool Communicator::sent(PendingSend& message) const {
   return done != 0;
 }
 
-void Communicator::wait(PendingSend& message) const { check(MPI_Wait(&message.request, MPI_STATUS_IGNORE), "MPI_Wait"); }
+void Communicator::wait(PendingSend& message) const {
+  check(MPI_Wait(&message.request, MPI_STATUS_IGNORE), "MPI_Wait");
+}
 
 bool Communicator::try_receive(int tag, std::vector<std::byte>& bytes) const {
   int there = 0;

@@ -24,8 +24,8 @@ struct PendingSend {
   MPI_Request request = MPI_REQUEST_NULL;
 };
 
-/// An owned communicator. Move-only. Every failing MPI call throws std::runtime_error naming call, rank and reason; sizes
-/// above what MPI's int counts allow are sent in pieces.
+/// An owned communicator. Move-only. Every failing MPI call throws std::runtime_error naming call, rank and reason;
+/// sizes above what MPI's int counts allow are sent in pieces.
 class Communicator {
  public:
   /// A duplicate of MPI_COMM_WORLD. Collective.

@@ -1,0 +1,80 @@
+"""Runs the program as users do, for the end-to-end tests. Python's standard library only."""
+import csv, json, os, pathlib, shutil, struct, subprocess, tempfile, unittest
+
+PROGRAM = os.environ["LOGITFIELD"]
+MAKE_CHECKPOINT = os.environ["MAKE_CHECKPOINT"]
+REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
+FIXTURES = REPOSITORY / "tests" / "fixtures"
+# What rounding alone decides: certified against bounds, never compared between runs that sum in another order.
+ROUNDING = {"zero_sum_residual", "energy_error", "energy_bound", "probe_residual", "probe_bound", "zero_sum_margin",
+            "delocalisation_excess"}
+
+
+def run(*arguments, ranks=1, program=PROGRAM, timeout=120, **kwargs):
+    launcher = ["mpirun", "-n", str(ranks), "--bind-to", "none"] if ranks > 1 else []
+    return subprocess.run([*launcher, program, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
+                          **kwargs)
+
+
+def heads(folder):
+    with open(pathlib.Path(folder) / "heads.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def largest_difference(a, b):
+    """(relative difference, where) over all columns but ROUNDING; NaN only where both are NaN."""
+    assert len(a) == len(b) > 0
+    worst = (0.0, "")
+    for x, y in zip(a, b):
+        assert x.keys() == y.keys()
+        for name in x.keys() - ROUNDING:
+            if x[name] == y[name]:
+                continue
+            u, v = float(x[name]), float(y[name])
+            difference = abs(u - v) / max(abs(u), 1e-300)
+            if not difference <= worst[0]:
+                worst = (difference, f"{name} of layer {x['layer']} head {x['head']} context {x['context']}: {u}, {v}")
+    return worst
+
+
+def read_safetensors(path):
+    """{name: (dtype, shape, bytes)} and the raw header."""
+    raw = pathlib.Path(path).read_bytes()
+    n = struct.unpack("<Q", raw[:8])[0]
+    header = json.loads(raw[8:8 + n])
+    data = raw[8 + n:]
+    return {name: (t["dtype"], t["shape"], data[slice(*t["data_offsets"])]) for name, t in header.items()
+            if name != "__metadata__"}
+
+
+def write_safetensors(path, tensors):
+    header, data = {}, b""
+    for name, (dtype, shape, raw) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    write_raw_safetensors(path, json.dumps(header).encode(), data)
+
+
+def write_raw_safetensors(path, header, data, length=None):
+    pathlib.Path(path).write_bytes(struct.pack("<Q", len(header) if length is None else length) + header + data)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="logitfield-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def succeed(self, *arguments, ranks=1, **kwargs):
+        result = run(*arguments, ranks=ranks, **kwargs)
+        self.assertEqual(result.returncode, 0, result.stderr + result.stdout)
+        return result
+
+    def refuse(self, arguments, *named, ranks=1, code=2):
+        """The program must exit with `code` and one error line that holds every text of `named`."""
+        result = run(*arguments, ranks=ranks)
+        errors = [line for line in result.stderr.splitlines() if line.startswith("logitfield: error")]
+        self.assertEqual(result.returncode, code, result.stderr + result.stdout)
+        self.assertEqual(len(errors), 1, result.stderr)
+        for text in named:
+            self.assertIn(str(text), errors[0])
+        return errors[0]

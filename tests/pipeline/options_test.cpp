@@ -1,0 +1,86 @@
+#include "pipeline/options.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "../io/temporary_folder.hpp"
+#include "io/error.hpp"
+
+namespace logitfield {
+namespace {
+
+std::optional<Options> parse(std::vector<const char*> arguments, std::string& message) {
+  arguments.insert(arguments.begin(), "logitfield");
+  return parse_options(static_cast<int>(arguments.size()), arguments.data(), message);
+}
+
+Options parse(const std::vector<const char*>& arguments) {
+  std::string message;
+  return parse(arguments, message).value();
+}
+
+TEST(Options, AnalyzeReadsWhatItIsGiven) {
+  const Options o = parse({"analyze", "--model", "m", "--tokens", "a.npy", "b.json", "--out", "run", "--contexts",
+                           "64,200", "--layers", "2:4", "--grid", "2x1", "--weights", "resident"});
+  EXPECT_EQ(o.command, Command::analyze);
+  EXPECT_EQ(o.model, "m");
+  EXPECT_EQ(o.tokens.size(), 2u);
+  EXPECT_EQ(o.contexts, (std::vector<std::int64_t>{64, 200}));
+  EXPECT_EQ(o.grid, "2x1");
+  EXPECT_EQ(o.weights, "resident");
+}
+
+TEST(Options, BadUsageIsRefusedByName) {
+  const std::vector<std::pair<std::vector<const char*>, const char*>> cases{
+      {{}, "subcommand"},
+      {{"analyse"}, "analyse"},
+      {{"analyze", "--model", "m", "--tokens", "t.npy"}, "--out"},
+      {{"analyze", "--model", "m", "--out", "r"}, "--tokens"},
+      {{"analyze", "--out", "r", "--tokens", "t.npy"}, "input"},
+      {{"analyze", "--model", "m", "--capture", "c", "--out", "r"}, "input"},
+      {{"analyze", "--capture", "c", "--tokens", "t.npy", "--out", "r"}, "--tokens"},
+      {{"plan", "--model", "m", "--tokens", "t.npy", "--contexts", "64,1"}, "--contexts 1"},
+      {{"plan", "--model", "m", "--tokens", "t.npy", "--contexts", "many"}, "many"},
+      {{"plan", "--model", "m", "--tokens", "t.npy", "--scopes", "half"}, "half"},
+      {{"plan", "--model", "m", "--tokens", "t.npy", "--weights", "none"}, "none"},
+      {{"plan", "--model", "m", "--tokens", "t.npy", "--colour", "red"}, "--colour"},
+      {{"report"}, "RUN"},
+      {{"validate"}, "input"}};
+  for (const auto& [arguments, named] : cases) {
+    try {
+      parse(arguments);
+      ADD_FAILURE() << "accepted, though it should name " << named;
+    } catch (const InputError& error) {
+      EXPECT_NE(std::string(error.what()).find(named), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(Options, HelpAndVersionAreNotErrors) {
+  for (const char* flag : {"--help", "--version"}) {
+    std::string message;
+    EXPECT_FALSE(parse({flag}, message));
+    EXPECT_NE(message.find("logitfield"), std::string::npos);
+  }
+}
+
+TEST(Options, ConfigFilesAreReadAndUnknownKeysRefused) {
+  const testing::TemporaryFolder folder;
+  const std::string path = (folder.path() / "run.toml").string();
+  const auto write = [&](const char* text) { std::ofstream(path) << text; };
+  write("contexts=[64,128]\nweights=\"resident\"\n");
+  const Options o = parse({"plan", "--model", "m", "--tokens", "t.npy", "--config", path.c_str()});
+  EXPECT_EQ(o.contexts, (std::vector<std::int64_t>{64, 128}));
+  EXPECT_EQ(o.weights, "resident");
+  write("wieghts=\"resident\"\n");
+  try {
+    parse({"plan", "--model", "m", "--tokens", "t.npy", "--config", path.c_str()});
+    FAIL() << "an unknown key was ignored";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("wieghts"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace logitfield

@@ -1,0 +1,84 @@
+#include "pipeline/plan.hpp"
+
+#include <gtest/gtest.h>
+
+#include "io/error.hpp"
+
+namespace logitfield {
+namespace {
+
+/// A job on a fixture checkpoint of 5 layers and 4 KV heads, 96 tokens; the same text several times.
+Job fixture_job(int texts) {
+  Options options;
+  options.model = FIXTURES "/llama";
+  options.tokens.assign(texts, FIXTURES "/llama/tokens.npy");
+  return open_job(options);
+}
+
+Machine roomy(int ranks) { return {ranks, ranks, std::uint64_t{1} << 34}; }
+
+TEST(Plan, OneTextIsSplitOverHeadsBecauseStagesWouldWait) {
+  const Plan plan = make_plan(fixture_job(1), Options{}, roomy(4));
+  EXPECT_EQ(grid_text(plan.partition.grid), "1x4");
+  EXPECT_EQ(plan.residency, Residency::stream);
+  EXPECT_DOUBLE_EQ(plan.balance, 1);
+}
+
+TEST(Plan, MoreRanksThanKvHeadsBecomeStages) {
+  const Plan plan = make_plan(fixture_job(50), Options{}, roomy(20));
+  EXPECT_EQ(grid_text(plan.partition.grid), "5x4");
+  EXPECT_EQ(plan.residency, Residency::resident) << "texts fill the stages only where weights stay";
+  EXPECT_GT(plan.balance, 0.9);
+  EXPECT_LT(plan.balance, 1);
+}
+
+TEST(Plan, OptionsForce) {
+  Options options;
+  options.grid = "3x1";
+  options.weights = "resident";
+  const Plan plan = make_plan(fixture_job(1), options, roomy(3));
+  EXPECT_EQ(plan.partition.grid.stages, 3);
+  EXPECT_EQ(plan.residency, Residency::resident);
+  options.grid = "2x1";
+  EXPECT_THROW(make_plan(fixture_job(1), options, roomy(3)), InputError);
+}
+
+TEST(Plan, TooLittleMemoryIsRefusedWithWhatItTakes) {
+  Machine machine = roomy(2);
+  machine.available_bytes = 1 << 20;
+  try {
+    make_plan(fixture_job(1), Options{}, machine);
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("1.0 MiB"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("needs at least"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Plan, StreamingNeedsLessThanResidence) {
+  Options options;
+  options.weights = "stream";
+  const std::uint64_t stream = make_plan(fixture_job(1), options, roomy(1)).memory_bytes;
+  options.weights = "resident";
+  EXPECT_LT(stream, make_plan(fixture_job(1), options, roomy(1)).memory_bytes);
+}
+
+TEST(Job, DefaultsAndTheirLimits) {
+  const Job job = fixture_job(2);
+  EXPECT_EQ(job.contexts, (std::vector<std::int64_t>{64}));
+  EXPECT_EQ(job.texts[0].name, "tokens");
+  EXPECT_EQ(job.texts[1].name, "tokens-2");
+  Options options;
+  options.model = FIXTURES "/llama";
+  options.tokens = {FIXTURES "/llama/tokens.npy"};
+  options.contexts = {97};
+  EXPECT_THROW(open_job(options), InputError);
+  options.contexts = {96};
+  for (const char* bad : {"5", "3:3", "0:6", "-1:2", "a:b", "1:2:3"}) {
+    options.layers = bad;
+    EXPECT_THROW(open_job(options), InputError) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace logitfield

@@ -1,0 +1,86 @@
+#include "pipeline/record.hpp"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <limits>
+#include <set>
+
+#include "pipeline/schema.hpp"
+
+namespace logitfield {
+namespace {
+
+/// Every field different, NaN and infinity among them.
+kernels::HeadStatistics distinct_statistics() {
+  kernels::HeadStatistics s;
+  std::int64_t counter = 0;
+  visit_statistics(s, [&](const StatisticInfo&, auto& value) {
+    ++counter;
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) {
+      value = 1.0 / static_cast<double>(3 * counter);
+    } else {
+      value = static_cast<std::decay_t<decltype(value)>>(counter);
+    }
+  });
+  s.spectrum.gap = std::numeric_limits<double>::infinity();
+  s.keys.entropy = std::numeric_limits<double>::quiet_NaN();
+  s.singular_values = {3.5, 1.0 / 3, -0.0};
+  s.key_profile = {1, std::numeric_limits<double>::denorm_min()};
+  return s;
+}
+
+std::uint64_t bits(double v) { return std::bit_cast<std::uint64_t>(v); }
+std::uint64_t bits(std::int64_t v) { return static_cast<std::uint64_t>(v); }
+std::uint64_t bits(bool v) { return v; }
+
+TEST(Record, EveryBitOfALayerComesBack) {
+  const LayerRecord layer{3, 17, {{5, 2, {distinct_statistics(), kernels::HeadStatistics{}}}}};
+  const LayerRecord back = std::get<LayerRecord>(decode(encode(layer)));
+  EXPECT_EQ(back.text, 3);
+  EXPECT_EQ(back.layer, 17);
+  ASSERT_EQ(back.heads.size(), 1u);
+  EXPECT_EQ(back.heads[0].head, 5);
+  EXPECT_EQ(back.heads[0].kv_head, 2);
+  ASSERT_EQ(back.heads[0].contexts.size(), 2u);
+  std::vector<std::uint64_t> expected, found;
+  const auto collect = [](auto& into) {
+    return [&](const StatisticInfo&, const auto& value) { into.push_back(bits(value)); };
+  };
+  visit_statistics(layer.heads[0].contexts[0], collect(expected));
+  visit_statistics(back.heads[0].contexts[0], collect(found));
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(back.heads[0].contexts[0].singular_values, layer.heads[0].contexts[0].singular_values);
+  EXPECT_EQ(back.heads[0].contexts[0].key_profile, layer.heads[0].contexts[0].key_profile);
+}
+
+TEST(Record, LossAndRank) {
+  const auto loss = std::get<LossRecord>(decode(encode(LossRecord{2, 511, 1.4112})));
+  EXPECT_EQ(loss.predictions, 511);
+  EXPECT_EQ(loss.loss, 1.4112);
+  const auto rank = std::get<RankRecord>(decode(encode(RankRecord{1, "node", {{"read", 0.5}}, 2.0, 1 << 30})));
+  EXPECT_EQ(rank.host, "node");
+  EXPECT_EQ(rank.seconds.at(0).first, "read");
+  EXPECT_EQ(rank.peak_bytes, 1 << 30);
+}
+
+TEST(Record, BytesThatAreNoRecordAreRefused) {
+  std::vector<std::byte> bytes = encode(LossRecord{2, 511, 1.4112});
+  EXPECT_THROW(decode({}), std::runtime_error);
+  EXPECT_THROW(decode(std::span(bytes).first(bytes.size() / 2)), std::runtime_error);
+  bytes[0] = std::byte{0xff};
+  EXPECT_THROW(decode(bytes), std::runtime_error);
+}
+
+TEST(Schema, NamesAreUniqueAndDescribed) {
+  std::set<std::string_view> names;
+  const kernels::HeadStatistics any;
+  visit_statistics(any, [&](const StatisticInfo& info, const auto&) {
+    EXPECT_TRUE(names.insert(info.name).second) << info.name;
+    EXPECT_FALSE(info.units.empty()) << info.name;
+    EXPECT_FALSE(info.description.empty()) << info.name;
+  });
+}
+
+}  // namespace
+}  // namespace logitfield
