@@ -1,6 +1,7 @@
 #include "io/checkpoint.hpp"
 
 #include <algorithm>
+#include <set>
 #include <stdexcept>
 
 #include "io/error.hpp"
@@ -57,6 +58,21 @@ Checkpoint::Checkpoint(const std::filesystem::path& folder)
   check(tensor(final_norm_tensor(config_).name), final_norm_tensor(config_).shape);
   check(input_embedding(), input_embedding_tensor(config_).shape);
   check(output_embedding(), output_embedding_tensor(config_).shape);
+  refuse_unused_layer_tensors();
+}
+
+void Checkpoint::refuse_unused_layer_tensors() const {
+  const std::vector<const Tensor*> used = model_tensors();
+  const std::set<const Tensor*> known(used.begin(), used.end());
+  for (const auto& [name, place] : tensors_) {
+    // Old checkpoints store the rotary frequencies, which follow from config.json.
+    if (!name.starts_with("model.layers.") || name.ends_with("rotary_emb.inv_freq") || known.contains(place.first))
+      continue;
+    throw InputError(
+        "{}: tensor {} has no place in the model that config.json describes, so its numbers would be wrong; "
+        "use the config.json of these weights",
+        place.second->path().string(), excerpt(name));
+  }
 }
 
 void Checkpoint::add_file(const std::filesystem::path& path) {

@@ -28,7 +28,7 @@ class Checkpoint {
   /// and: a folder without weights; an index that is no JSON object of {"weight_map": {tensor: file}}, names a missing
   /// file, a path outside the folder, or a tensor that its file lacks; the same tensor in two shards; a tensor that the
   /// configuration needs and the files lack; a shape that contradicts config.json; a weight that is not F32, F16 or
-  /// BF16.
+  /// BF16; a tensor of a layer (a bias, a norm, a layer too many) that the configuration has no place for.
   explicit Checkpoint(const std::filesystem::path& folder);
 
   const std::filesystem::path& folder() const { return folder_; }
@@ -58,6 +58,7 @@ class Checkpoint {
   void add_file(const std::filesystem::path& path);
   void check_index(const std::map<std::string, std::string>& index) const;
   void check(const Tensor& tensor, const std::vector<std::int64_t>& shape) const;
+  void refuse_unused_layer_tensors() const;
   const SafetensorsFile& holder(const Tensor& tensor) const;
 
   std::filesystem::path folder_;

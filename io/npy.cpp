@@ -1,7 +1,7 @@
 #include "io/npy.hpp"
 
+#include <charconv>
 #include <cstring>
-#include <regex>
 #include <string>
 #include <string_view>
 
@@ -13,7 +13,7 @@ namespace logitfield::io {
 namespace {
 
 constexpr std::size_t max_file_size = std::size_t{1} << 30;
-/// Far more than NumPy writes for one dimension; keeps the regular expressions on short text.
+/// Far more than NumPy writes for one dimension; more is no header of this kind.
 constexpr std::size_t max_header_size = 4096;
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
@@ -22,7 +22,7 @@ constexpr std::size_t max_header_size = 4096;
 
 /// The header's text and the array's bytes.
 struct Parts {
-  std::string header;
+  std::string_view header;
   std::string_view data;
 };
 
@@ -38,14 +38,26 @@ Parts split(const std::filesystem::path& path, std::string_view content) {
   std::memcpy(&length, content.data() + length_at, length_size);
   const std::string_view rest = content.substr(length_at + length_size);
   if (length > rest.size() || length > max_header_size) refuse(path, fmt::format("a header of {} bytes", length));
-  return {std::string(rest.substr(0, length)), rest.substr(length)};
+  return {rest.substr(0, length), rest.substr(length)};
 }
 
-std::string field(const std::filesystem::path& path, const std::string& header, const char* pattern) {
-  std::smatch match;
-  if (!std::regex_search(header, match, std::regex(pattern)))
-    refuse(path, "a header of another form: " + excerpt(header));
-  return match[1];
+/// What stands behind a key of the header, between two characters: 'descr': '<i4', 'shape': (512,).
+std::string_view field(const std::filesystem::path& path, std::string_view header, std::string_view key, char open,
+                       char close) {
+  const std::size_t key_at = header.find(key);
+  const std::size_t begin = header.find_first_not_of(": ", key_at == header.npos ? key_at : key_at + key.size());
+  const std::size_t end = header.find(close, begin == header.npos ? begin : begin + 1);
+  if (end == header.npos || header[begin] != open) refuse(path, "a header of another form: " + excerpt(header));
+  return header.substr(begin + 1, end - begin - 1);
+}
+
+/// "512," is the shape of 512 elements in one dimension.
+std::uint64_t length_of(const std::filesystem::path& path, std::string_view shape) {
+  std::uint64_t length = 0;
+  const char* end = shape.data() + shape.size();
+  const auto [rest, error] = std::from_chars(shape.data(), end, length);
+  if (error != std::errc() || std::string_view(rest, end) != ",") refuse(path, "shape " + excerpt(shape));
+  return length;
 }
 
 template <class T>
@@ -64,11 +76,11 @@ std::vector<std::int64_t> integers(std::string_view data) {
 std::vector<std::int64_t> read_npy_integers(const std::filesystem::path& path) {
   const std::string content = read_file(path, max_file_size);
   const auto [header, data] = split(path, content);
-  const std::string type = field(path, header, R"('descr'\s*:\s*'([^']*)')");
+  const std::string_view type = field(path, header, "'descr'", '\'', '\'');
   if (type != "<i4" && type != "<i8") refuse(path, "elements of type " + excerpt(type));
-  const std::string length = field(path, header, R"('shape'\s*:\s*\(\s*(\d{1,18})\s*,\s*\))");
+  const std::uint64_t length = length_of(path, field(path, header, "'shape'", '(', ')'));
   const std::size_t width = type == "<i4" ? 4 : 8;
-  if (data.size() % width != 0 || data.size() / width != std::stoull(length)) {
+  if (data.size() % width != 0 || data.size() / width != length) {
     refuse(path,
            fmt::format("the header says {} elements of {} bytes, but {} bytes follow it", length, width, data.size()));
   }

@@ -14,28 +14,34 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Absolute and without a slash at the end, so that parent_path() is the parent.
-fs::path normalised(const fs::path& root) {
+/// Absolute, so that its parents lead up to the root folder.
+fs::path absolute_path(const fs::path& root) {
   if (root.empty()) throw InputError("the run folder's path is empty; give a folder's name");
-  const fs::path path = fs::absolute(root).lexically_normal();
-  return path.has_filename() ? path : path.parent_path();
+  return fs::absolute(root);
+}
+
+/// A link that leads nowhere counts as existing: nothing can be created in its place. What lies in a folder that may
+/// not be searched counts as missing: the folder itself is then refused as not writable.
+bool is_taken(const fs::path& path) {
+  std::error_code unknown;
+  return fs::exists(fs::symlink_status(path, unknown));
 }
 
 void refuse_existing(const fs::path& root) {
-  // A link that leads nowhere counts as existing: nothing can be created in its place.
-  if (fs::exists(fs::symlink_status(root))) {
+  if (is_taken(root)) {
     throw InputError("{}: exists already; choose another run folder, or remove this one", root.string());
   }
 }
 
 fs::path nearest_existing_parent(const fs::path& root) {
   fs::path parent = root.parent_path();
-  while (!fs::exists(fs::symlink_status(parent))) parent = parent.parent_path();
+  while (!is_taken(parent)) parent = parent.parent_path();
   return parent;
 }
 
 void require_file(const fs::path& root, const fs::path& file) {
-  if (!fs::is_regular_file(file)) {
+  std::error_code unknown;
+  if (!fs::is_regular_file(file, unknown)) {
     throw InputError("{}: holds no {}; give the folder of a run", root.string(), file.filename().string());
   }
 }
@@ -43,12 +49,13 @@ void require_file(const fs::path& root, const fs::path& file) {
 }  // namespace
 
 void check_new_run_folder(const fs::path& root, std::uint64_t needed_bytes) {
-  const fs::path path = normalised(root);
+  const fs::path path = absolute_path(root);
   refuse_existing(path);
   const fs::path parent = nearest_existing_parent(path);
   if (!fs::is_directory(parent)) throw_system_error(parent, Access::write, ENOTDIR);
-  if (::faccessat(AT_FDCWD, parent.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+  if (::faccessat(AT_FDCWD, parent.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
     throw_system_error(parent, Access::write, errno);
+  }
   const auto available = fs::space(parent).available;
   if (available < needed_bytes) {
     throw InputError("{}: the run needs {} bytes, but only {} are free there; free space, or choose another disk",
@@ -57,7 +64,7 @@ void check_new_run_folder(const fs::path& root, std::uint64_t needed_bytes) {
 }
 
 RunFolder create_run_folder(const fs::path& root) {
-  const fs::path path = normalised(root);
+  const fs::path path = absolute_path(root);
   refuse_existing(path);
   std::error_code error;
   fs::create_directories(path, error);

@@ -29,8 +29,9 @@ class ModelRun {
     std::vector<MatrixF> hidden;
     for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) hidden.push_back(receive(text));
     prefetch(layers_.begin);
+    LayerWeights weights;
     for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) {
-      const LayerWeights weights = load(layer);
+      load(layer, weights);
       prefetch(layer + 1);
       for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) step(layer, weights, text, hidden[text]);
     }
@@ -45,7 +46,7 @@ class ModelRun {
   /// Text by text: the weights stay, and while this stage computes one text the next stage computes the one before.
   void resident() {
     std::vector<LayerWeights> weights;
-    for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) weights.push_back(load(layer));
+    for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) load(layer, weights.emplace_back());
     const bool measures_loss = last_stage() && c_.job.has_loss();
     std::optional<TokenLoss> loss;
     if (measures_loss) loss.emplace(c_, stage_ranks_, shard_.vocabulary).keep_weights();
@@ -66,8 +67,8 @@ class ModelRun {
  private:
   bool last_stage() const { return stage_ + 1 == grid_.stages; }
 
-  LayerWeights load(std::int64_t layer) {
-    return c_.clock.time(Phase::read, [&] { return load_layer(*c_.job.checkpoint, layer, shard_); });
+  void load(std::int64_t layer, LayerWeights& weights) {
+    c_.clock.time(Phase::read, [&] { load_layer(*c_.job.checkpoint, layer, shard_, weights); });
   }
   void prefetch(std::int64_t layer) {
     if (layer < layers_.end) prefetch_layer(*c_.job.checkpoint, layer, shard_);

@@ -20,16 +20,15 @@ std::int64_t total_rows(std::span<const Part> parts) {
   return rows;
 }
 
-MatrixF stack(const io::Checkpoint& checkpoint, std::span<const Part> parts) {
+void stack(const io::Checkpoint& checkpoint, std::span<const Part> parts, MatrixF& out) {
   const std::int64_t columns = parts[0].tensor.shape[1];
-  MatrixF out(total_rows(parts), columns);
+  out.resize(total_rows(parts), columns);
   float* target = out.data();
   for (const Part& part : parts) {
     const std::size_t size = static_cast<std::size_t>(part.rows.size() * columns);
     checkpoint.read(checkpoint.tensor(part.tensor.name), part.rows, {0, columns}, {target, size});
     target += size;
   }
-  return out;
 }
 
 VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, Slice rows) {
@@ -54,11 +53,10 @@ VectorF stack_biases(const io::Checkpoint& checkpoint,
   return out;
 }
 
-MatrixF read_columns(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, Slice columns) {
-  MatrixF out(tensor.shape[0], columns.size());
+void read_columns(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, Slice columns, MatrixF& out) {
+  out.resize(tensor.shape[0], columns.size());
   checkpoint.read(checkpoint.tensor(tensor.name), {0, tensor.shape[0]}, columns,
                   {out.data(), static_cast<std::size_t>(out.size())});
-  return out;
 }
 
 /// An output bias belongs to one shard, because the shards' outputs are summed.
@@ -87,25 +85,23 @@ kernels::BlockShape block_shape(const io::ModelConfig& config, const Shard& shar
   return shape;
 }
 
-kernels::LayerWeights load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard) {
+void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard, kernels::LayerWeights& out) {
   const io::LayerTensors names = io::layer_tensors(checkpoint.config(), layer);
   const std::int64_t d = checkpoint.config().head_dim;
   const Slice query = scaled(shard.heads, d), key = scaled(shard.kv_heads, d), mlp = shard.mlp_rows;
   const Part qkv[] = {{names.query, query}, {names.key, key}, {names.value, key}};
   const Part gate_up[] = {{names.gate, mlp}, {names.up, mlp}};
 
-  kernels::LayerWeights out;
   out.attention_norm = read_whole(checkpoint, names.attention_norm);
   out.mlp_norm = read_whole(checkpoint, names.mlp_norm);
-  out.qkv = stack(checkpoint, qkv);
+  stack(checkpoint, qkv, out.qkv);
   out.qkv_bias = stack_biases(checkpoint, {{names.query_bias, query}, {names.key_bias, key}, {names.value_bias, key}});
-  out.output = read_columns(checkpoint, names.output, query);
+  read_columns(checkpoint, names.output, query, out.output);
   out.output_bias = read_once(checkpoint, names.output_bias, shard);
-  out.gate_up = stack(checkpoint, gate_up);
+  stack(checkpoint, gate_up, out.gate_up);
   out.gate_up_bias = stack_biases(checkpoint, {{names.gate_bias, mlp}, {names.up_bias, mlp}});
-  out.down = read_columns(checkpoint, names.down, mlp);
+  read_columns(checkpoint, names.down, mlp, out.down);
   out.down_bias = read_once(checkpoint, names.down_bias, shard);
-  return out;
 }
 
 void prefetch_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard) {

@@ -18,8 +18,9 @@ Shard shard_of(const Partition& partition, int rank);
 
 kernels::BlockShape block_shape(const io::ModelConfig& config, const Shard& shard);
 
-/// Reads the shard's rows of one layer (columns of the output and down matrices) as float32.
-kernels::LayerWeights load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard);
+/// Reads the shard's rows of one layer (columns of the output and down matrices) as float32. `out` may hold another
+/// layer's weights: its memory is used again, since fresh memory costs as much to clear as the weights to convert.
+void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard, kernels::LayerWeights& out);
 /// Asks the system to start reading them.
 void prefetch_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard);
 

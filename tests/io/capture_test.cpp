@@ -95,7 +95,8 @@ TEST(Capture, ReadsOutsideAreProgrammingErrors) {
   std::vector<float> values(15);
   EXPECT_THROW(capture.read_queries(0, 4, 5, values), std::invalid_argument);
   EXPECT_THROW(capture.read_keys(0, 2, 5, values), std::invalid_argument);
-  EXPECT_THROW(capture.read_keys(0, 0, 6, values), std::invalid_argument);
+  std::vector<float> larger(18);
+  EXPECT_THROW(capture.read_keys(0, 0, 6, larger), std::invalid_argument);
   EXPECT_THROW(capture.read_keys(0, 0, 4, values), std::invalid_argument);
   EXPECT_THROW(capture.read_keys(2, 0, 5, values), std::out_of_range);
 }

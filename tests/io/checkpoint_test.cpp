@@ -203,6 +203,15 @@ TEST(Checkpoint, TensorsThatTheModelDoesNotNeedAreIgnored) {
   for (const Tensor* tensor : checkpoint.model_tensors()) EXPECT_NE(tensor->name, extra);
 }
 
+TEST(Checkpoint, RefusesTensorsOfALayerThatTheConfigurationHasNoPlaceFor) {
+  for (const char* name : {"model.layers.0.self_attn.q_proj.bias", "model.layers.1.self_attn.q_norm.weight",
+                           "model.layers.2.mlp.up_proj.weight"}) {
+    auto tensors = tiny_tensors(tiny_config());
+    tensors.push_back(tensor_to_write(name, {8}));
+    EXPECT_TRUE(refused(tiny_config(), tensors, {"model.safetensors", name, "config.json"}));
+  }
+}
+
 TEST(Checkpoint, RefusesFoldersWithoutWeightsOrConfiguration) {
   const TemporaryFolder folder;
   EXPECT_TRUE(refuses([&] { Checkpoint{folder.path()}; }, {"config.json", "No such file"}));

@@ -59,14 +59,18 @@ TEST(Npy, RefusesOtherFiles) {
 TEST(Npy, RefusesOtherArrays) {
   EXPECT_TRUE(refused(npy(1, header_of("<f4", "(2,)"), "12345678"), {"\"<f4\""}));
   EXPECT_TRUE(refused(npy(1, header_of(">i4", "(2,)"), "12345678"), {"\">i4\""}));
-  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(1, 2)"), "12345678"), {"(1, 2)"}));
-  EXPECT_TRUE(refused(npy(1, header_of("<i4", "()"), "1234"), {"()"}));
-  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(-1,)"), ""), {"(-1,)"}));
+  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(1, 2)"), "12345678"), {"shape \"1, 2\""}));
+  EXPECT_TRUE(refused(npy(1, header_of("<i4", "()"), "1234"), {"shape \"\""}));
+  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(-1,)"), ""), {"shape \"-1,\""}));
   EXPECT_TRUE(refused(npy(1, "{}", ""), {"{}"}));
+  EXPECT_TRUE(refused(npy(1, "{'descr': [('<i4', '<f8')], 'shape': (0,)}", ""), {"another form"}));
+  EXPECT_TRUE(refused(npy(1, "{'descr'", ""), {"another form"}));
+  EXPECT_TRUE(refused(npy(1, "{'descr': '<i4', 'shape': (2,", "12345678"), {"another form"}));
 }
 
 TEST(Npy, RefusesLengthsThatContradictTheHeader) {
   EXPECT_TRUE(refused(npy(1, header_of("<i4", "(2,)"), "1234567"), {"2 elements", "7 bytes"}));
+  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(2,)"), "123456789"), {"2 elements", "9 bytes"}));
   EXPECT_TRUE(refused(npy(1, header_of("<i4", "(2,)"), "123456789012"), {"2 elements", "12 bytes"}));
   EXPECT_TRUE(refused(npy(1, header_of("<i8", "(999999999999999999,)"), "12345678"), {"999999999999999999"}));
   EXPECT_TRUE(refused(npy(1, header_of("<i8", "(99999999999999999999,)"), "12345678"), {}));

@@ -22,7 +22,7 @@ TEST(RunFolder, CheckingChangesNothingAndCreatingMakesParents) {
     EXPECT_TRUE(fs::is_directory(create_run_folder(root).root));
     EXPECT_TRUE(fs::is_directory(root));
   }
-  EXPECT_FALSE(fs::exists(folder.path() / "a" / "run"));
+  EXPECT_NO_THROW(check_new_run_folder("a-relative-name-that-nobody-has", 1));
 }
 
 TEST(RunFolder, RefusesWhatExists) {
@@ -51,6 +51,18 @@ TEST(RunFolder, RefusesAParentThatIsNotWritable) {
   fs::permissions(folder.path(), fs::perms::owner_read | fs::perms::owner_exec);
   EXPECT_TRUE(
       refuses([&] { check_new_run_folder(folder.path() / "run", 0); }, {folder.path().native(), "not writable"}));
+}
+
+TEST(RunFolder, RefusesAParentThatMayNotBeSearched) {
+  const testing::Unprivileged user;
+  if (!user.available()) GTEST_SKIP() << "root could not become nobody, and permissions do not bind root";
+  const TemporaryFolder folder;
+  fs::permissions(folder.path(), fs::perms::none);
+  const auto root = folder.path() / "a" / "run";
+  const std::vector<std::string_view> parts = {folder.path().native(), "not writable"};
+  EXPECT_TRUE(refuses([&] { check_new_run_folder(root, 0); }, parts));
+  EXPECT_TRUE(refuses([&] { create_run_folder(root); }, parts));
+  EXPECT_TRUE(refuses([&] { open_run_folder(root); }, {folder.path().native(), "manifest.json"}));
 }
 
 TEST(RunFolder, RefusesWhatDoesNotFitOnTheDisk) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <sched.h>
 #include <sys/mount.h>
 
 #include <string>
@@ -12,7 +13,10 @@ class SmallDisk {
  public:
   static constexpr std::size_t size = 64 << 10;
 
-  SmallDisk() : mounted_(::mount("logitfield", folder_.path().c_str(), "tmpfs", 0, "size=64k") == 0) {}
+  // In a mount namespace of this process: a test that dies leaves no mount behind.
+  SmallDisk()
+      : mounted_(::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                 ::mount("logitfield", folder_.path().c_str(), "tmpfs", 0, "size=64k") == 0) {}
   SmallDisk(const SmallDisk&) = delete;
   SmallDisk& operator=(const SmallDisk&) = delete;
   ~SmallDisk() {

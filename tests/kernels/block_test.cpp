@@ -37,7 +37,8 @@ TEST(CausalAttention, EqualsTheDefinition) {
       MatrixF out(length, 8);
       causal_attention(q, k, v, 0.5F, window, out);
       const Matrix expected = naive_attention(q, k, v, 0.5, window);
-      EXPECT_LE((out.cast<double>() - expected).cwiseAbs().maxCoeff(), 2e-5) << "L = " << length << ", window " << window;
+      EXPECT_LE((out.cast<double>() - expected).cwiseAbs().maxCoeff(), 2e-5)
+          << "L = " << length << ", window " << window;
     }
   }
 }
@@ -53,7 +54,8 @@ TEST(CausalAttention, SurvivesHugeLogits) {
 
 TEST(Rotary, KeepsNormsAndDependsOnDistanceOnly) {
   const RotaryTable table = rotary_table(40, 16, 10000);
-  const MatrixF q = random_matrix<float>(1, 16, 7).replicate(40, 1), k = random_matrix<float>(1, 16, 8).replicate(40, 1);
+  const MatrixF q = random_matrix<float>(1, 16, 7).replicate(40, 1),
+                k = random_matrix<float>(1, 16, 8).replicate(40, 1);
   MatrixF rotated_q = q, rotated_k = k;
   rotate(table, rotated_q);
   rotate(table, rotated_k);

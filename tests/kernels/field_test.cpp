@@ -49,11 +49,13 @@ void expect_equal(const HeadStatistics& s, const HeadStatistics& expected, doubl
   expect_near(s.spectrum.energy, expected.spectrum.energy, tolerance, "energy");
   expect_near(s.spectrum.sigma_max, expected.spectrum.sigma_max, tolerance, "sigma_max");
   expect_near(s.spectrum.effective_rank, expected.spectrum.effective_rank, tolerance, "effective_rank");
-  expect_near(s.spectrum.energy_effective_rank, expected.spectrum.energy_effective_rank, tolerance, "energy_effective_rank");
+  expect_near(s.spectrum.energy_effective_rank, expected.spectrum.energy_effective_rank, tolerance,
+              "energy_effective_rank");
   expect_near(s.spectrum.stable_rank, expected.spectrum.stable_rank, tolerance, "stable_rank");
   expect_near(s.spectrum.participation_ratio, expected.spectrum.participation_ratio, tolerance, "participation_ratio");
   for (std::size_t i = 0; i < s.singular_values.size(); ++i) {
-    EXPECT_TRUE(std::abs(s.singular_values[i] - expected.singular_values[i]) <= tolerance * expected.spectrum.sigma_max);
+    EXPECT_TRUE(std::abs(s.singular_values[i] - expected.singular_values[i]) <=
+                tolerance * expected.spectrum.sigma_max);
   }
   expect_shares(s.keys, expected.keys, tolerance);
   expect_shares(s.queries, expected.queries, tolerance);
@@ -67,7 +69,8 @@ void expect_equal(const HeadStatistics& s, const HeadStatistics& expected, doubl
 }
 
 TEST(FullField, EqualsTheExplicitFieldAndItsDenseSvd) {
-  for (const auto& [length, width] : {std::pair<Index, Index>{3, 1}, {40, 1}, {17, 16}, {65, 8}, {130, 32}, {200, 64}}) {
+  for (const auto& [length, width] :
+       {std::pair<Index, Index>{3, 1}, {40, 1}, {17, 16}, {65, 8}, {130, 32}, {200, 64}}) {
     SCOPED_TRACE(::testing::Message() << "L = " << length << ", d = " << width);
     const MatrixF q = random_matrix<float>(length, width, 1), k = random_matrix<float>(length, width, 2);
     const double scale = 1 / std::sqrt(static_cast<double>(width));
