@@ -49,7 +49,11 @@ void all_reduce(std::span<T> values, MPI_Datatype type, MPI_Op operation, MPI_Co
 
 }  // namespace
 
-Environment::Environment(int& argc, char**& argv) { check(MPI_Init(&argc, &argv), "MPI_Init"); }
+Environment::Environment(int& argc, char**& argv) {
+  // Started without a launcher, Open MPI would fork a daemon of its own, and fail where there is no ssh.
+  setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+  check(MPI_Init(&argc, &argv), "MPI_Init");
+}
 Environment::~Environment() { MPI_Finalize(); }
 
 Communicator::Communicator(MPI_Comm handle) : handle_(handle) {
