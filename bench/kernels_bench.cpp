@@ -6,8 +6,8 @@
 
 #include "kernels/backend.hpp"
 #include "kernels/cpu/attention.hpp"
+#include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/cpu/coherence.hpp"
-#include "kernels/cpu/direct_logits.hpp"
 #include "kernels/cpu/energies.hpp"
 #include "kernels/cpu/gram.hpp"
 #include "kernels/cpu/lapack.hpp"
@@ -50,7 +50,7 @@ void shapes(benchmark::internal::Benchmark* b) {
     for (const int length : {512, 2048}) b->Args({length, d});
 }
 
-/// The yardstick: a bare product of the shape of the logits.
+/// The yardstick: a bare product of the shape of all logits.
 void bare_product(benchmark::State& state) {
   const auto length = state.range(0), d = state.range(1);
   const Matrix q = random_matrix<double>(length, d, 1), k = random_matrix<double>(length, d, 2);
@@ -64,16 +64,19 @@ void bare_product(benchmark::State& state) {
 }
 BENCHMARK(bare_product)->Apply(shapes);
 
-void direct_logits(benchmark::State& state) {
+void attention_statistics(benchmark::State& state) {
   const auto length = state.range(0), d = state.range(1);
-  const Matrix q = random_matrix<double>(length, d, 1), k = random_matrix<double>(length, d, 2);
+  const Matrix q = random_matrix<double>(length, d, 1), k = Matrix::Zero(length, d);
   const std::vector<std::int64_t> contexts{length};
-  if (!verified(state, cpu::measure_direct_logits(q, k, 0.1, contexts)[0].zero_sum_margin, 1)) return;
-  for (auto _ : state) benchmark::DoNotOptimize(cpu::measure_direct_logits(q, k, 0.1, contexts));
+  double uniform = 0;  // zero logits: row i has entropy ln i
+  for (int i = 1; i <= length; ++i) uniform += std::log(i) / static_cast<double>(length);
+  const double entropy = cpu::attention_statistics(q, k, 0.1, contexts)[0].entropy;
+  if (!verified(state, std::abs(entropy / uniform - 1), 1e-13)) return;
+  for (auto _ : state) benchmark::DoNotOptimize(cpu::attention_statistics(q, k, 0.1, contexts));
   const Size n(state);
-  rates(state, 2.0 * n.length * n.length * n.d, 8.0 * 2 * n.length * n.d);
+  rates(state, n.length * n.length * n.d, 8.0 * 2 * n.length * n.d);
 }
-BENCHMARK(direct_logits)->Apply(shapes);
+BENCHMARK(attention_statistics)->Apply(shapes);
 
 void thin_factor(benchmark::State& state) {
   const auto length = state.range(0), d = state.range(1);

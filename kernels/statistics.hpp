@@ -62,7 +62,7 @@ struct Certificate {
   double energy_error = 0, energy_bound = 0;
   /// ||E X - U S V^T X|| / ||E X|| on random probes X, E X by the direct operator.
   double probe_residual = 0, probe_bound = 0;
-  /// max_i |sum_j E_ij| / sum_j |E_ij|, measured on logits formed directly.
+  /// max_i |sum_j E_ij| / sum_j |E_ij|, measured on directly formed logits of at most 64 rows i, evenly spaced.
   double zero_sum_residual = 0;
   /// max_i of that row's residual over that row's own rounding bound: at most 1.
   double zero_sum_margin = 0;

@@ -40,7 +40,7 @@ double balance_of(const Job& job, const Partition& partition, Residency residenc
 double field_bytes(const Job& job) {
   const double group = static_cast<double>(job.extents.num_heads / job.extents.num_kv_heads);
   const double length = static_cast<double>(job.length()), width = static_cast<double>(job.head_dim);
-  return (kDouble * (group + 10) + kFloat * (group + 1)) * length * width + 3 * kDouble * 128 * length;
+  return (kDouble * (group + 10) + kFloat * (group + 1)) * length * width + 3 * kDouble * 64 * length;
 }
 
 double layer_bytes(const io::ModelConfig& config, const Partition& partition) {
@@ -84,10 +84,10 @@ double forward_flops(const Job& job) {
   return static_cast<double>(job.num_texts()) * (per_layer * static_cast<double>(job.extents.num_layers) + loss);
 }
 
-/// Logits formed once, then per context about nine products of L x d with d x d and a d x d decomposition.
+/// Causal logits formed once, then per context about nine products of L x d with d x d and a d x d decomposition.
 double field_flops(const Job& job) {
   const double width = static_cast<double>(job.head_dim), longest = static_cast<double>(job.length());
-  double per_head = 2 * longest * longest * width;
+  double per_head = longest * longest * width;
   for (const std::int64_t c : job.contexts)
     per_head += 18 * static_cast<double>(c) * width * width + 22 * width * width * width;
   return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());

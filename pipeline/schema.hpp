@@ -34,7 +34,7 @@ void visit_statistics(Statistics& s, Visit&& visit) {
     visit({keys ? "key_first_share" : "query_first_share", "1", "share of position 0"}, group.first_share);
   };
   visit({"energy", "logit^2", "squared Frobenius norm of the field"}, s.spectrum.energy);
-  visit({"zero_sum_residual", "1", "max_i |sum_j E_ij| / sum_j |E_ij| on directly formed logits"},
+  visit({"zero_sum_residual", "1", "max_i |sum_j E_ij| / sum_j |E_ij|, on directly formed logits of up to 64 rows"},
         s.certificate.zero_sum_residual);
   visit({"rank", "1", "numerical rank of the field"}, s.spectrum.rank);
   visit({"rank_bound", "1", "largest rank that the algebra allows"}, s.rank_bound);

@@ -8,11 +8,12 @@
 #include <random>
 #include <stdexcept>
 
+#include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/cpu/coherence.hpp"
-#include "kernels/cpu/direct_logits.hpp"
 #include "kernels/cpu/energies.hpp"
 #include "kernels/cpu/gram.hpp"
 #include "kernels/cpu/lapack.hpp"
+#include "kernels/cpu/zero_sum.hpp"
 #include "kernels/share_statistics.hpp"
 #include "kernels/spectrum_statistics.hpp"
 
@@ -85,7 +86,7 @@ bool statistics_finite(const HeadStatistics& s) {
 }
 
 HeadStatistics context_statistics(const MatrixRef& queries, const KeyGeometry& geometry, double scale, const Matrix& x,
-                                  const DirectMeasurement& direct) {
+                                  const AttentionStatistics& attention) {
   const Index length = queries.rows(), width = queries.cols();
   const HeadFactors head = head_factors(queries, geometry, scale);
   const double noise =
@@ -95,11 +96,12 @@ HeadStatistics context_statistics(const MatrixRef& queries, const KeyGeometry& g
   out.rank_bound = std::min(width, length - 1);
   out.singular_values = head.core.sigma;
   out.coherence = geometry.coherence;
-  out.attention = direct.attention;
+  out.attention = attention;
   out.certificate.rank = out.spectrum.rank;
   out.certificate.rank_bound = out.rank_bound;
-  out.certificate.zero_sum_residual = direct.zero_sum_residual;
-  out.certificate.zero_sum_margin = direct.zero_sum_margin;
+  const ZeroSum zero_sum = measure_zero_sum(queries, geometry.keys, scale);
+  out.certificate.zero_sum_residual = zero_sum.residual;
+  out.certificate.zero_sum_margin = zero_sum.margin;
 
   Vector key_energy = Vector::Zero(length), query_energy = Vector::Zero(length);
   if (out.spectrum.energy > 0) {
@@ -154,10 +156,10 @@ std::vector<std::vector<HeadStatistics>> full_field_statistics(std::span<const M
   check_shapes(queries, keys, contexts);
   const Matrix all_keys = keys.topRows(contexts.back()).cast<double>();
   std::vector<Matrix> all_queries;
-  std::vector<std::vector<DirectMeasurement>> direct;
+  std::vector<std::vector<AttentionStatistics>> attention;
   for (const MatrixFRef& q : queries) {
     all_queries.push_back(q.topRows(contexts.back()).cast<double>());
-    direct.push_back(measure_direct_logits(all_queries.back(), all_keys, scale, contexts));
+    attention.push_back(attention_statistics(all_queries.back(), all_keys, scale, contexts));
   }
 
   std::vector<std::vector<HeadStatistics>> out(queries.size());
@@ -170,7 +172,7 @@ std::vector<std::vector<HeadStatistics>> full_field_statistics(std::span<const M
     for (std::size_t h = 0; h < queries.size(); ++h) {
       const auto context_queries = all_queries[h].topRows(length);
       out[h].push_back(keys_finite && context_queries.allFinite()
-                           ? context_statistics(context_queries, geometry, scale, x, direct[h][c])
+                           ? context_statistics(context_queries, geometry, scale, x, attention[h][c])
                            : non_finite_statistics(length, keys.cols()));
     }
   }

@@ -9,7 +9,7 @@
 namespace logitfield::kernels::cpu {
 
 /// Statistics of the full field E = S - row mean, for the query heads of one KV head and every context, by the factored
-/// route: O(L d^2) for spectrum, shares and coherence; only the direct logits (certificate, attention) cost O(L^2 d).
+/// route: O(L d^2) for spectrum, shares and coherence; only the attention statistics cost O(L^2 d).
 /// queries: one [L, d] per query head; keys [L, d]; contexts ascending, 2 <= context <= L.
 /// Returns one list per query head, one entry per context. Non-finite Q or K gives entries whose certificate says so.
 /// Throws std::invalid_argument if shapes disagree. Source: MATH "Exact statistics without forming L x L".
