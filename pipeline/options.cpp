@@ -1,11 +1,15 @@
 #include "pipeline/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstring>
 
 #include "io/error.hpp"
 
 namespace logitfield {
 namespace {
+
+constexpr const char* kConfig = "--config";
 
 void add_input(CLI::App& command, Options& options) {
   auto* input = command.add_option_group("input", "what is measured: one of")->require_option(1);
@@ -35,8 +39,54 @@ void add_analysis(CLI::App& command, Options& options) {
   command.add_option("--backend", options.backend, "where to compute: auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
-  command.set_config("--config", "", "read options from a TOML or INI file; unknown keys are refused");
-  command.allow_config_extras(CLI::config_extras_mode::error);
+  command.add_option(kConfig, "file of options, NAME = VALUE a line (TOML); the command line goes first");
+}
+
+using Arguments = std::vector<std::string>;
+
+/// Takes "--config FILE" or "--config=FILE" out of the arguments; empty if it is not there.
+std::string take_config(Arguments& arguments) {
+  for (auto a = arguments.begin(); a != arguments.end(); ++a) {
+    if (a->starts_with(std::string(kConfig) + "=")) {
+      const std::string path = a->substr(std::strlen(kConfig) + 1);
+      arguments.erase(a);
+      return path;
+    }
+    if (*a != kConfig) continue;
+    if (a + 1 == arguments.end()) throw InputError("{} needs a file", kConfig);
+    const std::string path = *(a + 1);
+    arguments.erase(a, a + 2);
+    return path;
+  }
+  return {};
+}
+
+bool gives(const Arguments& arguments, const std::string& option) {
+  return std::any_of(arguments.begin(), arguments.end(),
+                     [&](const std::string& a) { return a == option || a.starts_with(option + "="); });
+}
+
+/// Adds the options of a config file that the command line does not give. CLI11 reads config files for the program as a
+/// whole only; ours are those of one command.
+void add_config(const CLI::App& command, const std::string& path, Arguments& arguments) {
+  std::vector<CLI::ConfigItem> items;
+  try {
+    items = CLI::ConfigTOML().from_file(path);
+  } catch (const CLI::Error& error) {
+    throw InputError("{}: cannot be read as options ({})", path, error.what());
+  }
+  Arguments added;
+  for (const CLI::ConfigItem& item : items) {
+    const std::string option = "--" + item.name;
+    if (!item.parents.empty() || option == kConfig || !command.get_option_no_throw(option)) {
+      throw InputError("{}: unknown key '{}'; keys are the long options of '{}', without sections", path,
+                       item.fullname(), command.get_name());
+    }
+    if (gives(arguments, option)) continue;
+    added.push_back(option);
+    added.insert(added.end(), item.inputs.begin(), item.inputs.end());
+  }
+  arguments.insert(arguments.end(), added.begin(), added.end());
 }
 
 /// What CLI11 cannot express.
@@ -75,8 +125,18 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   add_input(*validate, options);
   validate->get_option_group("input")->add_option("RUN", options.run, "run folder");
 
+  Arguments arguments(argv + 1, argv + argc);
+  const std::string config = take_config(arguments);
+  const std::string name = arguments.empty() ? "" : arguments.front();
+  const auto commands = app.get_subcommands([&](const CLI::App* c) { return c->get_name() == name; });
+  if (commands.empty() && !name.starts_with('-')) {
+    throw InputError("{} is no command; use analyze, plan, report or validate (see logitfield --help)",
+                     name.empty() ? "nothing" : "'" + name + "'");
+  }
+  if (!config.empty() && !commands.empty()) add_config(*commands.front(), config, arguments);
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
-    app.parse(argc, argv);
+    app.parse(arguments);
   } catch (const CLI::Success& done) {  // --help and --version
     std::ostringstream text;
     app.exit(done, text, text);

@@ -40,28 +40,35 @@ HeadFactors head_factors(const MatrixRef& queries, const KeyGeometry& geometry, 
   return out;
 }
 
-/// Random Gaussian probes [L, kProbes], the same for every head of a context.
-Matrix probes(Index length) {
-  std::mt19937_64 generator(0x10617f1e1dULL);
+/// Random Gaussian probes X [L, kProbes] of a context, and their products with the keys, which all heads of a KV head
+/// share.
+struct Probes {
+  double norm = 0;
+  /// (centred K)^T X by the direct operator, K^T X - kbar 1^T X; and (key basis)^T X.
+  Matrix direct, basis;
+};
+
+Probes make_probes(const KeyGeometry& geometry) {
+  std::mt19937_64 generator(0x10617f1e1dULL);  // the same for every head and run
   std::normal_distribution<double> normal;
-  return Matrix::NullaryExpr(length, kProbes, [&] { return normal(generator); });
+  const Matrix x = Matrix::NullaryExpr(geometry.keys.rows(), kProbes, [&] { return normal(generator); });
+  const Eigen::RowVectorXd mean = geometry.keys.colwise().mean();
+  return {x.norm(), geometry.keys.transpose() * x - mean.transpose() * x.colwise().sum(),
+          geometry.factor.basis.transpose() * x};
 }
 
 std::span<const double> as_span(const Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
 
 /// Certificate (2): the spectrum's E X beside the direct operator's, (E X)_i = s q_i . (K^T X - kbar 1^T X).
-void probe_spectrum(const HeadFactors& head, const KeyGeometry& geometry, double scale, const Matrix& x,
+void probe_spectrum(const HeadFactors& head, const KeyGeometry& geometry, double scale, const Probes& probes,
                     Certificate& certificate) {
-  const Eigen::RowVectorXd mean = geometry.keys.colwise().mean();
-  const Matrix centred_products = geometry.keys.transpose() * x - mean.transpose() * x.colwise().sum();
-  const Matrix direct = scale * head.queries * centred_products;
+  const Matrix direct = scale * head.queries * probes.direct;
   const Vector sigma = Eigen::Map<const Vector>(head.core.sigma.data(), std::ssize(head.core.sigma));
-  const Matrix coefficients = sigma.asDiagonal() * (head.core.vt * (geometry.factor.basis.transpose() * x));
-  const Matrix rebuilt = head.factor.basis * (head.core.u * coefficients);
+  const Matrix rebuilt = head.factor.basis * (head.core.u * (sigma.asDiagonal() * (head.core.vt * probes.basis)));
   const double size = direct.norm();
   const double terms = static_cast<double>(head.queries.rows() + 16 * head.queries.cols());
   certificate.probe_residual = (direct - rebuilt).norm() / size;
-  certificate.probe_bound = terms * kEpsilon * scale * head.norm * geometry.norm * x.norm() / size;
+  certificate.probe_bound = terms * kEpsilon * scale * head.norm * geometry.norm * probes.norm / size;
 }
 
 /// Certificate (1) and (5), whose arithmetic errs alike: quadratic forms of Gram matrices, summed.
@@ -85,8 +92,8 @@ bool statistics_finite(const HeadStatistics& s) {
   return std::all_of(std::begin(values), std::end(values), [](double v) { return std::isfinite(v); });
 }
 
-HeadStatistics context_statistics(const MatrixRef& queries, const KeyGeometry& geometry, double scale, const Matrix& x,
-                                  const AttentionStatistics& attention) {
+HeadStatistics context_statistics(const MatrixRef& queries, const KeyGeometry& geometry, double scale,
+                                  const Probes& probes, const AttentionStatistics& attention) {
   const Index length = queries.rows(), width = queries.cols();
   const HeadFactors head = head_factors(queries, geometry, scale);
   const double noise =
@@ -107,7 +114,7 @@ HeadStatistics context_statistics(const MatrixRef& queries, const KeyGeometry& g
   if (out.spectrum.energy > 0) {
     key_energy = energies(geometry.centred, head.gram, scale);
     query_energy = energies(queries, geometry.gram, scale);
-    probe_spectrum(head, geometry, scale, x, out.certificate);
+    probe_spectrum(head, geometry, scale, probes, out.certificate);
     check_energies(head, geometry, scale, key_energy, out);
   } else {
     out.singular_values.assign(out.singular_values.size(), 0.0);
@@ -168,11 +175,11 @@ std::vector<std::vector<HeadStatistics>> full_field_statistics(std::span<const M
     const auto context_keys = all_keys.topRows(length);
     const bool keys_finite = context_keys.allFinite();
     const KeyGeometry geometry = keys_finite ? key_geometry(context_keys) : KeyGeometry{};
-    const Matrix x = probes(length);
+    const Probes probes = keys_finite ? make_probes(geometry) : Probes{};
     for (std::size_t h = 0; h < queries.size(); ++h) {
       const auto context_queries = all_queries[h].topRows(length);
       out[h].push_back(keys_finite && context_queries.allFinite()
-                           ? context_statistics(context_queries, geometry, scale, x, attention[h][c])
+                           ? context_statistics(context_queries, geometry, scale, probes, attention[h][c])
                            : non_finite_statistics(length, keys.cols()));
     }
   }

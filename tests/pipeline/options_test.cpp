@@ -33,12 +33,12 @@ TEST(Options, AnalyzeReadsWhatItIsGiven) {
 
 TEST(Options, BadUsageIsRefusedByName) {
   const std::vector<std::pair<std::vector<const char*>, const char*>> cases{
-      {{}, "subcommand"},
+      {{}, "command"},
       {{"analyse"}, "analyse"},
       {{"analyze", "--model", "m", "--tokens", "t.npy"}, "--out"},
       {{"analyze", "--model", "m", "--out", "r"}, "--tokens"},
-      {{"analyze", "--out", "r", "--tokens", "t.npy"}, "input"},
-      {{"analyze", "--model", "m", "--capture", "c", "--out", "r"}, "input"},
+      {{"analyze", "--out", "r", "--tokens", "t.npy"}, "--model"},
+      {{"analyze", "--model", "m", "--capture", "c", "--out", "r"}, "--capture"},
       {{"analyze", "--capture", "c", "--tokens", "t.npy", "--out", "r"}, "--tokens"},
       {{"plan", "--model", "m", "--tokens", "t.npy", "--contexts", "64,1"}, "--contexts 1"},
       {{"plan", "--model", "m", "--tokens", "t.npy", "--contexts", "many"}, "many"},
@@ -46,7 +46,9 @@ TEST(Options, BadUsageIsRefusedByName) {
       {{"plan", "--model", "m", "--tokens", "t.npy", "--weights", "none"}, "none"},
       {{"plan", "--model", "m", "--tokens", "t.npy", "--colour", "red"}, "--colour"},
       {{"report"}, "RUN"},
-      {{"validate"}, "input"}};
+      {{"validate"}, "RUN"},
+      {{"plan", "--model", "m", "--tokens", "t.npy", "--config"}, "--config"},
+      {{"plan", "--model", "m", "--tokens", "t.npy", "--config", "/none"}, "/none"}};
   for (const auto& [arguments, named] : cases) {
     try {
       parse(arguments);
@@ -70,9 +72,12 @@ TEST(Options, ConfigFilesAreReadAndUnknownKeysRefused) {
   const std::string path = (folder.path() / "run.toml").string();
   const auto write = [&](const char* text) { std::ofstream(path) << text; };
   write("contexts=[64,128]\nweights=\"resident\"\n");
-  const Options o = parse({"plan", "--model", "m", "--tokens", "t.npy", "--config", path.c_str()});
+  const Options o = parse({"plan", "--config", path.c_str(), "--model", "m", "--tokens", "t.npy"});
   EXPECT_EQ(o.contexts, (std::vector<std::int64_t>{64, 128}));
   EXPECT_EQ(o.weights, "resident");
+  const Options given =
+      parse({"plan", "--model", "m", "--tokens", "t.npy", "--weights=stream", "--config", path.c_str()});
+  EXPECT_EQ(given.weights, "stream") << "the command line goes first";
   write("wieghts=\"resident\"\n");
   try {
     parse({"plan", "--model", "m", "--tokens", "t.npy", "--config", path.c_str()});
