@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The whole program on a random checkpoint, 1 rank beside 2 in turns, as ratios of one run (machines are shared and noisy).
 
-    end_to_end.py BUILD_FOLDER SCRATCH_FOLDER [--rounds 3] [--context 512] [-- make_checkpoint options]
+    end_to_end.py BUILD_FOLDER SCRATCH_FOLDER [--rounds 5] [--context 512] [-- make_checkpoint options]
 
 Writes the checkpoint (default: 1.1 B, 22 layers, d_model 2048, 32 heads over 4 KV heads, BF16, 2.2 GB) where it is missing,
-analyses it streamed, checks that all heads are certified, and prints medians over the rounds, a Markdown table.
+analyses it streamed, checks that all heads are certified, and prints each rank count's fastest round, since what else runs on
+the machine only ever adds, as a Markdown table; and the ratio of 1 to 2 ranks in every round, run one behind the other.
 Python's standard library only.
 """
 import argparse, json, os, pathlib, shutil, statistics, subprocess, sys
@@ -36,7 +37,7 @@ def memory_limit(model, context):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("build", type=pathlib.Path); ap.add_argument("scratch", type=pathlib.Path)
-    ap.add_argument("--rounds", type=int, default=3); ap.add_argument("--context", type=int, default=512)
+    ap.add_argument("--rounds", type=int, default=5); ap.add_argument("--context", type=int, default=512)
     ap.add_argument("shape", nargs="*", help="options of make_checkpoint, after --")
     a = ap.parse_args()
     for name, value in [("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"), ("OPENBLAS_NUM_THREADS", "1")]:
@@ -49,15 +50,15 @@ def main():
     for _ in range(a.rounds):
         for ranks in rounds:
             rounds[ranks].append(analyze(a.build / "logitfield", model, a.context, ranks, a.scratch / "run"))
-    median = {ranks: {key: statistics.median(r[key] for r in results) for key in results[0]} for ranks, results in rounds.items()}
+    best = {ranks: min(results, key=lambda r: r["wall"]) for ranks, results in rounds.items()}
     print("| ranks | wall s | forward s | field s | read s | communicate s | field / forward | peak MB a rank | limit MB |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
-    for ranks, m in median.items():
-        share = statistics.median(r["field"] / r["forward"] for r in rounds[ranks])
+    for ranks, m in best.items():
         print(f"| {ranks} | {m['wall']:.1f} | {m['forward']:.1f} | {m['field']:.2f} | {m['read']:.1f} | {m['communicate']:.1f} | "
-              f"{100 * share:.1f} % | {m['peak']:.0f} | {memory_limit(model, a.context):.0f} |")
+              f"{100 * m['field'] / m['forward']:.1f} % | {m['peak']:.0f} | {memory_limit(model, a.context):.0f} |")
     speedups = [one["wall"] / two["wall"] for one, two in zip(rounds[1], rounds[2])]
-    print(f"\n2 ranks are {statistics.median(speedups):.2f} times as fast as 1 ({', '.join(f'{s:.2f}' for s in speedups)}).")
+    print(f"\n2 ranks are {statistics.median(speedups):.2f} times as fast as 1 (median of the rounds "
+          f"{', '.join(f'{s:.2f}' for s in speedups)}).")
 
 
 if __name__ == "__main__":
