@@ -32,8 +32,8 @@ void Progress::show() {
   shown_ = Clock::now();
   const auto elapsed = shown_ - start_;
   const auto left = duration_cast<seconds>(elapsed * (total_ - done_) / done_);
-  const std::string text =
-      fmt::format("{} of {} layers and texts, {:3d} %, {:%H:%M:%S} left", done_, total_, 100 * done_ / total_, left);
+  const std::string text = fmt::format("measured {} of {} layers over all texts, {:3d} %, {:%H:%M:%S} left", done_,
+                                       total_, 100 * done_ / total_, left);
   fmt::print(stderr, "{}{}{}", terminal_ ? "\r" : "", text, terminal_ ? "  " : "\n");
   std::fflush(stderr);
   line_open_ = terminal_;

@@ -84,11 +84,10 @@ void check_energies(const HeadFactors& head, const KeyGeometry& geometry, double
   out.delocalisation_ratio = (claimed.array() / geometry.leverage.array().max(1e-300)).maxCoeff();
 }
 
-/// Values that are defined for every head; gap may be infinite, a zero field has no shares.
+/// Values that are defined for every head; gap may be infinite, a zero field has no shares, zero keys no coherence.
 bool statistics_finite(const HeadStatistics& s) {
-  const double values[] = {s.spectrum.energy,        s.spectrum.effective_rank, s.spectrum.participation_ratio,
-                           s.attention.max_logit,    s.attention.entropy,       s.attention.sink_first,
-                           s.coherence.coherence_raw};
+  const double values[] = {s.spectrum.energy,     s.spectrum.effective_rank, s.spectrum.participation_ratio,
+                           s.attention.max_logit, s.attention.entropy,       s.attention.sink_first};
   return std::all_of(std::begin(values), std::end(values), [](double v) { return std::isfinite(v); });
 }
 

@@ -132,6 +132,15 @@ TEST(FullField, ConstantKeysGiveAZeroField) {
   EXPECT_TRUE(s.certificate.certified());
 }
 
+TEST(FullField, ZeroQueriesAndZeroKeysGiveAZeroField) {
+  const MatrixF some = random_matrix<float>(32, 4, 21), zero = MatrixF::Zero(32, 4);
+  for (const HeadStatistics& s : {measure(zero, some, 1), measure(some, zero, 1), measure(zero, zero, 1)}) {
+    EXPECT_EQ(s.spectrum.energy, 0);
+    EXPECT_EQ(s.spectrum.rank, 0);
+    EXPECT_TRUE(s.certificate.certified());
+  }
+}
+
 TEST(FullField, OneDominantKeyHasTheLargestCoherence) {
   MatrixF k = 1e-3F * random_matrix<float>(100, 1, 15);
   k(42, 0) = 1e4F;
