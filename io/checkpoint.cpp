@@ -141,7 +141,7 @@ const std::filesystem::path& Checkpoint::file_of(const Tensor& tensor) const { r
 const SafetensorsFile& Checkpoint::holder(const Tensor& tensor) const { return *tensors_.at(tensor.name).second; }
 
 void Checkpoint::read(const Tensor& tensor, Slice rows, Slice columns, std::span<float> target) const {
-  constexpr std::size_t worth_releasing = 1 << 20;
+  constexpr std::size_t kWorthReleasing = 1 << 20;
   require_inside(tensor, rows, columns, target.size());
   const auto bytes = row_bytes(tensor, rows);
   const std::size_t width = dtype_size(tensor.dtype);
@@ -154,7 +154,7 @@ void Checkpoint::read(const Tensor& tensor, Slice rows, Slice columns, std::span
       to_float32(tensor.dtype, source, target.subspan(begin, length));
     }
   }
-  if (bytes.size() > worth_releasing) holder(tensor).file().release(bytes);
+  if (bytes.size() > kWorthReleasing) holder(tensor).file().release(bytes);
 }
 
 void Checkpoint::prefetch(const Tensor& tensor, Slice rows) const {

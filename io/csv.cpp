@@ -25,7 +25,7 @@ std::string line(const std::vector<std::string>& fields) {
 
 void write_csv(const std::filesystem::path& path, const std::vector<std::string>& columns, std::size_t num_rows,
                const std::function<std::vector<std::string>(std::size_t)>& row) {
-  constexpr std::size_t buffer_size = 1 << 20;
+  constexpr std::size_t kBufferSize = 1 << 20;
   write_atomically(path, [&](const std::filesystem::path& temporary) {
     OutputFile file(temporary, true);
     if (columns.empty()) throw std::invalid_argument("write_csv: no columns");
@@ -38,7 +38,7 @@ void write_csv(const std::filesystem::path& path, const std::vector<std::string>
       const auto fields = row(i);
       if (fields.size() != columns.size()) throw std::invalid_argument("write_csv: a row of another length");
       buffer += line(fields);
-      if (buffer.size() >= buffer_size) flush();
+      if (buffer.size() >= kBufferSize) flush();
     }
     flush();
   });

@@ -20,23 +20,23 @@ struct Entry {
   std::size_t size;
 };
 /// In the order of DType.
-constexpr std::array<Entry, 15> entries = {{{"F64", 8},
-                                            {"F32", 4},
-                                            {"F16", 2},
-                                            {"BF16", 2},
-                                            {"I64", 8},
-                                            {"I32", 4},
-                                            {"I16", 2},
-                                            {"I8", 1},
-                                            {"U64", 8},
-                                            {"U32", 4},
-                                            {"U16", 2},
-                                            {"U8", 1},
-                                            {"BOOL", 1},
-                                            {"F8_E4M3", 1},
-                                            {"F8_E5M2", 1}}};
+constexpr std::array<Entry, 15> kEntries = {{{"F64", 8},
+                                             {"F32", 4},
+                                             {"F16", 2},
+                                             {"BF16", 2},
+                                             {"I64", 8},
+                                             {"I32", 4},
+                                             {"I16", 2},
+                                             {"I8", 1},
+                                             {"U64", 8},
+                                             {"U32", 4},
+                                             {"U16", 2},
+                                             {"U8", 1},
+                                             {"BOOL", 1},
+                                             {"F8_E4M3", 1},
+                                             {"F8_E5M2", 1}}};
 
-const Entry& entry(DType type) { return entries.at(static_cast<std::size_t>(type)); }
+const Entry& entry(DType type) { return kEntries.at(static_cast<std::size_t>(type)); }
 
 /// Element `index` of unaligned data.
 template <class Bits>
@@ -88,9 +88,9 @@ bool any_non_finite(const std::byte* source, std::size_t count, Bits exponent) {
 
 template <class Bits>
 std::optional<std::size_t> first_with(const std::byte* source, std::size_t count, Bits exponent) {
-  constexpr std::size_t block = 4096;
-  for (std::size_t begin = 0; begin < count; begin += block) {
-    const std::size_t end = std::min(count, begin + block);
+  constexpr std::size_t kBlock = 4096;
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    const std::size_t end = std::min(count, begin + kBlock);
     if (!any_non_finite(source + begin * sizeof(Bits), end - begin, exponent)) continue;
     for (std::size_t i = begin; i < end; ++i) {
       if ((load<Bits>(source, i) & exponent) == exponent) return i;
@@ -102,9 +102,9 @@ std::optional<std::size_t> first_with(const std::byte* source, std::size_t count
 }  // namespace
 
 std::optional<DType> parse_dtype(std::string_view name) {
-  const auto found = std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.name == name; });
-  if (found == entries.end()) return std::nullopt;
-  return static_cast<DType>(found - entries.begin());
+  const auto found = std::find_if(kEntries.begin(), kEntries.end(), [&](const Entry& e) { return e.name == name; });
+  if (found == kEntries.end()) return std::nullopt;
+  return static_cast<DType>(found - kEntries.begin());
 }
 
 std::string_view dtype_name(DType type) { return entry(type).name; }

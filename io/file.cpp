@@ -49,11 +49,11 @@ void sync_folder_of(const fs::path& path) {
 }  // namespace
 
 std::string read_file(const fs::path& path, std::size_t limit) {
-  constexpr std::size_t piece = 1 << 20;
+  constexpr std::size_t kPiece = 1 << 20;
   const Descriptor file(path, Access::read, O_RDONLY);
   std::string content;
   for (std::size_t used = 0;;) {
-    content.resize(used + piece);
+    content.resize(used + kPiece);
     const std::size_t count = read_some(file, path, std::span(content).subspan(used));
     used += count;
     content.resize(used);

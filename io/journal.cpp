@@ -11,7 +11,7 @@
 namespace logitfield::io {
 namespace {
 
-constexpr std::string_view magic = "logitfield-journal 1\n";
+constexpr std::string_view kMagic = "logitfield-journal 1\n";
 
 struct RecordHeader {
   std::uint64_t length;
@@ -33,21 +33,21 @@ std::optional<std::span<const std::byte>> complete_payload(std::span<const std::
 
 void require_magic(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (!text.starts_with(magic)) {
+  if (!text.starts_with(kMagic)) {
     throw InputError("{}: does not begin with \"{}\"; give a journal that this version of the program wrote",
-                     path.string(), magic.substr(0, magic.size() - 1));
+                     path.string(), kMagic.substr(0, kMagic.size() - 1));
   }
 }
 
 }  // namespace
 
-Journal::Journal(const std::filesystem::path& path) : file_(path, false), size_(magic.size()) {}
+Journal::Journal(const std::filesystem::path& path) : file_(path, false), size_(kMagic.size()) {}
 
 Journal Journal::create(const std::filesystem::path& path) {
   if (std::filesystem::exists(path)) {
     throw InputError("{}: a journal exists already; choose another run folder", path.string());
   }
-  write_atomically(path, magic);
+  write_atomically(path, kMagic);
   return Journal(path);
 }
 
@@ -68,7 +68,7 @@ JournalContent read_journal(const std::filesystem::path& path) {
   const MappedFile file(path);
   require_magic(path, file.bytes());
   JournalContent content;
-  content.valid_bytes = magic.size();
+  content.valid_bytes = kMagic.size();
   while (const auto payload = complete_payload(file.bytes().subspan(content.valid_bytes))) {
     content.records.emplace_back(payload->begin(), payload->end());
     content.valid_bytes += sizeof(RecordHeader) + payload->size();

@@ -13,12 +13,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t max_file_size = std::size_t{1} << 30;
-constexpr int max_depth = 64;
-constexpr std::size_t max_excerpt = 80;
+constexpr std::size_t kMaxFileSize = std::size_t{1} << 30;
+constexpr int kMaxDepth = 64;
+constexpr std::size_t kMaxExcerpt = 80;
 
 std::string shortened(std::string text) {
-  if (text.size() > max_excerpt) text.replace(max_excerpt, std::string::npos, "...");
+  if (text.size() > kMaxExcerpt) text.replace(kMaxExcerpt, std::string::npos, "...");
   return text;
 }
 
@@ -37,8 +37,8 @@ class Guard {
 
  private:
   void check_depth(int depth) const {
-    if (depth >= max_depth) {
-      throw InputError("{}: JSON nested deeper than {} levels; is it the right file?", origin_, max_depth);
+    if (depth >= kMaxDepth) {
+      throw InputError("{}: JSON nested deeper than {} levels; is it the right file?", origin_, kMaxDepth);
     }
   }
   void check_key(const json& key) {
@@ -94,12 +94,12 @@ json parse_json(std::string_view text, const std::string& origin) {
   }
 }
 
-json read_json(const std::filesystem::path& path) { return parse_json(read_file(path, max_file_size), path.string()); }
+json read_json(const std::filesystem::path& path) { return parse_json(read_file(path, kMaxFileSize), path.string()); }
 
 std::string excerpt(const json& value) {
   if (value.is_structured()) return value.is_object() ? "an object {...}" : "a list [...]";
   // A huge string need not be escaped in full; cutting inside a UTF-8 sequence is mended by `replace`.
-  const json head = value.is_string() ? json(value.get_ref<const std::string&>().substr(0, max_excerpt)) : value;
+  const json head = value.is_string() ? json(value.get_ref<const std::string&>().substr(0, kMaxExcerpt)) : value;
   return shortened(head.dump(-1, ' ', true, json::error_handler_t::replace));
 }
 

@@ -17,27 +17,43 @@ using nlohmann::json;
 constexpr std::int64_t max_size = std::numeric_limits<std::int32_t>::max();
 
 /// Keys that change nothing here, or that this file reads, for every model_type.
-const std::set<std::string> common_keys = {"_name_or_path",     "architectures",
-                                           "attention_dropout", "auto_map",
-                                           "bos_token_id",      "dtype",
-                                           "eos_token_id",      "head_dim",
-                                           "hidden_act",        "hidden_size",
-                                           "initializer_range", "intermediate_size",
-                                           "layer_types",       "max_position_embeddings",
-                                           "model_type",        "num_attention_heads",
-                                           "num_hidden_layers", "num_key_value_heads",
-                                           "pad_token_id",      "partial_rotary_factor",
-                                           "pretraining_tp",    "rms_norm_eps",
-                                           "rope_parameters",   "rope_scaling",
-                                           "rope_theta",        "tie_word_embeddings",
-                                           "torch_dtype",       "transformers_version",
-                                           "use_cache",         "vocab_size"};
-const std::set<std::string> llama_keys = {"attention_bias", "mlp_bias"};
-const std::set<std::string> mistral_keys = {"sliding_window"};
-const std::set<std::string> qwen2_keys = {"max_window_layers", "sliding_window", "use_sliding_window"};
+const std::set<std::string> kCommonKeys = {"_attn_implementation_autoset",
+                                           "_name_or_path",
+                                           "architectures",
+                                           "attention_dropout",
+                                           "auto_map",
+                                           "bos_token_id",
+                                           "dtype",
+                                           "eos_token_id",
+                                           "head_dim",
+                                           "hidden_act",
+                                           "hidden_size",
+                                           "initializer_range",
+                                           "intermediate_size",
+                                           "layer_types",
+                                           "max_position_embeddings",
+                                           "model_type",
+                                           "num_attention_heads",
+                                           "num_hidden_layers",
+                                           "num_key_value_heads",
+                                           "pad_token_id",
+                                           "partial_rotary_factor",
+                                           "pretraining_tp",
+                                           "rms_norm_eps",
+                                           "rope_parameters",
+                                           "rope_scaling",
+                                           "rope_theta",
+                                           "tie_word_embeddings",
+                                           "torch_dtype",
+                                           "transformers_version",
+                                           "use_cache",
+                                           "vocab_size"};
+const std::set<std::string> kLlamaKeys = {"attention_bias", "mlp_bias"};
+const std::set<std::string> kMistralKeys = {"sliding_window"};
+const std::set<std::string> kQwen2Keys = {"max_window_layers", "sliding_window", "use_sliding_window"};
 
 /// Keys that name arithmetic which is not implemented, whatever their value.
-constexpr std::array refused_keys = {
+constexpr std::array kRefusedKeys = {
     "attention_multiplier", "attn_logit_softcapping", "embedding_multiplier",  "final_logit_softcapping",
     "logit_scale",          "logits_scaling",         "num_experts",           "num_local_experts",
     "n_routed_experts",     "quantization_config",    "query_pre_attn_scalar", "residual_multiplier"};
@@ -79,7 +95,7 @@ struct Source {
 };
 
 void refuse_other_arithmetic(const Source& source) {
-  for (const char* key : refused_keys) {
+  for (const char* key : kRefusedKeys) {
     if (source.has(key)) source.refuse(key, source.config.at(key), "use a model without it (unquantized, dense)");
   }
   const auto activation = optional_or<std::string>(source.config, "hidden_act", "silu", source.path);
@@ -149,29 +165,29 @@ void read_sizes(const Source& source, ModelConfig& config) {
 
 void list_unknown_keys(const Source& source, const std::set<std::string>& own_keys, ModelConfig& config) {
   for (const auto& [key, value] : source.config.items()) {
-    const bool refused_but_null = std::find(refused_keys.begin(), refused_keys.end(), key) != refused_keys.end();
-    if (!common_keys.contains(key) && !own_keys.contains(key) && !refused_but_null) config.unknown_keys.push_back(key);
+    const bool refused_but_null = std::find(kRefusedKeys.begin(), kRefusedKeys.end(), key) != kRefusedKeys.end();
+    if (!kCommonKeys.contains(key) && !own_keys.contains(key) && !refused_but_null) config.unknown_keys.push_back(key);
   }
 }
 
 void read_llama(const Source& source, ModelConfig& config) {
   config.qkv_bias = config.output_bias = source.flag("attention_bias");
   config.mlp_bias = source.flag("mlp_bias");
-  list_unknown_keys(source, llama_keys, config);
+  list_unknown_keys(source, kLlamaKeys, config);
 }
 
 void read_mistral(const Source& source, ModelConfig& config) {
   source.require_written("num_key_value_heads");
   source.require_written("sliding_window");
   if (source.has("sliding_window")) config.sliding_window = source.size("sliding_window");
-  list_unknown_keys(source, mistral_keys, config);
+  list_unknown_keys(source, kMistralKeys, config);
 }
 
 void read_qwen2(const Source& source, ModelConfig& config) {
   source.require_written("num_key_value_heads");
   if (source.flag("use_sliding_window")) source.refuse("use_sliding_window", true, "use a model with full attention");
   config.qkv_bias = true;
-  list_unknown_keys(source, qwen2_keys, config);
+  list_unknown_keys(source, kQwen2Keys, config);
 }
 
 void read_model_type(const Source& source, ModelConfig& config) {

@@ -11,8 +11,8 @@
 namespace logitfield::io {
 namespace {
 
-constexpr int deflate_level = 4;
-constexpr double missing_double = std::numeric_limits<double>::quiet_NaN();
+constexpr int kDeflateLevel = 4;
+constexpr double kMissingDouble = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t missing_integer = -1;
 
 std::size_t size_of(const std::string& dimension, std::span<const NetcdfDimension> dimensions) {
@@ -45,8 +45,8 @@ bool is_coordinate(const NetcdfVariable& variable) {
 
 netCDF::NcVar define(netCDF::NcFile& file, const NetcdfVariable& variable) {
   netCDF::NcVar defined = file.addVar(variable.name, type_of(variable).getName(), variable.dimensions);
-  if (!variable.doubles.empty() && !variable.dimensions.empty()) defined.setCompression(true, true, deflate_level);
-  if (!variable.doubles.empty() && !is_coordinate(variable)) defined.setFill(true, missing_double);
+  if (!variable.doubles.empty() && !variable.dimensions.empty()) defined.setCompression(true, true, kDeflateLevel);
+  if (!variable.doubles.empty() && !is_coordinate(variable)) defined.setFill(true, kMissingDouble);
   if (!variable.integers.empty() && !is_coordinate(variable)) defined.setFill(true, missing_integer);
   if (!variable.units.empty()) defined.putAtt("units", variable.units);
   if (!variable.description.empty()) {

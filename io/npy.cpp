@@ -12,9 +12,9 @@
 namespace logitfield::io {
 namespace {
 
-constexpr std::size_t max_file_size = std::size_t{1} << 30;
+constexpr std::size_t kMaxFileSize = std::size_t{1} << 30;
 /// Far more than NumPy writes for one dimension; more is no header of this kind.
-constexpr std::size_t max_header_size = 4096;
+constexpr std::size_t kMaxHeaderSize = 4096;
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
   throw InputError("{}: {}; save a one-dimensional int32 or int64 array with numpy.save", path.string(), reason);
@@ -27,17 +27,17 @@ struct Parts {
 };
 
 Parts split(const std::filesystem::path& path, std::string_view content) {
-  constexpr std::string_view magic = "\x93NUMPY";
-  constexpr std::size_t version_at = magic.size();
-  constexpr std::size_t length_at = version_at + 2;
-  if (!content.starts_with(magic) || content.size() < length_at + 4) refuse(path, "not a .npy file");
-  const int version = content[version_at];
+  constexpr std::string_view kMagic = "\x93NUMPY";
+  constexpr std::size_t kVersionAt = kMagic.size();
+  constexpr std::size_t kLengthAt = kVersionAt + 2;
+  if (!content.starts_with(kMagic) || content.size() < kLengthAt + 4) refuse(path, "not a .npy file");
+  const int version = content[kVersionAt];
   if (version < 1 || version > 3) refuse(path, fmt::format(".npy version {} is not 1 to 3", version));
   const std::size_t length_size = version == 1 ? 2 : 4;
   std::uint32_t length = 0;
-  std::memcpy(&length, content.data() + length_at, length_size);
-  const std::string_view rest = content.substr(length_at + length_size);
-  if (length > rest.size() || length > max_header_size) refuse(path, fmt::format("a header of {} bytes", length));
+  std::memcpy(&length, content.data() + kLengthAt, length_size);
+  const std::string_view rest = content.substr(kLengthAt + length_size);
+  if (length > rest.size() || length > kMaxHeaderSize) refuse(path, fmt::format("a header of {} bytes", length));
   return {rest.substr(0, length), rest.substr(length)};
 }
 
@@ -74,7 +74,7 @@ std::vector<std::int64_t> integers(std::string_view data) {
 }  // namespace
 
 std::vector<std::int64_t> read_npy_integers(const std::filesystem::path& path) {
-  const std::string content = read_file(path, max_file_size);
+  const std::string content = read_file(path, kMaxFileSize);
   const auto [header, data] = split(path, content);
   const std::string_view type = field(path, header, "'descr'", '\'', '\'');
   if (type != "<i4" && type != "<i8") refuse(path, "elements of type " + excerpt(type));

@@ -97,8 +97,8 @@ class EntryReader {
   }
 
   static std::string list_text(const json& list) {
-    constexpr std::size_t longest = 8;
-    return list.is_array() && list.size() <= longest ? list.dump() : excerpt(list);
+    constexpr std::size_t kLongest = 8;
+    return list.is_array() && list.size() <= kLongest ? list.dump() : excerpt(list);
   }
 
   std::span<const std::byte> slice(std::span<const std::byte> data) const {

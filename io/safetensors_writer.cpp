@@ -34,10 +34,10 @@ std::string header_text(std::span<const TensorToWrite> tensors) {
 }
 
 void write_data(OutputFile& file, const TensorToWrite& tensor, std::vector<std::byte>& buffer) {
-  constexpr std::size_t piece_size = 8 << 20;
+  constexpr std::size_t kPieceSize = 8 << 20;
   const std::size_t size = size_of(tensor);
-  for (std::size_t begin = 0; begin < size; begin += piece_size) {
-    buffer.resize(std::min(piece_size, size - begin));
+  for (std::size_t begin = 0; begin < size; begin += kPieceSize) {
+    buffer.resize(std::min(kPieceSize, size - begin));
     tensor.fill(begin / dtype_size(tensor.dtype), buffer);
     file.write(buffer);
   }

@@ -40,12 +40,12 @@ void require_finite(const SafetensorsFile& file, const Tensor& tensor, std::size
 }
 
 void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Hasher& hasher) {
-  constexpr std::size_t piece_bytes = 4 << 20;
+  constexpr std::size_t kPieceBytes = 4 << 20;
   const std::size_t width = dtype_size(tensor.dtype);
   hash_text_into(hasher, fmt::format("{} {} {}\n", dtype_name(tensor.dtype), shape_text(tensor.shape), tensor.name));
-  for (std::size_t begin = 0; begin < tensor.data.size(); begin += piece_bytes) {
-    const auto piece = tensor.data.subspan(begin, std::min(piece_bytes, tensor.data.size() - begin));
-    file.file().prefetch(tensor.data.subspan(begin, std::min(2 * piece_bytes, tensor.data.size() - begin)));
+  for (std::size_t begin = 0; begin < tensor.data.size(); begin += kPieceBytes) {
+    const auto piece = tensor.data.subspan(begin, std::min(kPieceBytes, tensor.data.size() - begin));
+    file.file().prefetch(tensor.data.subspan(begin, std::min(2 * kPieceBytes, tensor.data.size() - begin)));
     require_finite(file, tensor, begin / width, piece.size() / width, axes);
     hasher.update(piece);
     file.file().release(piece);
