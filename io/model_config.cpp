@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 /// Sizes up to 2^31 - 1 keep every product of two within 64 bits.
-constexpr std::int64_t max_size = std::numeric_limits<std::int32_t>::max();
+constexpr std::int64_t kMaxSize = std::numeric_limits<std::int32_t>::max();
 
 /// Keys that change nothing here, or that this file reads, for every model_type.
 const std::set<std::string> kCommonKeys = {"_attn_implementation_autoset",
@@ -70,8 +70,8 @@ struct Source {
   }
 
   std::int64_t checked_size(const char* key, std::int64_t value) const {
-    if (value < 1 || value > max_size) {
-      throw InputError("{}: \"{}\" is {}, but must lie in 1 ... {}; correct it", path, key, value, max_size);
+    if (value < 1 || value > kMaxSize) {
+      throw InputError("{}: \"{}\" is {}, but must lie in 1 ... {}; correct it", path, key, value, kMaxSize);
     }
     return value;
   }
