@@ -41,7 +41,6 @@ class Communicator {
   Communicator split(int color) const;
   /// The ranks that share this rank's host. Collective.
   Communicator split_by_host() const;
-  void barrier() const;
 
   void sum(std::span<float> values) const;
   void sum(std::span<double> values) const;
