@@ -64,8 +64,7 @@ RankRecord rank_record(const mpi::Communicator& world, const PhaseClock& clock) 
 /// Rank 0, after the last record: derived files, and the summary on standard output. Returns the exit code.
 int finish_run(const OpenRun& run) {
   const Results results = load_results(run.folder);
-  write_derived(results, run.folder);
-  fmt::print("{}", summary_table(summarise(results)));
+  fmt::print("{}", summary_table(write_derived(results, run.folder)));
   fmt::print("results: {} (heads.csv, results.nc, summary.json)\n", run.folder.root.string());
   if (const std::int64_t failed = results.failed_heads()) {
     fmt::print(stderr, "logitfield: {} head measurements failed their certificate: see column 'certified' of {}\n",

@@ -44,8 +44,7 @@ int report(const Options& options, const mpi::Communicator& world) {
     const io::RunFolder folder = io::open_run_folder(options.run);
     const Results results = load_results(folder);
     if (results.layers.empty()) throw InputError("{}: the journal holds no finished layer", folder.journal().string());
-    write_derived(results, folder);
-    fmt::print("{}", summary_table(summarise(results)));
+    fmt::print("{}", summary_table(write_derived(results, folder)));
     if (!results.complete()) {
       fmt::print("incomplete: {} of {} layers and texts\n", results.layers.size(),
                  std::ssize(results.texts) * results.num_layers);

@@ -79,10 +79,12 @@ Results load_results(const io::RunFolder& folder) {
   return results;
 }
 
-void write_derived(const Results& results, const io::RunFolder& folder) {
+nlohmann::json write_derived(const Results& results, const io::RunFolder& folder) {
   write_heads_csv(results, folder.heads_csv());
   write_results_nc(results, folder.results_nc());
-  io::write_atomically(folder.summary(), summarise(results).dump(1) + "\n");
+  nlohmann::json summary = summarise(results);
+  io::write_atomically(folder.summary(), summary.dump(1) + "\n");
+  return summary;
 }
 
 }  // namespace logitfield

@@ -30,8 +30,8 @@ struct Results {
 /// Throws InputError if manifest or journal are missing, broken or contradict each other.
 Results load_results(const io::RunFolder& folder);
 
-/// Writes heads.csv, results.nc and summary.json from what was loaded.
-void write_derived(const Results& results, const io::RunFolder& folder);
+/// Writes heads.csv, results.nc and summary.json from what was loaded; returns the summary.
+nlohmann::json write_derived(const Results& results, const io::RunFolder& folder);
 
 void write_heads_csv(const Results& results, const std::filesystem::path& path);
 void write_results_nc(const Results& results, const std::filesystem::path& path);
