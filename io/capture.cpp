@@ -1,10 +1,10 @@
 #include "io/capture.hpp"
 
-#include <fmt/format.h>
-
 #include <limits>
+#include <optional>
 #include <stdexcept>
 
+#include "io/capture_format.hpp"
 #include "io/error.hpp"
 #include "io/json.hpp"
 #include "io/tensor_check.hpp"
@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* axes = "head, row, component";
+constexpr const char* kAxes = "head, row, component";
 
 /// capture.json with its name for messages.
 struct Source {
@@ -42,10 +42,36 @@ struct Source {
   }
 };
 
+/// Empty if there are none. JSON has no number that is not finite: the parser refuses those.
+std::vector<double> read_alibi_slopes(const Source& source, std::int64_t num_heads) {
+  constexpr const char* key = "alibi_slopes";
+  if (!source.object.contains(key)) return {};
+  const json& list = source.object.at(key);
+  if (!list.is_array() || static_cast<std::int64_t>(list.size()) != num_heads) {
+    const std::string found = list.is_array() ? fmt::format("a list of {}", list.size()) : excerpt(list);
+    throw InputError("{}: \"{}\" is {}, but must be a list of \"num_heads\" {} numbers; correct it, or remove it",
+                     source.path, key, found, num_heads);
+  }
+  for (std::size_t h = 0; h < list.size(); ++h) {
+    if (list[h].is_number()) continue;
+    throw InputError("{}: \"{}\" holds {} at {}, but must hold numbers only; correct it, or remove it", source.path,
+                     key, excerpt(list[h]), h);
+  }
+  return list.get<std::vector<double>>();
+}
+
+std::optional<double> read_logit_softcap(const Source& source) {
+  constexpr const char* key = "logit_softcap";
+  if (!source.object.contains(key)) return std::nullopt;
+  const auto value = source.get<double>(key);
+  if (value > 0) return value;
+  throw InputError("{}: \"{}\" is {}, but must be positive; correct it, or remove it", source.path, key, value);
+}
+
 CaptureInfo read_info(const Source& source) {
   const char* newer = "write the capture in the format of this program's version";
-  source.require<std::string>("format", "logitfield-capture", "give a capture folder");
-  source.require<std::int64_t>("version", 1, newer);
+  source.require<std::string>("format", kCaptureFormat, "give a capture folder");
+  source.require<std::int64_t>("version", kCaptureVersion, newer);
   source.require("causal", true, "capture a causal model");
   source.require("position_encoding_applied", true, "capture Q and K as they enter the dot product");
   CaptureInfo info{.model = source.get<std::string>("model"),
@@ -55,13 +81,17 @@ CaptureInfo read_info(const Source& source) {
                    .head_dim = source.size("head_dim"),
                    .num_tokens = source.size("num_tokens"),
                    .scale = source.get<double>("scale"),
-                   .source = source.get<std::string>("source")};
+                   .source = source.get<std::string>("source"),
+                   .alibi_slopes = {},
+                   .logit_softcap = {}};
   if (info.num_heads % info.num_kv_heads != 0) {
     throw InputError("{}: \"num_heads\" {} is not divisible by \"num_kv_heads\" {}; correct them", source.path,
                      info.num_heads, info.num_kv_heads);
   }
   if (!(info.scale > 0))
     throw InputError("{}: \"scale\" is {}, but must be positive; correct it", source.path, info.scale);
+  info.alibi_slopes = read_alibi_slopes(source, info.num_heads);
+  info.logit_softcap = read_logit_softcap(source);
   return info;
 }
 
@@ -73,45 +103,47 @@ void check_tensor(const SafetensorsFile& file, const char* name, const std::vect
   }
 }
 
-/// Rows 0 ... num_rows - 1 of matrix `head` of a tensor [heads, rows, components].
-void read_rows(const SafetensorsFile& file, const char* name, std::int64_t head, std::int64_t num_rows,
-               std::span<float> target) {
+/// Some rows of matrix `head` of a tensor [heads, rows, components].
+void read_rows(const SafetensorsFile& file, const char* name, std::int64_t head, Slice rows, std::span<float> target) {
+  // Below this, asking for the pages anew would cost more than keeping them.
+  constexpr std::size_t kLargePiece = 8 << 20;
   const Tensor& tensor = file.at(name);
-  if (head < 0 || head >= tensor.shape[0] || num_rows < 0 || num_rows > tensor.shape[1] ||
-      target.size() != static_cast<std::size_t>(num_rows * tensor.shape[2])) {
+  if (head < 0 || head >= tensor.shape[0] || rows.begin < 0 || rows.begin > rows.end || rows.end > tensor.shape[1] ||
+      target.size() != static_cast<std::size_t>(rows.size() * tensor.shape[2])) {
     throw std::invalid_argument("Capture: no such head or rows, or a target of another size");
   }
-  const auto first = static_cast<std::size_t>(head * tensor.shape[1] * tensor.shape[2]);
-  require_finite(file, tensor, first, target.size(), axes);
-  to_float32(tensor.dtype, tensor.data.data() + first * dtype_size(tensor.dtype), target);
+  const auto first = static_cast<std::size_t>((head * tensor.shape[1] + rows.begin) * tensor.shape[2]);
+  const std::size_t width = dtype_size(tensor.dtype);
+  const auto piece = tensor.data.subspan(first * width, target.size() * width);
+  require_finite(file, tensor, first, target.size(), kAxes);
+  to_float32(tensor.dtype, piece.data(), target);
+  if (piece.size() >= kLargePiece) file.file().release(piece);
 }
 
 }  // namespace
 
 Capture::Capture(const std::filesystem::path& folder) : folder_(folder) {
-  const auto json_path = folder / "capture.json";
+  const auto json_path = capture_info_path(folder);
   info_ = read_info({json_path.string(), read_json(json_path)});
   for (std::int64_t layer = 0; layer < info_.num_layers; ++layer) {
-    const auto& file = layers_.emplace_back(folder / fmt::format("layer_{:03}.safetensors", layer));
+    const auto& file = layers_.emplace_back(capture_layer_path(folder, layer));
     check_tensor(file, "q", {info_.num_heads, info_.num_tokens, info_.head_dim});
     check_tensor(file, "k", {info_.num_kv_heads, info_.num_tokens, info_.head_dim});
   }
 }
 
-void Capture::read_queries(std::int64_t layer, std::int64_t head, std::int64_t num_rows,
-                           std::span<float> target) const {
-  read_rows(layers_.at(static_cast<std::size_t>(layer)), "q", head, num_rows, target);
+void Capture::read_queries(std::int64_t layer, std::int64_t head, Slice rows, std::span<float> target) const {
+  read_rows(layers_.at(static_cast<std::size_t>(layer)), "q", head, rows, target);
 }
 
-void Capture::read_keys(std::int64_t layer, std::int64_t kv_head, std::int64_t num_rows,
-                        std::span<float> target) const {
-  read_rows(layers_.at(static_cast<std::size_t>(layer)), "k", kv_head, num_rows, target);
+void Capture::read_keys(std::int64_t layer, std::int64_t kv_head, Slice rows, std::span<float> target) const {
+  read_rows(layers_.at(static_cast<std::size_t>(layer)), "k", kv_head, rows, target);
 }
 
 std::uint64_t Capture::check_and_hash(std::int64_t layer) const {
   const SafetensorsFile& file = layers_.at(static_cast<std::size_t>(layer));
   Hasher hasher;
-  for (const char* name : {"q", "k"}) io::check_and_hash(file, file.at(name), axes, hasher);
+  for (const char* name : {"q", "k"}) io::check_and_hash(file, file.at(name), kAxes, hasher);
   return hasher.digest();
 }
 

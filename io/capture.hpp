@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +21,10 @@ struct CaptureInfo {
   /// Factor of q.k, usually 1/sqrt(head_dim).
   double scale = 0;
   std::string source;
+  /// One per query head (empty: none): the logit of row i and column j gets slope * (j - i).
+  std::vector<double> alibi_slopes;
+  /// If set, the logit is softcap * tanh(x / softcap).
+  std::optional<double> logit_softcap;
 };
 
 /// A capture folder: capture.json and layer_000.safetensors, layer_001.safetensors, ..., each holding
@@ -27,19 +32,21 @@ struct CaptureInfo {
 class Capture {
  public:
   /// Checks capture.json and the header of every layer file. Throws InputError naming file, key or tensor, value and
-  /// remedy: wrong format or version, sizes not positive or not divisible, scale not positive and finite, causal or
-  /// position_encoding_applied not true, a missing layer file, a missing tensor, another shape or type.
+  /// remedy: wrong format or version, sizes not positive or not divisible, scale or logit_softcap not positive and
+  /// finite, alibi_slopes not num_heads finite numbers, causal or position_encoding_applied not true, a missing layer
+  /// file, a missing tensor, another shape or type.
   explicit Capture(const std::filesystem::path& folder);
 
   const std::filesystem::path& folder() const { return folder_; }
   const CaptureInfo& info() const { return info_; }
 
-  /// Rows 0 ... num_rows - 1 of one head as float32 [num_rows, head_dim]. Throws InputError at a NaN or infinity,
-  /// naming file, tensor, head, row and value.
-  void read_queries(std::int64_t layer, std::int64_t head, std::int64_t num_rows, std::span<float> target) const;
-  void read_keys(std::int64_t layer, std::int64_t kv_head, std::int64_t num_rows, std::span<float> target) const;
+  /// Some rows of one head as float32 [rows.size(), head_dim]; no other row is touched. Throws InputError at a NaN or
+  /// infinity among them, naming file, tensor, head, row (of the whole tensor) and value.
+  void read_queries(std::int64_t layer, std::int64_t head, Slice rows, std::span<float> target) const;
+  void read_keys(std::int64_t layer, std::int64_t kv_head, Slice rows, std::span<float> target) const;
 
   /// Scans every value of one layer as read_queries and read_keys would; returns the XXH3 hash of the layer's q and k.
+  /// Goes through the file in pieces and lets go of the pages.
   std::uint64_t check_and_hash(std::int64_t layer) const;
 
  private:

@@ -49,6 +49,11 @@ Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
   return *this;
 }
 
+void Descriptor::close(const std::filesystem::path& path, Access access) {
+  // Linux closes the descriptor even when a signal interrupts it.
+  if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) throw_system_error(path, access, errno);
+}
+
 Descriptor::~Descriptor() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }

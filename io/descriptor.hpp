@@ -18,6 +18,8 @@ class Descriptor {
   ~Descriptor();
 
   int get() const { return descriptor_; }
+  /// Closes now; throws InputError if that fails: some network file systems say only then that the disk is full.
+  void close(const std::filesystem::path& path, Access access);
 
  private:
   int descriptor_;

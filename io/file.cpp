@@ -46,6 +46,17 @@ void sync_folder_of(const fs::path& path) {
   ::fsync(Descriptor(folder, Access::read, O_RDONLY | O_DIRECTORY).get());
 }
 
+/// Errno of what went wrong, 0 if nothing did. Not posix_fallocate: where the file system cannot reserve space, that
+/// writes into every block, which takes ages over a network.
+int reserve(const Descriptor& file, off_t size) {
+  int result = 0;
+  do {
+    result = ::fallocate(file.get(), 0, 0, size);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) result = ::ftruncate(file.get(), size);
+  return result == 0 ? 0 : errno;
+}
+
 }  // namespace
 
 std::string read_file(const fs::path& path, std::size_t limit) {
@@ -66,14 +77,42 @@ std::string read_file(const fs::path& path, std::size_t limit) {
 void write_atomically(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   const TemporaryFile temporary(path);
   write(temporary.path());
-  OutputFile(temporary.path(), false).sync();
-  if (::rename(temporary.path().c_str(), path.c_str()) != 0) throw_system_error(path, Access::write, errno);
-  sync_folder_of(path);
+  sync_and_rename(temporary.path(), path);
 }
 
 void write_atomically(const fs::path& path, std::string_view content) {
   write_atomically(
       path, [&](const fs::path& temporary) { OutputFile(temporary, true).write(std::as_bytes(std::span(content))); });
+}
+
+void create_sized(const fs::path& path, std::span<const std::byte> head, std::size_t size) {
+  Descriptor file(path, Access::write, O_WRONLY | O_CREAT | O_TRUNC);
+  if (const int error = reserve(file, static_cast<off_t>(size))) {
+    ::unlink(path.c_str());
+    throw_system_error(path, Access::write, error);
+  }
+  file.close(path, Access::write);
+  write_at(path, 0, head);
+}
+
+void write_at(const fs::path& path, std::size_t offset, std::span<const std::byte> bytes) {
+  Descriptor file(path, Access::write, O_WRONLY);
+  while (!bytes.empty()) {
+    const ssize_t result = ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (result < 0 && errno != EINTR) throw_system_error(path, Access::write, errno);
+    const auto count = static_cast<std::size_t>(std::max<ssize_t>(result, 0));
+    bytes = bytes.subspan(count);
+    offset += count;
+  }
+  file.close(path, Access::write);
+}
+
+void sync_and_rename(const fs::path& temporary, const fs::path& path) {
+  Descriptor file(temporary, Access::write, O_WRONLY);
+  if (::fsync(file.get()) != 0) throw_system_error(temporary, Access::write, errno);
+  file.close(temporary, Access::write);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) throw_system_error(path, Access::write, errno);
+  sync_folder_of(path);
 }
 
 OutputFile::OutputFile(fs::path path, bool truncate)

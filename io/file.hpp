@@ -19,6 +19,17 @@ void write_atomically(const std::filesystem::path& path,
                       const std::function<void(const std::filesystem::path&)>& write);
 void write_atomically(const std::filesystem::path& path, std::string_view content);
 
+/// Makes a file (in place of one that is there) of `size` bytes: `head`, then zeros. Their space is reserved, so that
+/// later writes find room. Throws InputError naming `path` and the reason; a file that found no room is removed.
+void create_sized(const std::filesystem::path& path, std::span<const std::byte> head, std::size_t size);
+
+/// Writes into a file that is there, at `offset`; other processes may write other parts. Throws InputError naming it.
+void write_at(const std::filesystem::path& path, std::size_t offset, std::span<const std::byte> bytes);
+
+/// Syncs a complete file and gives it its final name, in place of a file that has it. Throws InputError naming the
+/// file.
+void sync_and_rename(const std::filesystem::path& temporary, const std::filesystem::path& path);
+
 /// A file being written; every failure throws InputError naming the path, the reason and the remedy.
 class OutputFile {
  public:

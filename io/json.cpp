@@ -52,15 +52,15 @@ class Guard {
 };
 
 template <class T>
-constexpr const char* type_name = nullptr;
+constexpr const char* kTypeName = nullptr;
 template <>
-constexpr const char* type_name<std::int64_t> = "an integer of at most 64 bits";
+constexpr const char* kTypeName<std::int64_t> = "an integer of at most 64 bits";
 template <>
-constexpr const char* type_name<double> = "a number";
+constexpr const char* kTypeName<double> = "a number";
 template <>
-constexpr const char* type_name<bool> = "true or false";
+constexpr const char* kTypeName<bool> = "true or false";
 template <>
-constexpr const char* type_name<std::string> = "a string";
+constexpr const char* kTypeName<std::string> = "a string";
 
 template <class T>
 bool holds(const json& value) {
@@ -73,7 +73,7 @@ bool holds(const json& value) {
 template <class T>
 T converted(const json& value, const char* key, const std::string& origin) {
   if (!holds<T>(value)) {
-    throw InputError("{}: \"{}\" must be {}, not {}; correct it", origin, key, type_name<T>, excerpt(value));
+    throw InputError("{}: \"{}\" must be {}, not {}; correct it", origin, key, kTypeName<T>, excerpt(value));
   }
   return value.get<T>();
 }

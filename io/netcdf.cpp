@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kDeflateLevel = 4;
 constexpr double kMissingDouble = std::numeric_limits<double>::quiet_NaN();
-constexpr std::int64_t missing_integer = -1;
+constexpr std::int64_t kMissingInteger = -1;
 
 std::size_t size_of(const std::string& dimension, std::span<const NetcdfDimension> dimensions) {
   const auto found =
@@ -47,7 +47,7 @@ netCDF::NcVar define(netCDF::NcFile& file, const NetcdfVariable& variable) {
   netCDF::NcVar defined = file.addVar(variable.name, type_of(variable).getName(), variable.dimensions);
   if (!variable.doubles.empty() && !variable.dimensions.empty()) defined.setCompression(true, true, kDeflateLevel);
   if (!variable.doubles.empty() && !is_coordinate(variable)) defined.setFill(true, kMissingDouble);
-  if (!variable.integers.empty() && !is_coordinate(variable)) defined.setFill(true, missing_integer);
+  if (!variable.integers.empty() && !is_coordinate(variable)) defined.setFill(true, kMissingInteger);
   if (!variable.units.empty()) defined.putAtt("units", variable.units);
   if (!variable.description.empty()) {
     defined.putAtt("long_name", variable.description);

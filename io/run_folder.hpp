@@ -11,6 +11,7 @@ struct RunFolder {
   std::filesystem::path manifest() const { return root / "manifest.json"; }
   std::filesystem::path journal() const { return root / "journal"; }
   std::filesystem::path heads_csv() const { return root / "heads.csv"; }
+  std::filesystem::path nulls_csv() const { return root / "nulls.csv"; }
   std::filesystem::path results_nc() const { return root / "results.nc"; }
   std::filesystem::path summary() const { return root / "summary.json"; }
 };

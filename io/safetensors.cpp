@@ -16,9 +16,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t max_header_size = 100'000'000;
-constexpr const char* metadata_key = "__metadata__";
-constexpr const char* remedy = "the file is damaged or not safetensors: copy or download it again";
+constexpr std::uint64_t kMaxHeaderSize = 100'000'000;
+constexpr const char* kMetadataKey = "__metadata__";
+constexpr const char* kRemedy = "the file is damaged or not safetensors: copy or download it again";
 
 struct Layout {
   std::span<const std::byte> header;
@@ -29,13 +29,14 @@ Layout split(const MappedFile& file) {
   const auto bytes = file.bytes();
   std::uint64_t length = 0;
   if (bytes.size() < sizeof(length)) {
-    throw InputError("{}: {} bytes are too few for a safetensors file; {}", file.path().string(), bytes.size(), remedy);
+    throw InputError("{}: {} bytes are too few for a safetensors file; {}", file.path().string(), bytes.size(),
+                     kRemedy);
   }
   std::memcpy(&length, bytes.data(), sizeof(length));
   const auto rest = bytes.subspan(sizeof(length));
-  if (length > rest.size() || length > max_header_size) {
+  if (length > rest.size() || length > kMaxHeaderSize) {
     throw InputError("{}: a header of {} bytes in a file of {} bytes (limit {}); {}", file.path().string(), length,
-                     bytes.size(), max_header_size, remedy);
+                     bytes.size(), kMaxHeaderSize, kRemedy);
   }
   return {rest.first(length), rest.subspan(length)};
 }
@@ -46,14 +47,14 @@ json parse_header(const MappedFile& file, std::span<const std::byte> header) {
   const std::string_view text(reinterpret_cast<const char*>(header.data()), header.size());
   json parsed = parse_json(text, header_origin(file));
   if (!parsed.is_object())
-    throw InputError("{} is {}, not a JSON object; {}", header_origin(file), excerpt(parsed), remedy);
+    throw InputError("{} is {}, not a JSON object; {}", header_origin(file), excerpt(parsed), kRemedy);
   return parsed;
 }
 
 void check_metadata(const json& metadata, const MappedFile& file) {
   const auto is_string = [](const json& value) { return value.is_string(); };
   if (!metadata.is_object() || !std::all_of(metadata.begin(), metadata.end(), is_string)) {
-    throw InputError("{}: \"{}\" must be an object of strings; {}", header_origin(file), metadata_key, remedy);
+    throw InputError("{}: \"{}\" must be an object of strings; {}", header_origin(file), kMetadataKey, kRemedy);
   }
 }
 
@@ -74,15 +75,15 @@ class EntryReader {
  private:
   void check_keys() const {
     for (const char* key : {"dtype", "shape", "data_offsets"}) {
-      if (!entry_.is_object() || !entry_.contains(key)) throw InputError("{} has no \"{}\"; {}", origin_, key, remedy);
+      if (!entry_.is_object() || !entry_.contains(key)) throw InputError("{} has no \"{}\"; {}", origin_, key, kRemedy);
     }
-    if (entry_.size() != 3) throw InputError("{} has entries beside dtype, shape, data_offsets; {}", origin_, remedy);
+    if (entry_.size() != 3) throw InputError("{} has entries beside dtype, shape, data_offsets; {}", origin_, kRemedy);
   }
 
   DType dtype() const {
     const auto name = required<std::string>(entry_, "dtype", origin_);
     const auto type = parse_dtype(name);
-    if (!type) throw InputError("{} has the unknown dtype {}; {}", origin_, excerpt(name), remedy);
+    if (!type) throw InputError("{} has the unknown dtype {}; {}", origin_, excerpt(name), kRemedy);
     return *type;
   }
 
@@ -91,7 +92,7 @@ class EntryReader {
     const auto is_size = [](const json& value) { return as_integer(value).value_or(-1) >= 0; };
     if (!list.is_array() || !std::all_of(list.begin(), list.end(), is_size)) {
       throw InputError("{}: \"{}\" is {}, not a list of non-negative 63-bit integers; {}", origin_, key,
-                       list_text(list), remedy);
+                       list_text(list), kRemedy);
     }
     return list.get<std::vector<std::int64_t>>();
   }
@@ -106,7 +107,7 @@ class EntryReader {
     const auto limit = static_cast<std::int64_t>(data.size());
     if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > limit) {
       throw InputError("{}: data_offsets {} do not lie in the file's {} data bytes; {}", origin_, shape_text(offsets),
-                       limit, remedy);
+                       limit, kRemedy);
     }
     return data.subspan(static_cast<std::size_t>(offsets[0]), static_cast<std::size_t>(offsets[1] - offsets[0]));
   }
@@ -116,7 +117,7 @@ class EntryReader {
     if (expected && *expected == tensor.data.size()) return;
     throw InputError("{}: shape {} of {} takes {} bytes, but data_offsets span {}; {}", origin_,
                      shape_text(tensor.shape), dtype_name(tensor.dtype),
-                     expected ? std::to_string(*expected) : "more than 2^64", tensor.data.size(), remedy);
+                     expected ? std::to_string(*expected) : "more than 2^64", tensor.data.size(), kRemedy);
   }
 
   std::string origin_;
@@ -137,13 +138,13 @@ void check_tiling(const MappedFile& file, const std::map<std::string, Tensor>& t
     if (begin != end) {
       throw InputError("{}: tensor {} begins at data byte {}, but the one before it ends at {} ({}); {}",
                        file.path().string(), excerpt(tensor->name), begin, end, begin < end ? "overlap" : "hole",
-                       remedy);
+                       kRemedy);
     }
     end += tensor->data.size();
   }
   if (end != data.size()) {
     throw InputError("{}: the tensors end at data byte {}, the file at {}; {}", file.path().string(), end, data.size(),
-                     remedy);
+                     kRemedy);
   }
 }
 
@@ -163,7 +164,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
   const Layout layout = split(file_);
   const json header = parse_header(file_, layout.header);
   for (const auto& [name, entry] : header.items()) {
-    if (name == metadata_key) {
+    if (name == kMetadataKey) {
       check_metadata(entry, file_);
     } else {
       tensors_.emplace(name, EntryReader(file_, name, entry).read(layout.data));
@@ -174,7 +175,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
 
 const Tensor& SafetensorsFile::at(const std::string& name) const {
   const auto found = tensors_.find(name);
-  if (found == tensors_.end()) throw InputError("{}: tensor {} is missing; {}", path().string(), excerpt(name), remedy);
+  if (found == tensors_.end())
+    throw InputError("{}: tensor {} is missing; {}", path().string(), excerpt(name), kRemedy);
   return found->second;
 }
 

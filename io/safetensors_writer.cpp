@@ -12,7 +12,7 @@ namespace {
 
 std::size_t size_of(const TensorToWrite& tensor) {
   const auto size = byte_count(tensor.dtype, tensor.shape);
-  if (!size) throw std::invalid_argument("write_safetensors: impossible shape of " + tensor.name);
+  if (!size) throw std::invalid_argument("TensorToWrite: impossible shape of " + tensor.name);
   return *size;
 }
 
@@ -45,13 +45,17 @@ void write_data(OutputFile& file, const TensorToWrite& tensor, std::vector<std::
 
 }  // namespace
 
-void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors) {
+std::string safetensors_head(std::span<const TensorToWrite> tensors) {
   const std::string header = header_text(tensors);
   const std::uint64_t length = header.size();
+  return std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + header;
+}
+
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors) {
+  const std::string head = safetensors_head(tensors);
   write_atomically(path, [&](const std::filesystem::path& temporary) {
     OutputFile file(temporary, true);
-    file.write(std::as_bytes(std::span(&length, 1)));
-    file.write(std::as_bytes(std::span(header)));
+    file.write(std::as_bytes(std::span(head)));
     std::vector<std::byte> buffer;
     for (const auto& tensor : tensors) write_data(file, tensor, buffer);
   });

@@ -9,8 +9,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* single_name = "model.safetensors";
-constexpr const char* index_name = "model.safetensors.index.json";
+constexpr const char* kSingleName = "model.safetensors";
+constexpr const char* kIndexName = "model.safetensors.index.json";
 
 bool is_plain_file_name(const std::string& name) {
   const std::string separators("/\0", 2);
@@ -53,10 +53,10 @@ WeightFiles read_index(const fs::path& path) {
 }  // namespace
 
 WeightFiles find_weight_files(const fs::path& folder) {
-  if (fs::exists(folder / single_name)) return {{folder / single_name}, {}};
-  if (fs::exists(folder / index_name)) return read_index(folder / index_name);
+  if (fs::exists(folder / kSingleName)) return {{folder / kSingleName}, {}};
+  if (fs::exists(folder / kIndexName)) return read_index(folder / kIndexName);
   throw InputError("{}: holds neither {} nor {}; give a Hugging Face checkpoint folder with safetensors weights",
-                   folder.string(), single_name, index_name);
+                   folder.string(), kSingleName, kIndexName);
 }
 
 }  // namespace logitfield::io

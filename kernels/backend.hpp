@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "kernels/block.hpp"
-#include "kernels/statistics.hpp"
+#include "kernels/field_request.hpp"
+#include "kernels/team.hpp"
 
 namespace logitfield::kernels {
 
@@ -35,10 +36,18 @@ class Backend {
   virtual void add_loss(const MatrixF& normalised, const MatrixFRef& output_rows, Index first_token,
                         std::span<const std::int32_t> targets, LossPart& loss) const = 0;
 
-  /// See cpu/full_field.hpp: [query head of the group][context].
-  virtual std::vector<std::vector<HeadStatistics>> full_field_statistics(
-      std::span<const MatrixFRef> queries, const MatrixFRef& keys, double scale,
-      std::span<const std::int64_t> contexts) const = 0;
+  /// See cpu/field_statistics.hpp.
+  virtual std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group,
+                                                                    std::span<const FieldRequest> requests) const = 0;
+  virtual std::vector<std::vector<HeadStatistics>> shared_field_statistics(
+      const Team& team, const HeadGroup& group, const Placement& placement,
+      std::span<const FieldRequest> requests) const = 0;
+  virtual HeadStatistics complete_statistics(const HeadGroup& group, std::size_t head, Scope scope,
+                                             RouteResult result) const = 0;
+
+  /// See cpu/learned_interaction.hpp.
+  virtual LearnedInteraction learned_interaction(const MatrixFRef& query_projection, const MatrixFRef& key_projection,
+                                                 const VectorF& gain) const = 0;
 };
 
 /// The back end of that name: "auto", "cpu" or "cuda". Throws std::runtime_error saying why where it cannot be had.

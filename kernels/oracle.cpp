@@ -45,11 +45,12 @@ AttentionStatistics attention(const Matrix& logits) {
   return out;
 }
 
-double zero_sum_residual(const Matrix& field) {
+double zero_sum_residual(const Matrix& field, Scope scope) {
   double worst = 0;
   for (Index i = 0; i < field.rows(); ++i) {
-    const double absolute = field.row(i).cwiseAbs().sum();
-    worst = std::max(worst, std::abs(field.row(i).sum()) / (absolute > 0 ? absolute : 1));
+    const auto row = field.row(i).head(scope == Scope::full ? field.cols() : i + 1);
+    const double absolute = row.cwiseAbs().sum();
+    worst = std::max(worst, std::abs(row.sum()) / (absolute > 0 ? absolute : 1));
   }
   return worst;
 }
@@ -58,31 +59,52 @@ std::span<const double> as_span(const Vector& v) { return {v.data(), static_cast
 
 }  // namespace
 
-Matrix full_energy_field(const MatrixRef& queries, const MatrixRef& keys, double scale) {
-  const Matrix logits = scale * queries * keys.transpose();
-  return logits.colwise() - logits.rowwise().mean();
+Matrix logits(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form) {
+  Matrix out(queries.rows(), keys.rows());
+  for (Index i = 0; i < out.rows(); ++i) {
+    for (Index j = 0; j < out.cols(); ++j) {
+      const double x =
+          form.scale * queries.row(i).dot(keys.row(j)) + form.alibi_slope * static_cast<double>(j - i);
+      out(i, j) = form.softcap ? *form.softcap * std::tanh(x / *form.softcap) : x;
+    }
+  }
+  return out;
 }
 
-HeadStatistics full_field(const MatrixRef& queries, const MatrixRef& keys, double scale) {
-  const Matrix field = full_energy_field(queries, keys, scale);
+Matrix energy_field(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form, Scope scope) {
+  Matrix field = logits(queries, keys, form);
+  for (Index i = 0; i < field.rows(); ++i) {
+    const Index averaged = scope == Scope::full ? field.cols() : i + 1;
+    const double mean = field.row(i).head(averaged).sum() / static_cast<double>(averaged);
+    for (Index j = 0; j < field.cols(); ++j) field(i, j) = scope == Scope::causal && j > i ? 0 : field(i, j) - mean;
+  }
+  return field;
+}
+
+HeadStatistics field_statistics(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form, Scope scope) {
+  const Matrix field = energy_field(queries, keys, form, scope);
   const Vector sigma = Eigen::JacobiSVD<Matrix>(field).singularValues();
   const Vector key_energy = field.colwise().squaredNorm(), query_energy = field.rowwise().squaredNorm();
   const Leverage centred = leverage(keys.rowwise() - keys.colwise().mean());
 
   HeadStatistics out;
   out.spectrum = spectrum_statistics(as_span(sigma), field.rows(), 0);
-  out.rank_bound = std::min(queries.cols(), queries.rows() - 1);
-  out.singular_values.assign(sigma.begin(), sigma.begin() + std::min(queries.cols(), queries.rows()));
+  out.singular_values.assign(sigma.begin(), sigma.end());
   out.keys = share_statistics(as_span(key_energy));
   out.queries = share_statistics(as_span(query_energy));
   out.key_profile = share_profile(as_span(key_energy));
   out.query_profile = share_profile(as_span(query_energy));
   out.coherence = {centred.coherence(), leverage(keys).coherence(), centred.rank};
-  out.delocalisation_ratio =
-      (key_energy.array() / key_energy.sum() * out.spectrum.stable_rank / centred.values.array().max(1e-300))
-          .maxCoeff();
-  out.attention = attention(scale * queries * keys.transpose());
-  out.certificate.zero_sum_residual = zero_sum_residual(field);
+  if (scope == Scope::full && form.has_factors()) {
+    Matrix extended(keys.rows(), keys.cols() + 1);
+    extended << keys, Vector::LinSpaced(keys.rows(), 0, static_cast<double>(keys.rows() - 1));
+    const Matrix used = form.alibi_slope != 0 ? extended : Matrix(keys);
+    const Vector allowed = leverage(used.rowwise() - used.colwise().mean()).values;
+    out.delocalisation_ratio =
+        (key_energy.array() / key_energy.sum() * out.spectrum.stable_rank / allowed.array().max(1e-300)).maxCoeff();
+  }
+  out.attention = attention(logits(queries, keys, form));
+  out.certificate.zero_sum_residual = zero_sum_residual(field, scope);
   return out;
 }
 

@@ -1,15 +1,17 @@
 #pragma once
+#include "kernels/field.hpp"
 #include "kernels/matrix.hpp"
 #include "kernels/statistics.hpp"
 
 namespace logitfield::kernels::oracle {
 
-/// The slow, readable reference of every other implementation: forms the L x L field and its dense SVD (Eigen's
-/// Jacobi), uses neither the rank bound nor a factor form. O(L^3); for tests. Leaves the certificate's bounds
-/// untouched.
-HeadStatistics full_field(const MatrixRef& queries, const MatrixRef& keys, double scale);
+/// The slow, readable reference of every other implementation: forms the L x L field from the definition and its dense
+/// SVD (Eigen's Jacobi), uses neither the rank bound nor a factor form. O(L^3); for tests. Of the certificate only the
+/// zero-sum residual is filled in.
+HeadStatistics field_statistics(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form, Scope scope);
 
-/// E = S - row mean [L, L].
-Matrix full_energy_field(const MatrixRef& queries, const MatrixRef& keys, double scale);
+/// Logits S [L, L], and the field E of a scope.
+Matrix logits(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form);
+Matrix energy_field(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form, Scope scope);
 
 }  // namespace logitfield::kernels::oracle

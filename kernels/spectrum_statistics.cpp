@@ -20,39 +20,62 @@ double exponential_entropy(std::span<const double> weights) {
   return std::exp(entropy);
 }
 
-/// Least k whose leading energies reach `fraction` of all.
-std::int64_t components_for(std::span<const double> cumulative, double fraction) {
-  const auto reached = std::lower_bound(cumulative.begin(), cumulative.end(), fraction * cumulative.back());
-  return reached - cumulative.begin() + 1;
+/// Least k whose leading energies reach `energy`; -1 if all together do not.
+std::int64_t components_for(std::span<const double> cumulative, double energy) {
+  const auto reached = std::lower_bound(cumulative.begin(), cumulative.end(), energy);
+  return reached == cumulative.end() ? -1 : reached - cumulative.begin() + 1;
+}
+
+/// What the leading singular values alone decide, of a spectrum whose energy is known.
+SpectrumStatistics leading_part(std::span<const double> sigma, std::span<const double> energies, double energy) {
+  std::vector<double> cumulative(energies.size());
+  std::partial_sum(energies.begin(), energies.end(), cumulative.begin());
+  SpectrumStatistics out;
+  out.energy = energy;
+  out.sigma_max = sigma[0];
+  out.components = std::ssize(sigma);
+  out.captured = cumulative.back() / energy;
+  out.k50 = components_for(cumulative, 0.50 * energy);
+  out.k90 = components_for(cumulative, 0.90 * energy);
+  out.k95 = components_for(cumulative, 0.95 * energy);
+  out.k99 = components_for(cumulative, 0.99 * energy);
+  out.stable_rank = energy / energies[0];
+  out.gap = sigma.size() > 1 && sigma[1] > 0 ? sigma[0] / sigma[1] : std::numeric_limits<double>::infinity();
+  return out;
+}
+
+std::vector<double> squares(std::span<const double> sigma) {
+  std::vector<double> out(sigma.begin(), sigma.end());
+  for (double& e : out) e *= e;
+  return out;
 }
 
 }  // namespace
 
-SpectrumStatistics spectrum_statistics(std::span<const double> sigma, std::int64_t max_dimension, double zero_below) {
+SpectrumStatistics zero_spectrum() {
   SpectrumStatistics out;
-  if (sigma.empty() || sigma[0] <= zero_below) {
-    out.gap = std::numeric_limits<double>::quiet_NaN();
-    return out;
-  }
-  std::vector<double> energies(sigma.begin(), sigma.end());
-  for (double& e : energies) e *= e;
-  std::vector<double> cumulative(energies.size());
-  std::partial_sum(energies.begin(), energies.end(), cumulative.begin());
+  out.gap = kUndefined;
+  return out;
+}
 
+SpectrumStatistics spectrum_statistics(std::span<const double> sigma, std::int64_t max_dimension, double zero_below) {
+  if (sigma.empty() || sigma[0] <= zero_below) return zero_spectrum();
+  const std::vector<double> energies = squares(sigma);
+  const double energy = std::accumulate(energies.begin(), energies.end(), 0.0);
+  SpectrumStatistics out = leading_part(sigma, energies, energy);
   const double threshold = static_cast<double>(max_dimension) * std::numeric_limits<double>::epsilon() * sigma[0];
-  out.energy = cumulative.back();
-  out.sigma_max = sigma[0];
-  out.rank = std::count_if(sigma.begin(), sigma.end(), [&](double s) { return s > threshold; });
-  out.k50 = components_for(cumulative, 0.50);
-  out.k90 = components_for(cumulative, 0.90);
-  out.k95 = components_for(cumulative, 0.95);
-  out.k99 = components_for(cumulative, 0.99);
+  out.rank = std::ranges::count_if(sigma, [&](double s) { return s > threshold; });
   out.effective_rank = exponential_entropy(sigma);
   out.energy_effective_rank = exponential_entropy(energies);
-  out.stable_rank = out.energy / energies[0];
   out.participation_ratio =
-      out.energy * out.energy / std::inner_product(energies.begin(), energies.end(), energies.begin(), 0.0);
-  out.gap = sigma.size() > 1 && sigma[1] > 0 ? sigma[0] / sigma[1] : std::numeric_limits<double>::infinity();
+      energy * energy / std::inner_product(energies.begin(), energies.end(), energies.begin(), 0.0);
+  return out;
+}
+
+SpectrumStatistics leading_spectrum_statistics(std::span<const double> sigma, double energy) {
+  SpectrumStatistics out = leading_part(sigma, squares(sigma), energy);
+  out.rank = -1;
+  out.effective_rank = out.energy_effective_rank = out.participation_ratio = kUndefined;
   return out;
 }
 

@@ -1,24 +1,42 @@
 #pragma once
 #include <cstdint>
+#include <limits>
+#include <string_view>
 #include <vector>
 
 namespace logitfield::kernels {
+
+/// How a spectrum was got.
+enum class Route {
+  factored,   // all of it, from d x d matrices
+  krylov,     // leading components by a Krylov method, sums over the rest estimated
+  dense,      // all of it, by LAPACK on one rank
+  scalapack,  // all of it, by ScaLAPACK over several ranks
+};
+/// "factored", "krylov", "dense", "scalapack"
+std::string_view route_name(Route route);
 
 /// Statistics of singular values sigma, with e = sigma^2 the energies of the components.
 struct SpectrumStatistics {
   /// Sum of e, the squared Frobenius norm of the field; 0 for a field that vanishes to rounding.
   double energy = 0;
   double sigma_max = 0;
-  /// Number of sigma > max(shape) * eps * sigma_max.
+  /// Number of sigma > max(shape) * eps * sigma_max; -1 where only leading components are known.
   std::int64_t rank = 0;
-  /// Least k with sum_{i<=k} e_i >= f * energy, for f = 0.50, 0.90, 0.95, 0.99; 0 for a zero field.
+  /// Least k with sum_{i<=k} e_i >= f * energy, for f = 0.50, 0.90, 0.95, 0.99; 0 for a zero field, -1 where more
+  /// components than were computed are needed.
   std::int64_t k50 = 0, k90 = 0, k95 = 0, k99 = 0;
-  /// exp of the Shannon entropy of sigma / sum sigma (Roy & Vetterli 2007), and of e / sum e.
+  /// Singular values computed, and their share of the energy.
+  std::int64_t components = 0;
+  double captured = 0;
+  /// exp of the Shannon entropy of sigma / sum sigma (Roy & Vetterli 2007), and of e / sum e; and their standard errors,
+  /// 0 where the whole spectrum is known.
   double effective_rank = 0, energy_effective_rank = 0;
+  double effective_rank_se = 0, energy_effective_rank_se = 0;
   /// energy / sigma_max^2.
   double stable_rank = 0;
   /// (sum e)^2 / sum e^2.
-  double participation_ratio = 0;
+  double participation_ratio = 0, participation_ratio_se = 0;
   /// sigma_1 / sigma_2; infinite where sigma_2 = 0, NaN for a zero field.
   double gap = 0;
 };
@@ -46,48 +64,72 @@ struct KeyCoherence {
   std::int64_t key_rank = 0;
 };
 
-/// Causal softmax of the scaled logits.
+inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+/// Causal softmax of the logits. NaN where a context is too long for it to be measured (kLongestAttention).
 struct AttentionStatistics {
   /// Largest logit over j <= i.
-  double max_logit = 0;
+  double max_logit = kUndefined;
   /// Mean entropy of the rows, nats.
-  double entropy = 0;
+  double entropy = kUndefined;
   /// Mean attention on position 0.
-  double sink_first = 0;
+  double sink_first = kUndefined;
+};
+
+/// W_Q^T W_K of the head, norm gains folded in, positions and biases left out. Known where the weights are.
+struct LearnedInteraction {
+  std::int64_t k90 = -1;
+  double effective_rank = kUndefined, stable_rank = kUndefined;
+  /// Learned k90 / k90 of the field.
+  double spectral_gap = kUndefined;
 };
 
 /// The checks without which no number is trusted. Each error stands beside the bound that the arithmetic allows.
 struct Certificate {
-  /// |sum of e - energy by the Gram route| / energy.
+  /// Largest relative difference between the ways to the energy: sum of e, of the energies per key, per query, and of
+  /// rows formed directly (routes other than factored).
   double energy_error = 0, energy_bound = 0;
-  /// ||E X - U S V^T X|| / ||E X|| on random probes X, E X by the direct operator.
+  /// Factored: ||E X - U S V^T X|| / ||E X|| on random probes X, and E^T. Krylov: largest residual of a triplet over
+  /// sigma_1; and, with the dense routes, E X against rows of E X formed directly.
   double probe_residual = 0, probe_bound = 0;
-  /// max_i |sum_j E_ij| / sum_j |E_ij|, measured on directly formed logits of at most 64 rows i, evenly spaced.
+  /// max_i |sum_j E_ij| / sum_j |E_ij| over the keys that the mean is taken over, measured on directly formed logits of
+  /// at most 64 rows i, evenly spaced.
   double zero_sum_residual = 0;
   /// max_i of that row's residual over that row's own rounding bound: at most 1.
   double zero_sum_margin = 0;
   std::int64_t rank = 0, rank_bound = 0;
-  /// max_j (c_j * stable_rank - leverage_j): at most the energy bound.
+  /// max_j (c_j * stable_rank - leverage_j): at most the energy bound. 0 where no such inequality holds (scopes other
+  /// than full, capped logits).
   double delocalisation_excess = 0;
+  /// Largest difference of a singular value, over sigma_1, and of an energy, over the energy, from those of a dense
+  /// decomposition by ScaLAPACK; NaN where none was asked for.
+  double dense_difference = kUndefined;
   /// Q, K and every statistic are finite where they are defined.
   bool finite = false;
 
   bool certified() const;
 };
 
+/// Singular values kept of a head: all of a factored spectrum.
+inline constexpr std::size_t kKeptComponents = 512;
+
 /// Everything that is measured of one head, in one text, context and scope. Names as in the public schema.
 struct HeadStatistics {
+  Route route = Route::factored;
+  /// Ranks that shared the head.
+  std::int64_t ranks = 1;
   SpectrumStatistics spectrum;
   std::int64_t rank_bound = 0;
-  /// Descending, min(L, head_dim) of them.
+  /// Descending, the leading kKeptComponents of those computed.
   std::vector<double> singular_values;
   ShareStatistics keys, queries;
   /// Shares summed over at most 256 bins of equal width (profile_bins).
   std::vector<double> key_profile, query_profile;
   KeyCoherence coherence;
-  /// max_j c_j * stable_rank / leverage_j; at most 1 in scope `full`.
-  double delocalisation_ratio = 0;
+  /// max_j c_j * stable_rank / leverage_j in scope `full`, where it is at most 1; else NaN.
+  double delocalisation_ratio = kUndefined;
   AttentionStatistics attention;
+  LearnedInteraction learned;
   Certificate certificate;
 };
 

@@ -7,11 +7,13 @@
 #include "io/journal.hpp"
 #include "io/run_folder.hpp"
 #include "pipeline/assembler.hpp"
+#include "pipeline/capture_dump.hpp"
 #include "pipeline/commands.hpp"
 #include "pipeline/layer_loop.hpp"
 #include "pipeline/machine.hpp"
 #include "pipeline/manifest.hpp"
 #include "pipeline/mpi/agreement.hpp"
+#include "pipeline/null.hpp"
 #include "pipeline/progress.hpp"
 #include "pipeline/results.hpp"
 #include "pipeline/summary.hpp"
@@ -94,6 +96,7 @@ int analyze(const Options& options, const mpi::Communicator& world) {
   const std::vector<std::string> hosts = gather_hosts(world);
   std::optional<OpenRun> run;
   mpi::agree(world, [&] {
+    if (root) start_captures(job);
     if (root) run = start_run(options.out, make_manifest(job, plan, *backend, input_hash, hosts));
   });
 
@@ -112,8 +115,10 @@ int analyze(const Options& options, const mpi::Communicator& world) {
   }
   results.finish(expected_records(job, plan));
   progress.reset();
+  for (const NullRecord& null : measure_null(context)) run->journal.append(encode(null));
 
   int code = 0;
+  if (root) finish_captures(job);
   for (const auto& bytes : world.gather(encode(rank_record(world, clock)))) run->journal.append(bytes);
   if (root) code = finish_run(*run);
   return -world.min(-code);

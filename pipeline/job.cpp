@@ -81,7 +81,7 @@ void open_checkpoint(const Options& options, Job& job) {
   make_names_unique(job.texts);
   job.num_layers = config.num_layers;
   job.head_dim = config.head_dim;
-  job.scale = 1 / std::sqrt(static_cast<double>(config.head_dim));
+  job.forms.assign(config.num_heads, {.scale = 1 / std::sqrt(static_cast<double>(config.head_dim))});
   job.extents = {config.num_layers, config.num_heads, config.num_kv_heads, config.intermediate_size, config.vocab_size};
 }
 
@@ -91,7 +91,11 @@ void open_capture(const Options& options, Job& job) {
   job.texts.push_back({options.capture.lexically_normal().filename().string(), {}});
   job.num_layers = info.num_layers;
   job.head_dim = info.head_dim;
-  job.scale = info.scale;
+  for (std::int64_t h = 0; h < info.num_heads; ++h) {
+    job.forms.push_back({.scale = info.scale,
+                         .alibi_slope = info.alibi_slopes.empty() ? 0 : info.alibi_slopes[h],
+                         .softcap = info.logit_softcap});
+  }
   job.extents = {info.num_layers, info.num_heads, info.num_kv_heads, 0, 0};
 }
 
@@ -115,8 +119,10 @@ Job open_input(const Options& options) {
 Job open_job(const Options& options) {
   Job job = open_input(options);
   job.contexts = resolve_contexts(options.contexts, longest_context(job));
+  for (const std::string& scope : options.scopes) job.scopes.push_back(kernels::scope_named(scope));
   job.measured_layers = resolve_layers(options.layers, job.num_layers);
   job.extents.num_layers = job.measured_layers.end;
+  job.dump_captures = options.dump_captures;
   return job;
 }
 

@@ -6,6 +6,7 @@
 #include "io/capture.hpp"
 #include "io/checkpoint.hpp"
 #include "io/tokens.hpp"
+#include "kernels/field.hpp"
 #include "pipeline/options.hpp"
 #include "pipeline/partition.hpp"
 
@@ -23,12 +24,16 @@ struct Job {
   std::int64_t num_layers = 0;
   Slice measured_layers;
   std::int64_t head_dim = 0;
-  /// Factor of q . k.
-  double scale = 0;
+  /// By query head.
+  std::vector<kernels::LogitForm> forms;
+  std::vector<kernels::Scope> scopes;
+  /// Where Q and K are written to; empty: nowhere.
+  std::filesystem::path dump_captures;
   /// What a partition divides; num_layers counts only layers that must be computed.
   ModelExtents extents;
 
   std::int64_t length() const { return contexts.back(); }
+  std::int64_t group_size() const { return extents.num_heads / extents.num_kv_heads; }
   std::int64_t num_texts() const { return static_cast<std::int64_t>(texts.size()); }
   std::string model_name() const;
   /// The loss needs the whole depth of a model.

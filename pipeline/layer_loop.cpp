@@ -1,6 +1,10 @@
 #include "pipeline/layer_loop.hpp"
 
-#include "pipeline/measure.hpp"
+#include <map>
+
+#include "pipeline/capture_dump.hpp"
+#include "pipeline/field_meter.hpp"
+#include "pipeline/learned.hpp"
 #include "pipeline/token_loss.hpp"
 #include "pipeline/weights.hpp"
 
@@ -12,6 +16,48 @@ using kernels::MatrixF;
 
 std::span<float> as_span(MatrixF& m) { return {m.data(), static_cast<std::size_t>(m.size())}; }
 
+/// Heads that the forward pass has just made, on the rank that made them.
+class ComputedHeads final : public HeadSource {
+ public:
+  ComputedHeads(const kernels::QueriesKeys& all, const Job& job, Slice kv_heads)
+      : all_(all), group_(job.group_size()), length_(job.length()), first_(kv_heads.begin) {}
+
+  GroupRows rows(std::int64_t kv_head, Slice rows) const override {
+    const std::int64_t own = kv_head - first_;
+    GroupRows out;
+    for (std::int64_t m = 0; m < group_; ++m) {
+      out.queries.push_back(all_.queries.middleRows((own * group_ + m) * length_ + rows.begin, rows.size()));
+    }
+    out.keys = all_.keys.middleRows(own * length_ + rows.begin, rows.size());
+    return out;
+  }
+
+ private:
+  const kernels::QueriesKeys& all_;
+  std::int64_t group_, length_, first_;
+};
+
+/// Recorded heads: any rank can read any rows.
+class RecordedHeads final : public HeadSource {
+ public:
+  RecordedHeads(const Job& job, std::int64_t layer) : job_(job), layer_(layer) {}
+
+  GroupRows rows(std::int64_t kv_head, Slice rows) const override {
+    GroupRows out;
+    for (std::int64_t m = 0; m < job_.group_size(); ++m) {
+      MatrixF& queries = out.queries.emplace_back(rows.size(), job_.head_dim);
+      job_.capture->read_queries(layer_, kv_head * job_.group_size() + m, rows, as_span(queries));
+    }
+    out.keys.resize(rows.size(), job_.head_dim);
+    job_.capture->read_keys(layer_, kv_head, rows, as_span(out.keys));
+    return out;
+  }
+
+ private:
+  const Job& job_;
+  std::int64_t layer_;
+};
+
 /// One rank's part of the forward pass.
 class ModelRun {
  public:
@@ -22,7 +68,9 @@ class ModelRun {
         shard_(shard_of(c.plan.partition, c.world.rank())),
         layers_(c.plan.partition.layers[stage_]),
         shape_(block_shape(c.job.checkpoint->config(), shard_)),
-        stage_ranks_(c.world.split(stage_)) {}
+        stage_ranks_(c.world.split(stage_)),
+        meter_(c, stage_ranks_),
+        dump_(c.job, stage_ranks_) {}
 
   /// Layer by layer: each weight is read once, then serves every text.
   void stream() {
@@ -69,6 +117,8 @@ class ModelRun {
 
   void load(std::int64_t layer, LayerWeights& weights) {
     c_.clock.time(Phase::read, [&] { load_layer(*c_.job.checkpoint, layer, shard_, weights); });
+    if (layer < c_.job.measured_layers.begin) return;
+    learned_[layer] = c_.clock.time(Phase::field, [&] { return learned_interactions(c_.backend, shape_, weights); });
   }
   void prefetch(std::int64_t layer) {
     if (layer < layers_.end) prefetch_layer(*c_.job.checkpoint, layer, shard_);
@@ -104,6 +154,7 @@ class ModelRun {
     kernels::QueriesKeys queries_keys;
     c_.clock.time(Phase::forward, [&] { c_.backend.attention(shape_, weights, hidden, partial, queries_keys); });
     add_all(partial, hidden);
+    c_.clock.time(Phase::read, [&] { dump_.write(text, layer, shard_.kv_heads, queries_keys); });
     if (layer >= c_.job.measured_layers.begin) measure(layer, text, queries_keys);
     c_.clock.time(Phase::forward, [&] { c_.backend.mlp(shape_, weights, hidden, partial); });
     add_all(partial, hidden);
@@ -111,9 +162,8 @@ class ModelRun {
   }
 
   void measure(std::int64_t layer, std::int64_t text, const kernels::QueriesKeys& queries_keys) {
-    LayerRecord record{text, layer, {}};
-    record.heads =
-        c_.clock.time(Phase::field, [&] { return measure_heads(c_.backend, queries_keys, c_.job, shard_.kv_heads); });
+    LayerRecord record{text, layer, meter_.measure(text, layer, ComputedHeads(queries_keys, c_.job, shard_.kv_heads))};
+    attach(learned_.at(layer), record.heads);
     c_.results.submit(record);
   }
 
@@ -129,6 +179,10 @@ class ModelRun {
   const Slice layers_;
   const kernels::BlockShape shape_;
   const mpi::Communicator stage_ranks_;
+  const FieldMeter meter_;
+  CaptureDump dump_;
+  /// By layer, of this rank's query heads.
+  std::map<std::int64_t, std::vector<kernels::LearnedInteraction>> learned_;
 };
 
 }  // namespace
@@ -144,28 +198,12 @@ void run_model(const RunContext& context) {
 
 void run_capture(const RunContext& c) {
   const Partition& partition = c.plan.partition;
-  const Slice layers = partition.layers[partition.grid.stage_of(c.world.rank())];
-  const Slice kv_heads = partition.kv_heads[partition.grid.shard_of(c.world.rank())];
-  const std::int64_t length = c.job.length(), width = c.job.head_dim;
-  const std::int64_t group = c.job.extents.num_heads / c.job.extents.num_kv_heads;
-  const auto rows_of = [&](MatrixF& heads, std::int64_t head) {
-    return as_span(heads).subspan(static_cast<std::size_t>(head * length * width),
-                                  static_cast<std::size_t>(length * width));
-  };
+  const int stage = partition.grid.stage_of(c.world.rank());
+  const mpi::Communicator stage_ranks = c.world.split(stage);
+  const FieldMeter meter(c, stage_ranks);
+  const Slice layers = partition.layers[stage];
   for (std::int64_t layer = std::max(layers.begin, c.job.measured_layers.begin); layer < layers.end; ++layer) {
-    LayerRecord record{0, layer, {}};
-    for (std::int64_t kv = kv_heads.begin; kv < kv_heads.end; ++kv) {
-      kernels::QueriesKeys one_group{MatrixF(group * length, width), MatrixF(length, width)};
-      c.clock.time(Phase::read, [&] {
-        for (std::int64_t h = 0; h < group; ++h) {
-          c.job.capture->read_queries(layer, kv * group + h, length, rows_of(one_group.queries, h));
-        }
-        c.job.capture->read_keys(layer, kv, length, as_span(one_group.keys));
-      });
-      auto heads = c.clock.time(Phase::field, [&] { return measure_heads(c.backend, one_group, c.job, {kv, kv + 1}); });
-      std::move(heads.begin(), heads.end(), std::back_inserter(record.heads));
-    }
-    c.results.submit(record);
+    c.results.submit(LayerRecord{0, layer, meter.measure(0, layer, RecordedHeads(c.job, layer))});
     c.results.poll();
   }
 }

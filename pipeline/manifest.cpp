@@ -63,14 +63,38 @@ json describe_model(const Job& job, std::uint64_t input_hash) {
       {"num_heads", job.extents.num_heads},
       {"num_kv_heads", job.extents.num_kv_heads},
       {"head_dim", job.head_dim},
-      {"scale", job.scale}};
+      {"scale", job.forms.front().scale}};
+  if (job.forms.front().softcap) model["logit_softcap"] = *job.forms.front().softcap;
+  for (const kernels::LogitForm& form : job.forms) {
+    if (form.alibi_slope != 0) model["alibi_slopes"].push_back(form.alibi_slope);
+  }
   if (job.capture) {
     model["source"] = job.capture->info().source;
   } else {
     model["model_type"] = job.checkpoint->config().model_type;
     model["unknown_config_keys"] = job.checkpoint->config().unknown_keys;
+    model["learned_interaction"] = "W_Q^T W_K with the norm's gain folded in, before rotary positions, without biases";
   }
   return model;
+}
+
+json scope_names(const Job& job) {
+  json names = json::array();
+  for (const kernels::Scope scope : job.scopes) names.push_back(kernels::scope_name(scope));
+  return names;
+}
+
+json describe_routes(const Plan& plan) {
+  json routes = json::array();
+  for (const FieldPlan& field : plan.fields) {
+    json route{{"context", field.request.context},
+               {"scope", kernels::scope_name(field.request.scope)},
+               {"route", kernels::route_name(field.request.route)},
+               {"shared", field.shared}};
+    if (field.request.route == kernels::Route::krylov) route["components"] = field.request.components;
+    routes.push_back(std::move(route));
+  }
+  return routes;
 }
 
 std::string utc_now() {
@@ -104,7 +128,11 @@ json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& bac
           {"model", describe_model(job, input_hash)},
           {"texts", describe_texts(job)},
           {"contexts", job.contexts},
-          {"scopes", {"full"}},
+          {"scopes", scope_names(job)},
+          {"routes", describe_routes(plan)},
+          {"verify_dense", plan.verified_heads},
+          {"null_draws", plan.null_draws},
+          {"seed", plan.seed},
           {"layers", {job.measured_layers.begin, job.measured_layers.end}},
           {"precision", {{"forward", job.capture ? "none" : "float32"}, {"field", "float64"}}},
           {"grid", grid_text(plan.partition.grid)},

@@ -1,8 +1,11 @@
 #include "pipeline/options.hpp"
 
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "io/error.hpp"
 
@@ -17,6 +20,33 @@ void add_input(CLI::App& command, Options& options) {
   input->add_option("--capture", options.capture, "folder of recorded Q and K (capture.json)");
 }
 
+/// How spectra are found, and what they are held against.
+void add_routes(CLI::App& command, Options& options) {
+  command
+      .add_option("--spectrum", options.spectrum,
+                  "krylov: leading components of the causal field, the rest estimated; dense: every spectrum whole, by "
+                  "ScaLAPACK over all ranks; auto: the cheapest that is exact where that is affordable")
+      ->check(CLI::IsMember({"auto", "krylov", "dense"}))
+      ->capture_default_str();
+  command.add_option("--components", options.components, "most components that the krylov route computes")
+      ->check(CLI::Range(std::int64_t{2}, std::int64_t{100000}))
+      ->capture_default_str();
+  command
+      .add_option("--rows", options.rows,
+                  "of a capture's heads: whole: each head on one rank; sharded: its rows over all ranks; auto: planned")
+      ->check(CLI::IsMember({"auto", "whole", "sharded"}))
+      ->capture_default_str();
+  command
+      .add_option("--verify-dense", options.verify_dense,
+                  "heads, drawn at random, whose fields are also decomposed densely, to check the other routes")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--null", options.null_draws, "Gaussian heads to average over, as what chance would give")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--seed", options.seed, "of all that is drawn at random")->capture_default_str();
+}
+
 void add_analysis(CLI::App& command, Options& options) {
   add_input(command, options);
   command.add_option("--tokens", options.tokens, "token files, .npy or .json, one text each (with --model)");
@@ -25,10 +55,11 @@ void add_analysis(CLI::App& command, Options& options) {
                   "context lengths in tokens, such as 64,256,1024 "
                   "[powers of two from 64 to the longest that fits]")
       ->delimiter(',');
-  command.add_option("--scopes", options.scopes, "fields to measure: full")
+  command.add_option("--scopes", options.scopes, "fields to measure: full, causal, causal-mean")
       ->delimiter(',')
-      ->check(CLI::IsMember({"full"}))
+      ->check(CLI::IsMember({"full", "causal", "causal-mean"}))
       ->capture_default_str();
+  add_routes(command, options);
   command.add_option("--layers", options.layers, "layers to measure, FIRST:END (END not included) [all]");
   command.add_option("--grid", options.grid, "STAGESxSHARDS: how ranks split layers and heads [planned]");
   command
@@ -98,6 +129,15 @@ void check(const Options& options) {
   if (runs && !options.capture.empty() && !options.tokens.empty()) {
     throw InputError("--tokens goes with --model; a capture already holds its text's Q and K");
   }
+  if (!options.dump_captures.empty() && options.model.empty()) {
+    throw InputError("--dump-captures goes with --model; a capture is there already");
+  }
+  if (options.rows == "sharded" && options.capture.empty()) {
+    throw InputError("--rows sharded goes with --capture; a model's heads are whole on the rank that computes them");
+  }
+  if (std::set<std::string>(options.scopes.begin(), options.scopes.end()).size() < options.scopes.size()) {
+    throw InputError("--scopes {}: a scope is named twice", fmt::join(options.scopes, ","));
+  }
   for (const std::int64_t context : options.contexts) {
     if (context < 2) throw InputError("--contexts {}: a context needs at least 2 tokens", context);
   }
@@ -117,6 +157,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   auto* analyze = app.add_subcommand("analyze", "measure every head and write a run folder");
   add_analysis(*analyze, options);
   analyze->add_option("--out", options.out, "run folder to create")->required();
+  analyze->add_option("--dump-captures", options.dump_captures,
+                      "folder to write the model's Q and K to, one capture a text (with --model)");
   auto* plan = app.add_subcommand("plan", "print what analyze would do and need; run nothing");
   add_analysis(*plan, options);
   auto* report = app.add_subcommand("report", "rebuild heads.csv, results.nc and summary.json from a run's journal");

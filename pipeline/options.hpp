@@ -18,6 +18,13 @@ struct Options {
   std::filesystem::path run;
   std::vector<std::int64_t> contexts;
   std::vector<std::string> scopes{"full"};
+  /// auto, krylov or dense; auto, whole or sharded.
+  std::string spectrum = "auto", rows = "auto";
+  std::int64_t components = 256;
+  std::int64_t verify_dense = 0, null_draws = 0;
+  std::uint64_t seed = 0;
+  /// Empty: none are written.
+  std::filesystem::path dump_captures;
   std::string layers;
   std::string grid;
   std::string weights = "auto";

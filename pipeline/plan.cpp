@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "io/error.hpp"
+#include "kernels/cpu/attention_statistics.hpp"
+#include "pipeline/dense_field.hpp"
 #include "pipeline/weights.hpp"
 
 namespace logitfield {
@@ -36,11 +38,17 @@ double balance_of(const Job& job, const Partition& partition, Residency residenc
   return layers / (layer_steps * head_share * partition.grid.ranks());
 }
 
-/// float64 copies of one KV group's queries, keys, centred keys, basis, and work of the same size.
-double field_bytes(const Job& job) {
-  const double group = static_cast<double>(job.extents.num_heads / job.extents.num_kv_heads);
-  const double length = static_cast<double>(job.length()), width = static_cast<double>(job.head_dim);
-  return (kDouble * (group + 10) + kFloat * (group + 1)) * length * width + 3 * kDouble * 64 * length;
+/// The field that needs most, and what attention and the dense check add.
+double field_bytes(const Job& job, const Plan& plan) {
+  std::uint64_t most = 0;
+  for (const FieldPlan& field : plan.fields) {
+    most = std::max(most, field.bytes);
+    if (plan.verified_heads > 0 && is_verifiable(field)) {
+      most = std::max(most, dense_field_bytes(field.request.context, plan.partition.grid.shards));
+    }
+  }
+  const double attended = static_cast<double>(std::min(job.length(), kernels::cpu::kLongestAttention));
+  return static_cast<double>(most) + kDouble * attended * static_cast<double>(job.head_dim + 2 * 64);
 }
 
 double layer_bytes(const io::ModelConfig& config, const Partition& partition) {
@@ -59,8 +67,10 @@ double activation_bytes(const Job& job, const Partition& partition) {
   return kFloat * (length * (2 * hidden + heads) + mlp + static_cast<double>(kOutputTileRows) * (hidden + length));
 }
 
-double memory_of(const Job& job, const Partition& partition, Residency residency) {
-  if (job.capture) return kBaseBytes + field_bytes(job);
+double memory_of(const Job& job, const Plan& plan) {
+  const Partition& partition = plan.partition;
+  const Residency residency = plan.residency;
+  if (job.capture) return kBaseBytes + field_bytes(job, plan);
   const io::ModelConfig& config = job.checkpoint->config();
   const double hidden_states = kFloat * static_cast<double>(job.length()) * static_cast<double>(config.hidden_size);
   double weights = layer_bytes(config, partition), states = hidden_states;
@@ -70,7 +80,7 @@ double memory_of(const Job& job, const Partition& partition, Residency residency
     weights *= largest(partition.layers);
     weights += kFloat * largest(partition.vocabulary) * static_cast<double>(config.hidden_size);
   }
-  return kBaseBytes + weights + states + activation_bytes(job, partition) + field_bytes(job);
+  return kBaseBytes + weights + states + activation_bytes(job, partition) + field_bytes(job, plan);
 }
 
 double forward_flops(const Job& job) {
@@ -84,20 +94,28 @@ double forward_flops(const Job& job) {
   return static_cast<double>(job.num_texts()) * (per_layer * static_cast<double>(job.extents.num_layers) + loss);
 }
 
-/// Causal logits formed once, then per context about nine products of L x d with d x d and a d x d decomposition.
-double field_flops(const Job& job) {
-  const double width = static_cast<double>(job.head_dim), longest = static_cast<double>(job.length());
-  double per_head = longest * longest * width;
-  for (const std::int64_t c : job.contexts)
-    per_head += 18 * static_cast<double>(c) * width * width + 22 * width * width * width;
+/// Causal logits formed once, up to the longest context where attention is measured; then each field by its route.
+double field_flops(const Job& job, const std::vector<FieldPlan>& fields) {
+  double attended = 0, per_head = 0;
+  for (const FieldPlan& field : fields) {
+    if (field.request.context <= kernels::cpu::kLongestAttention) {
+      attended = std::max(attended, static_cast<double>(field.request.context));
+    }
+    per_head += field.flops;
+  }
+  per_head += attended * attended * static_cast<double>(job.head_dim);
   return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
 }
 
-/// Journal and derived files: some 60 numbers, the singular values and two profiles a head and context.
-std::uint64_t result_bytes(const Job& job) {
+/// Journal and derived files: some 70 numbers, the singular values and two profiles a head and field.
+std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields) {
   std::uint64_t per_head = 0;
-  for (const std::int64_t c : job.contexts) {
-    per_head += 3 * 8 * static_cast<std::uint64_t>(120 + job.head_dim + 2 * std::min<std::int64_t>(c, 256));
+  for (const FieldPlan& field : fields) {
+    const std::int64_t context = field.request.context;
+    const std::int64_t kept = field.request.route == kernels::Route::factored
+                                  ? job.head_dim + 2
+                                  : std::min<std::int64_t>(context, kernels::kKeptComponents);
+    per_head += 3 * 8 * static_cast<std::uint64_t>(140 + kept + 2 * std::min<std::int64_t>(context, 256));
   }
   return 65536 +
          per_head * static_cast<std::uint64_t>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
@@ -129,20 +147,60 @@ std::vector<Residency> candidate_residencies(const Job& job, const Options& opti
   return {Residency::stream, Residency::resident};
 }
 
+/// Heads of a capture that ranks share are met by all ranks at once: one stage, in which a shard may have no head.
+Partition shared_partition(const Job& job, const Options& options, int ranks) {
+  if (!options.grid.empty() && parse_grid(options.grid).stages > 1) {
+    throw InputError("--grid {}: ranks that share a capture's heads form one stage; use --grid 1x{} or leave it out",
+                     options.grid, ranks);
+  }
+  const std::vector<Slice> kv_heads = divide(job.extents.num_kv_heads, ranks);
+  std::vector<Slice> heads;
+  for (const Slice& s : kv_heads) heads.push_back({s.begin * job.group_size(), s.end * job.group_size()});
+  return {{1, ranks}, {{0, job.extents.num_layers}}, kv_heads, heads, divide(0, ranks), divide(0, ranks)};
+}
+
+/// A field that one rank cannot hold is refused by name.
+void check_fields(const std::vector<FieldPlan>& fields, int team, double limit) {
+  for (const FieldPlan& field : fields) {
+    if (static_cast<double>(field.bytes) <= limit) continue;
+    throw InputError(
+        "not enough memory: the {} field at {} tokens by the {} route needs {} on a rank ({} ranks share it), but a rank "
+        "has {}; use more ranks or hosts, shorter contexts, fewer --components{}",
+        kernels::scope_name(field.request.scope), field.request.context, kernels::route_name(field.request.route),
+        bytes_text(field.bytes), field.collective() ? team : 1, bytes_text(static_cast<std::uint64_t>(limit)),
+        field.request.route == kernels::Route::scalapack ? ", or another --spectrum" : "");
+  }
+}
+
+/// Grid, routes and memory of one choice; nothing else is filled in.
+Plan candidate(const Job& job, const Options& options, const Grid& grid, Residency residency, double limit) {
+  Plan plan;
+  plan.residency = residency;
+  plan.verified_heads = options.verify_dense;
+  plan.null_draws = options.null_draws;
+  plan.seed = options.seed;
+  plan.fields = plan_fields(job, options, {grid.shards, limit});
+  const bool collective = std::ranges::any_of(plan.fields, &FieldPlan::collective) || plan.verified_heads > 0;
+  plan.partition = job.capture && collective ? shared_partition(job, options, grid.ranks())
+                                             : make_partition(job.extents, grid);
+  if (job.capture && collective) plan.fields = plan_fields(job, options, {grid.ranks(), limit});
+  check_fields(plan.fields, plan.partition.grid.shards, limit);
+  plan.memory_bytes = static_cast<std::uint64_t>(memory_of(job, plan));
+  plan.balance = balance_of(job, plan.partition, residency);
+  return plan;
+}
+
 }  // namespace
 
 Plan make_plan(const Job& job, const Options& options, const Machine& machine) {
   const double limit = static_cast<double>(machine.available_bytes) / machine.ranks_on_host;
   std::optional<Plan> best;
-  double least_memory = 0;
+  std::uint64_t least_memory = 0;
   for (const Grid& grid : candidate_grids(job, options, machine.ranks)) {
     for (const Residency residency : candidate_residencies(job, options)) {
-      Plan plan{make_partition(job.extents, grid), residency};
-      const double memory = memory_of(job, plan.partition, residency);
-      least_memory = least_memory == 0 ? memory : std::min(least_memory, memory);
-      if (memory > limit) continue;
-      plan.memory_bytes = static_cast<std::uint64_t>(memory);
-      plan.balance = balance_of(job, plan.partition, residency);
+      const Plan plan = candidate(job, options, grid, residency, limit);
+      least_memory = least_memory == 0 ? plan.memory_bytes : std::min(least_memory, plan.memory_bytes);
+      if (static_cast<double>(plan.memory_bytes) > limit) continue;
       const bool better = !best || plan.balance > best->balance + 1e-9 ||
                           (plan.balance > best->balance - 1e-9 && plan.memory_bytes < best->memory_bytes);
       if (better) best = plan;
@@ -152,13 +210,12 @@ Plan make_plan(const Job& job, const Options& options, const Machine& machine) {
     throw InputError(
         "not enough memory: a rank needs at least {}, but {} ranks share the {} that are free on this host; "
         "use fewer ranks a host, shorter contexts, fewer texts, or --weights stream",
-        bytes_text(static_cast<std::uint64_t>(least_memory)), machine.ranks_on_host,
-        bytes_text(machine.available_bytes));
+        bytes_text(least_memory), machine.ranks_on_host, bytes_text(machine.available_bytes));
   }
   best->forward_flops = job.checkpoint ? forward_flops(job) : 0;
-  best->field_flops = field_flops(job);
+  best->field_flops = field_flops(job, best->fields);
   best->weight_bytes = job.checkpoint ? weight_bytes(*job.checkpoint) : 0;
-  best->result_bytes = result_bytes(job);
+  best->result_bytes = result_bytes(job, best->fields);
   return *best;
 }
 
@@ -170,6 +227,19 @@ std::string bytes_text(std::uint64_t bytes) {
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, units[unit]);
 }
 
+namespace {
+
+std::string describe_field(const FieldPlan& field, int team) {
+  const kernels::FieldRequest& r = field.request;
+  std::string how{kernels::route_name(r.route)};
+  if (r.route == kernels::Route::krylov) how += fmt::format(" (up to {} components)", r.components);
+  if (field.collective()) how += fmt::format(" over {} ranks", team);
+  return fmt::format("{:<10} {:>8} tokens, {:<11} {}: {:.3g} GFLOP a head, {} a rank\n", "field", r.context,
+                     kernels::scope_name(r.scope), how, field.flops * 1e-9, bytes_text(field.bytes));
+}
+
+}  // namespace
+
 std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
   const Grid& grid = plan.partition.grid;
   std::string out;
@@ -179,8 +249,10 @@ std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
                    job.extents.num_heads, job.extents.num_kv_heads, job.head_dim));
   line("texts", fmt::format("{}, first {} tokens each", job.num_texts(), job.length()));
   line("contexts", fmt::format("{}", fmt::join(job.contexts, ", ")));
-  line("measures", fmt::format("layers {} to {}, scope full, factored route", job.measured_layers.begin,
-                               job.measured_layers.end - 1));
+  line("measures", fmt::format("layers {} to {}", job.measured_layers.begin, job.measured_layers.end - 1));
+  for (const FieldPlan& field : plan.fields) out += describe_field(field, grid.shards);
+  if (plan.verified_heads > 0) line("verifies", fmt::format("{} heads densely", plan.verified_heads));
+  if (plan.null_draws > 0) line("null", fmt::format("{} Gaussian heads", plan.null_draws));
   line("ranks", fmt::format("{} = {} stages x {} shards, {:.0f} % of their time computing", grid.ranks(), grid.stages,
                             grid.shards, 100 * plan.balance));
   if (job.checkpoint) {

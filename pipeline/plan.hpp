@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "pipeline/job.hpp"
+#include "pipeline/routes.hpp"
 
 namespace logitfield {
 
@@ -23,6 +24,11 @@ struct Machine {
 struct Plan {
   Partition partition;
   Residency residency = Residency::stream;
+  /// A field of every head per context and scope, scopes innermost.
+  std::vector<FieldPlan> fields;
+  /// Heads that are also decomposed densely; Gaussian heads; the seed of both.
+  std::int64_t verified_heads = 0, null_draws = 0;
+  std::uint64_t seed = 0;
   /// The rank that needs most: weights and activations in float32, fields in float64, buffers.
   std::uint64_t memory_bytes = 0;
   /// Of all ranks together.
@@ -32,8 +38,9 @@ struct Plan {
   double balance = 1;
 };
 
-/// Chooses grid and residency (options force either): the best balance among what fits in memory, the least memory
-/// among equals. Throws InputError where nothing works, naming grids that do or the memory that it would take.
+/// Chooses grid, residency and routes (options force any): the best balance among what fits in memory, the least memory
+/// among equals. A capture whose heads are shared has one stage, and shards may have no head of their own. Throws
+/// InputError where nothing works, naming grids that do, or the field and the memory that it would take.
 Plan make_plan(const Job& job, const Options& options, const Machine& machine);
 
 /// Text of the plan for people, a line each.

@@ -48,9 +48,9 @@ HeadStatistics statistics_from(const json& object) {
 json to_json(const LayerRecord& record) {
   json heads = json::array();
   for (const HeadRecord& head : record.heads) {
-    json contexts = json::array();
-    for (const HeadStatistics& s : head.contexts) contexts.push_back(to_json(s));
-    heads.push_back({{"head", head.head}, {"kv_head", head.kv_head}, {"contexts", std::move(contexts)}});
+    json fields = json::array();
+    for (const HeadStatistics& s : head.fields) fields.push_back(to_json(s));
+    heads.push_back({{"head", head.head}, {"kv_head", head.kv_head}, {"fields", std::move(fields)}});
   }
   return {{"type", "layer"}, {"text", record.text}, {"layer", record.layer}, {"heads", std::move(heads)}};
 }
@@ -68,11 +68,15 @@ json to_json(const RankRecord& record) {
           {"peak_bytes", record.peak_bytes}};
 }
 
+json to_json(const NullRecord& record) {
+  return {{"type", "null"}, {"field", record.field}, {"draws", record.draws}, {"statistics", record.statistics}};
+}
+
 LayerRecord layer_from(const json& object) {
   LayerRecord record{object.at("text"), object.at("layer"), {}};
   for (const json& entry : object.at("heads")) {
     HeadRecord head{entry.at("head"), entry.at("kv_head"), {}};
-    for (const json& s : entry.at("contexts")) head.contexts.push_back(statistics_from(s));
+    for (const json& s : entry.at("fields")) head.fields.push_back(statistics_from(s));
     record.heads.push_back(std::move(head));
   }
   return record;
@@ -101,6 +105,10 @@ Record decode(std::span<const std::byte> bytes) {
     if (type == "layer") return layer_from(object);
     if (type == "loss") return LossRecord{object.at("text"), object.at("predictions"), object.at("loss")};
     if (type == "rank") return rank_from(object);
+    if (type == "null") {
+      return NullRecord{object.at("field"), object.at("draws"),
+                        object.at("statistics").get<std::map<std::string, std::pair<double, double>>>()};
+    }
     throw std::runtime_error("a record of unknown type '" + type + "'");
   } catch (const json::exception& error) {
     throw std::runtime_error(std::string("a record that this version cannot read: ") + error.what());

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -11,10 +12,10 @@
 
 namespace logitfield {
 
-/// One query head of one layer and text: an entry per context.
+/// One query head of one layer and text: an entry per context and scope, scopes innermost.
 struct HeadRecord {
   std::int64_t head = 0, kv_head = 0;
-  std::vector<kernels::HeadStatistics> contexts;
+  std::vector<kernels::HeadStatistics> fields;
 };
 
 /// The unit of progress: some or all heads of one layer of one text.
@@ -39,7 +40,15 @@ struct RankRecord {
   std::int64_t peak_bytes = 0;
 };
 
-using Record = std::variant<LayerRecord, LossRecord, RankRecord>;
+/// What chance gives in one context and scope: mean and standard deviation of every statistic over Gaussian heads, by
+/// the names of the schema.
+struct NullRecord {
+  /// context * scopes + scope
+  std::int64_t field = 0, draws = 0;
+  std::map<std::string, std::pair<double, double>> statistics;
+};
+
+using Record = std::variant<LayerRecord, LossRecord, RankRecord, NullRecord>;
 
 /// CBOR (RFC 8949), self-describing, every float64 exact, NaN and infinities included.
 std::vector<std::byte> encode(const Record& record);

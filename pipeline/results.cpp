@@ -32,7 +32,7 @@ bool fits(const LayerRecord& record, const Results& results) {
     return false;
   }
   for (const HeadRecord& head : record.heads) {
-    if (head.head < 0 || head.head >= results.num_heads || head.contexts.size() != results.contexts.size())
+    if (head.head < 0 || head.head >= results.num_heads || head.fields.size() != results.contexts.size() * results.scopes.size())
       return false;
   }
   return true;
@@ -46,7 +46,7 @@ std::int64_t Results::failed_heads() const {
   std::int64_t failed = 0;
   for (const auto& [key, layer] : layers) {
     for (const HeadRecord& head : layer.heads) {
-      for (const kernels::HeadStatistics& s : head.contexts) failed += !s.certificate.certified();
+      for (const kernels::HeadStatistics& s : head.fields) failed += !s.certificate.certified();
     }
   }
   return failed;
@@ -72,6 +72,8 @@ Results load_results(const io::RunFolder& folder) {
       results.layers.insert_or_assign({layer->text, layer->layer}, std::move(*layer));
     } else if (auto* loss = std::get_if<LossRecord>(&record)) {
       results.losses.push_back(*loss);
+    } else if (auto* null = std::get_if<NullRecord>(&record)) {
+      results.nulls.push_back(std::move(*null));
     } else {
       results.ranks.push_back(std::get<RankRecord>(std::move(record)));
     }
@@ -81,6 +83,7 @@ Results load_results(const io::RunFolder& folder) {
 
 nlohmann::json write_derived(const Results& results, const io::RunFolder& folder) {
   write_heads_csv(results, folder.heads_csv());
+  if (!results.nulls.empty()) write_nulls_csv(results, folder.nulls_csv());
   write_results_nc(results, folder.results_nc());
   nlohmann::json summary = summarise(results);
   io::write_atomically(folder.summary(), summary.dump(1) + "\n");

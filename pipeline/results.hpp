@@ -21,7 +21,10 @@ struct Results {
   std::map<std::pair<std::int64_t, std::int64_t>, LayerRecord> layers;
   std::vector<LossRecord> losses;
   std::vector<RankRecord> ranks;
+  std::vector<NullRecord> nulls;
 
+  /// Place of a context and scope in HeadRecord::fields.
+  std::size_t field(std::size_t context, std::size_t scope) const { return context * scopes.size() + scope; }
   /// Every (text, layer) is there.
   bool complete() const;
   std::int64_t failed_heads() const;
@@ -30,10 +33,11 @@ struct Results {
 /// Throws InputError if manifest or journal are missing, broken or contradict each other.
 Results load_results(const io::RunFolder& folder);
 
-/// Writes heads.csv, results.nc and summary.json from what was loaded; returns the summary.
+/// Writes heads.csv, nulls.csv, results.nc and summary.json from what was loaded; returns the summary.
 nlohmann::json write_derived(const Results& results, const io::RunFolder& folder);
 
 void write_heads_csv(const Results& results, const std::filesystem::path& path);
+void write_nulls_csv(const Results& results, const std::filesystem::path& path);
 void write_results_nc(const Results& results, const std::filesystem::path& path);
 
 }  // namespace logitfield

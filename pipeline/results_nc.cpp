@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -36,17 +37,19 @@ template <class Visit>
 void visit_heads(const Results& results, Visit&& visit) {
   for (const auto& [key, layer] : results.layers) {
     for (const HeadRecord& head : layer.heads) {
-      for (std::size_t c = 0; c < head.contexts.size(); ++c) {
-        const std::size_t text_context = static_cast<std::size_t>(layer.text) * results.contexts.size() + c;
-        const std::size_t row = text_context * results.num_layers + (layer.layer - results.first_layer);
-        visit(row * results.num_heads + head.head, head.contexts[c]);
+      for (std::size_t f = 0; f < head.fields.size(); ++f) {
+        const std::size_t scope = f % results.scopes.size(), context = f / results.scopes.size();
+        const std::size_t text = scope * results.texts.size() + static_cast<std::size_t>(layer.text);
+        const std::size_t row =
+            (text * results.contexts.size() + context) * results.num_layers + (layer.layer - results.first_layer);
+        visit(row * results.num_heads + head.head, head.fields[f]);
       }
     }
   }
 }
 
 std::size_t head_entries(const Results& r) {
-  return r.texts.size() * r.contexts.size() * static_cast<std::size_t>(r.num_layers * r.num_heads);
+  return r.scopes.size() * r.texts.size() * r.contexts.size() * static_cast<std::size_t>(r.num_layers * r.num_heads);
 }
 
 std::vector<NetcdfVariable> coordinates(const Results& r, std::int64_t components) {
@@ -100,7 +103,7 @@ void fill_scalars(const HeadStatistics& s, std::size_t entry, std::vector<Netcdf
     if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) {
       variables[v].doubles[entry] = value;
     } else {
-      variables[v].integers[entry] = value;
+      variables[v].integers[entry] = static_cast<std::int64_t>(value);
     }
     ++v;
   });
@@ -124,6 +127,29 @@ std::size_t most_components(const Results& results) {
   return most;
 }
 
+/// Mean and standard deviation of every statistic over Gaussian heads, by scope and context.
+void add_nulls(const Results& results, std::vector<NetcdfVariable>& variables) {
+  std::map<std::string, std::size_t> places;
+  const std::size_t scopes = results.scopes.size(), contexts = results.contexts.size();
+  const auto place_of = [&](const std::string& name, const char* description) {
+    const auto [found, fresh] = places.try_emplace(name, variables.size());
+    if (fresh) {
+      variables.push_back({name, {"scope", "context"}, "", description, {}, {}, {}});
+      variables.back().doubles.assign(scopes * contexts, kernels::kUndefined);
+    }
+    return found->second;
+  };
+  for (const NullRecord& null : results.nulls) {
+    const auto field = static_cast<std::size_t>(null.field);
+    const std::size_t entry = field % scopes * contexts + field / scopes;
+    for (const auto& [name, value] : null.statistics) {
+      variables[place_of("null_" + name, "mean over Gaussian heads")].doubles.at(entry) = value.first;
+      variables[place_of("null_" + name + "_sd", "standard deviation over Gaussian heads")].doubles.at(entry) =
+          value.second;
+    }
+  }
+}
+
 }  // namespace
 
 void write_results_nc(const Results& results, const std::filesystem::path& path) {
@@ -140,12 +166,13 @@ void write_results_nc(const Results& results, const std::filesystem::path& path)
   std::vector<NetcdfVariable> scalars = empty_scalars(head_entries(results));
   visit_heads(results, [&](std::size_t entry, const HeadStatistics& s) { fill_scalars(s, entry, scalars); });
   std::move(scalars.begin(), scalars.end(), std::back_inserter(variables));
-  variables.push_back(lists(results, "singular_values", "logit", "singular values of the field, descending",
+  variables.push_back(lists(results, "singular_values", "logit", "leading singular values of the field, descending",
                             "component", components, &HeadStatistics::singular_values));
   variables.push_back(lists(results, "key_profile", "1", "energy shares of the key positions, summed over bins", "bin",
                             kBins, &HeadStatistics::key_profile));
   variables.push_back(lists(results, "query_profile", "1", "energy shares of the query positions, summed over bins",
                             "bin", kBins, &HeadStatistics::query_profile));
+  add_nulls(results, variables);
   const std::vector<std::pair<std::string, std::string>> attributes{
       {"title", "energy-field statistics of softmax attention"},
       {"source", "logitfield " LOGITFIELD_VERSION},

@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <string_view>
 
 #include "kernels/statistics.hpp"
@@ -17,8 +18,14 @@ struct StatisticInfo {
   Kind kind = Kind::head;
 };
 
+/// False for an integer -1 and a NaN, which say that a statistic has no value here.
+inline bool is_defined(std::int64_t value) { return value != -1; }
+inline bool is_defined(double value) { return !std::isnan(value); }
+inline bool is_defined(bool) { return true; }
+inline bool is_defined(kernels::Route) { return true; }
+
 /// Calls visit(StatisticInfo, value) for every scalar of `s` (HeadStatistics, const or not) in column order; values are
-/// double, std::int64_t or bool. The one list from which journal, CSV, NetCDF and summary are made.
+/// double, std::int64_t (-1: undefined), bool or kernels::Route. The one list from which journal, CSV, NetCDF and summary are made.
 template <class Statistics, class Visit>
 void visit_statistics(Statistics& s, Visit&& visit) {
   const auto shares = [&](auto& group, bool keys) {
@@ -33,21 +40,32 @@ void visit_statistics(Statistics& s, Visit&& visit) {
           group.top1pct_share);
     visit({keys ? "key_first_share" : "query_first_share", "1", "share of position 0"}, group.first_share);
   };
+  visit({"route", "1", "how the spectrum was got: 0 factored, 1 krylov, 2 dense, 3 scalapack", Kind::certificate},
+        s.route);
+  visit({"ranks", "1", "ranks that shared the head", Kind::certificate}, s.ranks);
   visit({"energy", "logit^2", "squared Frobenius norm of the field"}, s.spectrum.energy);
   visit({"zero_sum_residual", "1", "max_i |sum_j E_ij| / sum_j |E_ij|, on directly formed logits of up to 64 rows"},
         s.certificate.zero_sum_residual);
-  visit({"rank", "1", "numerical rank of the field"}, s.spectrum.rank);
+  visit({"rank", "1", "numerical rank of the field, -1 where only leading components are known"}, s.spectrum.rank);
   visit({"rank_bound", "1", "largest rank that the algebra allows"}, s.rank_bound);
   visit({"sigma_max", "logit", "largest singular value"}, s.spectrum.sigma_max);
-  visit({"k50", "1", "components that carry 50 % of the energy"}, s.spectrum.k50);
+  visit({"components", "1", "singular values that were computed", Kind::certificate}, s.spectrum.components);
+  visit({"captured", "1", "share of the energy that they carry", Kind::certificate}, s.spectrum.captured);
+  visit({"k50", "1", "components that carry 50 % of the energy, -1 where more than were computed"}, s.spectrum.k50);
   visit({"k90", "1", "components that carry 90 % of the energy"}, s.spectrum.k90);
   visit({"k95", "1", "components that carry 95 % of the energy"}, s.spectrum.k95);
   visit({"k99", "1", "components that carry 99 % of the energy"}, s.spectrum.k99);
   visit({"effective_rank", "1", "exp entropy of sigma / sum sigma (Roy & Vetterli 2007)"}, s.spectrum.effective_rank);
+  visit({"effective_rank_se", "1", "standard error of effective_rank, 0 where exact", Kind::certificate},
+        s.spectrum.effective_rank_se);
   visit({"energy_effective_rank", "1", "exp entropy of sigma^2 / sum sigma^2"}, s.spectrum.energy_effective_rank);
+  visit({"energy_effective_rank_se", "1", "standard error of energy_effective_rank, 0 where exact", Kind::certificate},
+        s.spectrum.energy_effective_rank_se);
   visit({"stable_rank", "1", "energy / sigma_max^2"}, s.spectrum.stable_rank);
   visit({"participation_ratio", "1", "(sum e)^2 / sum e^2 of the component energies e"},
         s.spectrum.participation_ratio);
+  visit({"participation_ratio_se", "1", "standard error of participation_ratio, 0 where exact", Kind::certificate},
+        s.spectrum.participation_ratio_se);
   visit({"gap", "1", "sigma_1 / sigma_2"}, s.spectrum.gap);
   shares(s.keys, true);
   shares(s.queries, false);
@@ -56,21 +74,28 @@ void visit_statistics(Statistics& s, Visit&& visit) {
   visit({"coherence_raw", "1", "(L/r) max leverage of the keys, not centred", Kind::kv_head},
         s.coherence.coherence_raw);
   visit({"key_rank", "1", "numerical rank of the centred keys", Kind::kv_head}, s.coherence.key_rank);
-  visit({"delocalisation_ratio", "1", "max_j c_j stable_rank / leverage_j, at most 1"}, s.delocalisation_ratio);
+  visit({"delocalisation_ratio", "1", "max_j c_j stable_rank / leverage_j, at most 1; scope full"}, s.delocalisation_ratio);
   visit({"max_logit", "logit", "largest scaled logit over j <= i"}, s.attention.max_logit);
   visit({"attention_entropy", "nat", "mean entropy of the rows of the causal softmax"}, s.attention.entropy);
   visit({"sink_first", "1", "mean causal attention on position 0"}, s.attention.sink_first);
+  visit({"learned_k90", "1", "components that carry 90 % of the energy of W_Q^T W_K"}, s.learned.k90);
+  visit({"learned_effective_rank", "1", "exp entropy of the singular values of W_Q^T W_K"}, s.learned.effective_rank);
+  visit({"learned_stable_rank", "1", "stable rank of W_Q^T W_K"}, s.learned.stable_rank);
+  visit({"spectral_gap", "1", "learned_k90 / k90"}, s.learned.spectral_gap);
 
   auto& c = s.certificate;
-  visit({"energy_error", "1", "|sum sigma^2 - energy by the Gram route| / energy", Kind::certificate}, c.energy_error);
+  visit({"energy_error", "1", "largest relative difference between the ways to the energy", Kind::certificate}, c.energy_error);
   visit({"energy_bound", "1", "rounding bound of energy_error", Kind::certificate}, c.energy_bound);
-  visit({"probe_residual", "1", "||E X - U S V^T X|| / ||E X|| on random probes X", Kind::certificate},
+  visit({"probe_residual", "1", "field against its factors or triplets on probes, or residual of triplets", Kind::certificate},
         c.probe_residual);
   visit({"probe_bound", "1", "rounding bound of probe_residual", Kind::certificate}, c.probe_bound);
   visit({"zero_sum_margin", "1", "zero-sum residual over its rounding bound, worst row, at most 1", Kind::certificate},
         c.zero_sum_margin);
   visit({"delocalisation_excess", "1", "max_j (c_j stable_rank - leverage_j), at most energy_bound", Kind::certificate},
         c.delocalisation_excess);
+  visit({"dense_difference", "1", "largest difference from a dense decomposition, NaN where none was asked for",
+         Kind::certificate},
+        c.dense_difference);
   visit({"finite", "1", "1 where Q, K and all statistics are finite", Kind::certificate}, c.finite);
 }
 

@@ -47,7 +47,7 @@ class Collection {
     const bool first_of_group = head.head % group_size_ == 0;
     visit_statistics(s, [&](const StatisticInfo& info, const auto& value) {
       if (info.kind == Kind::certificate || (info.kind == Kind::kv_head && !first_of_group)) return;
-      values_[std::string(info.name)].push_back(static_cast<double>(value));
+      if (is_defined(value)) values_[std::string(info.name)].push_back(static_cast<double>(value));
     });
   }
 
@@ -65,15 +65,28 @@ class Collection {
   std::map<std::string, std::vector<double>> values_;
 };
 
-json summarise_context(const Results& results, std::size_t context) {
+json summarise_null(const Results& results, std::size_t field) {
+  json out = json::object();
+  for (const NullRecord& null : results.nulls) {
+    if (null.field != static_cast<std::int64_t>(field)) continue;
+    out["draws"] = null.draws;
+    for (const auto& [name, value] : null.statistics) {
+      out["statistics"][name] = {{"mean", value.first}, {"sd", value.second}};
+    }
+  }
+  return out;
+}
+
+json summarise_field(const Results& results, std::size_t context, std::size_t scope) {
+  const std::size_t field = results.field(context, scope);
   const std::int64_t group = results.num_heads / results.num_kv_heads;
   Collection model(group);
   std::map<std::int64_t, Collection> by_layer;
   for (const auto& [key, layer] : results.layers) {
     Collection& collection = by_layer.try_emplace(layer.layer, group).first->second;
     for (const HeadRecord& head : layer.heads) {
-      model.add(head, head.contexts[context]);
-      collection.add(head, head.contexts[context]);
+      model.add(head, head.fields[field]);
+      collection.add(head, head.fields[field]);
     }
   }
   json layers = json::array();
@@ -82,10 +95,12 @@ json summarise_context(const Results& results, std::size_t context) {
     entry["layer"] = index;
     layers.push_back(std::move(entry));
   }
-  return {{"scope", results.scopes.at(0)},
-          {"context", results.contexts[context]},
-          {"model", model.summary()},
-          {"layers", std::move(layers)}};
+  json out{{"scope", results.scopes[scope]},
+           {"context", results.contexts[context]},
+           {"model", model.summary()},
+           {"layers", std::move(layers)}};
+  if (json null = summarise_null(results, field); !null.empty()) out["null"] = std::move(null);
+  return out;
 }
 
 json summarise_ranks(const Results& results) {
@@ -125,17 +140,19 @@ Distribution distribution(std::vector<double> values) {
 }
 
 json summarise(const Results& results) {
-  json losses = json::array(), contexts = json::array();
+  json losses = json::array(), fields = json::array();
   for (const LossRecord& loss : results.losses) {
     losses.push_back({{"text", results.texts.at(loss.text)}, {"loss", loss.loss}, {"predictions", loss.predictions}});
   }
-  for (std::size_t c = 0; c < results.contexts.size(); ++c) contexts.push_back(summarise_context(results, c));
+  for (std::size_t s = 0; s < results.scopes.size(); ++s) {
+    for (std::size_t c = 0; c < results.contexts.size(); ++c) fields.push_back(summarise_field(results, c, s));
+  }
   return {{"program", "logitfield " LOGITFIELD_VERSION},
           {"model", results.manifest.at("model").at("name")},
           {"complete", results.complete()},
           {"failed_heads", results.failed_heads()},
           {"losses", std::move(losses)},
-          {"contexts", std::move(contexts)},
+          {"fields", std::move(fields)},
           {"ranks", summarise_ranks(results)}};
 }
 

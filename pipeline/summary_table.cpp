@@ -23,12 +23,13 @@ constexpr std::array<TableColumn, 8> kColumns{{{"k90", "k90"},
                                                {"att.nats", "attention_entropy"},
                                                {"sink", "sink_first"}}};
 
-std::string row(const std::string& label, const json& group) {
+/// `measure`: "median" of heads, "mean" of Gaussian heads.
+std::string row(const std::string& label, const json& group, const char* measure) {
   std::string out = fmt::format("{:>8}", label);
   for (const TableColumn& column : kColumns) {
     const json& statistics = group.at("statistics");
-    const bool there = statistics.contains(column.statistic) && statistics.at(column.statistic).contains("median");
-    out += there ? fmt::format("{:>11.4g}", statistics.at(column.statistic).at("median").get<double>())
+    const bool there = statistics.contains(column.statistic) && statistics.at(column.statistic).contains(measure);
+    out += there ? fmt::format("{:>11.4g}", statistics.at(column.statistic).at(measure).get<double>())
                  : fmt::format("{:>11}", "-");
   }
   return out + "\n";
@@ -65,20 +66,28 @@ std::string summary_table(const json& summary) {
         fmt::format("text '{}': next-token loss {:.4f} nats over {} predictions\n", loss.at("text").get<std::string>(),
                     loss.at("loss").get<double>(), loss.at("predictions").get<std::int64_t>());
   }
-  const json& contexts = summary.at("contexts");
-  out += "\nmedian over heads (and texts), by context\n" + header("context");
-  for (const json& context : contexts) {
-    out += row(fmt::format("{}", context.at("context").get<std::int64_t>()), context.at("model"));
+  const json& fields = summary.at("fields");
+  for (std::size_t first = 0; first < fields.size();) {
+    const std::string scope = fields[first].at("scope");
+    out += fmt::format("\n{}: median over heads (and texts), by context\n", scope) + header("context");
+    std::size_t last = first;
+    for (; last < fields.size() && fields[last].at("scope") == scope; ++last) {
+      out += row(fmt::format("{}", fields[last].at("context").get<std::int64_t>()), fields[last].at("model"), "median");
+      if (fields[last].contains("null")) out += row("chance", fields[last].at("null"), "mean");
+    }
+    const json& longest = fields[last - 1];
+    out += fmt::format("\n{}: by layer, context {}\n", scope, longest.at("context").get<std::int64_t>());
+    out += header("layer");
+    for (const json& layer : longest.at("layers")) {
+      out += row(fmt::format("{}", layer.at("layer").get<std::int64_t>()), layer, "median");
+    }
+    first = last;
   }
-  const json& longest = contexts.back();
-  out += fmt::format("\nby layer, context {}\n", longest.at("context").get<std::int64_t>()) + header("layer");
-  for (const json& layer : longest.at("layers"))
-    out += row(fmt::format("{}", layer.at("layer").get<std::int64_t>()), layer);
 
   std::int64_t heads = 0, certified = 0;
-  for (const json& context : contexts) {
-    heads += context.at("model").at("heads").get<std::int64_t>();
-    certified += context.at("model").at("certified").get<std::int64_t>();
+  for (const json& field : fields) {
+    heads += field.at("model").at("heads").get<std::int64_t>();
+    certified += field.at("model").at("certified").get<std::int64_t>();
   }
   out += fmt::format("\n{} of {} head measurements certified\n", certified, heads);
   if (!summary.at("ranks").empty()) out += resources(summary.at("ranks"));

@@ -28,18 +28,30 @@ struct Running {
   }
 };
 
+/// Scaled products of queries begin ... with keys 0 ... to logits.
+void transform(const LogitForm& form, Index begin, Matrix& tile) {
+  for (Index r = 0; r < tile.rows(); ++r) {
+    for (Index j = 0; j <= begin + r; ++j) {
+      tile(r, j) = form.cap(tile(r, j) + form.alibi_slope * static_cast<double>(j - begin - r));
+    }
+  }
+}
+
 }  // namespace
 
-std::vector<AttentionStatistics> attention_statistics(const MatrixRef& queries, const MatrixRef& keys, double scale,
-                                                      std::span<const std::int64_t> contexts) {
+std::vector<AttentionStatistics> attention_statistics(const MatrixFRef& queries, const MatrixRef& keys,
+                                                      const LogitForm& form, std::span<const std::int64_t> contexts) {
   const Index length = contexts.back();
   Running sums;  // a row's softmax is the same in every context that holds the row
   std::vector<AttentionStatistics> out;
-  Matrix tile;
+  const bool plain = form.alibi_slope == 0 && !form.softcap;
+  Matrix rows_of_tile, tile;
   Eigen::RowVectorXd weights(length);
   for (Index begin = 0; begin < length; begin += kTileRows) {
     const Index rows = std::min(kTileRows, length - begin);
-    tile.noalias() = scale * queries.middleRows(begin, rows) * keys.topRows(begin + rows).transpose();
+    rows_of_tile = form.scale * queries.middleRows(begin, rows).cast<double>();
+    tile.noalias() = rows_of_tile * keys.topRows(begin + rows).transpose();
+    if (!plain) transform(form, begin, tile);
     for (Index r = 0; r < rows; ++r) {
       const Index seen = begin + r + 1;
       sums.add(tile.row(r).head(seen), weights);

@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 
 #include "kernels/cpu/block.hpp"
-#include "kernels/cpu/full_field.hpp"
+#include "kernels/cpu/field_statistics.hpp"
+#include "kernels/cpu/learned_interaction.hpp"
 #include "kernels/cpu/loss.hpp"
 
 namespace logitfield::kernels::cpu {
@@ -33,10 +34,22 @@ class CpuBackend final : public Backend {
                 std::span<const std::int32_t> targets, LossPart& loss) const override {
     cpu::add_loss(normalised, output_rows, first_token, targets, loss);
   }
-  std::vector<std::vector<HeadStatistics>> full_field_statistics(
-      std::span<const MatrixFRef> queries, const MatrixFRef& keys, double scale,
-      std::span<const std::int64_t> contexts) const override {
-    return cpu::full_field_statistics(queries, keys, scale, contexts);
+  std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group,
+                                                            std::span<const FieldRequest> requests) const override {
+    return cpu::field_statistics(group, requests);
+  }
+  std::vector<std::vector<HeadStatistics>> shared_field_statistics(
+      const Team& team, const HeadGroup& group, const Placement& placement,
+      std::span<const FieldRequest> requests) const override {
+    return cpu::shared_field_statistics(team, group, placement, requests);
+  }
+  HeadStatistics complete_statistics(const HeadGroup& group, std::size_t head, Scope scope,
+                                     RouteResult result) const override {
+    return cpu::complete_statistics(group, head, scope, std::move(result));
+  }
+  LearnedInteraction learned_interaction(const MatrixFRef& query_projection, const MatrixFRef& key_projection,
+                                         const VectorF& gain) const override {
+    return cpu::learned_interaction(query_projection, key_projection, gain);
   }
 };
 

@@ -1,24 +1,21 @@
 #pragma once
-#include "kernels/cpu/thin_factor.hpp"
+#include "kernels/cpu/tall_factor.hpp"
 #include "kernels/statistics.hpp"
 
 namespace logitfield::kernels::cpu {
 
-/// What all query heads of one KV head share: the centred keys of a context, factored.
-struct KeyGeometry {
-  /// Keys as they are, and minus their mean over positions, [L, d]; and their Frobenius norms.
-  Matrix keys, centred;
-  double norm = 0, centred_norm = 0;
-  /// centred = factor.basis * factor.r.
-  ThinFactor factor;
-  /// centred^T centred [d, d].
-  Matrix gram;
-  /// leverage_j: squared norm of row j of an orthonormal basis of the column space of the centred keys.
-  Vector leverage;
-  KeyCoherence coherence;
+/// leverage_j: squared norm of row j of an orthonormal basis of the column space of a factor, for this rank's rows [n];
+/// and the numerical rank: sigma > max(L, w) * eps * sigma_1. L w^2 flops. Collective.
+struct Leverage {
+  Vector values;
+  std::int64_t rank = 0;
 };
+Leverage leverage(const TallFactor& factor, const Placement& placement);
 
-/// O(L d^2). `keys` [L, d] finite, L >= 2.
-KeyGeometry key_geometry(const MatrixRef& keys);
+/// (L / r) max_j leverage_j of the centred keys, and of the keys as they are, whose column space is that of the centred
+/// keys turned by one direction, the constant one. `centred` are the leverages of `keys`, `mean` the keys' mean.
+/// NaN where there is no column space. Collective.
+KeyCoherence key_coherence(const Team& team, const TallFactor& keys, const Eigen::RowVectorXd& mean,
+                           const Leverage& centred, const Placement& placement);
 
 }  // namespace logitfield::kernels::cpu

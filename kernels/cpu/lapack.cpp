@@ -8,10 +8,10 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-void check(lapack_int info, const Matrix& a) {
+void check(lapack_int info, const char* routine, const Matrix& a) {
   // dgesdd answers -4 where the matrix holds a NaN.
   if (info != 0) {
-    throw std::runtime_error(fmt::format("LAPACK dgesdd of a {} x {} matrix failed with INFO = {}{}", a.rows(),
+    throw std::runtime_error(fmt::format("LAPACK {} of a {} x {} matrix failed with INFO = {}{}", routine, a.rows(),
                                          a.cols(), info, a.allFinite() ? "" : " (the matrix is not finite)"));
   }
 }
@@ -28,17 +28,32 @@ Svd svd(const Matrix& a) {
   Matrix work = a;
   check(LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', size(a.cols()), size(a.rows()), work.data(), size(a.cols()),
                        out.sigma.data(), out.vt.data(), size(a.cols()), out.u.data(), size(k)),
-        a);
+        "dgesdd", a);
   return out;
 }
 
-std::vector<double> singular_values(const Matrix& a) {
+std::vector<double> singular_values(Matrix a) {
   std::vector<double> sigma(std::min(a.rows(), a.cols()));
-  Matrix work = a;
-  check(LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'N', size(a.cols()), size(a.rows()), work.data(), size(a.cols()), sigma.data(),
+  check(LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'N', size(a.cols()), size(a.rows()), a.data(), size(a.cols()), sigma.data(),
                        nullptr, 1, nullptr, 1),
-        a);
+        "dgesdd", a);
   return sigma;
+}
+
+SymmetricEigen symmetric_eigen(const Matrix& a) {
+  const Index n = a.rows();
+  Matrix columns = a;  // LAPACK leaves the vectors in its columns: our rows
+  SymmetricEigen out{Vector(n), {}};
+  check(LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', size(n), columns.data(), size(n), out.values.data()), "dsyevd", a);
+  out.vectors = columns.transpose();
+  return out;
+}
+
+double condition(const Matrix& upper) {
+  double reciprocal = 0;
+  const Index n = upper.rows();
+  check(LAPACKE_dtrcon(LAPACK_COL_MAJOR, '1', 'L', 'N', size(n), upper.data(), size(n), &reciprocal), "dtrcon", upper);
+  return 1 / reciprocal;
 }
 
 }  // namespace logitfield::kernels::cpu

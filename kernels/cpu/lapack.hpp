@@ -13,6 +13,16 @@ struct Svd {
 
 /// LAPACK dgesdd. Throws std::runtime_error naming the shape if it does not converge or `a` is not finite.
 Svd svd(const Matrix& a);
-std::vector<double> singular_values(const Matrix& a);
+std::vector<double> singular_values(Matrix a);
+
+/// a = vectors * diag(values) * vectors^T, values ascending, a symmetric; LAPACK dsyevd. Throws as svd does.
+struct SymmetricEigen {
+  Vector values;
+  Matrix vectors;
+};
+SymmetricEigen symmetric_eigen(const Matrix& a);
+
+/// Estimated 1-norm condition number of an upper triangular matrix (LAPACK dtrcon); infinite where it is singular.
+double condition(const Matrix& upper);
 
 }  // namespace logitfield::kernels::cpu

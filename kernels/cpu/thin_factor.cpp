@@ -5,56 +5,138 @@
 #include <limits>
 #include <optional>
 
-#include "kernels/cpu/gram.hpp"
+#include "kernels/cpu/blas.hpp"
+#include "kernels/cpu/lapack.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
 
-using Lower = Eigen::LLT<Matrix>;
+using Kept = ThinFactor::Kept;
 
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 /// Above this, a pass has lost so much that the next cannot be trusted to repair it.
 constexpr double kRepairable = 0.1;
 
-/// basis <- basis * L^-T, r <- L^T * r for gram = L L^T: one Cholesky-QR pass. False if gram is not positive definite.
-bool cholesky_pass(const Matrix& gram, ThinFactor& factor) {
-  const Lower cholesky(gram);
-  if (cholesky.info() != Eigen::Success) return false;
-  cholesky.matrixL().transpose().solveInPlace<Eigen::OnTheRight>(factor.basis);
-  factor.r = (cholesky.matrixU() * factor.r).eval();
-  return true;
+/// Upper triangular r with r^T r = gram; nothing if gram is not positive definite.
+std::optional<Matrix> cholesky(const Matrix& gram) {
+  const Eigen::LLT<Matrix> factor(gram);
+  if (factor.info() != Eigen::Success) return std::nullopt;
+  return Matrix(factor.matrixU());
 }
 
-std::optional<ThinFactor> cholesky_qr(const MatrixRef& a, const Matrix& first) {
-  const Index d = a.cols();
-  ThinFactor factor{a, Matrix::Identity(d, d), true};
-  const double rounding = 32 * static_cast<double>(d) * std::numeric_limits<double>::epsilon();
-  if (!cholesky_pass(first, factor)) return std::nullopt;
-  const Matrix second = gram(factor.basis);
-  const double deviation = (second - Matrix::Identity(d, d)).norm();
-  if (deviation <= rounding) return factor;
-  // Not (deviation <= kRepairable), so that NaN also leaves.
-  if (!(deviation <= kRepairable) || !cholesky_pass(second, factor)) return std::nullopt;
+Matrix gram_of_kept(const Team& team, const Matrix& basis) {
+  Matrix out = Matrix::Zero(basis.cols(), basis.cols());
+  for_tiles(basis.rows(), kTileRows,
+            [&](Index begin, Index count) { add_gram(basis.middleRows(begin, count), out); });
+  complete(out);
+  sum_over(team, out);
+  return out;
+}
+
+/// The second pass, on a basis that is orthonormal to some digits. Nothing where it cannot be repaired.
+std::optional<Kept> second_pass(const Team& team, Kept factor) {
+  const Index w = factor.r.cols();
+  const Matrix gram = gram_of_kept(team, factor.basis);
+  const double deviation = (gram - Matrix::Identity(w, w)).norm();
+  if (deviation <= 32 * static_cast<double>(w) * kEpsilon) return factor;
+  if (!(deviation <= kRepairable)) return std::nullopt;  // so that NaN also leaves
+  const std::optional<Matrix> r = cholesky(gram);
+  if (!r) return std::nullopt;
+  divide_by(*r, factor.basis);
+  factor.r = (r->triangularView<Eigen::Upper>() * factor.r).eval();
   return factor;
 }
 
-ThinFactor householder_qr(const MatrixRef& a) {
+/// Householder QR with k = min(rows, columns) columns in the basis.
+Kept householder_qr(const Matrix& a) {
   const Index k = std::min(a.rows(), a.cols());
+  if (k == 0) return {Matrix(0, 0), Matrix(0, a.cols())};  // a rank without rows
   const Eigen::HouseholderQR<Matrix> qr(a);
-  ThinFactor factor;
-  factor.basis = qr.householderQ() * Matrix::Identity(a.rows(), k);
-  factor.r = qr.matrixQR().topRows(k).template triangularView<Eigen::Upper>();
-  return factor;
+  return {qr.householderQ() * Matrix::Identity(a.rows(), k),
+          qr.matrixQR().topRows(k).template triangularView<Eigen::Upper>()};
+}
+
+Kept tall_skinny_qr(const Team& team, const Matrix& rows, Index length) {
+  Kept own = householder_qr(rows);
+  if (team.size() == 1) return own;
+  const Index w = rows.cols(), k = std::min(length, w);
+  Matrix padded = Matrix::Zero(w, w);  // a rank may hold fewer rows than columns
+  padded.topRows(own.r.rows()) = own.r;
+  Kept all = householder_qr(team.stack(padded));
+  return {own.basis * all.basis.block(team.rank() * w, 0, own.basis.cols(), k), all.r.topRows(k)};
 }
 
 }  // namespace
 
-ThinFactor thin_factor(const MatrixRef& a) { return thin_factor(a, gram(a)); }
+Matrix gram_of(const Team& team, const FactorRows& a) {
+  Matrix out = Matrix::Zero(a.width(), a.width()), rows;
+  for_tiles(a.rows(), kTileRows, [&](Index begin, Index count) {
+    a.tile(begin, count, rows);
+    add_gram(rows, out);
+  });
+  complete(out);
+  sum_over(team, out);
+  return out;
+}
 
-ThinFactor thin_factor(const MatrixRef& a, const Matrix& gram) {
-  if (a.rows() > a.cols()) {
-    if (auto factor = cholesky_qr(a, gram)) return std::move(*factor);
+ThinFactor thin_factor(const Team& team, const FactorRows& a, const Matrix& gram, Index length) {
+  const double w = static_cast<double>(a.width());
+  ThinFactor out;
+  if (length > a.width()) {
+    if (std::optional<Matrix> r = cholesky(gram)) {
+      // One pass errs by about eps condition^2: here no more than the rounding that is always there.
+      if (const double c = condition(*r); c * c <= 4 * w) {
+        out.r_ = std::move(*r);
+        out.full_rank_ = true;
+        return out;
+      }
+      Kept first{a.all(), std::move(*r)};
+      divide_by(first.r, first.basis);
+      if (auto factor = second_pass(team, std::move(first))) {
+        out.keep(std::move(*factor));
+        out.full_rank_ = true;
+        return out;
+      }
+    }
   }
-  return householder_qr(a);
+  out.keep(tall_skinny_qr(team, a.all(), length));
+  return out;
+}
+
+void ThinFactor::keep(Kept factor) {
+  r_ = std::move(factor.r);
+  basis_ = std::move(factor.basis);
+  kept_ = true;
+}
+
+Matrix ThinFactor::basis_rows(Index begin, const Matrix& a_rows) const {
+  if (kept_) return basis_.middleRows(begin, a_rows.rows());
+  Matrix out = a_rows;
+  divide_by(r_, out);
+  return out;
+}
+
+Matrix ThinFactor::project(const Team& team, const Matrix& x, const Matrix& a_transpose_x) const {
+  if (!kept_) {
+    Matrix out = a_transpose_x;
+    solve_transpose(r_, out);
+    return out;
+  }
+  Matrix out = Matrix::Zero(r_.rows(), x.cols());
+  if (x.rows() > 0) out = basis_.transpose() * x;
+  sum_over(team, out);
+  return out;
+}
+
+Matrix ThinFactor::coefficients(const Matrix& y) const {
+  Matrix out = y;
+  if (!kept_) solve(r_, out);
+  return out;
+}
+
+Matrix ThinFactor::times(Index begin, const Matrix& a_rows, const Matrix& coefficients) const {
+  if (kept_) return basis_.middleRows(begin, a_rows.rows()) * coefficients;
+  return a_rows * coefficients;
 }
 
 }  // namespace logitfield::kernels::cpu

@@ -1,20 +1,48 @@
 #pragma once
-#include "kernels/matrix.hpp"
+#include "kernels/cpu/factor_rows.hpp"
+#include "kernels/team.hpp"
 
 namespace logitfield::kernels::cpu {
 
-/// a = basis * r, with k = min(rows, columns) orthonormal columns in `basis` [L, k] and `r` [k, d].
-struct ThinFactor {
-  Matrix basis, r;
+/// a = basis * r for a tall a [L, w] whose rows a team shares: k = min(L, w) orthonormal columns in `basis`, r [k, w]
+/// upper triangular. Every rank has the same r.
+class ThinFactor {
+ public:
+  /// A factor whose basis is held in memory.
+  struct Kept {
+    Matrix basis, r;
+  };
+
+  const Matrix& r() const { return r_; }
   /// Found by Cholesky-QR: the condition number is below about 1e7, so a has full numerical rank.
-  bool full_rank = false;
+  bool full_rank() const { return full_rank_; }
+
+  /// Rows of the basis [count, k] that belong to the rows `a_rows` = a.tile(begin, count).
+  Matrix basis_rows(Index begin, const Matrix& a_rows) const;
+  /// basis^T x [k, p] for this rank's rows x [n, p], summed over the team, where a^T x (so summed) is known.
+  Matrix project(const Team& team, const Matrix& x, const Matrix& a_transpose_x) const;
+  /// Rows of basis * y, for the rows `a_rows` = a.tile(begin, count), from coefficients(y), which need be made once.
+  Matrix times(Index begin, const Matrix& a_rows, const Matrix& coefficients) const;
+  Matrix coefficients(const Matrix& y) const;
+
+ private:
+  friend ThinFactor thin_factor(const Team&, const FactorRows&, const Matrix&, Index);
+  void keep(Kept factor);
+
+  Matrix r_;
+  /// Where the basis is not a * r^-1 to rounding, its rows of this rank.
+  bool kept_ = false;
+  Matrix basis_;
+  bool full_rank_ = false;
 };
 
-/// Cholesky-QR, repeated until the basis is orthonormal to rounding (all matrix products, 4 L d^2 flops a pass);
-/// Householder QR where Cholesky cannot do it (L <= d, rank-deficient or ill-conditioned columns).
-/// Source: Yamamoto, Nakatsukasa, Yanagisawa, Fukaya 2015, "Roundoff error analysis of the CholeskyQR2 algorithm".
-ThinFactor thin_factor(const MatrixRef& a);
-/// The same where a^T a is already known.
-ThinFactor thin_factor(const MatrixRef& a, const Matrix& gram);
+/// Cholesky-QR of a with a^T a = gram, repeated where one pass loses more than rounding (the condition number says so)
+/// until the measured basis is orthonormal; Householder QR of each rank's rows and of their stacked triangles (TSQR)
+/// where Cholesky cannot do it (L <= w, rank-deficient or ill-conditioned columns). Collective. `length` is L.
+/// Sources: Yamamoto, Nakatsukasa, Yanagisawa, Fukaya 2015 (CholeskyQR2); Demmel, Grigori, Hoemmen, Langou 2012 (TSQR).
+ThinFactor thin_factor(const Team& team, const FactorRows& a, const Matrix& gram, Index length);
+
+/// a^T a [w, w] over the team, both triangles. Collective.
+Matrix gram_of(const Team& team, const FactorRows& a);
 
 }  // namespace logitfield::kernels::cpu

@@ -88,6 +88,12 @@ Communicator Communicator::split(int color) const {
   return Communicator(handle);
 }
 
+Communicator Communicator::reversed() const {
+  MPI_Comm handle;
+  check(MPI_Comm_split(handle_, 0, -rank_, &handle), "MPI_Comm_split");
+  return Communicator(handle);
+}
+
 Communicator Communicator::split_by_host() const {
   MPI_Comm handle;
   check(MPI_Comm_split_type(handle_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &handle), "MPI_Comm_split_type");
@@ -97,6 +103,32 @@ Communicator Communicator::split_by_host() const {
 void Communicator::sum(std::span<float> values) const { all_reduce(values, MPI_FLOAT, MPI_SUM, handle_); }
 void Communicator::sum(std::span<double> values) const { all_reduce(values, MPI_DOUBLE, MPI_SUM, handle_); }
 void Communicator::max(std::span<double> values) const { all_reduce(values, MPI_DOUBLE, MPI_MAX, handle_); }
+
+void Communicator::sum_alike(std::span<double> values) const {
+  // MPI does not promise that MPI_Allreduce gives all ranks the same bits.
+  in_pieces(values, [&](std::span<double> part) {
+    const int count = static_cast<int>(part.size());
+    check(MPI_Reduce(rank_ == 0 ? MPI_IN_PLACE : part.data(), part.data(), count, MPI_DOUBLE, MPI_SUM, 0, handle_),
+          "MPI_Reduce");
+    check(MPI_Bcast(part.data(), count, MPI_DOUBLE, 0, handle_), "MPI_Bcast");
+  });
+}
+
+void Communicator::sum_before(std::span<double> values) const {
+  in_pieces(values, [&](std::span<double> part) {
+    check(MPI_Exscan(MPI_IN_PLACE, part.data(), static_cast<int>(part.size()), MPI_DOUBLE, MPI_SUM, handle_),
+          "MPI_Exscan");
+  });
+  if (rank_ == 0) std::ranges::fill(values, 0.0);  // MPI leaves it undefined
+}
+
+void Communicator::all_gather(std::span<const double> own, std::span<double> all) const {
+  check(MPI_Allgather(own.data(), int_count(own.size()), MPI_DOUBLE, all.data(), int_count(own.size()), MPI_DOUBLE,
+                      handle_),
+        "MPI_Allgather");
+}
+
+void Communicator::barrier() const { check(MPI_Barrier(handle_), "MPI_Barrier"); }
 
 int Communicator::min(int value) const {
   all_reduce(std::span(&value, 1), MPI_INT, MPI_MIN, handle_);
@@ -138,6 +170,12 @@ std::string Communicator::broadcast(std::string bytes, int root) const {
   bytes.resize(count);
   check(MPI_Bcast(bytes.data(), count, MPI_BYTE, root, handle_), "MPI_Bcast");
   return bytes;
+}
+
+void Communicator::broadcast(std::span<float> values, int root) const {
+  in_pieces(values, [&](std::span<float> part) {
+    check(MPI_Bcast(part.data(), static_cast<int>(part.size()), MPI_FLOAT, root, handle_), "MPI_Bcast");
+  });
 }
 
 void Communicator::start_send(PendingSend& message, int target, int tag) const {

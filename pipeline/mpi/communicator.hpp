@@ -36,9 +36,13 @@ class Communicator {
 
   int rank() const { return rank_; }
   int size() const { return size_; }
+  /// For libraries that speak MPI themselves; remains owned here.
+  MPI_Comm handle() const { return handle_; }
 
   /// The ranks of one `color`, in the order of their ranks here. Collective.
   Communicator split(int color) const;
+  /// The same ranks, last first. Collective.
+  Communicator reversed() const;
   /// The ranks that share this rank's host. Collective.
   Communicator split_by_host() const;
 
@@ -46,6 +50,14 @@ class Communicator {
   void sum(std::span<double> values) const;
   void max(std::span<double> values) const;
   int min(int value) const;
+  /// Sums with the same bits on every rank; and over the ranks before this one only, zero on the first.
+  void sum_alike(std::span<double> values) const;
+  void sum_before(std::span<double> values) const;
+  /// Every rank's values, of one size, in rank order.
+  void all_gather(std::span<const double> own, std::span<double> all) const;
+
+  /// Until all ranks are here.
+  void barrier() const;
 
   void send(std::span<const float> values, int target) const;
   void receive(std::span<float> values, int source) const;
@@ -54,6 +66,7 @@ class Communicator {
   std::vector<std::vector<std::byte>> gather(std::span<const std::byte> bytes) const;
   /// Rank `root`'s bytes everywhere. Collective.
   std::string broadcast(std::string bytes, int root) const;
+  void broadcast(std::span<float> values, int root) const;
 
   /// Starts sending `bytes` (at most INT_MAX of them) with a tag.
   void start_send(PendingSend& message, int target, int tag) const;

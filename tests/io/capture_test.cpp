@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <limits>
+#include <optional>
 #include <stdexcept>
 
 #include "tests/io/refusal.hpp"
@@ -67,21 +70,22 @@ json with(const char* key, const json& value) {
 
 class CaptureOf : public ::testing::TestWithParam<DType> {};
 
-TEST_P(CaptureOf, HeadsAndTheirPrefixesAreRead) {
+TEST_P(CaptureOf, AnyRowsOfAnyHeadAreRead) {
   const TemporaryFolder folder;
   write_capture(folder.path(), tiny_info(), GetParam());
   const Capture capture(folder.path());
   EXPECT_EQ(capture.info().model, "tiny");
   EXPECT_EQ(capture.info().scale, 0.5);
   EXPECT_EQ(capture.info().source, "a test");
-  for (const std::int64_t rows : {0, 1, 3, 5}) {
-    std::vector<float> values(static_cast<std::size_t>(rows * 3));
+  for (const Slice rows : {Slice{0, 0}, {0, 1}, {0, 5}, {2, 4}, {4, 5}, {5, 5}}) {
+    std::vector<float> values(static_cast<std::size_t>(rows.size() * 3));
+    const auto first = static_cast<std::size_t>(rows.begin * 3);
     for (std::size_t head = 0; head < 4; ++head) {
       capture.read_queries(1, static_cast<std::int64_t>(head), rows, values);
-      for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], tiny_value("q", head * 15 + i));
+      for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], tiny_value("q", head * 15 + first + i));
     }
     capture.read_keys(0, 1, rows, values);
-    for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], tiny_value("k", 15 + i));
+    for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], tiny_value("k", 15 + first + i));
   }
 }
 
@@ -93,12 +97,15 @@ TEST(Capture, ReadsOutsideAreProgrammingErrors) {
   write_capture(folder.path(), tiny_info());
   const Capture capture(folder.path());
   std::vector<float> values(15);
-  EXPECT_THROW(capture.read_queries(0, 4, 5, values), std::invalid_argument);
-  EXPECT_THROW(capture.read_keys(0, 2, 5, values), std::invalid_argument);
+  EXPECT_THROW(capture.read_queries(0, 4, {0, 5}, values), std::invalid_argument);
+  EXPECT_THROW(capture.read_keys(0, 2, {0, 5}, values), std::invalid_argument);
   std::vector<float> larger(18);
-  EXPECT_THROW(capture.read_keys(0, 0, 6, larger), std::invalid_argument);
-  EXPECT_THROW(capture.read_keys(0, 0, 4, values), std::invalid_argument);
-  EXPECT_THROW(capture.read_keys(2, 0, 5, values), std::out_of_range);
+  EXPECT_THROW(capture.read_keys(0, 0, {0, 6}, larger), std::invalid_argument);
+  EXPECT_THROW(capture.read_keys(0, 0, {1, 6}, values), std::invalid_argument);
+  EXPECT_THROW(capture.read_keys(0, 1, {-1, 4}, values), std::invalid_argument);
+  EXPECT_THROW(capture.read_keys(0, 0, {3, 2}, {}), std::invalid_argument);
+  EXPECT_THROW(capture.read_keys(0, 0, {0, 4}, values), std::invalid_argument);
+  EXPECT_THROW(capture.read_keys(2, 0, {0, 5}, values), std::out_of_range);
 }
 
 TEST(Capture, RefusesAnotherFormat) {
@@ -165,11 +172,132 @@ TEST(Capture, ValuesThatAreNotFiniteAreNamedWhereTheyAreRead) {
   std::vector<float> values(15);
   const std::vector<std::string_view> parts = {"layer_001.safetensors", "\"q\"", "-inf",
                                                "[head, row, component] = [2, 3, 1]"};
-  EXPECT_TRUE(refuses([&] { capture.read_queries(1, 2, 5, values); }, parts));
+  EXPECT_TRUE(refuses([&] { capture.read_queries(1, 2, {0, 5}, values); }, parts));
   EXPECT_TRUE(refuses([&] { capture.check_and_hash(1); }, parts));
-  EXPECT_NO_THROW(capture.read_queries(1, 1, 5, values));
-  EXPECT_NO_THROW(capture.read_queries(1, 2, 3, std::span(values).first(9)));
+  EXPECT_NO_THROW(capture.read_queries(1, 1, {0, 5}, values));
+  EXPECT_TRUE(refuses([&] { capture.read_queries(1, 2, {3, 4}, std::span(values).first(3)); }, parts));
+  EXPECT_NO_THROW(capture.read_queries(1, 2, {0, 3}, std::span(values).first(9)));
+  EXPECT_NO_THROW(capture.read_queries(1, 2, {4, 5}, std::span(values).first(3)));
   EXPECT_NO_THROW(capture.check_and_hash(0));
+}
+
+TEST(Capture, OnlyTheRowsReadAreChecked) {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "capture.json") << with("num_tokens", 10);
+  auto k = tensor_to_write("k", {2, 10, 3});
+  k.fill = [](std::size_t, std::span<std::byte> bytes) {
+    std::ranges::fill(bytes, std::byte{0});
+    const auto bad = testing::encode(DType::F32, std::numeric_limits<float>::quiet_NaN());
+    std::ranges::copy(bad, bytes.begin() + (10 * 3 + 7 * 3) * 4);
+  };
+  for (const char* layer : {"layer_000.safetensors", "layer_001.safetensors"}) {
+    write_safetensors(folder.path() / layer, std::vector{tensor_to_write("q", {4, 10, 3}), k});
+  }
+  const Capture capture(folder.path());
+  std::vector<float> values(30);
+  EXPECT_TRUE(refuses(
+      [&] {
+        capture.read_keys(0, 1, {5, 9}, std::span(values).first(12));
+      },
+      {"layer_000.safetensors", "\"k\"", "nan", "[head, row, component] = [1, 7, 0]"}));
+  EXPECT_NO_THROW(capture.read_keys(0, 1, {0, 7}, std::span(values).first(21)));
+  EXPECT_NO_THROW(capture.read_keys(0, 1, {8, 10}, std::span(values).first(6)));
+  EXPECT_NO_THROW(capture.read_keys(0, 0, {0, 10}, values));
+}
+
+/// Bytes of files that this process has mapped and touched.
+std::size_t resident_file_bytes() {
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  std::size_t of_files = 0;
+  std::ifstream("/proc/self/statm") >> total >> resident >> of_files;
+  return of_files * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST(Capture, ALongCaptureDoesNotStayInMemory) {
+  const TemporaryFolder folder;
+  constexpr std::int64_t kTokens = 3 << 20;
+  constexpr std::size_t kHeadBytes = kTokens * 3 * 2;
+  constexpr std::size_t kLittle = kHeadBytes / 4;
+  json info = with("num_tokens", kTokens);
+  info["num_layers"] = 1;
+  info["num_heads"] = info["num_kv_heads"] = 1;
+  std::ofstream(folder.path() / "capture.json") << info;
+  write_safetensors(folder.path() / "layer_000.safetensors",
+                    std::vector{tensor_to_write("q", {1, kTokens, 3}, DType::BF16),
+                                tensor_to_write("k", {1, kTokens, 3}, DType::BF16)});
+  const Capture capture(folder.path());
+  std::vector<float> values(kTokens * 3);
+  const std::size_t before = resident_file_bytes();
+  const std::uint64_t hash = capture.check_and_hash(0);
+  EXPECT_LT(resident_file_bytes(), before + kLittle);
+  for (int i = 0; i < 2; ++i) {
+    std::ranges::fill(values, -1000.0F);
+    capture.read_queries(0, 0, {0, kTokens}, values);
+    EXPECT_LT(resident_file_bytes(), before + kLittle);
+    for (std::size_t j = 0; j < values.size(); ++j) ASSERT_EQ(values[j], tiny_value("q", j));
+  }
+  EXPECT_EQ(capture.check_and_hash(0), hash);
+}
+
+TEST(Capture, PiecesOfRowsMakeTheWhole) {
+  const TemporaryFolder folder;
+  write_capture(folder.path(), tiny_info());
+  const Capture capture(folder.path());
+  std::vector<float> whole(15);
+  std::vector<float> pieces(15);
+  capture.read_keys(1, 1, {0, 5}, whole);
+  capture.read_keys(1, 1, {3, 5}, std::span(pieces).subspan(9));
+  capture.read_keys(1, 1, {0, 1}, std::span(pieces).first(3));
+  capture.read_keys(1, 1, {1, 3}, std::span(pieces).subspan(3, 6));
+  EXPECT_EQ(pieces, whole);
+}
+
+TEST(Capture, SlopesAndSoftcapAreRead) {
+  const auto read = [](const json& info) {
+    const TemporaryFolder folder;
+    write_capture(folder.path(), info);
+    return Capture(folder.path()).info();
+  };
+  EXPECT_TRUE(read(tiny_info()).alibi_slopes.empty());
+  EXPECT_EQ(read(tiny_info()).logit_softcap, std::nullopt);
+  const std::vector<double> slopes = {0.5, 1, -0.25, 0};
+  EXPECT_EQ(read(with("alibi_slopes", {0.5, 1, -0.25, 0})).alibi_slopes, slopes);
+  EXPECT_EQ(read(with("logit_softcap", 30)).logit_softcap, 30.0);
+}
+
+/// tiny_info() with one more key, whose value is given as text: json holds nothing that is not finite.
+::testing::AssertionResult refused_text(const std::string& key_and_value, const std::vector<std::string_view>& parts) {
+  const TemporaryFolder folder;
+  write_capture(folder.path(), tiny_info());
+  std::string text = tiny_info().dump();
+  text.back() = ',';
+  folder.write("capture.json", text + key_and_value + "}");
+  return refuses([&] { Capture{folder.path()}; }, parts);
+}
+
+TEST(Capture, RefusesImpossibleSlopes) {
+  constexpr const char* key = "alibi_slopes";
+  EXPECT_TRUE(refused_info(with(key, {1, 2, 3}), {key, "a list of 3", "\"num_heads\" 4"}));
+  EXPECT_TRUE(refused_info(with(key, json::array()), {key, "a list of 0", "\"num_heads\" 4"}));
+  EXPECT_TRUE(refused_info(with(key, 0.5), {key, "0.5", "must be a list"}));
+  EXPECT_TRUE(refused_info(with(key, nullptr), {key, "null", "must be a list"}));
+  EXPECT_TRUE(refused_info(with(key, {1, "2", 3, 4}), {key, "\"2\" at 1", "numbers", "remove it"}));
+  EXPECT_TRUE(refused_info(with(key, {1, 2, 3, nullptr}), {key, "null at 3"}));
+  for (const char* value : {"1e999", "NaN", "-Infinity"}) {
+    EXPECT_TRUE(refused_text(std::string("\"alibi_slopes\": [1, 2, 3, ") + value + "]", {"capture.json", "JSON"}));
+  }
+}
+
+TEST(Capture, RefusesImpossibleSoftcaps) {
+  constexpr const char* key = "logit_softcap";
+  EXPECT_TRUE(refused_info(with(key, 0), {key, "0", "positive"}));
+  EXPECT_TRUE(refused_info(with(key, -30.5), {key, "-30.5", "positive", "remove it"}));
+  EXPECT_TRUE(refused_info(with(key, "30"), {key, "\"30\"", "a number"}));
+  EXPECT_TRUE(refused_info(with(key, nullptr), {key, "null", "a number"}));
+  for (const char* value : {"1e999", "NaN", "Infinity"}) {
+    EXPECT_TRUE(refused_text(std::string("\"logit_softcap\": ") + value, {"capture.json", "JSON"}));
+  }
 }
 
 TEST(Capture, TheHashDependsOnQueriesAndKeys) {

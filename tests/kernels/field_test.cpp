@@ -2,70 +2,23 @@
 
 #include <cmath>
 #include <limits>
-#include <numeric>
 
-#include "kernels/cpu/full_field.hpp"
-#include "kernels/oracle.hpp"
-#include "random_matrix.hpp"
+#include "head_comparison.hpp"
 
 namespace logitfield::kernels {
 namespace {
 
+using testing::expect_equal;
+using testing::expect_near;
 using testing::graded_matrix;
 using testing::random_matrix;
 
 HeadStatistics measure(const MatrixF& q, const MatrixF& k, double scale) {
-  const std::vector<MatrixFRef> queries{q};
-  const std::vector<std::int64_t> contexts{q.rows()};
-  return cpu::full_field_statistics(queries, k, scale, contexts)[0][0];
+  return testing::measure(q, k, {.scale = scale}, Scope::full, Route::factored);
 }
 
 HeadStatistics reference(const MatrixF& q, const MatrixF& k, double scale) {
-  return oracle::full_field(q.cast<double>(), k.cast<double>(), scale);
-}
-
-void expect_near(double value, double expected, double tolerance, const char* name) {
-  // Not EXPECT_NEAR on the ratio: NaN must fail.
-  EXPECT_TRUE(std::abs(value - expected) <= tolerance * std::max(std::abs(expected), 1e-300))
-      << name << ": " << value << ", expected " << expected;
-}
-
-void expect_shares(const ShareStatistics& s, const ShareStatistics& expected, double tolerance) {
-  EXPECT_EQ(s.argmax, expected.argmax);
-  expect_near(s.max_share, expected.max_share, tolerance, "max_share");
-  expect_near(s.participation, expected.participation, tolerance, "participation");
-  expect_near(s.entropy, expected.entropy, tolerance, "entropy");
-  expect_near(s.gini, expected.gini, tolerance, "gini");
-  expect_near(s.top1pct_share, expected.top1pct_share, tolerance, "top1pct_share");
-  expect_near(s.first_share, expected.first_share, tolerance, "first_share");
-}
-
-void expect_equal(const HeadStatistics& s, const HeadStatistics& expected, double tolerance) {
-  EXPECT_EQ(s.spectrum.rank, expected.spectrum.rank);
-  EXPECT_EQ(s.spectrum.k50, expected.spectrum.k50);
-  EXPECT_EQ(s.spectrum.k90, expected.spectrum.k90);
-  EXPECT_EQ(s.spectrum.k95, expected.spectrum.k95);
-  EXPECT_EQ(s.spectrum.k99, expected.spectrum.k99);
-  expect_near(s.spectrum.energy, expected.spectrum.energy, tolerance, "energy");
-  expect_near(s.spectrum.sigma_max, expected.spectrum.sigma_max, tolerance, "sigma_max");
-  expect_near(s.spectrum.effective_rank, expected.spectrum.effective_rank, tolerance, "effective_rank");
-  expect_near(s.spectrum.energy_effective_rank, expected.spectrum.energy_effective_rank, tolerance,
-              "energy_effective_rank");
-  expect_near(s.spectrum.stable_rank, expected.spectrum.stable_rank, tolerance, "stable_rank");
-  expect_near(s.spectrum.participation_ratio, expected.spectrum.participation_ratio, tolerance, "participation_ratio");
-  for (std::size_t i = 0; i < s.singular_values.size(); ++i) {
-    EXPECT_TRUE(std::abs(s.singular_values[i] - expected.singular_values[i]) <=
-                tolerance * expected.spectrum.sigma_max);
-  }
-  expect_shares(s.keys, expected.keys, tolerance);
-  expect_shares(s.queries, expected.queries, tolerance);
-  EXPECT_EQ(s.coherence.key_rank, expected.coherence.key_rank);
-  expect_near(s.coherence.coherence, expected.coherence.coherence, tolerance, "coherence");
-  expect_near(s.coherence.coherence_raw, expected.coherence.coherence_raw, tolerance, "coherence_raw");
-  expect_near(s.delocalisation_ratio, expected.delocalisation_ratio, tolerance, "delocalisation_ratio");
-  expect_near(s.attention.max_logit, expected.attention.max_logit, tolerance, "max_logit");
-  expect_near(s.attention.entropy, expected.attention.entropy, tolerance, "attention entropy");
-  expect_near(s.attention.sink_first, expected.attention.sink_first, tolerance, "sink_first");
+  return testing::reference(q, k, {.scale = scale}, Scope::full);
 }
 
 TEST(FullField, EqualsTheExplicitFieldAndItsDenseSvd) {
@@ -155,9 +108,8 @@ TEST(FullField, NonFiniteInputFailsItsOwnHeadOnly) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     MatrixF q = good;
     q(20, 1) = bad;
-    const std::vector<MatrixFRef> queries{good, q};
-    const std::vector<std::int64_t> contexts{16, 32};
-    const auto s = cpu::full_field_statistics(queries, k, 0.5, contexts);
+    const std::vector<FieldRequest> requests{{.context = 16}, {.context = 32}};
+    const auto s = cpu::field_statistics({{good, q}, k, {{.scale = 0.5}, {.scale = 0.5}}}, requests);
     EXPECT_TRUE(s[0][1].certificate.certified());
     EXPECT_TRUE(s[1][0].certificate.certified());  // the first 16 rows are sound
     EXPECT_FALSE(s[1][1].certificate.certified());
@@ -167,12 +119,11 @@ TEST(FullField, NonFiniteInputFailsItsOwnHeadOnly) {
 
 TEST(FullField, AContextIsItsPrefix) {
   const MatrixF q = random_matrix<float>(100, 8, 19), k = random_matrix<float>(100, 8, 20);
-  const std::vector<MatrixFRef> queries{q};
-  const std::vector<std::int64_t> contexts{2, 33, 64, 100};
-  const auto all = cpu::full_field_statistics(queries, k, 0.3, contexts)[0];
-  for (std::size_t c = 0; c < contexts.size(); ++c) {
-    const MatrixF prefix_q = q.topRows(contexts[c]), prefix_k = k.topRows(contexts[c]);
-    expect_equal(all[c], measure(prefix_q, prefix_k, 0.3), 1e-12);
+  const std::vector<FieldRequest> requests{{.context = 64}, {.context = 2}, {.context = 100}, {.context = 33}};
+  const auto all = cpu::field_statistics({{q}, k, {{.scale = 0.3}}}, requests)[0];
+  for (std::size_t r = 0; r < requests.size(); ++r) {
+    const MatrixF prefix_q = q.topRows(requests[r].context), prefix_k = k.topRows(requests[r].context);
+    expect_equal(all[r], measure(prefix_q, prefix_k, 0.3), 1e-12);
   }
 }
 

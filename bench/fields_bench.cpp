@@ -1,0 +1,184 @@
+// Speed of the field kernels beside what they replace, each verified before it is timed. Rates are of the flops and bytes
+// that the algorithm needs; bench/long_context.py turns a run into ratios.
+#include "bench_tools.hpp"
+#include "kernels/backend.hpp"
+#include "kernels/cpu/blas.hpp"
+#include "kernels/cpu/causal_field.hpp"
+#include "kernels/cpu/dense_field.hpp"
+#include "kernels/cpu/head_context.hpp"
+#include "kernels/cpu/krylov.hpp"
+#include "kernels/cpu/lapack.hpp"
+
+namespace logitfield::bench {
+namespace {
+
+/// A head with keys that have a mean, as trained ones have.
+struct Head {
+  MatrixF q, k;
+  LogitForm form;
+  Placement placement;
+
+  Head(Index length, Index d)
+      : q(random_matrix<float>(length, d, 1)),
+        k(random_matrix<float>(length, d, 2)),
+        form{.scale = 1 / std::sqrt(static_cast<double>(d))},
+        placement{0, length} {
+    k.rowwise() += random_matrix<float>(1, d, 3).row(0);
+  }
+  cpu::CausalField causal() const {
+    const cpu::CentredKeys keys = cpu::centred_keys(alone(), k, placement);
+    return cpu::causal_field(alone(), cpu::field_queries(q, form), cpu::field_keys(keys, form, placement), placement);
+  }
+  HeadGroup group() const { return {{q}, k, {form}}; }
+};
+
+Head head_of(const benchmark::State& state) { return {state.range(0), state.range(1)}; }
+
+/// The two Gram products of a head, the yardstick of the factored route.
+void gram_products(benchmark::State& state) {
+  const Head head = head_of(state);
+  const Matrix q = head.q.cast<double>(), k = head.k.cast<double>();
+  for (auto _ : state) {
+    for (const Matrix* a : {&q, &k}) {
+      Matrix gram = Matrix::Zero(a->cols(), a->cols());
+      cpu::add_gram(*a, gram);
+      benchmark::DoNotOptimize(gram.data());
+    }
+  }
+  const Size n(state);
+  rates(state, 2 * n.length * n.d * n.d, 16 * n.length * n.d);
+}
+BENCHMARK(gram_products)->ArgNames({"L", "d"})->Args({1024, 64})->Args({131072, 128})->Unit(benchmark::kMillisecond);
+
+/// Every statistic of scope full but attention, from float32 Q and K.
+void full_field(benchmark::State& state) {
+  const Head head = head_of(state);
+  const HeadGroup group = head.group();
+  const FieldRequest request{.context = state.range(0)};
+  const auto measure = [&] { return cpu::HeadContext(alone(), group, head.placement).measure(0, request); };
+  if (!verified(state, measure().certificate.certified() ? 0 : 1, 0)) return;
+  for (auto _ : state) benchmark::DoNotOptimize(measure());
+  const Size n(state);
+  rates(state, 5 * n.length * n.d * n.d, 8 * n.length * n.d);
+}
+BENCHMARK(full_field)->ArgNames({"L", "d"})->Args({1024, 64})->Args({131072, 128})->Unit(benchmark::kMillisecond);
+
+/// What it replaces: the field formed, LAPACK's singular values.
+void full_field_by_lapack(benchmark::State& state) {
+  const Head head = head_of(state);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(cpu::singular_values(cpu::dense_field(head.q, head.k, head.form, Scope::full)));
+  }
+  const Size n(state);
+  rates(state, 2 * n.length * n.length * n.d + 8.0 / 3 * n.length * n.length * n.length, 8 * n.length * n.length);
+}
+BENCHMARK(full_field_by_lapack)->ArgNames({"L", "d"})->Args({1024, 64})->Unit(benchmark::kMillisecond);
+
+/// Energies of the causal field by explicit logits, a tile of rows at a time: only the products that the mask leaves.
+cpu::CausalEnergies explicit_energies(const Head& head) {
+  constexpr Index kRows = 128;
+  const Matrix q = head.form.scale * head.q.cast<double>(), k = head.k.cast<double>();
+  const Index length = q.rows();
+  cpu::CausalEnergies out{Vector::Zero(length), Vector(length)};
+  Matrix logits;
+  cpu::for_tiles(length, kRows, [&](Index begin, Index count) {
+    logits.noalias() = q.middleRows(begin, count) * k.topRows(begin + count).transpose();
+    for (Index r = 0; r < count; ++r) {
+      auto row = logits.row(r).head(begin + r + 1);
+      row.array() -= row.mean();
+      row = row.cwiseAbs2();
+      out.queries[begin + r] = row.sum();
+      out.keys.head(row.size()) += row;
+    }
+  });
+  return out;
+}
+
+void causal_energies_explicit(benchmark::State& state) {
+  const Head head = head_of(state);
+  for (auto _ : state) benchmark::DoNotOptimize(explicit_energies(head));
+  const Size n(state);
+  rates(state, n.length * n.length * n.d, 16 * n.length * n.d);
+}
+BENCHMARK(causal_energies_explicit)
+    ->ArgNames({"L", "d"})->Args({8192, 64})->Args({8192, 128})->Unit(benchmark::kMillisecond);
+
+/// From float32 Q and K: centring, row means, energies.
+void causal_energies(benchmark::State& state) {
+  const Head head = head_of(state);
+  if (state.range(0) <= 8192) {
+    const cpu::CausalEnergies expected = explicit_energies(head), found = cpu::causal_energies(alone(), head.causal());
+    if (!verified(state, (found.keys - expected.keys).norm() / expected.keys.norm(), 1e-11)) return;
+    if (!verified(state, (found.queries - expected.queries).norm() / expected.queries.norm(), 1e-11)) return;
+  }
+  for (auto _ : state) benchmark::DoNotOptimize(cpu::causal_energies(alone(), head.causal()));
+  const Size n(state);
+  rates(state, 6 * n.length * n.d * n.d, 24 * n.length * n.d);
+}
+BENCHMARK(causal_energies)
+    ->ArgNames({"L", "d"})->Args({8192, 64})->Args({8192, 128})
+    ->ArgsProduct({benchmark::CreateRange(1024, 262144, 4), {64}})->Unit(benchmark::kMillisecond);
+
+void causal_operator(benchmark::State& state) {
+  const Head head = head_of(state);
+  const cpu::CausalField field = head.causal();
+  const cpu::CausalOperator matrix(alone(), field);
+  const Matrix x = random_matrix<double>(head.q.rows(), 32, 4);
+  Matrix y, z;
+  matrix.apply(x, y);
+  matrix.apply_transpose(y, z);
+  if (!verified(state, std::abs(x.cwiseProduct(z).sum() / y.squaredNorm() - 1), 1e-11)) return;
+  for (auto _ : state) matrix.apply(x, y);
+  const Size n(state);
+  rates(state, n.length * n.d * (4 * 32 + 2 * 32), 8 * n.length * (n.d + 64));
+}
+BENCHMARK(causal_operator)->ArgNames({"L", "d"})->Args({8192, 64})->Args({8192, 128})->Args({65536, 128})
+    ->Unit(benchmark::kMillisecond);
+
+/// Leading 32 triplets of a head whose queries and keys have a decaying spectrum.
+void krylov(benchmark::State& state) {
+  Head head = head_of(state);
+  for (Index c = 0; c < head.q.cols(); ++c) {
+    head.q.col(c) *= std::pow(0.9F, static_cast<float>(c));
+    head.k.col(c) *= std::pow(0.9F, static_cast<float>(c));
+  }
+  const cpu::CausalField field = head.causal();
+  const cpu::CausalOperator matrix(alone(), field);
+  const double energy = cpu::causal_energies(alone(), field).queries.sum();
+  const cpu::KrylovTarget target{.length = head.q.rows(), .energy = energy, .most_components = 32};
+  Index products = 0;
+  for (auto _ : state) {
+    const cpu::LeadingTriplets found = cpu::leading_triplets(alone(), matrix, 0, target);
+    if (!verified(state, found.residual, target.tolerance)) return;
+    products = found.products;
+  }
+  const Size n(state);
+  state.counters["products"] = static_cast<double>(products);
+  rates(state, static_cast<double>(products) * n.length * n.d * (4 * 32 + 2 * 32),
+        static_cast<double>(products) * 8 * n.length * (n.d + 64));
+}
+BENCHMARK(krylov)->ArgNames({"L", "d"})->Args({4096, 64})->Args({16384, 64})->Unit(benchmark::kMillisecond);
+
+void centring(benchmark::State& state) {
+  const Head head = head_of(state);
+  if (!verified(state, cpu::centred_keys(alone(), head.k, head.placement).rows.all().colwise().sum().norm(), 1e-9)) {
+    return;
+  }
+  for (auto _ : state) benchmark::DoNotOptimize(cpu::centred_keys(alone(), head.k, head.placement));
+  const Size n(state);
+  rates(state, 4 * n.length * n.d, 8 * n.length * n.d);
+}
+BENCHMARK(centring)->ArgNames({"L", "d"})->Args({8192, 64})->Args({131072, 128})->Unit(benchmark::kMillisecond);
+
+/// The L x L field formed: logits and row centring.
+void logits(benchmark::State& state) {
+  const Head head = head_of(state);
+  if (!verified(state, cpu::dense_field(head.q, head.k, head.form, Scope::full).rowwise().sum().norm(), 1e-7)) return;
+  for (auto _ : state) benchmark::DoNotOptimize(cpu::dense_field(head.q, head.k, head.form, Scope::full));
+  const Size n(state);
+  rates(state, 2 * n.length * n.length * n.d, 8 * n.length * n.length);
+}
+BENCHMARK(logits)->ArgNames({"L", "d"})->Args({2048, 64})->Args({2048, 128})->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace logitfield::bench

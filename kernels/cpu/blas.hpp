@@ -1,0 +1,20 @@
+#pragma once
+#include "kernels/matrix.hpp"
+
+namespace logitfield::kernels::cpu {
+
+// Products with triangular or symmetric matrices, in place, by the BLAS: half the flops of a general product.
+
+/// Upper triangle of gram += a^T a; L d^2 flops (dsyrk). `complete` copies it to the lower triangle.
+void add_gram(const Matrix& a, Matrix& gram);
+void complete(Matrix& gram);
+
+/// rows <- rows * r^T and rows <- rows * r^-1, r upper triangular (dtrmm, dtrsm); n d^2 flops.
+void multiply_by_transpose(const Matrix& r, Matrix& rows);
+void divide_by(const Matrix& r, Matrix& rows);
+
+/// x <- r^-1 x and x <- r^-T x.
+void solve(const Matrix& r, Matrix& x);
+void solve_transpose(const Matrix& r, Matrix& x);
+
+}  // namespace logitfield::kernels::cpu

@@ -1,0 +1,44 @@
+#pragma once
+#include <vector>
+
+#include "kernels/matrix.hpp"
+#include "kernels/team.hpp"
+
+namespace logitfield::kernels::cpu {
+
+/// Orthonormal vectors of which a team shares the rows, kept as blocks [n, p]. All calls are collective.
+class BlockBasis {
+ public:
+  BlockBasis(const Team& team, Index rows) : team_(&team), rows_(rows) {}
+
+  Index rows() const { return rows_; }
+  Index columns() const { return columns_; }
+  /// basis^T w [columns, p].
+  Matrix project(const Matrix& w) const;
+  /// w -= basis * coefficients.
+  void subtract(const Matrix& coefficients, Matrix& w) const;
+  /// Takes w's columns in, which must be orthonormal and orthogonal to the basis.
+  void append(Matrix w);
+  /// basis <- basis * rotation [columns, k], orthonormal columns, in place.
+  void rotate(const Matrix& rotation);
+  /// Columns first ... first + count - 1 [n, count].
+  Matrix block(Index first, Index count) const;
+
+ private:
+  /// Rows begin ... begin + count - 1 of all columns.
+  void gather(Index begin, Index count, Matrix& out) const;
+
+  const Team* team_;
+  Index rows_, columns_ = 0;
+  std::vector<Matrix> blocks_;
+};
+
+/// w = basis * along + (new w) * r, new w orthonormal and orthogonal to the basis; w may come out narrower (r has fewer
+/// rows), without what vanishes to rounding beside `scale`. Block Gram-Schmidt twice, orthonormalised inside by the
+/// eigenvectors of the Gram matrix (Stathopoulos & Wu 2002). Collective.
+struct Orthogonalised {
+  Matrix along, r;
+};
+Orthogonalised orthonormalise(const Team& team, const BlockBasis& basis, double scale, Matrix& w);
+
+}  // namespace logitfield::kernels::cpu

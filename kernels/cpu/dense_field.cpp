@@ -1,0 +1,34 @@
+#include "kernels/cpu/dense_field.hpp"
+
+namespace logitfield::kernels::cpu {
+namespace {
+
+/// Logits, up to a constant per row where they are not capped.
+Matrix logits(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form) {
+  const Placement whole{0, queries.rows()};
+  if (form.has_factors()) {
+    const CentredKeys centred = centred_keys(alone(), keys, whole);
+    return field_queries(queries, form).all() * field_keys(centred, form, whole).all().transpose();
+  }
+  Matrix out = form.scale * queries.cast<double>() * keys.cast<double>().transpose();
+  for (Index i = 0; i < out.rows(); ++i) {
+    for (Index j = 0; j < out.cols(); ++j) {
+      out(i, j) = form.cap(out(i, j) + form.alibi_slope * static_cast<double>(j - i));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Matrix dense_field(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form, Scope scope) {
+  Matrix field = logits(queries, keys, form);
+  for (Index i = 0; i < field.rows(); ++i) {
+    const Index averaged = scope == Scope::full ? field.cols() : i + 1;
+    field.row(i).array() -= field.row(i).head(averaged).mean();
+    if (scope == Scope::causal) field.row(i).tail(field.cols() - i - 1).setZero();
+  }
+  return field;
+}
+
+}  // namespace logitfield::kernels::cpu

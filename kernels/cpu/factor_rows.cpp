@@ -1,0 +1,33 @@
+#include "kernels/cpu/factor_rows.hpp"
+
+namespace logitfield::kernels::cpu {
+
+FactorRows::FactorRows(const MatrixFRef& rows, double factor)
+    : rows_(rows), factor_(factor), shift_(Eigen::RowVectorXd::Zero(rows.cols())) {}
+
+void FactorRows::vanish() {
+  factor_ = 0;
+  shift_.setZero();
+}
+
+void FactorRows::append(Vector column) { extra_.push_back(std::move(column)); }
+
+void FactorRows::tile(Index begin, Index count, Matrix& out) const {
+  const Index d = rows_.cols();
+  out.resize(count, width());
+  const double* shift = shift_.data();
+  for (Index r = 0; r < count; ++r) {
+    const float* from = rows_.data() + (begin + r) * rows_.outerStride();
+    double* to = &out(r, 0);
+    for (Index c = 0; c < d; ++c) to[c] = factor_ * static_cast<double>(from[c]) - shift[c];
+    for (std::size_t e = 0; e < extra_.size(); ++e) to[d + static_cast<Index>(e)] = extra_[e][begin + r];
+  }
+}
+
+Matrix FactorRows::all() const {
+  Matrix out;
+  tile(0, rows(), out);
+  return out;
+}
+
+}  // namespace logitfield::kernels::cpu

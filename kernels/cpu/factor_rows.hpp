@@ -1,0 +1,44 @@
+#pragma once
+#include <vector>
+
+#include "kernels/matrix.hpp"
+
+namespace logitfield::kernels::cpu {
+
+/// This rank's rows of a tall factor of the field, [n, width] in float64, made a few at a time from float32 rows x_i
+/// [n, d]: factor * x_i - shift, followed by extra columns. The float32 rows must outlive it.
+class FactorRows {
+ public:
+  explicit FactorRows(const MatrixFRef& rows, double factor = 1);
+
+  /// Subtracts `shift` [d] from the scaled rows.
+  void subtract(const Eigen::RowVectorXd& shift) { shift_ = shift; }
+  /// Makes the first d columns exactly zero.
+  void vanish();
+  /// Adds a column [n] on the right.
+  void append(Vector column);
+
+  Index rows() const { return rows_.rows(); }
+  Index width() const { return rows_.cols() + std::ssize(extra_); }
+  /// Rows begin ... begin + count - 1 [count, width].
+  void tile(Index begin, Index count, Matrix& out) const;
+  /// All rows: for matrices small enough to be kept.
+  Matrix all() const;
+
+ private:
+  MatrixFRef rows_;
+  double factor_;
+  Eigen::RowVectorXd shift_;
+  std::vector<Vector> extra_;
+};
+
+/// Rows of a tile: its float64 copy and a product of it stay in the second-level cache.
+inline constexpr Index kTileRows = 256;
+
+/// Calls visit(begin, count) for consecutive tiles of `rows` rows.
+template <class Visit>
+void for_tiles(Index rows, Index tile_rows, Visit&& visit) {
+  for (Index begin = 0; begin < rows; begin += tile_rows) visit(begin, std::min(tile_rows, rows - begin));
+}
+
+}  // namespace logitfield::kernels::cpu

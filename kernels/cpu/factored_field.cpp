@@ -1,0 +1,81 @@
+#include "kernels/cpu/factored_field.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/cpu/blas.hpp"
+#include "kernels/cpu/lapack.hpp"
+#include "kernels/spectrum_statistics.hpp"
+
+namespace logitfield::kernels::cpu {
+namespace {
+
+/// One side of the field, from the factor whose rows belong to that side: energy per row, and what the probes say.
+struct Side {
+  Vector energy;
+  double energy_sum = 0, probe_residual = 0, probe_norm = 0;
+};
+
+/// rows * r^T: by the triangular product where r is square.
+void multiply_by_core(const Matrix& r, Matrix& rows) {
+  if (r.rows() == r.cols()) {
+    multiply_by_transpose(r, rows);
+  } else {
+    rows = (rows * r.transpose()).eval();
+  }
+}
+
+/// `image`: left * diag(sigma) * right^T applied to the other side's probes, in coordinates of this side's basis.
+Side measure_side(const Team& team, const TallFactor& own, const TallFactor& other, const Matrix& image) {
+  Side out;
+  out.energy.resize(own.rows.rows());
+  const Matrix coefficients = own.factor.coefficients(image);
+  Matrix rows, sums = Matrix::Zero(2, image.cols());  // squared norms of E X, and of its difference from U S V^T X
+  for_tiles(own.rows.rows(), kTileRows, [&](Index begin, Index count) {
+    own.rows.tile(begin, count, rows);
+    const Matrix direct = rows * other.rows_probes;
+    const Matrix rebuilt = own.factor.times(begin, rows, coefficients);
+    sums.row(0) += direct.colwise().squaredNorm();
+    sums.row(1) += (direct - rebuilt).colwise().squaredNorm();
+    multiply_by_core(other.factor.r(), rows);
+    out.energy.segment(begin, count) = rows.rowwise().squaredNorm();
+  });
+  sum_over(team, sums);
+  out.energy_sum = sum_over(team, out.energy.sum());
+  // Orthonormal vectors keep norms: a basis that is not orthonormal shows here.
+  const Eigen::ArrayXd direct = sums.row(0).cwiseSqrt(), difference = sums.row(1).cwiseSqrt();
+  const Eigen::ArrayXd expected = image.colwise().norm();
+  out.probe_norm = direct.minCoeff();
+  out.probe_residual = std::max((difference / direct).maxCoeff(), ((direct - expected) / direct).abs().maxCoeff());
+  return out;
+}
+
+}  // namespace
+
+RouteResult factored_field(const Team& team, const TallFactor& a, const TallFactor& b, const Placement& placement,
+                           double noise) {
+  const Svd core = svd(a.factor.r() * b.factor.r().transpose());
+  RouteResult out;
+  out.route = Route::factored;
+  out.sigma = core.sigma;
+  out.spectrum = spectrum_statistics(core.sigma, placement.length, noise);
+  if (out.spectrum.energy == 0) return out;
+  const Vector sigma = Eigen::Map<const Vector>(core.sigma.data(), std::ssize(core.sigma));
+  Side queries = measure_side(team, a, b, core.u * (sigma.asDiagonal() * (core.vt * b.basis_probes)));
+  Side keys =
+      measure_side(team, b, a, core.vt.transpose() * (sigma.asDiagonal() * (core.u.transpose() * a.basis_probes)));
+
+  const double length = static_cast<double>(placement.length), width = static_cast<double>(a.rows.width());
+  const double rounding = (length + 16 * width) * std::numeric_limits<double>::epsilon() * a.norm * b.norm;
+  const double energy = out.spectrum.energy;
+  out.energy = {std::max(std::abs(energy - queries.energy_sum), std::abs(energy - keys.energy_sum)) / energy,
+                rounding * a.norm * b.norm / energy};
+  out.probes = {std::max(queries.probe_residual, keys.probe_residual),
+                rounding * std::sqrt(length) / std::min(queries.probe_norm, keys.probe_norm)};
+  out.query_energy = std::move(queries.energy);
+  out.key_energy = std::move(keys.energy);
+  return out;
+}
+
+}  // namespace logitfield::kernels::cpu

@@ -1,0 +1,59 @@
+#include "kernels/cpu/field_routes.hpp"
+
+#include <cmath>
+
+#include "kernels/cpu/krylov.hpp"
+#include "kernels/cpu/lapack.hpp"
+#include "kernels/cpu/spectral_sums.hpp"
+#include "kernels/spectrum_statistics.hpp"
+
+namespace logitfield::kernels::cpu {
+
+RouteResult krylov_route(const Team& team, const CausalField& field, const Placement& placement, Index components,
+                         const Rounding& rounding) {
+  RouteResult out;
+  out.route = Route::krylov;
+  out.ranks = team.size();
+  CausalEnergies energies = causal_energies(team, field);
+  const double energy = sum_over(team, energies.queries.sum()), by_keys = sum_over(team, energies.keys.sum());
+  if (energy <= rounding.noise * rounding.noise) {
+    out.spectrum = zero_spectrum();
+    return out;
+  }
+  const CausalOperator matrix(team, field);
+  const KrylovTarget target{.length = placement.length, .energy = energy, .most_components = components};
+  const LeadingTriplets leading = leading_triplets(team, matrix, placement.first_row, target);
+  const SpectrumEstimates rest = estimate_spectrum(team, matrix, placement.first_row, leading, placement.length, energy);
+
+  out.sigma = leading.sigma;
+  out.spectrum = leading_spectrum_statistics(leading.sigma, energy);
+  if (leading.complete) out.spectrum.rank = std::ssize(leading.sigma);
+  out.spectrum.effective_rank = rest.effective_rank.value;
+  out.spectrum.effective_rank_se = rest.effective_rank.error;
+  out.spectrum.energy_effective_rank = rest.energy_effective_rank.value;
+  out.spectrum.energy_effective_rank_se = rest.energy_effective_rank.error;
+  out.spectrum.participation_ratio = rest.participation_ratio.value;
+  out.spectrum.participation_ratio_se = rest.participation_ratio.error;
+  out.energy = {std::abs(energy - by_keys) / energy, rounding.energy / energy};
+  out.probes = {leading.residual, target.tolerance};
+  matrix.apply(probe_rows(placement.first_row, matrix.rows()), out.products);
+  out.key_energy = std::move(energies.keys);
+  out.query_energy = std::move(energies.queries);
+  return out;
+}
+
+RouteResult dense_route(const Matrix& field, const Rounding& rounding) {
+  RouteResult out;
+  out.route = Route::dense;
+  out.sigma = singular_values(field);
+  out.spectrum = spectrum_statistics(out.sigma, field.rows(), rounding.noise);
+  if (out.spectrum.energy == 0) return out;
+  out.key_energy = field.colwise().squaredNorm();
+  out.query_energy = field.rowwise().squaredNorm();
+  out.energy = {std::abs(out.query_energy.sum() - out.spectrum.energy) / out.spectrum.energy,
+                rounding.energy / out.spectrum.energy};
+  out.products = field * probe_rows(0, field.rows());
+  return out;
+}
+
+}  // namespace logitfield::kernels::cpu

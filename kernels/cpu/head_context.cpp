@@ -1,0 +1,217 @@
+#include "kernels/cpu/head_context.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "kernels/cpu/dense_field.hpp"
+#include "kernels/cpu/factored_field.hpp"
+#include "kernels/cpu/row_sample.hpp"
+#include "kernels/share_statistics.hpp"
+
+namespace logitfield::kernels::cpu {
+namespace {
+
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+
+std::span<const double> as_span(const Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
+
+bool has_slope(const LogitForm& form) { return form.alibi_slope != 0; }
+
+/// The most that the algebra allows: rows sum to zero (not those of causal-mean), and factors have so many columns.
+std::int64_t rank_bound(const LogitForm& form, Scope scope, Index length, Index head_dim) {
+  const Index columns = head_dim + (has_slope(form) ? 1 : 0);
+  const Index by_length = scope == Scope::causal_mean ? length : length - 1;
+  if (!form.has_factors() || scope == Scope::causal) return by_length;
+  return std::min(by_length, scope == Scope::causal_mean ? columns + 1 : columns);
+}
+
+/// What is known of a head whose Q or K holds a NaN or an infinity: that it failed.
+HeadStatistics non_finite_statistics(std::int64_t bound) {
+  HeadStatistics out;
+  SpectrumStatistics& s = out.spectrum;
+  s.rank = s.k50 = s.k90 = s.k95 = s.k99 = -1;
+  s.energy = s.sigma_max = s.captured = s.effective_rank = s.energy_effective_rank = s.effective_rank_se =
+      s.energy_effective_rank_se = s.stable_rank = s.participation_ratio = s.participation_ratio_se = s.gap =
+          kUndefined;
+  out.rank_bound = bound;
+  out.keys = out.queries = share_statistics({});
+  out.coherence = {kUndefined, kUndefined, -1};
+  Certificate& c = out.certificate;
+  c.energy_error = c.energy_bound = c.probe_residual = c.probe_bound = c.zero_sum_residual = c.zero_sum_margin =
+      c.delocalisation_excess = kUndefined;
+  c.rank = -1;
+  c.rank_bound = bound;
+  return out;
+}
+
+/// Values that are defined for every head; gap may be infinite, a zero field has no shares, zero keys no coherence.
+bool statistics_finite(const HeadStatistics& s) {
+  const double values[] = {s.spectrum.energy, s.spectrum.effective_rank, s.spectrum.energy_effective_rank,
+                           s.spectrum.participation_ratio};
+  return std::ranges::all_of(values, [](double v) { return std::isfinite(v); });
+}
+
+}  // namespace
+
+HeadContext::HeadContext(const Team& team, const HeadGroup& group, const Placement& placement)
+    : team_(team), group_(group), placement_(placement) {
+  keys_finite_ = max_over(team, group.keys.allFinite() ? 0 : 1) == 0;
+  if (keys_finite_) keys_.emplace(centred_keys(team, group.keys, placement));
+}
+
+bool HeadContext::finite(std::size_t head) const {
+  return keys_finite_ && max_over(team_, group_.queries[head].allFinite() ? 0 : 1) == 0;
+}
+
+Rounding HeadContext::rounding(std::size_t head) const {
+  return rounding_of(group_.forms[head], placement_.length, group_.keys.cols(),
+                     sum_over(team_, group_.queries[head].cast<double>().squaredNorm()),
+                     keys_->raw_norm * keys_->raw_norm);
+}
+
+CausalField HeadContext::causal_factors(std::size_t head) const {
+  const LogitForm& form = group_.forms[head];
+  return causal_field(team_, field_queries(group_.queries[head], form), field_keys(*keys_, form, placement_),
+                      placement_);
+}
+
+const TallFactor& HeadContext::key_factor(std::size_t head, Scope scope) {
+  const LogitForm& form = group_.forms[head];
+  std::optional<TallFactor>& factor = (scope == Scope::full ? full_ : causal_mean_)[has_slope(form)];
+  if (!factor) {
+    FactorRows rows = field_keys(*keys_, form, placement_);
+    if (scope == Scope::causal_mean) rows.append(Vector::Ones(rows.rows()));
+    factor.emplace(tall_factor(team_, std::move(rows), placement_));
+  }
+  return *factor;
+}
+
+const Leverage& HeadContext::key_leverage(std::size_t head) {
+  std::optional<Leverage>& out = leverage_[has_slope(group_.forms[head])];
+  if (!out) out = leverage(key_factor(head, Scope::full), placement_);
+  return *out;
+}
+
+const KeyCoherence& HeadContext::coherence() {
+  if (!coherence_) {
+    if (!full_[0]) full_[0].emplace(tall_factor(team_, keys_->rows, placement_));
+    if (!leverage_[0]) leverage_[0] = leverage(*full_[0], placement_);
+    coherence_ = key_coherence(team_, *full_[0], keys_->mean, *leverage_[0], placement_);
+  }
+  return *coherence_;
+}
+
+RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& request) {
+  const LogitForm& form = group_.forms[head];
+  const MatrixFRef& queries = group_.queries[head];
+  if (request.route == Route::dense) {
+    return dense_route(dense_field(queries, group_.keys, form, request.scope), rounding(head));
+  }
+  if (request.route == Route::krylov && request.scope == Scope::causal) {
+    return krylov_route(team_, causal_factors(head), placement_, request.components, rounding(head));
+  }
+  if (request.route != Route::factored || request.scope == Scope::causal || !form.has_factors()) {
+    throw std::invalid_argument("this route does not lead to this field");
+  }
+  FactorRows a = request.scope == Scope::full ? field_queries(queries, form) : causal_factors(head).a;
+  RouteResult out = factored_field(team_, tall_factor(team_, std::move(a), placement_),
+                                   key_factor(head, request.scope), placement_, rounding(head).noise);
+  out.ranks = team_.size();
+  return out;
+}
+
+HeadStatistics HeadContext::measure(std::size_t head, const FieldRequest& request) {
+  if (!finite(head)) return complete(head, request.scope, {});
+  return complete(head, request.scope, take_route(head, request));
+}
+
+HeadStatistics HeadContext::complete(std::size_t head, Scope scope, RouteResult result) {
+  const std::int64_t bound = rank_bound(group_.forms[head], scope, placement_.length, group_.keys.cols());
+  if (!finite(head)) return non_finite_statistics(bound);
+  if (result.spectrum.energy == 0) {
+    result.key_energy = result.query_energy = Vector::Zero(group_.keys.rows());
+    std::ranges::fill(result.sigma, 0.0);
+    result.products.resize(0, 0);
+  }
+  HeadStatistics out;
+  out.route = result.route;
+  out.ranks = result.ranks;
+  out.spectrum = result.spectrum;
+  out.rank_bound = bound;
+  out.singular_values.assign(result.sigma.begin(),
+                             result.sigma.begin() + static_cast<std::ptrdiff_t>(
+                                                        std::min(result.sigma.size(), kKeptComponents)));
+  // Query 0 sees one key, which is its mean: zero, where routes leave rounding.
+  if (scope == Scope::causal && placement_.first_row == 0 && result.query_energy.size() > 0) result.query_energy[0] = 0;
+  Vector all;
+  out.keys = share_statistics(gather(result.key_energy, all));
+  out.key_profile = share_profile(as_span(all));
+  out.queries = share_statistics(gather(result.query_energy, all));
+  out.query_profile = share_profile(as_span(all));
+  out.coherence = coherence();
+  certify(head, scope, result, out);
+  if (scope == Scope::full && group_.forms[head].has_factors()) check_delocalisation(head, result.key_energy, out);
+  out.certificate.finite = statistics_finite(out);
+  return out;
+}
+
+std::span<const double> HeadContext::gather(const Vector& own, Vector& all) const {
+  all = Vector::Zero(placement_.length);
+  all.segment(placement_.first_row, own.size()) = own;
+  team_.sum({all.data(), static_cast<std::size_t>(all.size())});
+  return as_span(all);
+}
+
+void HeadContext::certify(std::size_t head, Scope scope, const RouteResult& result, HeadStatistics& out) {
+  const Matrix probes = probe_rows(placement_.first_row, group_.keys.rows());
+  const RowSample sample =
+      sample_rows(team_, group_.queries[head], group_.keys, group_.forms[head], scope, placement_, probes);
+  Certificate& c = out.certificate;
+  c.energy_error = result.energy.error;
+  c.energy_bound = result.energy.bound;
+  c.probe_residual = result.probes.error;
+  c.probe_bound = result.probes.bound;
+  c.zero_sum_residual = sample.residual;
+  c.zero_sum_margin = sample.margin;
+  c.rank = result.spectrum.rank;
+  c.rank_bound = out.rank_bound;
+  if (result.products.size() == 0) return;
+
+  // The route's rows beside those formed directly: energies, and products with the probes.
+  const Index rows = std::ssize(sample.positions);
+  Matrix found = Matrix::Zero(rows, 1 + probes.cols());
+  for (Index r = 0; r < rows; ++r) {
+    const Index own = sample.positions[r] - placement_.first_row;
+    if (own < 0 || own >= result.query_energy.size()) continue;
+    found.row(r) << result.query_energy[own], result.products.row(own);
+  }
+  sum_over(team_, found);
+  const double length = static_cast<double>(placement_.length), energy = out.spectrum.energy;
+  const double share = length / static_cast<double>(rows);
+  const double terms = length + 16 * static_cast<double>(group_.keys.cols());
+  const double raw = keys_->raw_norm, size = sample.products.norm();
+  c.energy_error = std::max(c.energy_error, share * (found.col(0) - sample.energies).cwiseAbs().sum() / energy);
+  c.energy_bound = std::max(c.energy_bound, share * terms * kEpsilon * sample.query_norms * raw * raw / energy);
+  c.probe_residual = std::max(c.probe_residual, (found.rightCols(probes.cols()) - sample.products).norm() / size);
+  c.probe_bound = std::max(c.probe_bound,
+                           terms * kEpsilon * std::sqrt(sample.query_norms * length * double(probes.cols())) * raw / size);
+}
+
+void HeadContext::check_delocalisation(std::size_t head, const Vector& key_energy, HeadStatistics& out) {
+  if (out.spectrum.energy == 0) return;
+  const Vector& allowed = key_leverage(head).values;
+  const double total = sum_over(team_, key_energy.sum());
+  const Vector claimed = key_energy / total * out.spectrum.stable_rank;
+  double worst[2] = {-1, 0};
+  if (claimed.size() > 0) {
+    worst[0] = (claimed - allowed).maxCoeff();
+    worst[1] = (claimed.array() / allowed.array().max(1e-300)).maxCoeff();
+  }
+  team_.max(worst);
+  out.certificate.delocalisation_excess = worst[0];
+  out.delocalisation_ratio = worst[1];
+}
+
+}  // namespace logitfield::kernels::cpu

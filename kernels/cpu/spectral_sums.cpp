@@ -1,0 +1,165 @@
+#include "kernels/cpu/spectral_sums.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "kernels/cpu/lapack.hpp"
+#include "kernels/random.hpp"
+
+namespace logitfield::kernels::cpu {
+namespace {
+
+constexpr Index kProbeCount = 32, kMostSteps = 64;
+constexpr std::uint64_t kProbeSeed = 0x736c71;
+
+/// Sums over singular values: sigma, sigma ln sigma, e ln e, e^2, and e.
+enum Sum { kSigma, kSigmaLog, kEnergyLog, kEnergySquared, kEnergy, kSums };
+using Sums = std::array<double, kSums>;
+
+void add(double sigma, double weight, Sums& sums) {
+  if (!(sigma > 0)) return;
+  const double e = sigma * sigma, log = std::log(sigma);
+  sums[kSigma] += weight * sigma;
+  sums[kSigmaLog] += weight * sigma * log;
+  sums[kEnergyLog] += weight * e * 2 * log;
+  sums[kEnergySquared] += weight * e * e;
+  sums[kEnergy] += weight * e;
+}
+
+/// One probe's bidiagonal matrix: diagonal alpha, superdiagonal beta.
+struct Bidiagonal {
+  std::vector<double> alpha, beta;
+
+  /// Gauss quadrature of the sums with the first `steps` steps, for a space of `dimension` dimensions.
+  Sums quadrature(Index steps, double dimension) const {
+    const Index m = std::min<Index>(steps, std::ssize(alpha));
+    Sums out{};
+    if (m == 0) return out;
+    Matrix b = Matrix::Zero(m, m);
+    for (Index j = 0; j < m; ++j) {
+      b(j, j) = alpha[j];
+      if (j + 1 < m) b(j, j + 1) = beta[j];
+    }
+    const Svd nodes = svd(b);
+    for (Index l = 0; l < m; ++l) add(nodes.sigma[l], dimension * nodes.vt(l, 0) * nodes.vt(l, 0), out);
+    return out;
+  }
+};
+
+Vector column_norms(const Team& team, const Matrix& w) {
+  Matrix squares = w.colwise().squaredNorm();
+  sum_over(team, squares);
+  return squares.row(0).cwiseSqrt();
+}
+
+/// Column by column 1 / x, 0 where x is not above `least`.
+Vector inverse_above(double least, const Vector& x) {
+  return (x.array() > least).select(x.array().inverse(), 0.0);
+}
+
+void leave(const BlockBasis& basis, Matrix& w) { basis.subtract(basis.project(w), w); }
+
+/// Golub-Kahan bidiagonalisation from kProbeCount random vectors at once, outside the span of v and orthogonal to each
+/// other: that errs less than independent ones, and not at all where they fill the space.
+std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& field, Index first_row,
+                                      const LeadingTriplets& leading, Index dimension, Index steps) {
+  const double vanishing = 1e-13 * leading.sigma[0];
+  Matrix v = gaussian_rows(kProbeSeed, first_row, field.rows(), std::min(dimension, kProbeCount)), u, image;
+  orthonormalise(team, leading.v, 1, v);
+  std::vector<Bidiagonal> out(v.cols());
+  Vector beta = Vector::Zero(v.cols());
+  for (Index step = 0; step < steps; ++step) {
+    field.apply(v, image);
+    if (step > 0) image -= u * beta.asDiagonal();
+    const Vector alpha = column_norms(team, image);
+    u = image * inverse_above(vanishing, alpha).asDiagonal();
+    field.apply_transpose(u, image);
+    image -= v * alpha.asDiagonal();
+    leave(leading.v, image);
+    beta = column_norms(team, image);
+    v = image * inverse_above(vanishing, beta).asDiagonal();
+    for (Index p = 0; p < v.cols(); ++p) {
+      Bidiagonal& b = out[p];
+      // A probe that has met an invariant subspace is done: its quadrature is exact.
+      const bool done = std::ssize(b.alpha) < step || (step > 0 && b.beta.back() <= vanishing);
+      if (done) continue;
+      b.alpha.push_back(alpha[p]);
+      b.beta.push_back(alpha[p] > vanishing ? beta[p] : 0);
+    }
+  }
+  return out;
+}
+
+using Values = std::array<double, 3>;
+
+/// Effective rank, energy effective rank and participation ratio.
+Values statistics_of(const Sums& s, double energy) {
+  return {std::exp(std::log(s[kSigma]) - s[kSigmaLog] / s[kSigma]),
+          std::exp(std::log(energy) - s[kEnergyLog] / energy), energy * energy / s[kEnergySquared]};
+}
+
+/// Leading sums + mean of the probes' sums, each corrected by what the probes get wrong about the known rest energy.
+/// `without`: a probe to leave out.
+Values estimate(const Sums& leading, const std::vector<Sums>& probes, double energy, Index without) {
+  const double rest = energy - leading[kEnergy];
+  double count = 0;
+  Sums mean{}, covariance{};
+  for (Index p = 0; p < std::ssize(probes); ++p) {
+    if (p == without) continue;
+    ++count;
+    for (int s = 0; s < kSums; ++s) mean[s] += probes[p][s];
+  }
+  for (double& m : mean) m /= count;
+  for (Index p = 0; p < std::ssize(probes); ++p) {
+    if (p == without) continue;
+    for (int s = 0; s < kSums; ++s) {
+      covariance[s] += (probes[p][s] - mean[s]) * (probes[p][kEnergy] - mean[kEnergy]);
+    }
+  }
+  Sums total = leading;
+  for (int s = 0; s < kSums; ++s) {
+    const double slope = covariance[kEnergy] > 0 ? covariance[s] / covariance[kEnergy] : 0;
+    total[s] += mean[s] - slope * (mean[kEnergy] - rest);
+  }
+  return statistics_of(total, energy);
+}
+
+/// Jackknife standard errors over the probes.
+Values jackknife(const Sums& leading, const std::vector<Sums>& probes, double energy) {
+  const double n = static_cast<double>(probes.size());
+  std::vector<Values> each;
+  Values mean{}, out{};
+  for (Index p = 0; p < std::ssize(probes); ++p) each.push_back(estimate(leading, probes, energy, p));
+  for (std::size_t i = 0; i < mean.size(); ++i) {
+    for (const Values& v : each) mean[i] += v[i] / n;
+    for (const Values& v : each) out[i] += (v[i] - mean[i]) * (v[i] - mean[i]);
+    out[i] = std::sqrt(out[i] * (n - 1) / n);
+  }
+  return out;
+}
+
+}  // namespace
+
+SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& field, Index first_row,
+                                    const LeadingTriplets& leading, Index length, double energy) {
+  Sums exact{};
+  for (const double sigma : leading.sigma) add(sigma, 1, exact);
+  if (leading.complete) {
+    const Values v = statistics_of(exact, exact[kEnergy]);
+    return {{v[0], 0}, {v[1], 0}, {v[2], 0}};
+  }
+  const Index dimension = length - std::ssize(leading.sigma), steps = std::min(dimension, kMostSteps);
+  const std::vector<Bidiagonal> probes = bidiagonalise(team, field, first_row, leading, dimension, steps);
+  std::vector<Sums> all, shorter;
+  for (const Bidiagonal& b : probes) {
+    all.push_back(b.quadrature(steps, static_cast<double>(dimension)));
+    shorter.push_back(b.quadrature(std::max<Index>(1, 3 * steps / 4), static_cast<double>(dimension)));
+  }
+  const Values value = estimate(exact, all, energy, -1), before = estimate(exact, shorter, energy, -1);
+  const Values spread = jackknife(exact, all, energy);
+  const auto made = [&](std::size_t i) { return Estimate{value[i], std::hypot(spread[i], value[i] - before[i])}; };
+  return {made(0), made(1), made(2)};
+}
+
+}  // namespace logitfield::kernels::cpu

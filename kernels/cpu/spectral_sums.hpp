@@ -1,0 +1,23 @@
+#pragma once
+#include "kernels/cpu/krylov.hpp"
+
+namespace logitfield::kernels::cpu {
+
+/// A number and its standard error, 0 where it is exact.
+struct Estimate {
+  double value = 0, error = 0;
+};
+
+/// Statistics of the whole spectrum: those that leading components do not decide.
+struct SpectrumEstimates {
+  Estimate effective_rank, energy_effective_rank, participation_ratio;
+};
+
+/// Sums over the spectrum: exact over the leading triplets, the rest by stochastic Lanczos quadrature (Golub-Kahan, 32
+/// random orthogonal probes outside the leading vectors; Ubaru, Chen & Saad 2017), with the rest's energy, which is known,
+/// as control variate. Errors by the jackknife as if the probes were independent, and what the last quarter of the Lanczos steps changed.
+/// Exact where the triplets are complete. Collective.
+SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& field, Index first_row,
+                                    const LeadingTriplets& leading, Index length, double energy);
+
+}  // namespace logitfield::kernels::cpu

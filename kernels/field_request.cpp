@@ -1,0 +1,34 @@
+#include "kernels/field_request.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/random.hpp"
+
+namespace logitfield::kernels {
+namespace {
+
+constexpr std::uint64_t kProbeSeed = 0x10617f1e1d;  // the same for every head and run
+constexpr Index kProbes = 2;
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+
+}  // namespace
+
+Rounding rounding_of(const LogitForm& form, Index length, Index head_dim, double queries, double keys) {
+  const double n = static_cast<double>(length), width = static_cast<double>(head_dim);
+  const double slope = form.alibi_slope;
+  // Positions, where they count, are exact and centred: their size is that of the column itself.
+  const double positions = slope != 0 ? n * n * n / 12 : 0;
+  const double product = (form.scale * form.scale * queries + n * slope * slope) * (keys + positions);
+  return {std::sqrt(std::max(n, width) * product) * kEpsilon, (n + 16 * width) * kEpsilon * product};
+}
+
+Rounding rounding_of(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form) {
+  return rounding_of(form, queries.rows(), queries.cols(), queries.cast<double>().squaredNorm(),
+                     keys.cast<double>().squaredNorm());
+}
+
+Matrix probe_rows(Index first_row, Index rows) { return random_signs(kProbeSeed, first_row, rows, kProbes); }
+
+}  // namespace logitfield::kernels

@@ -1,0 +1,64 @@
+#pragma once
+#include <vector>
+
+#include "kernels/field.hpp"
+#include "kernels/matrix.hpp"
+#include "kernels/statistics.hpp"
+
+namespace logitfield::kernels {
+
+/// A KV head and the query heads that read it: queries[h] and keys are [n, d], forms[h] belongs to queries[h].
+struct HeadGroup {
+  std::vector<MatrixFRef> queries;
+  MatrixFRef keys;
+  std::vector<LogitForm> forms;
+};
+
+/// Which rows of a context of `length` tokens a rank holds: first_row and as many as its matrices have.
+struct Placement {
+  Index first_row = 0, length = 0;
+};
+
+/// One field to measure, and how.
+struct FieldRequest {
+  std::int64_t context = 0;
+  Scope scope = Scope::full;
+  Route route = Route::factored;
+  /// Most components that the Krylov route computes.
+  std::int64_t components = 256;
+};
+
+/// How far two ways to the same quantity differ, relative to it, and what rounding allows.
+struct Check {
+  double error = 0, bound = 0;
+};
+
+/// A spectrum and the energies behind it, as a route finds them, of this rank's rows [n].
+struct RouteResult {
+  Route route = Route::factored;
+  std::int64_t ranks = 1;
+  SpectrumStatistics spectrum;
+  std::vector<double> sigma;
+  Vector key_energy, query_energy;
+  Check energy, probes;
+  /// E x [n, p] for the probes of probe_rows, where rows formed directly are to check it; else empty.
+  Matrix products;
+};
+
+/// Sizes that rounding errors of a head's field are in proportion to.
+struct Rounding {
+  /// A field whose sigma_1 is at most this is zero.
+  double noise = 0;
+  /// What rounding can make of an energy.
+  double energy = 0;
+};
+
+/// Of a context of `length` tokens, from the squared Frobenius norms of its queries and of its keys [length, head_dim].
+Rounding rounding_of(const LogitForm& form, Index length, Index head_dim, double queries, double keys);
+/// Of a whole head.
+Rounding rounding_of(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form);
+
+/// Probes x [rows, p], random signs: rows first_row ... of a context.
+Matrix probe_rows(Index first_row, Index rows);
+
+}  // namespace logitfield::kernels

@@ -1,0 +1,59 @@
+#include "pipeline/capture_dump.hpp"
+
+namespace logitfield {
+namespace {
+
+/// One per text; none where no captures are wanted.
+std::vector<io::CaptureWriter> capture_writers(const Job& job) {
+  std::vector<io::CaptureWriter> out;
+  if (job.dump_captures.empty()) return out;
+  for (const io::TokenText& text : job.texts) {
+    const io::CaptureInfo info{.model = job.model_name(),
+                               .num_layers = job.extents.num_layers,
+                               .num_heads = job.extents.num_heads,
+                               .num_kv_heads = job.extents.num_kv_heads,
+                               .head_dim = job.head_dim,
+                               .num_tokens = job.length(),
+                               .scale = job.forms.front().scale,
+                               .source = "logitfield " LOGITFIELD_VERSION ", float32 forward pass",
+                               .alibi_slopes = {},
+                               .logit_softcap = {}};
+    out.emplace_back(job.dump_captures / text.name, info);
+  }
+  return out;
+}
+
+}  // namespace
+
+CaptureDump::CaptureDump(const Job& job, const mpi::Communicator& stage)
+    : job_(job), stage_(stage), writers_(capture_writers(job)) {}
+
+void CaptureDump::write(std::int64_t text, std::int64_t layer, Slice kv_heads, const kernels::QueriesKeys& heads) {
+  if (writers_.empty()) return;
+  io::CaptureWriter& writer = writers_[text];
+  const std::int64_t group = job_.group_size();
+  const std::size_t size = static_cast<std::size_t>(job_.length() * job_.head_dim);
+  const auto rows_of = [&](const kernels::MatrixF& all, std::int64_t head) {
+    return std::span<const float>(all.data(), all.size()).subspan(static_cast<std::size_t>(head) * size, size);
+  };
+  if (stage_.rank() == 0) writer.create_layer(layer);
+  stage_.barrier();
+  for (std::int64_t h = 0; h < kv_heads.size() * group; ++h) {
+    writer.write_queries(layer, kv_heads.begin * group + h, 0, rows_of(heads.queries, h));
+  }
+  for (std::int64_t kv = 0; kv < kv_heads.size(); ++kv) {
+    writer.write_keys(layer, kv_heads.begin + kv, 0, rows_of(heads.keys, kv));
+  }
+  stage_.barrier();
+  if (stage_.rank() == 0) writer.finish_layer(layer);
+}
+
+void start_captures(const Job& job) {
+  for (io::CaptureWriter& writer : capture_writers(job)) writer.create();
+}
+
+void finish_captures(const Job& job) {
+  for (io::CaptureWriter& writer : capture_writers(job)) writer.finish();
+}
+
+}  // namespace logitfield

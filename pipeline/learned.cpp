@@ -1,0 +1,35 @@
+#include "pipeline/learned.hpp"
+
+namespace logitfield {
+
+using kernels::LearnedInteraction;
+
+std::vector<LearnedInteraction> learned_interactions(const kernels::Backend& backend, const kernels::BlockShape& shape,
+                                                     const kernels::LayerWeights& weights) {
+  std::vector<LearnedInteraction> out;
+  const kernels::Index group = shape.num_heads / shape.num_kv_heads;
+  const auto projection = [&](kernels::Index head) {  // keys follow the queries
+    return weights.qkv.middleRows(head * shape.head_dim, shape.head_dim);
+  };
+  for (kernels::Index h = 0; h < shape.num_heads; ++h) {
+    out.push_back(
+        backend.learned_interaction(projection(h), projection(shape.num_heads + h / group), weights.attention_norm));
+  }
+  return out;
+}
+
+double spectral_gap(std::int64_t learned_k90, std::int64_t field_k90) {
+  return learned_k90 > 0 && field_k90 > 0 ? static_cast<double>(learned_k90) / static_cast<double>(field_k90)
+                                          : kernels::kUndefined;
+}
+
+void attach(const std::vector<LearnedInteraction>& learned, std::vector<HeadRecord>& heads) {
+  for (std::size_t h = 0; h < heads.size(); ++h) {
+    for (kernels::HeadStatistics& field : heads[h].fields) {
+      field.learned = learned[h];
+      field.learned.spectral_gap = spectral_gap(learned[h].k90, field.spectrum.k90);
+    }
+  }
+}
+
+}  // namespace logitfield

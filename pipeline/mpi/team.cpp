@@ -1,0 +1,27 @@
+#include "pipeline/mpi/team.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace logitfield::mpi {
+
+void Team::max(std::span<double> values) const {
+  // MPI_MAX may drop a NaN: that there is one travels by itself, and spoils them all.
+  double nan = 0;
+  for (double& v : values) {
+    if (std::isnan(v)) nan = 1, v = -std::numeric_limits<double>::infinity();
+  }
+  ranks_.max(values);
+  ranks_.max({&nan, 1});
+  if (nan > 0) std::ranges::fill(values, std::numeric_limits<double>::quiet_NaN());
+}
+
+kernels::Matrix Team::stack(const kernels::Matrix& part) const {
+  kernels::Matrix out(part.rows() * size(), part.cols());
+  ranks_.all_gather({part.data(), static_cast<std::size_t>(part.size())},
+                    {out.data(), static_cast<std::size_t>(out.size())});
+  return out;
+}
+
+}  // namespace logitfield::mpi

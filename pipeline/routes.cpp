@@ -1,0 +1,124 @@
+#include "pipeline/routes.hpp"
+
+#include <algorithm>
+
+#include "io/error.hpp"
+#include "kernels/cpu/attention_statistics.hpp"
+#include "kernels/cpu/krylov.hpp"
+#include "pipeline/dense_field.hpp"
+
+namespace logitfield {
+namespace {
+
+using kernels::Route;
+using kernels::Scope;
+
+constexpr double kFloat = 4, kDouble = 8;
+/// Up to here LAPACK's values-only SVD of a masked field is faster than the Krylov route with its estimates.
+constexpr std::int64_t kLongestDense = 1024;
+/// A dense check of a longer field would cost more than the run.
+constexpr std::int64_t kLongestVerified = 4096;
+
+bool has_factors(const Job& job) {
+  return std::ranges::all_of(job.forms, [](const kernels::LogitForm& form) { return form.has_factors(); });
+}
+
+Route choose_route(const Job& job, const Options& options, std::int64_t context, Scope scope) {
+  if (options.spectrum == "dense") return Route::scalapack;
+  if (!has_factors(job)) {
+    if (options.spectrum == "krylov") {
+      throw InputError("--spectrum krylov: {} has capped logits, which have no factor form; use --spectrum auto or dense",
+                       job.model_name());
+    }
+    return context <= kLongestDense ? Route::dense : Route::scalapack;
+  }
+  if (scope != Scope::causal) return Route::factored;
+  return options.spectrum == "auto" && context <= kLongestDense ? Route::dense : Route::krylov;
+}
+
+/// Columns of the factors: head dimension, ALiBi's positions, and the row means.
+double width_of(const Job& job, Scope scope) {
+  const bool slopes = std::ranges::any_of(job.forms, [](const auto& form) { return form.alibi_slope != 0; });
+  return static_cast<double>(job.head_dim + slopes + (scope == Scope::full ? 0 : 1));
+}
+
+double krylov_flops(double length, double width, double columns) {
+  // Block products with the field and its transpose: the subspace, its restarts, and 64 steps of 32 probes.
+  const double blocks = 2 * (2 * columns / 32 + 64);
+  return blocks * length * width * (4 * 32 + 2 * 32) + 8 * length * columns * columns;
+}
+
+double flops_of(const Job& job, const kernels::FieldRequest& request) {
+  const double length = static_cast<double>(request.context), width = width_of(job, request.scope);
+  switch (request.route) {
+    case Route::factored:
+      return 7 * length * width * width + 22 * width * width * width;
+    case Route::krylov:
+      return 6 * length * width * width +
+             krylov_flops(length, width,
+                          static_cast<double>(kernels::cpu::krylov_columns(request.context, request.components)));
+    case Route::dense:
+    case Route::scalapack:
+      return 2 * length * length * width + 8.0 / 3 * length * length * length;
+  }
+  return 0;
+}
+
+/// On one rank, for `rows` of the context's rows.
+double bytes_of(const Job& job, const kernels::FieldRequest& request, double rows, int ranks) {
+  const double length = static_cast<double>(request.context), width = width_of(job, request.scope);
+  const double group = static_cast<double>(job.group_size());
+  const double inputs = kFloat * (group + 1) * rows * static_cast<double>(job.head_dim) + kDouble * 12 * length;
+  switch (request.route) {
+    case Route::factored:  // both bases, where they must be kept, and their QR
+      return inputs + kDouble * 6 * rows * width;
+    case Route::krylov:
+      return inputs + kDouble * rows *
+                          (2 * static_cast<double>(kernels::cpu::krylov_columns(request.context, request.components)) +
+                           8 * 32);
+    case Route::dense:
+      return inputs + 3 * kDouble * length * length;
+    case Route::scalapack:
+      return inputs + 2 * kDouble * length * static_cast<double>(job.head_dim) +
+             static_cast<double>(dense_field_bytes(request.context, ranks));
+  }
+  return 0;
+}
+
+bool share_rows(const Job& job, const Options& options, const kernels::FieldRequest& request, const TeamSize& team,
+                double whole_bytes) {
+  const bool can = job.capture && (request.route == Route::factored || request.route == Route::krylov);
+  if (!can || options.rows == "whole") return false;
+  if (options.rows == "sharded") return true;
+  const std::int64_t heads = job.extents.num_kv_heads * job.measured_layers.size();
+  return team.ranks > 1 && request.context > kernels::cpu::kLongestAttention &&
+         (heads < team.ranks || whole_bytes > team.bytes);
+}
+
+}  // namespace
+
+std::vector<FieldPlan> plan_fields(const Job& job, const Options& options, const TeamSize& team) {
+  std::vector<FieldPlan> out;
+  for (const std::int64_t context : job.contexts) {
+    for (const Scope scope : job.scopes) {
+      FieldPlan field;
+      field.request = {context, scope, choose_route(job, options, context, scope), options.components};
+      field.flops = flops_of(job, field.request);
+      double bytes = bytes_of(job, field.request, static_cast<double>(context), team.ranks);
+      field.shared = share_rows(job, options, field.request, team, bytes);
+      if (field.shared) {
+        const auto ranks = static_cast<std::int64_t>(team.ranks);
+        bytes = bytes_of(job, field.request, static_cast<double>((context + ranks - 1) / ranks), team.ranks);
+      }
+      field.bytes = static_cast<std::uint64_t>(bytes);
+      out.push_back(field);
+    }
+  }
+  return out;
+}
+
+bool is_verifiable(const FieldPlan& field) {
+  return field.request.route != Route::scalapack && !field.shared && field.request.context <= kLongestVerified;
+}
+
+}  // namespace logitfield

@@ -1,0 +1,207 @@
+#include "kernels/cpu/causal_field.hpp"
+
+#include <gtest/gtest.h>
+
+#include "head_comparison.hpp"
+#include "thread_team.hpp"
+
+namespace logitfield::kernels {
+namespace {
+
+using testing::expect_equal;
+using testing::expect_near;
+using testing::graded_matrix;
+using testing::measure;
+using testing::random_matrix;
+using testing::reference;
+
+const LogitForm kPlain{.scale = 0.25}, kAlibi{.scale = 0.25, .alibi_slope = 0.0625},
+    kCapped{.scale = 0.25, .alibi_slope = 0, .softcap = 3.0};
+
+TEST(Causal, DenseRouteEqualsTheDefinition) {
+  for (const auto& [length, width] : {std::pair<Index, Index>{2, 3}, {12, 32}, {40, 1}, {65, 8}, {130, 16}}) {
+    const MatrixF q = random_matrix<float>(length, width, 1), k = random_matrix<float>(length, width, 2);
+    for (const LogitForm& form : {kPlain, kAlibi, kCapped}) {
+      for (const Scope scope : {Scope::full, Scope::causal, Scope::causal_mean}) {
+        SCOPED_TRACE(::testing::Message() << scope_name(scope) << " L " << length << " d " << width << " slope "
+                                          << form.alibi_slope << " capped " << form.softcap.has_value());
+        const HeadStatistics s = measure(q, k, form, scope, Route::dense);
+        expect_equal(s, reference(q, k, form, scope), 1e-10);
+        EXPECT_TRUE(s.certificate.certified());
+      }
+    }
+  }
+}
+
+TEST(Causal, FactoredRouteOfCausalMeanAndAlibi) {
+  for (const auto& [length, width] : {std::pair<Index, Index>{5, 16}, {40, 1}, {65, 8}, {300, 32}}) {
+    MatrixF q = random_matrix<float>(length, width, 3), k = random_matrix<float>(length, width, 4);
+    k.rowwise() += 3 * random_matrix<float>(1, width, 5).row(0);
+    for (const LogitForm& form : {kPlain, kAlibi}) {
+      for (const Scope scope : {Scope::full, Scope::causal_mean}) {
+        SCOPED_TRACE(::testing::Message() << scope_name(scope) << " L " << length << " slope " << form.alibi_slope);
+        const HeadStatistics s = measure(q, k, form, scope, Route::factored);
+        expect_equal(s, reference(q, k, form, scope), 1e-10);
+        EXPECT_TRUE(s.certificate.certified());
+        EXPECT_EQ(s.rank_bound, std::min<std::int64_t>(length - (scope == Scope::full ? 1 : 0),
+                                                       width + (form.alibi_slope != 0) + (scope != Scope::full)));
+      }
+    }
+  }
+}
+
+TEST(Causal, CappedLogitsHaveNoFactoredRoute) {
+  const MatrixF q = random_matrix<float>(20, 4, 6);
+  EXPECT_THROW(measure(q, q, kCapped, Scope::full, Route::factored), std::invalid_argument);
+  EXPECT_THROW(measure(q, q, kPlain, Scope::causal, Route::factored), std::invalid_argument);
+  EXPECT_THROW(measure(q, q, kPlain, Scope::full, Route::krylov), std::invalid_argument);
+}
+
+cpu::CausalField field_of(const Team& team, const MatrixF& q, const MatrixF& k, const LogitForm& form,
+                          const Placement& placement) {
+  const cpu::CentredKeys keys = cpu::centred_keys(team, k, placement);
+  return cpu::causal_field(team, cpu::field_queries(q, form), cpu::field_keys(keys, form, placement), placement);
+}
+
+/// Energies and products of the operator on a team, against the explicit field.
+void expect_operator(const Team& team, const MatrixF& q, const MatrixF& k, const LogitForm& form) {
+  const Matrix field = oracle::energy_field(q.cast<double>(), k.cast<double>(), form, Scope::causal);
+  const Index begin = q.rows() * team.rank() / team.size(), end = q.rows() * (team.rank() + 1) / team.size();
+  const MatrixF own_q = q.middleRows(begin, end - begin), own_k = k.middleRows(begin, end - begin);
+  const cpu::CausalField causal = field_of(team, own_q, own_k, form, {begin, q.rows()});
+  const cpu::CausalEnergies energies = cpu::causal_energies(team, causal);
+  const double tolerance = 1e-12 * field.squaredNorm();
+  EXPECT_LE((energies.keys - field.colwise().squaredNorm().transpose().segment(begin, end - begin)).norm(), tolerance);
+  EXPECT_LE((energies.queries - field.rowwise().squaredNorm().segment(begin, end - begin)).norm(), tolerance);
+
+  const Matrix x = random_matrix(q.rows(), 5, 9);
+  const cpu::CausalOperator matrix(team, causal);
+  Matrix y, z;
+  matrix.apply(x.middleRows(begin, end - begin), y);
+  matrix.apply_transpose(x.middleRows(begin, end - begin), z);
+  const double size = 1e-13 * static_cast<double>(q.rows()) * field.norm();
+  EXPECT_LE((y - (field * x).middleRows(begin, end - begin)).norm(), size);
+  EXPECT_LE((z - (field.transpose() * x).middleRows(begin, end - begin)).norm(), size);
+}
+
+TEST(Causal, EnergiesAndOperatorOnAnyTeam) {
+  for (const auto& [length, width] : {std::pair<Index, Index>{2, 4}, {31, 8}, {64, 16}, {200, 5}, {333, 64}}) {
+    MatrixF q = random_matrix<float>(length, width, 7), k = random_matrix<float>(length, width, 8);
+    k.rowwise() += 20 * random_matrix<float>(1, width, 5).row(0);
+    for (const LogitForm& form : {kPlain, kAlibi}) {
+      expect_operator(alone(), q, k, form);
+      for (int ranks = 2; ranks <= 4; ++ranks) {
+        testing::run_team(ranks, [&](const Team& team) { expect_operator(team, q, k, form); });
+      }
+    }
+  }
+}
+
+TEST(Causal, KrylovRoute) {
+  int estimates = 0, outside = 0;
+  for (const auto& [length, width] : {std::pair<Index, Index>{20, 4}, {64, 8}, {200, 16}, {300, 40}}) {
+    const MatrixF q = graded_matrix(length, width, 1.5, 10).cast<float>(),
+                  k = graded_matrix(length, width, 1, 11).cast<float>();
+    for (const LogitForm& form : {kPlain, kAlibi}) {
+      SCOPED_TRACE(::testing::Message() << "L " << length << " d " << width << " slope " << form.alibi_slope);
+      const HeadStatistics s = measure(q, k, form, {length, Scope::causal, Route::krylov, length});
+      const HeadStatistics expected = reference(q, k, form, Scope::causal);
+      testing::expect_leading(s.spectrum, expected.spectrum, 1e-10);
+      testing::expect_singular_values(s, expected, 1e-9);
+      testing::expect_head(s, expected, 1e-9);
+      EXPECT_TRUE(s.certificate.certified());
+      EXPECT_GE(s.spectrum.captured, 0.99);
+      for (const auto& [value, error, exact] :
+           {std::tuple{s.spectrum.effective_rank, s.spectrum.effective_rank_se, expected.spectrum.effective_rank},
+            {s.spectrum.energy_effective_rank, s.spectrum.energy_effective_rank_se,
+             expected.spectrum.energy_effective_rank},
+            {s.spectrum.participation_ratio, s.spectrum.participation_ratio_se,
+             expected.spectrum.participation_ratio}}) {
+        ++estimates;
+        if (!(std::abs(value - exact) <= 3 * error + 1e-9 * exact)) ++outside;
+        EXPECT_LE(std::abs(value - exact), 6 * error + 1e-9 * exact);
+        EXPECT_LE(error, 0.1 * exact);  // an estimate that says nothing would pass otherwise
+      }
+    }
+  }
+  EXPECT_LE(outside, estimates / 20);
+}
+
+TEST(Causal, TooFewComponentsAreSaid) {
+  const MatrixF q = random_matrix<float>(200, 16, 12), k = random_matrix<float>(200, 16, 13);
+  const HeadStatistics s = measure(q, k, kPlain, {200, Scope::causal, Route::krylov, 8});
+  const HeadStatistics expected = reference(q, k, kPlain, Scope::causal);
+  EXPECT_EQ(s.spectrum.components, 8);
+  EXPECT_EQ(s.spectrum.k90, -1);
+  EXPECT_EQ(s.spectrum.k99, -1);
+  EXPECT_LT(s.spectrum.captured, 0.9);
+  testing::expect_singular_values(s, expected, 1e-9);
+  EXPECT_TRUE(s.certificate.certified());
+}
+
+TEST(Causal, ConstantKeysGiveAZeroField) {
+  const MatrixF q = random_matrix<float>(64, 8, 14), k = random_matrix<float>(1, 8, 15).replicate(64, 1);
+  for (const auto& [scope, route] : {std::pair{Scope::causal, Route::krylov},
+                                     {Scope::causal, Route::dense},
+                                     {Scope::causal_mean, Route::factored}}) {
+    const HeadStatistics s = measure(q, k, kPlain, scope, route);
+    EXPECT_EQ(s.spectrum.energy, 0);
+    EXPECT_EQ(s.spectrum.rank, 0);
+    EXPECT_TRUE(std::isnan(s.keys.max_share));
+    EXPECT_TRUE(s.certificate.certified());
+  }
+}
+
+TEST(Causal, RankDeficientBadlyScaledAndHuge) {
+  MatrixF low = MatrixF::Zero(80, 16);
+  low.leftCols(2) = random_matrix<float>(80, 2, 16);
+  MatrixF huge = 60 * random_matrix<float>(80, 16, 17);
+  huge.rowwise() += 100 * random_matrix<float>(1, 16, 18).row(0);
+  const MatrixF graded = graded_matrix(80, 16, 12, 19).cast<float>();
+  for (const auto& [q, k] : {std::pair{huge, low}, {low, huge}, {graded, graded}, {huge, huge}}) {
+    const HeadStatistics expected = reference(q, k, kPlain, Scope::causal);
+    const HeadStatistics s = measure(q, k, kPlain, {80, Scope::causal, Route::krylov, 80});
+    testing::expect_leading(s.spectrum, expected.spectrum, 1e-10);
+    EXPECT_TRUE(s.certificate.certified());
+    const HeadStatistics mean = measure(q, k, kPlain, Scope::causal_mean, Route::factored);
+    testing::expect_leading(mean.spectrum, reference(q, k, kPlain, Scope::causal_mean).spectrum, 1e-10);
+    EXPECT_TRUE(mean.certificate.certified());
+  }
+}
+
+/// All rows on one rank, and shared by 2 to 4.
+TEST(Causal, SharedHeadsGiveTheSameNumbers) {
+  const Index length = 203;
+  const MatrixF q = random_matrix<float>(length, 12, 20), q2 = graded_matrix(length, 12, 9, 21).cast<float>();
+  const MatrixF k = graded_matrix(length, 12, 3, 22).cast<float>();
+  const std::vector<FieldRequest> requests{{length, Scope::full, Route::factored},
+                                           {length, Scope::causal_mean, Route::factored},
+                                           {length, Scope::causal, Route::krylov}};
+  const std::vector<LogitForm> forms{kPlain, kAlibi};
+  const auto whole = cpu::field_statistics({{q, q2}, k, forms}, requests);
+  for (int ranks = 2; ranks <= 4; ++ranks) {
+    testing::run_team(ranks, [&](const Team& team) {
+      const Index begin = length * team.rank() / ranks, end = length * (team.rank() + 1) / ranks;
+      const MatrixF own = q.middleRows(begin, end - begin), own2 = q2.middleRows(begin, end - begin),
+                    own_k = k.middleRows(begin, end - begin);
+      const auto shared =
+          cpu::shared_field_statistics(team, {{own, own2}, own_k, forms}, {begin, length}, requests);
+      for (std::size_t h = 0; h < 2; ++h) {
+        for (std::size_t r = 0; r < requests.size(); ++r) {
+          EXPECT_EQ(shared[h][r].ranks, ranks);
+          testing::expect_leading(shared[h][r].spectrum, whole[h][r].spectrum, 1e-10);
+          // Rounding alone steers a long Lanczos run: an estimate keeps a few digits more than its standard error.
+          EXPECT_LE(std::abs(shared[h][r].spectrum.effective_rank - whole[h][r].spectrum.effective_rank),
+                    0.01 * whole[h][r].spectrum.effective_rank_se + 1e-10 * whole[h][r].spectrum.effective_rank);
+          testing::expect_singular_values(shared[h][r], whole[h][r], 1e-10);
+          testing::expect_shares(shared[h][r].keys, whole[h][r].keys, 1e-10);
+          expect_near(shared[h][r].coherence.coherence_raw, whole[h][r].coherence.coherence_raw, 1e-10, "raw");
+          EXPECT_TRUE(shared[h][r].certificate.certified());
+        }
+      }
+    });
+  }
+}
+
+}  // namespace
+}  // namespace logitfield::kernels
