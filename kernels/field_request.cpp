@@ -25,8 +25,13 @@ Rounding rounding_of(const LogitForm& form, Index length, Index head_dim, double
 }
 
 Rounding rounding_of(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form) {
-  return rounding_of(form, queries.rows(), queries.cols(), queries.cast<double>().squaredNorm(),
-                     keys.cast<double>().squaredNorm());
+  return rounding_of(form, queries.rows(), queries.cols(), squared_norm(queries), squared_norm(keys));
+}
+
+double squared_norm(const MatrixFRef& rows) {
+  double sum = 0;
+  for (Index r = 0; r < rows.rows(); ++r) sum += rows.row(r).cast<double>().squaredNorm();
+  return sum;
 }
 
 Matrix probe_rows(Index first_row, Index rows) { return random_signs(kProbeSeed, first_row, rows, kProbes); }

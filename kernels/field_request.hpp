@@ -58,6 +58,9 @@ Rounding rounding_of(const LogitForm& form, Index length, Index head_dim, double
 /// Of a whole head.
 Rounding rounding_of(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form);
 
+/// In float64, where squares of float32 numbers cannot overflow: finite if and only if all are.
+double squared_norm(const MatrixFRef& rows);
+
 /// Probes x [rows, p], random signs: rows first_row ... of a context.
 Matrix probe_rows(Index first_row, Index rows);
 

@@ -63,8 +63,7 @@ Matrix logits(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& 
   Matrix out(queries.rows(), keys.rows());
   for (Index i = 0; i < out.rows(); ++i) {
     for (Index j = 0; j < out.cols(); ++j) {
-      const double x =
-          form.scale * queries.row(i).dot(keys.row(j)) + form.alibi_slope * static_cast<double>(j - i);
+      const double x = form.scale * queries.row(i).dot(keys.row(j)) + form.alibi_slope * static_cast<double>(j - i);
       out(i, j) = form.softcap ? *form.softcap * std::tanh(x / *form.softcap) : x;
     }
   }

@@ -174,9 +174,8 @@ void FieldMeter::measure_scalapack(const HeadSource& source, Sheet& sheet) const
         c_.clock.time(Phase::field, [&] {
           kernels::RouteResult result = decompose(rows, kv, m, request);
           if (!sheet.owns(kv)) return;
-          sheet.at(kv, m, f) = c_.backend.complete_statistics(rows.view(request.context, forms_of(kv)),
-                                                              static_cast<std::size_t>(m), request.scope,
-                                                              std::move(result));
+          sheet.at(kv, m, f) = c_.backend.complete_statistics(
+              rows.view(request.context, forms_of(kv)), static_cast<std::size_t>(m), request.scope, std::move(result));
         });
       }
     }

@@ -10,8 +10,8 @@
 
 namespace logitfield {
 
-/// Measures the planned fields of the heads of a layer: by itself, or together with the ranks of its stage where the plan
-/// spreads a head over them.
+/// Measures the planned fields of the heads of a layer: by itself, or together with the ranks of its stage where the
+/// plan spreads a head over them.
 class FieldMeter {
  public:
   /// `stage`: the ranks of this rank's stage, in the order of their shards; must outlive it. Collective.

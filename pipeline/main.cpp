@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "kernels/cpu/blas_kernels.hpp"
 #include "pipeline/commands.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/mpi/guard.hpp"
@@ -34,6 +35,7 @@ int run(int argc, char** argv, const mpi::Communicator& world) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  kernels::cpu::restart_with_best_blas(argv);
   const mpi::Environment environment(argc, argv);
   const mpi::Communicator world = mpi::Communicator::world();
   return mpi::run_guarded(world, [&] { return run(argc, argv, world); });

@@ -164,7 +164,8 @@ void check_fields(const std::vector<FieldPlan>& fields, int team, double limit) 
   for (const FieldPlan& field : fields) {
     if (static_cast<double>(field.bytes) <= limit) continue;
     throw InputError(
-        "not enough memory: the {} field at {} tokens by the {} route needs {} on a rank ({} ranks share it), but a rank "
+        "not enough memory: the {} field at {} tokens by the {} route needs {} on a rank ({} ranks share it), but a "
+        "rank "
         "has {}; use more ranks or hosts, shorter contexts, fewer --components{}",
         kernels::scope_name(field.request.scope), field.request.context, kernels::route_name(field.request.route),
         bytes_text(field.bytes), field.collective() ? team : 1, bytes_text(static_cast<std::uint64_t>(limit)),
@@ -181,8 +182,8 @@ Plan candidate(const Job& job, const Options& options, const Grid& grid, Residen
   plan.seed = options.seed;
   plan.fields = plan_fields(job, options, {grid.shards, limit});
   const bool collective = std::ranges::any_of(plan.fields, &FieldPlan::collective) || plan.verified_heads > 0;
-  plan.partition = job.capture && collective ? shared_partition(job, options, grid.ranks())
-                                             : make_partition(job.extents, grid);
+  plan.partition =
+      job.capture && collective ? shared_partition(job, options, grid.ranks()) : make_partition(job.extents, grid);
   if (job.capture && collective) plan.fields = plan_fields(job, options, {grid.ranks(), limit});
   check_fields(plan.fields, plan.partition.grid.shards, limit);
   plan.memory_bytes = static_cast<std::uint64_t>(memory_of(job, plan));

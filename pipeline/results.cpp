@@ -32,7 +32,8 @@ bool fits(const LayerRecord& record, const Results& results) {
     return false;
   }
   for (const HeadRecord& head : record.heads) {
-    if (head.head < 0 || head.head >= results.num_heads || head.fields.size() != results.contexts.size() * results.scopes.size())
+    if (head.head < 0 || head.head >= results.num_heads ||
+        head.fields.size() != results.contexts.size() * results.scopes.size())
       return false;
   }
   return true;

@@ -68,8 +68,8 @@ void write_nulls_csv(const Results& results, const std::filesystem::path& path) 
                                    results.scopes[field % results.scopes.size()], cell(null.draws)};
     for (const std::string& name : statistics) {
       const auto found = null.statistics.find(name);
-      const auto [mean, sd] = found == null.statistics.end() ? std::pair(kernels::kUndefined, kernels::kUndefined)
-                                                             : found->second;
+      const auto [mean, sd] =
+          found == null.statistics.end() ? std::pair(kernels::kUndefined, kernels::kUndefined) : found->second;
       cells.insert(cells.end(), {cell(mean), cell(sd)});
     }
     return cells;

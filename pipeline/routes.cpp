@@ -27,8 +27,9 @@ Route choose_route(const Job& job, const Options& options, std::int64_t context,
   if (options.spectrum == "dense") return Route::scalapack;
   if (!has_factors(job)) {
     if (options.spectrum == "krylov") {
-      throw InputError("--spectrum krylov: {} has capped logits, which have no factor form; use --spectrum auto or dense",
-                       job.model_name());
+      throw InputError(
+          "--spectrum krylov: {} has capped logits, which have no factor form; use --spectrum auto or dense",
+          job.model_name());
     }
     return context <= kLongestDense ? Route::dense : Route::scalapack;
   }
@@ -73,9 +74,9 @@ double bytes_of(const Job& job, const kernels::FieldRequest& request, double row
     case Route::factored:  // both bases, where they must be kept, and their QR
       return inputs + kDouble * 6 * rows * width;
     case Route::krylov:
-      return inputs + kDouble * rows *
-                          (2 * static_cast<double>(kernels::cpu::krylov_columns(request.context, request.components)) +
-                           8 * 32);
+      return inputs +
+             kDouble * rows *
+                 (2 * static_cast<double>(kernels::cpu::krylov_columns(request.context, request.components)) + 8 * 32);
     case Route::dense:
       return inputs + 3 * kDouble * length * length;
     case Route::scalapack:

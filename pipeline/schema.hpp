@@ -25,7 +25,8 @@ inline bool is_defined(bool) { return true; }
 inline bool is_defined(kernels::Route) { return true; }
 
 /// Calls visit(StatisticInfo, value) for every scalar of `s` (HeadStatistics, const or not) in column order; values are
-/// double, std::int64_t (-1: undefined), bool or kernels::Route. The one list from which journal, CSV, NetCDF and summary are made.
+/// double, std::int64_t (-1: undefined), bool or kernels::Route. The one list from which journal, CSV, NetCDF and
+/// summary are made.
 template <class Statistics, class Visit>
 void visit_statistics(Statistics& s, Visit&& visit) {
   const auto shares = [&](auto& group, bool keys) {
@@ -74,7 +75,8 @@ void visit_statistics(Statistics& s, Visit&& visit) {
   visit({"coherence_raw", "1", "(L/r) max leverage of the keys, not centred", Kind::kv_head},
         s.coherence.coherence_raw);
   visit({"key_rank", "1", "numerical rank of the centred keys", Kind::kv_head}, s.coherence.key_rank);
-  visit({"delocalisation_ratio", "1", "max_j c_j stable_rank / leverage_j, at most 1; scope full"}, s.delocalisation_ratio);
+  visit({"delocalisation_ratio", "1", "max_j c_j stable_rank / leverage_j, at most 1; scope full"},
+        s.delocalisation_ratio);
   visit({"max_logit", "logit", "largest scaled logit over j <= i"}, s.attention.max_logit);
   visit({"attention_entropy", "nat", "mean entropy of the rows of the causal softmax"}, s.attention.entropy);
   visit({"sink_first", "1", "mean causal attention on position 0"}, s.attention.sink_first);
@@ -84,9 +86,11 @@ void visit_statistics(Statistics& s, Visit&& visit) {
   visit({"spectral_gap", "1", "learned_k90 / k90"}, s.learned.spectral_gap);
 
   auto& c = s.certificate;
-  visit({"energy_error", "1", "largest relative difference between the ways to the energy", Kind::certificate}, c.energy_error);
+  visit({"energy_error", "1", "largest relative difference between the ways to the energy", Kind::certificate},
+        c.energy_error);
   visit({"energy_bound", "1", "rounding bound of energy_error", Kind::certificate}, c.energy_bound);
-  visit({"probe_residual", "1", "field against its factors or triplets on probes, or residual of triplets", Kind::certificate},
+  visit({"probe_residual", "1", "field against its factors or triplets on probes, or residual of triplets",
+         Kind::certificate},
         c.probe_residual);
   visit({"probe_bound", "1", "rounding bound of probe_residual", Kind::certificate}, c.probe_bound);
   visit({"zero_sum_margin", "1", "zero-sum residual over its rounding bound, worst row, at most 1", Kind::certificate},

@@ -9,12 +9,16 @@ namespace logitfield::kernels::cpu {
 void add_gram(const Matrix& a, Matrix& gram);
 void complete(Matrix& gram);
 
-/// rows <- rows * r^T and rows <- rows * r^-1, r upper triangular (dtrmm, dtrsm); n d^2 flops.
+/// x_r^T gram x_r for each row [n], from the upper triangle of a symmetric matrix; `work` is scratch. L d^2 flops
+/// (dtrmm).
+Vector quadratic_forms(const Matrix& rows, const Matrix& gram, Matrix& work);
+
+/// rows <- rows * r, rows * r^T and rows * r^-1, r upper triangular (dtrmm, dtrsm); n d^2 flops.
+void multiply_by(const Matrix& r, Matrix& rows);
 void multiply_by_transpose(const Matrix& r, Matrix& rows);
 void divide_by(const Matrix& r, Matrix& rows);
 
-/// x <- r^-1 x and x <- r^-T x.
+/// x <- r^-1 x.
 void solve(const Matrix& r, Matrix& x);
-void solve_transpose(const Matrix& r, Matrix& x);
 
 }  // namespace logitfield::kernels::cpu

@@ -1,8 +1,10 @@
 #include "kernels/cpu/block_basis.hpp"
 
+#include <Eigen/Cholesky>
 #include <cmath>
 #include <limits>
 
+#include "kernels/cpu/blas.hpp"
 #include "kernels/cpu/factor_rows.hpp"
 #include "kernels/cpu/lapack.hpp"
 
@@ -47,6 +49,14 @@ Matrix orthonormalise_columns(const Team& team, double shortest, Matrix& w) {
   const Vector roots = eigen.values.tail(kept).cwiseSqrt();
   turn_columns(inverse.asDiagonal() * vectors * roots.cwiseInverse().asDiagonal(), w);
   return roots.asDiagonal() * vectors.transpose() * lengths.asDiagonal();
+}
+
+/// The same for columns that are orthonormal but for rounding, which it turns as little: a triangular r near one.
+Matrix correct_columns(const Team& team, Matrix& w) {
+  if (w.cols() == 0) return Matrix(0, 0);
+  const Matrix r = Eigen::LLT<Matrix>(gram_of_block(team, w)).matrixU();
+  divide_by(r, w);
+  return r;
 }
 
 }  // namespace
@@ -131,7 +141,7 @@ Orthogonalised orthonormalise(const Team& team, const BlockBasis& basis, double 
   // What the first pass left along the basis is rounding of w's former length: a second pass removes it.
   const Matrix left = basis.project(w);
   basis.subtract(left, w);
-  const Matrix r = orthonormalise_columns(team, 0.5, w);
+  const Matrix r = correct_columns(team, w);
   out.along += left * out.r;
   out.r = (r * out.r).eval();
   return out;

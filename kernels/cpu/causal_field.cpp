@@ -1,13 +1,12 @@
 #include "kernels/cpu/causal_field.hpp"
 
 #include "kernels/cpu/blas.hpp"
-#include "kernels/cpu/thin_factor.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Rows of a diagonal tile, whose logits are formed: as much work as the running sums at w = 64 to 128.
-constexpr Index kEnergyTile = 64;
+/// Rows of a tile, inside which logits are formed; before and after it, running sums serve.
+constexpr Index kEnergyTile = 48;
 /// For blocks of 16 to 32 vectors.
 constexpr Index kOperatorTile = 32;
 
@@ -23,10 +22,67 @@ void clear_above_diagonal(Matrix& logits) {
   for (Index i = 0; i < logits.rows(); ++i) logits.row(i).tail(logits.cols() - i - 1).setZero();
 }
 
-/// sum_r x_r^T gram x_r for each row, by one product.
-Vector quadratic_forms(const Matrix& rows, const Matrix& gram, Matrix& product) {
-  product.noalias() = rows * gram;
-  return product.cwiseProduct(rows).rowwise().sum();
+/// Sums over rows x_r with weights v_r, from which follows sum_r (y . x_r - u v_r)^2 for any y and u: the energy of a
+/// key (or query) y over all the queries (keys) that were summed.
+class RowSums {
+ public:
+  explicit RowSums(Index width) : packed_(width + 1, width) { packed_.setZero(); }
+
+  void add(const Matrix& rows, const Vector& weights) {
+    add_gram(rows, packed_);
+    packed_.bottomRows(1).noalias() += weights.transpose() * rows;
+    squares_ += weights.squaredNorm();
+  }
+  /// y_r . (weighted sum of x) for each row.
+  Vector along(const Matrix& y) const { return y * packed_.bottomRows(1).transpose(); }
+  Vector energies(const Matrix& y, const Vector& u, const Vector& along_y, Matrix& work) const {
+    return quadratic_forms(y, packed_, work).array() + u.array() * (squares_ * u.array() - 2 * along_y.array());
+  }
+  /// Replaces the sums by those of the ranks before, or after.
+  void take_before(const Team& team) {
+    exchange([&](std::span<double> v) { team.sum_before(v); });
+  }
+  void take_after(const Team& team) {
+    exchange([&](std::span<double> v) { team.sum_after(v); });
+  }
+
+ private:
+  template <class Sum>
+  void exchange(Sum&& sum) {
+    sum({packed_.data(), static_cast<std::size_t>(packed_.size())});
+    sum({&squares_, 1});
+  }
+
+  /// Upper triangle of sum x x^T [w, w]; below it, sum v x.
+  Matrix packed_;
+  double squares_ = 0;
+};
+
+/// Sums over all of this rank's rows, where other ranks need them.
+RowSums own_sums(const Team& team, const FactorRows& x, const Vector& weights) {
+  RowSums out(x.width());
+  if (team.size() == 1) return out;
+  Matrix rows;
+  for_tiles(x.rows(), kTileRows, [&](Index begin, Index count) {
+    x.tile(begin, count, rows);
+    out.add(rows, weights.segment(begin, count));
+  });
+  return out;
+}
+
+/// The row means of a tile, which it returns, and the squares of its own centred logits, added to keys and queries.
+Vector add_tile(const Matrix& a, const Matrix& b, const Vector& before, Index first, Matrix& logits,
+                Eigen::Ref<Vector> keys, Eigen::Ref<Vector> queries) {
+  logits.noalias() = a * b.transpose();
+  Vector means(a.rows());
+  for (Index r = 0; r < a.rows(); ++r) {
+    auto row = logits.row(r).head(r + 1);
+    means[r] = (before[r] + row.sum()) / static_cast<double>(first + r + 1);
+    row = (row.array() - means[r]).square();
+    queries[r] = row.sum();
+    keys.head(r + 1) += row;
+  }
+  return means;
 }
 
 /// a^T x over this rank's rows [w, p].
@@ -41,45 +97,40 @@ Matrix transpose_times(const FactorRows& a, const Matrix& x) {
 
 std::span<double> as_span(Matrix& m) { return {m.data(), static_cast<std::size_t>(m.size())}; }
 
-/// This rank's Gram matrix only.
-Matrix own_gram(const FactorRows& a) { return gram_of(alone(), a); }
-
 }  // namespace
 
-CausalField causal_field(const Team& team, FactorRows a, FactorRows b, const Placement& placement) {
-  Vector means = causal_means(team, a, b, placement);
+CausalField causal_field(FactorRows a, FactorRows b, const Vector& means) {
   a.append(-means);
   b.append(Vector::Ones(b.rows()));
   return {std::move(a), std::move(b)};
 }
 
-CausalEnergies causal_energies(const Team& team, const CausalField& field) {
-  const Index n = field.a.rows();
-  CausalEnergies out{Vector(n), Vector(n)};
-  Matrix a, b, logits, product;
+CausalEnergies causal_energies(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement) {
+  const Index n = a.rows();
+  CausalEnergies out{Vector::Zero(n), Vector(n), Vector(n)};
+  Matrix queries, keys, work;
 
-  Matrix keys_before = team.size() > 1 ? own_gram(field.b) : Matrix::Zero(field.b.width(), field.b.width());
-  team.sum_before(as_span(keys_before));
+  RowSums before = own_sums(team, b, Vector::Ones(n));
+  before.take_before(team);
   for_tiles(n, kEnergyTile, [&](Index begin, Index count) {
-    field.a.tile(begin, count, a);
-    field.b.tile(begin, count, b);
-    logits.noalias() = a * b.transpose();
-    clear_above_diagonal(logits);
-    logits = logits.cwiseAbs2();
-    out.keys.segment(begin, count) = logits.colwise().sum();
-    out.queries.segment(begin, count) = logits.rowwise().sum() + quadratic_forms(a, keys_before, product);
-    add_gram(b, keys_before);
-    complete(keys_before);
+    a.tile(begin, count, queries);
+    b.tile(begin, count, keys);
+    auto energy = out.queries.segment(begin, count);
+    const Vector along = before.along(queries);
+    const Vector means =
+        add_tile(queries, keys, along, placement.first_row + begin, work, out.keys.segment(begin, count), energy);
+    energy += before.energies(queries, means, along, work);
+    before.add(keys, Vector::Ones(count));
+    out.means.segment(begin, count) = means;
   });
 
-  Matrix queries_after = team.size() > 1 ? own_gram(field.a) : Matrix::Zero(field.a.width(), field.a.width());
-  team.sum_after(as_span(queries_after));
+  RowSums after = own_sums(team, a, out.means);
+  after.take_after(team);
   for_tiles_backwards(n, kEnergyTile, [&](Index begin, Index count) {
-    field.a.tile(begin, count, a);
-    field.b.tile(begin, count, b);
-    out.keys.segment(begin, count) += quadratic_forms(b, queries_after, product);
-    add_gram(a, queries_after);
-    complete(queries_after);
+    a.tile(begin, count, queries);
+    b.tile(begin, count, keys);
+    out.keys.segment(begin, count) += after.energies(keys, Vector::Ones(count), after.along(keys), work);
+    after.add(queries, out.means.segment(begin, count));
   });
   // Sums of squares are negative only by rounding.
   out.keys = out.keys.cwiseMax(0.0);

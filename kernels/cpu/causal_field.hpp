@@ -4,21 +4,20 @@
 
 namespace logitfield::kernels::cpu {
 
-/// The causal field E = tril(a b^T), a = [s Q, -m] and b = [K, 1] [n, w] for this rank's rows: never formed.
+/// Energies of the causal field E_ij = a_i . b_j - m_i (j <= i) of factors a, b [n, w], this rank's rows: of its keys
+/// (columns) and queries (rows), and the row means m it found on the way, exact.
+struct CausalEnergies {
+  Vector keys, queries, means;
+};
+/// Quadratic forms of running sums over tiles, explicit logits inside a tile: 4 L w^2 flops and 2 L w times the tile,
+/// memory O(w^2). Collective.
+CausalEnergies causal_energies(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement);
+
+/// E = tril(a b^T) with a = [a, -m] and b = [b, 1]: never formed.
 struct CausalField {
   FactorRows a, b;
 };
-
-/// Adds the column of causal row means to `a` and that of ones to `b`. Collective.
-CausalField causal_field(const Team& team, FactorRows a, FactorRows b, const Placement& placement);
-
-/// Squared norms of the columns (keys) and rows (queries) of E that belong to this rank's rows, exact.
-struct CausalEnergies {
-  Vector keys, queries;
-};
-/// Quadratic forms b_j^T (sum_{i>=j} a_i a_i^T) b_j and the mirror image, by running sums over tiles, and explicit logits
-/// inside a tile. 6 L w^2 flops and a little, memory O(w^2). Collective.
-CausalEnergies causal_energies(const Team& team, const CausalField& field);
+CausalField causal_field(FactorRows a, FactorRows b, const Vector& means);
 
 /// E as an operator on blocks of p vectors: about L w (6 p + 2 kCausalTile) flops a product. The field must outlive it.
 class CausalOperator final : public LinearOperator {

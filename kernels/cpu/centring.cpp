@@ -8,27 +8,25 @@ namespace {
 
 using RowVector = Eigen::RowVectorXd;
 
-/// Sum over this rank's rows, tile by tile, so that rounding grows with the number of tiles.
-RowVector column_sums(const FactorRows& rows) {
-  RowVector total = RowVector::Zero(rows.width());
-  Matrix tile;
-  for_tiles(rows.rows(), kTileRows, [&](Index begin, Index count) {
-    rows.tile(begin, count, tile);
-    RowVector sum = tile.row(0);
-    for (Index r = 1; r < count; ++r) sum += tile.row(r);
-    total += sum;
-  });
-  return total;
-}
+/// Sum of the rows, and of their squares.
+struct Sums {
+  RowVector columns;
+  double squares = 0;
+};
 
-double squared_norm(const FactorRows& rows) {
-  double total = 0;
+/// Over this rank's rows, tile by tile, so that rounding grows with the number of tiles.
+Sums sums_of(const FactorRows& rows) {
+  Sums out{RowVector::Zero(rows.width()), 0};
+  RowVector tile_sum(rows.width());
   Matrix tile;
   for_tiles(rows.rows(), kTileRows, [&](Index begin, Index count) {
     rows.tile(begin, count, tile);
-    total += tile.squaredNorm();
+    tile_sum.setZero();
+    for (Index r = 0; r < count; ++r) tile_sum += tile.row(r);
+    out.columns += tile_sum;
+    out.squares += tile.squaredNorm();
   });
-  return total;
+  return out;
 }
 
 std::span<double> as_span(RowVector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
@@ -37,18 +35,18 @@ std::span<double> as_span(RowVector& v) { return {v.data(), static_cast<std::siz
 
 CentredKeys centred_keys(const Team& team, const MatrixFRef& keys, const Placement& placement) {
   const double length = static_cast<double>(placement.length);
-  CentredKeys out{FactorRows(keys), {}, 0, 0};
-  out.raw_norm = std::sqrt(sum_over(team, squared_norm(out.rows)));
-  out.mean = column_sums(out.rows);
+  CentredKeys out{FactorRows(keys), {}, 0};
+  Sums sums = sums_of(out.rows);
+  out.raw_norm = std::sqrt(sum_over(team, sums.squares));
+  out.mean = std::move(sums.columns);
   team.sum(as_span(out.mean));
   out.mean /= length;
   out.rows.subtract(out.mean);
-  out.norm = std::sqrt(sum_over(team, squared_norm(out.rows)));
+  // What the mean leaves of the norm tells at once, but for keys that are all but constant.
+  const double left = 1 - length * out.mean.squaredNorm() / (out.raw_norm * out.raw_norm);
   const double rounding = 4 * std::sqrt(length) * std::numeric_limits<double>::epsilon();
-  if (out.norm <= rounding * out.raw_norm) {
-    out.rows.vanish();
-    out.norm = 0;
-  }
+  const bool doubtful = !(left > 1e-6);
+  if (doubtful && std::sqrt(sum_over(team, sums_of(out.rows).squares)) <= rounding * out.raw_norm) out.rows.vanish();
   return out;
 }
 
@@ -68,7 +66,7 @@ FactorRows field_keys(const CentredKeys& keys, const LogitForm& form, const Plac
 }
 
 Vector causal_means(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement) {
-  RowVector sum = column_sums(b);
+  RowVector sum = team.size() > 1 ? sums_of(b).columns : RowVector::Zero(b.width());
   team.sum_before(as_span(sum));
   Vector means(a.rows());
   Matrix queries, keys;

@@ -10,15 +10,15 @@ namespace logitfield::kernels::cpu {
 struct CentredKeys {
   FactorRows rows;
   Eigen::RowVectorXd mean;
-  /// Frobenius norms over the context: of the keys as they are, and centred.
-  double raw_norm = 0, norm = 0;
+  /// Frobenius norm of the keys as they are, over the context.
+  double raw_norm = 0;
 };
 
 /// Keys that are constant to rounding give exactly zero, so that a zero field is seen as one. Collective.
 CentredKeys centred_keys(const Team& team, const MatrixFRef& keys, const Placement& placement);
 
-/// Factors of x_ij = scale q_i . k_j + alibi_slope (j - i), up to terms that leave with the row mean: scaled queries with
-/// a column of slopes, centred keys with a column of centred positions (both columns only where there is a slope).
+/// Factors of x_ij = scale q_i . k_j + alibi_slope (j - i), up to terms that leave with the row mean: scaled queries
+/// with a column of slopes, centred keys with a column of centred positions (both columns only where there is a slope).
 FactorRows field_queries(const MatrixFRef& queries, const LogitForm& form);
 FactorRows field_keys(const CentredKeys& keys, const LogitForm& form, const Placement& placement);
 

@@ -28,38 +28,46 @@ Matrix stacked_triangle(const Matrix& r, const Eigen::RowVectorXd& mean, double 
   return out;
 }
 
-/// Largest leverage of the keys as they are, over this rank's rows, and their rank.
-struct Raw {
-  double largest = 0;
-  std::int64_t rank = 0;
+/// Calls visit(begin, rows of the orthonormal basis) for all of this rank's rows.
+template <class Visit>
+void for_basis(const TallFactor& factor, Visit&& visit) {
+  Matrix rows;
+  for_tiles(factor.rows.rows(), kTileRows, [&](Index begin, Index count) {
+    factor.rows.tile(begin, count, rows);
+    visit(begin, factor.factor.basis_rows(begin, rows));
+  });
+}
+
+/// Leverages of the centred keys, and the largest of the keys as they are, over this rank's rows.
+struct Pass {
+  Leverage centred;
+  double largest_raw = 0;
+  std::int64_t raw_rank = 0;
 };
 
-/// With full rank only one direction of [basis, 1 / sqrt L] is missing from the column space: O(L w).
-Raw raw_full_rank(const TallFactor& keys, const Matrix& stacked, const Vector& centred, double length) {
+/// With full rank only one direction of [basis, 1 / sqrt L] is missing from the column space of the keys as they are.
+Pass full_rank_pass(const TallFactor& keys, const Matrix& stacked, double length) {
   const Index w = stacked.cols();
   const Vector missing = Eigen::HouseholderQR<Matrix>(stacked).householderQ() * Vector::Unit(w + 1, w);
-  const Matrix coefficients = keys.factor.coefficients(missing.head(w));
   const double constant = 1 / std::sqrt(length);
-  Raw out{0, w};
-  Matrix rows;
-  for_tiles(centred.size(), kTileRows, [&](Index begin, Index count) {
-    keys.rows.tile(begin, count, rows);
-    const Vector along = keys.factor.times(begin, rows, coefficients).col(0).array() + constant * missing[w];
-    const auto leverages = centred.segment(begin, count).array() + constant * constant - along.array().square();
-    out.largest = std::max(out.largest, leverages.maxCoeff());
+  Pass out{{Vector(keys.rows.rows()), w}, 0, w};
+  for_basis(keys, [&](Index begin, const Matrix& basis) {
+    auto leverages = out.centred.values.segment(begin, basis.rows());
+    leverages = basis.rowwise().squaredNorm();
+    const Vector along = (basis * missing.head(w)).array() + constant * missing[w];
+    const double most = (leverages.array() + constant * constant - along.array().square()).maxCoeff();
+    out.largest_raw = std::max(out.largest_raw, most);
   });
   return out;
 }
 
-Raw raw_any_rank(const TallFactor& keys, const Matrix& stacked, Index length) {
-  const Matrix basis = column_basis(stacked, length);
-  const Eigen::RowVectorXd constant = basis.bottomRows(1) / std::sqrt(static_cast<double>(length));
-  Raw out{0, basis.cols()};
-  Matrix rows;
-  for_tiles(keys.rows.rows(), kTileRows, [&](Index begin, Index count) {
-    keys.rows.tile(begin, count, rows);
-    const Matrix raw = (keys.factor.basis_rows(begin, rows) * basis.topRows(basis.rows() - 1)).rowwise() + constant;
-    out.largest = std::max(out.largest, raw.rowwise().squaredNorm().maxCoeff());
+Pass any_rank_pass(const TallFactor& keys, const Matrix& stacked, Index length) {
+  const Matrix raw_basis = column_basis(stacked, length);
+  const Eigen::RowVectorXd constant = raw_basis.bottomRows(1) / std::sqrt(static_cast<double>(length));
+  Pass out{leverage(keys, {0, length}), 0, raw_basis.cols()};
+  for_basis(keys, [&](Index, const Matrix& basis) {
+    const Matrix raw = (basis * raw_basis.topRows(raw_basis.rows() - 1)).rowwise() + constant;
+    out.largest_raw = std::max(out.largest_raw, raw.rowwise().squaredNorm().maxCoeff());
   });
   return out;
 }
@@ -68,30 +76,31 @@ Raw raw_any_rank(const TallFactor& keys, const Matrix& stacked, Index length) {
 
 Leverage leverage(const TallFactor& factor, const Placement& placement) {
   Leverage out{Vector(factor.rows.rows()), factor.rows.width()};
-  Matrix turn;
-  if (!factor.factor.full_rank()) {
-    turn = column_basis(factor.factor.r(), placement.length);
-    out.rank = turn.cols();
-  }
-  Matrix rows;
-  for_tiles(factor.rows.rows(), kTileRows, [&](Index begin, Index count) {
-    factor.rows.tile(begin, count, rows);
-    Matrix basis = factor.factor.basis_rows(begin, rows);
-    if (!factor.factor.full_rank()) basis = (basis * turn).eval();
-    out.values.segment(begin, count) = basis.rowwise().squaredNorm();
+  const bool full_rank = factor.factor.full_rank();
+  const Matrix turn = full_rank ? Matrix() : column_basis(factor.factor.r(), placement.length);
+  if (!full_rank) out.rank = turn.cols();
+  for_basis(factor, [&](Index begin, const Matrix& basis) {
+    auto leverages = out.values.segment(begin, basis.rows());
+    if (full_rank) {
+      leverages = basis.rowwise().squaredNorm();
+    } else {
+      leverages = (basis * turn).rowwise().squaredNorm();
+    }
   });
   return out;
 }
 
-KeyCoherence key_coherence(const Team& team, const TallFactor& keys, const Eigen::RowVectorXd& mean,
-                           const Leverage& centred, const Placement& placement) {
+CoherentKeys key_coherence(const Team& team, const TallFactor& keys, const Eigen::RowVectorXd& mean,
+                           const Placement& placement) {
   const double length = static_cast<double>(placement.length);
   const Matrix stacked = stacked_triangle(keys.factor.r(), mean, length);
-  const Raw raw = keys.factor.full_rank() ? raw_full_rank(keys, stacked, centred.values, length)
-                                          : raw_any_rank(keys, stacked, placement.length);
-  const double largest = centred.values.size() > 0 ? centred.values.maxCoeff() : 0;
-  return {coherence(length, centred.rank, max_over(team, largest)),
-          coherence(length, raw.rank, max_over(team, raw.largest)), centred.rank};
+  Pass pass =
+      keys.factor.full_rank() ? full_rank_pass(keys, stacked, length) : any_rank_pass(keys, stacked, placement.length);
+  const Leverage& centred = pass.centred;
+  const double largest = max_over(team, centred.values.size() > 0 ? centred.values.maxCoeff() : 0);
+  return {{coherence(length, centred.rank, largest), coherence(length, pass.raw_rank, max_over(team, pass.largest_raw)),
+           centred.rank},
+          std::move(pass.centred)};
 }
 
 }  // namespace logitfield::kernels::cpu

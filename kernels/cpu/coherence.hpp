@@ -13,9 +13,13 @@ struct Leverage {
 Leverage leverage(const TallFactor& factor, const Placement& placement);
 
 /// (L / r) max_j leverage_j of the centred keys, and of the keys as they are, whose column space is that of the centred
-/// keys turned by one direction, the constant one. `centred` are the leverages of `keys`, `mean` the keys' mean.
-/// NaN where there is no column space. Collective.
-KeyCoherence key_coherence(const Team& team, const TallFactor& keys, const Eigen::RowVectorXd& mean,
-                           const Leverage& centred, const Placement& placement);
+/// keys and the constant direction, less one direction: one pass gives both. `mean` is the keys' mean. NaN where there
+/// is no column space. Collective.
+struct CoherentKeys {
+  KeyCoherence statistics;
+  Leverage leverage;
+};
+CoherentKeys key_coherence(const Team& team, const TallFactor& keys, const Eigen::RowVectorXd& mean,
+                           const Placement& placement);
 
 }  // namespace logitfield::kernels::cpu

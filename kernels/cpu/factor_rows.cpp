@@ -15,12 +15,15 @@ void FactorRows::append(Vector column) { extra_.push_back(std::move(column)); }
 void FactorRows::tile(Index begin, Index count, Matrix& out) const {
   const Index d = rows_.cols();
   out.resize(count, width());
-  const double* shift = shift_.data();
+  const double factor = factor_;
+  const double* __restrict shift = shift_.data();
   for (Index r = 0; r < count; ++r) {
-    const float* from = rows_.data() + (begin + r) * rows_.outerStride();
-    double* to = &out(r, 0);
-    for (Index c = 0; c < d; ++c) to[c] = factor_ * static_cast<double>(from[c]) - shift[c];
-    for (std::size_t e = 0; e < extra_.size(); ++e) to[d + static_cast<Index>(e)] = extra_[e][begin + r];
+    const float* __restrict from = rows_.data() + (begin + r) * rows_.outerStride();
+    double* __restrict to = &out(r, 0);
+    for (Index c = 0; c < d; ++c) to[c] = factor * static_cast<double>(from[c]) - shift[c];
+  }
+  for (std::size_t e = 0; e < extra_.size(); ++e) {
+    out.col(d + static_cast<Index>(e)) = extra_[e].segment(begin, count);
   }
 }
 

@@ -9,21 +9,23 @@
 
 namespace logitfield::kernels::cpu {
 
-RouteResult krylov_route(const Team& team, const CausalField& field, const Placement& placement, Index components,
-                         const Rounding& rounding) {
+RouteResult krylov_route(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
+                         Index components, const Rounding& rounding) {
   RouteResult out;
   out.route = Route::krylov;
   out.ranks = team.size();
-  CausalEnergies energies = causal_energies(team, field);
+  CausalEnergies energies = causal_energies(team, a, b, placement);
   const double energy = sum_over(team, energies.queries.sum()), by_keys = sum_over(team, energies.keys.sum());
   if (energy <= rounding.noise * rounding.noise) {
     out.spectrum = zero_spectrum();
     return out;
   }
+  const CausalField field = causal_field(a, b, energies.means);
   const CausalOperator matrix(team, field);
   const KrylovTarget target{.length = placement.length, .energy = energy, .most_components = components};
   const LeadingTriplets leading = leading_triplets(team, matrix, placement.first_row, target);
-  const SpectrumEstimates rest = estimate_spectrum(team, matrix, placement.first_row, leading, placement.length, energy);
+  const SpectrumEstimates rest =
+      estimate_spectrum(team, matrix, placement.first_row, leading, placement.length, energy);
 
   out.sigma = leading.sigma;
   out.spectrum = leading_spectrum_statistics(leading.sigma, energy);

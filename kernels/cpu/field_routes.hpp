@@ -3,10 +3,11 @@
 
 namespace logitfield::kernels::cpu {
 
-/// The causal field without forming it: exact energies, as many leading triplets as carry 99 % of the energy (but at
-/// most `components`), estimates of the sums over the rest. Its Krylov residual goes into `probes`. Collective.
-RouteResult krylov_route(const Team& team, const CausalField& field, const Placement& placement, Index components,
-                         const Rounding& rounding);
+/// The causal field of factors a and b without forming it: exact energies, as many leading triplets as carry 99 % of
+/// the energy (but at most `components`), estimates of the sums over the rest. Its Krylov residual goes into `probes`.
+/// Collective.
+RouteResult krylov_route(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
+                         Index components, const Rounding& rounding);
 
 /// Any field of a head that one rank holds, formed and decomposed: O(L^3), memory 2 L^2. Energies are column and row
 /// sums of squares.

@@ -93,8 +93,7 @@ std::vector<std::vector<HeadStatistics>> shared_field_statistics(const Team& tea
 HeadStatistics complete_statistics(const HeadGroup& group, std::size_t head, Scope scope, RouteResult result) {
   check_shapes(group);
   const std::vector<std::int64_t> contexts{group.keys.rows()};
-  HeadStatistics out =
-      HeadContext(alone(), group, {0, group.keys.rows()}).complete(head, scope, std::move(result));
+  HeadStatistics out = HeadContext(alone(), group, {0, group.keys.rows()}).complete(head, scope, std::move(result));
   if (contexts[0] <= kLongestAttention && out.certificate.finite) {
     out.attention =
         attention_statistics(group.queries[head], group.keys.cast<double>(), group.forms[head], contexts)[0];

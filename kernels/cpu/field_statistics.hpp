@@ -7,10 +7,10 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Statistics of the fields of a whole KV group on one rank, by the routes asked for (not scalapack). Spectrum, shares and
-/// coherence cost O(L d^2) by the factored route; attention, measured up to kLongestAttention, O(L^2 d).
-/// Returns one list per query head, one entry per request. Non-finite Q or K gives entries whose certificate says so.
-/// Throws std::invalid_argument if shapes disagree, a context is not 2 ... L, or a route does not lead to a field.
+/// Statistics of the fields of a whole KV group on one rank, by the routes asked for (not scalapack). Spectrum, shares
+/// and coherence cost O(L d^2) by the factored route; attention, measured up to kLongestAttention, O(L^2 d). Returns
+/// one list per query head, one entry per request. Non-finite Q or K gives entries whose certificate says so. Throws
+/// std::invalid_argument if shapes disagree, a context is not 2 ... L, or a route does not lead to a field.
 std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group,
                                                           std::span<const FieldRequest> requests);
 

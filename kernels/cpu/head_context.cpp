@@ -56,51 +56,53 @@ bool statistics_finite(const HeadStatistics& s) {
 }  // namespace
 
 HeadContext::HeadContext(const Team& team, const HeadGroup& group, const Placement& placement)
-    : team_(team), group_(group), placement_(placement) {
-  keys_finite_ = max_over(team, group.keys.allFinite() ? 0 : 1) == 0;
-  if (keys_finite_) keys_.emplace(centred_keys(team, group.keys, placement));
+    : team_(team), group_(group), placement_(placement), keys_(centred_keys(team, group.keys, placement)) {
+  for (const MatrixFRef& q : group.queries) query_norms_.push_back(squared_norm(q));
+  team.sum(query_norms_);
 }
 
+// Squares of float32 numbers cannot overflow in float64.
 bool HeadContext::finite(std::size_t head) const {
-  return keys_finite_ && max_over(team_, group_.queries[head].allFinite() ? 0 : 1) == 0;
+  return std::isfinite(keys_.raw_norm) && std::isfinite(query_norms_[head]);
 }
 
 Rounding HeadContext::rounding(std::size_t head) const {
-  return rounding_of(group_.forms[head], placement_.length, group_.keys.cols(),
-                     sum_over(team_, group_.queries[head].cast<double>().squaredNorm()),
-                     keys_->raw_norm * keys_->raw_norm);
+  return rounding_of(group_.forms[head], placement_.length, group_.keys.cols(), query_norms_[head],
+                     keys_.raw_norm * keys_.raw_norm);
 }
 
-CausalField HeadContext::causal_factors(std::size_t head) const {
+FactorRows HeadContext::query_rows(std::size_t head, Scope scope) const {
   const LogitForm& form = group_.forms[head];
-  return causal_field(team_, field_queries(group_.queries[head], form), field_keys(*keys_, form, placement_),
-                      placement_);
+  FactorRows rows = field_queries(group_.queries[head], form);
+  if (scope == Scope::causal_mean) {
+    rows.append(-causal_means(team_, rows, field_keys(keys_, form, placement_), placement_));
+  }
+  return rows;
 }
 
 const TallFactor& HeadContext::key_factor(std::size_t head, Scope scope) {
   const LogitForm& form = group_.forms[head];
   std::optional<TallFactor>& factor = (scope == Scope::full ? full_ : causal_mean_)[has_slope(form)];
   if (!factor) {
-    FactorRows rows = field_keys(*keys_, form, placement_);
+    FactorRows rows = field_keys(keys_, form, placement_);
     if (scope == Scope::causal_mean) rows.append(Vector::Ones(rows.rows()));
     factor.emplace(tall_factor(team_, std::move(rows), placement_));
   }
   return *factor;
 }
 
-const Leverage& HeadContext::key_leverage(std::size_t head) {
-  std::optional<Leverage>& out = leverage_[has_slope(group_.forms[head])];
-  if (!out) out = leverage(key_factor(head, Scope::full), placement_);
-  return *out;
-}
-
-const KeyCoherence& HeadContext::coherence() {
+const CoherentKeys& HeadContext::coherence() {
   if (!coherence_) {
-    if (!full_[0]) full_[0].emplace(tall_factor(team_, keys_->rows, placement_));
-    if (!leverage_[0]) leverage_[0] = leverage(*full_[0], placement_);
-    coherence_ = key_coherence(team_, *full_[0], keys_->mean, *leverage_[0], placement_);
+    if (!full_[0]) full_[0].emplace(tall_factor(team_, keys_.rows, placement_));
+    coherence_ = key_coherence(team_, *full_[0], keys_.mean, placement_);
   }
   return *coherence_;
+}
+
+const Leverage& HeadContext::key_leverage(std::size_t head) {
+  if (!has_slope(group_.forms[head])) return coherence().leverage;
+  if (!alibi_leverage_) alibi_leverage_ = leverage(key_factor(head, Scope::full), placement_);
+  return *alibi_leverage_;
 }
 
 RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& request) {
@@ -110,13 +112,13 @@ RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& reques
     return dense_route(dense_field(queries, group_.keys, form, request.scope), rounding(head));
   }
   if (request.route == Route::krylov && request.scope == Scope::causal) {
-    return krylov_route(team_, causal_factors(head), placement_, request.components, rounding(head));
+    return krylov_route(team_, field_queries(queries, form), field_keys(keys_, form, placement_), placement_,
+                        request.components, rounding(head));
   }
   if (request.route != Route::factored || request.scope == Scope::causal || !form.has_factors()) {
     throw std::invalid_argument("this route does not lead to this field");
   }
-  FactorRows a = request.scope == Scope::full ? field_queries(queries, form) : causal_factors(head).a;
-  RouteResult out = factored_field(team_, tall_factor(team_, std::move(a), placement_),
+  RouteResult out = factored_field(team_, tall_factor(team_, query_rows(head, request.scope), placement_),
                                    key_factor(head, request.scope), placement_, rounding(head).noise);
   out.ranks = team_.size();
   return out;
@@ -140,9 +142,8 @@ HeadStatistics HeadContext::complete(std::size_t head, Scope scope, RouteResult 
   out.ranks = result.ranks;
   out.spectrum = result.spectrum;
   out.rank_bound = bound;
-  out.singular_values.assign(result.sigma.begin(),
-                             result.sigma.begin() + static_cast<std::ptrdiff_t>(
-                                                        std::min(result.sigma.size(), kKeptComponents)));
+  out.singular_values.assign(result.sigma.begin(), result.sigma.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                                              result.sigma.size(), kKeptComponents)));
   // Query 0 sees one key, which is its mean: zero, where routes leave rounding.
   if (scope == Scope::causal && placement_.first_row == 0 && result.query_energy.size() > 0) result.query_energy[0] = 0;
   Vector all;
@@ -150,7 +151,7 @@ HeadStatistics HeadContext::complete(std::size_t head, Scope scope, RouteResult 
   out.key_profile = share_profile(as_span(all));
   out.queries = share_statistics(gather(result.query_energy, all));
   out.query_profile = share_profile(as_span(all));
-  out.coherence = coherence();
+  out.coherence = coherence().statistics;
   certify(head, scope, result, out);
   if (scope == Scope::full && group_.forms[head].has_factors()) check_delocalisation(head, result.key_energy, out);
   out.certificate.finite = statistics_finite(out);
@@ -191,12 +192,12 @@ void HeadContext::certify(std::size_t head, Scope scope, const RouteResult& resu
   const double length = static_cast<double>(placement_.length), energy = out.spectrum.energy;
   const double share = length / static_cast<double>(rows);
   const double terms = length + 16 * static_cast<double>(group_.keys.cols());
-  const double raw = keys_->raw_norm, size = sample.products.norm();
+  const double raw = keys_.raw_norm, size = sample.products.norm();
   c.energy_error = std::max(c.energy_error, share * (found.col(0) - sample.energies).cwiseAbs().sum() / energy);
   c.energy_bound = std::max(c.energy_bound, share * terms * kEpsilon * sample.query_norms * raw * raw / energy);
   c.probe_residual = std::max(c.probe_residual, (found.rightCols(probes.cols()) - sample.products).norm() / size);
-  c.probe_bound = std::max(c.probe_bound,
-                           terms * kEpsilon * std::sqrt(sample.query_norms * length * double(probes.cols())) * raw / size);
+  c.probe_bound = std::max(
+      c.probe_bound, terms * kEpsilon * std::sqrt(sample.query_norms * length * double(probes.cols())) * raw / size);
 }
 
 void HeadContext::check_delocalisation(std::size_t head, const Vector& key_energy, HeadStatistics& out) {

@@ -18,14 +18,16 @@ class HeadContext {
   HeadStatistics complete(std::size_t head, Scope scope, RouteResult result);
 
  private:
+  /// Keys and the head's queries.
   bool finite(std::size_t head) const;
   RouteResult take_route(std::size_t head, const FieldRequest& request);
   Rounding rounding(std::size_t head) const;
-  CausalField causal_factors(std::size_t head) const;
+  /// Left factor of a scope that the factored route takes.
+  FactorRows query_rows(std::size_t head, Scope scope) const;
   /// Factored keys of a scope; shared by the query heads.
   const TallFactor& key_factor(std::size_t head, Scope scope);
+  const CoherentKeys& coherence();
   const Leverage& key_leverage(std::size_t head);
-  const KeyCoherence& coherence();
   void certify(std::size_t head, Scope scope, const RouteResult& result, HeadStatistics& out);
   void check_delocalisation(std::size_t head, const Vector& key_energy, HeadStatistics& out);
   std::span<const double> gather(const Vector& own, Vector& all) const;
@@ -33,12 +35,13 @@ class HeadContext {
   const Team& team_;
   const HeadGroup& group_;
   const Placement placement_;
-  bool keys_finite_ = false;
-  std::optional<CentredKeys> keys_;
+  CentredKeys keys_;
+  /// Squared Frobenius norms of the query heads over the context.
+  std::vector<double> query_norms_;
   /// Without and with the ALiBi column.
   std::optional<TallFactor> full_[2], causal_mean_[2];
-  std::optional<Leverage> leverage_[2];
-  std::optional<KeyCoherence> coherence_;
+  std::optional<CoherentKeys> coherence_;
+  std::optional<Leverage> alibi_leverage_;
 };
 
 }  // namespace logitfield::kernels::cpu

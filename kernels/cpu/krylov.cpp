@@ -150,8 +150,8 @@ class BlockLanczos {
     const std::vector<double> sigma(ritz_.sigma.begin(), ritz_.sigma.begin() + k);
     const double residual = measure_residual(sigma);
     if (!(residual <= target_.tolerance)) {
-      throw std::runtime_error(fmt::format("a singular triplet of a field of {} tokens has the residual {:.1e}",
-                                           target_.length, residual));
+      throw std::runtime_error(
+          fmt::format("a singular triplet of a field of {} tokens has the residual {:.1e}", target_.length, residual));
     }
     const bool complete = exhausted && captured(k) >= 1 - kNegligible;
     return {sigma, std::move(u_), std::move(v_), residual, complete, products_};

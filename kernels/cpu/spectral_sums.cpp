@@ -54,9 +54,7 @@ Vector column_norms(const Team& team, const Matrix& w) {
 }
 
 /// Column by column 1 / x, 0 where x is not above `least`.
-Vector inverse_above(double least, const Vector& x) {
-  return (x.array() > least).select(x.array().inverse(), 0.0);
-}
+Vector inverse_above(double least, const Vector& x) { return (x.array() > least).select(x.array().inverse(), 0.0); }
 
 void leave(const BlockBasis& basis, Matrix& w) { basis.subtract(basis.project(w), w); }
 
@@ -95,8 +93,8 @@ using Values = std::array<double, 3>;
 
 /// Effective rank, energy effective rank and participation ratio.
 Values statistics_of(const Sums& s, double energy) {
-  return {std::exp(std::log(s[kSigma]) - s[kSigmaLog] / s[kSigma]),
-          std::exp(std::log(energy) - s[kEnergyLog] / energy), energy * energy / s[kEnergySquared]};
+  return {std::exp(std::log(s[kSigma]) - s[kSigmaLog] / s[kSigma]), std::exp(std::log(energy) - s[kEnergyLog] / energy),
+          energy * energy / s[kEnergySquared]};
 }
 
 /// Leading sums + mean of the probes' sums, each corrected by what the probes get wrong about the known rest energy.

@@ -14,9 +14,9 @@ struct SpectrumEstimates {
 };
 
 /// Sums over the spectrum: exact over the leading triplets, the rest by stochastic Lanczos quadrature (Golub-Kahan, 32
-/// random orthogonal probes outside the leading vectors; Ubaru, Chen & Saad 2017), with the rest's energy, which is known,
-/// as control variate. Errors by the jackknife as if the probes were independent, and what the last quarter of the Lanczos steps changed.
-/// Exact where the triplets are complete. Collective.
+/// random orthogonal probes outside the leading vectors; Ubaru, Chen & Saad 2017), with the rest's energy, which is
+/// known, as control variate. Errors by the jackknife as if the probes were independent, and what the last quarter of
+/// the Lanczos steps changed. Exact where the triplets are complete. Collective.
 SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& field, Index first_row,
                                     const LeadingTriplets& leading, Index length, double energy);
 

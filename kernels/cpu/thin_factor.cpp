@@ -26,8 +26,7 @@ std::optional<Matrix> cholesky(const Matrix& gram) {
 
 Matrix gram_of_kept(const Team& team, const Matrix& basis) {
   Matrix out = Matrix::Zero(basis.cols(), basis.cols());
-  for_tiles(basis.rows(), kTileRows,
-            [&](Index begin, Index count) { add_gram(basis.middleRows(begin, count), out); });
+  for_tiles(basis.rows(), kTileRows, [&](Index begin, Index count) { add_gram(basis.middleRows(begin, count), out); });
   complete(out);
   sum_over(team, out);
   return out;
@@ -86,6 +85,8 @@ ThinFactor thin_factor(const Team& team, const FactorRows& a, const Matrix& gram
     if (std::optional<Matrix> r = cholesky(gram)) {
       // One pass errs by about eps condition^2: here no more than the rounding that is always there.
       if (const double c = condition(*r); c * c <= 4 * w) {
+        out.inverse_ = Matrix::Identity(r->rows(), r->cols());
+        solve(*r, out.inverse_);
         out.r_ = std::move(*r);
         out.full_rank_ = true;
         return out;
@@ -112,27 +113,19 @@ void ThinFactor::keep(Kept factor) {
 Matrix ThinFactor::basis_rows(Index begin, const Matrix& a_rows) const {
   if (kept_) return basis_.middleRows(begin, a_rows.rows());
   Matrix out = a_rows;
-  divide_by(r_, out);
+  multiply_by(inverse_, out);
   return out;
 }
 
 Matrix ThinFactor::project(const Team& team, const Matrix& x, const Matrix& a_transpose_x) const {
-  if (!kept_) {
-    Matrix out = a_transpose_x;
-    solve_transpose(r_, out);
-    return out;
-  }
+  if (!kept_) return inverse_.transpose() * a_transpose_x;
   Matrix out = Matrix::Zero(r_.rows(), x.cols());
   if (x.rows() > 0) out = basis_.transpose() * x;
   sum_over(team, out);
   return out;
 }
 
-Matrix ThinFactor::coefficients(const Matrix& y) const {
-  Matrix out = y;
-  if (!kept_) solve(r_, out);
-  return out;
-}
+Matrix ThinFactor::coefficients(const Matrix& y) const { return kept_ ? y : Matrix(inverse_ * y); }
 
 Matrix ThinFactor::times(Index begin, const Matrix& a_rows, const Matrix& coefficients) const {
   if (kept_) return basis_.middleRows(begin, a_rows.rows()) * coefficients;

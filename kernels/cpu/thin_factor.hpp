@@ -30,9 +30,9 @@ class ThinFactor {
   void keep(Kept factor);
 
   Matrix r_;
-  /// Where the basis is not a * r^-1 to rounding, its rows of this rank.
+  /// Where the basis is a * r^-1 to rounding, that inverse; else the basis is kept, its rows of this rank.
   bool kept_ = false;
-  Matrix basis_;
+  Matrix inverse_, basis_;
   bool full_rank_ = false;
 };
 

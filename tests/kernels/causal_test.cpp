@@ -57,19 +57,18 @@ TEST(Causal, CappedLogitsHaveNoFactoredRoute) {
   EXPECT_THROW(measure(q, q, kPlain, Scope::full, Route::krylov), std::invalid_argument);
 }
 
-cpu::CausalField field_of(const Team& team, const MatrixF& q, const MatrixF& k, const LogitForm& form,
-                          const Placement& placement) {
-  const cpu::CentredKeys keys = cpu::centred_keys(team, k, placement);
-  return cpu::causal_field(team, cpu::field_queries(q, form), cpu::field_keys(keys, form, placement), placement);
-}
-
 /// Energies and products of the operator on a team, against the explicit field.
 void expect_operator(const Team& team, const MatrixF& q, const MatrixF& k, const LogitForm& form) {
   const Matrix field = oracle::energy_field(q.cast<double>(), k.cast<double>(), form, Scope::causal);
   const Index begin = q.rows() * team.rank() / team.size(), end = q.rows() * (team.rank() + 1) / team.size();
   const MatrixF own_q = q.middleRows(begin, end - begin), own_k = k.middleRows(begin, end - begin);
-  const cpu::CausalField causal = field_of(team, own_q, own_k, form, {begin, q.rows()});
-  const cpu::CausalEnergies energies = cpu::causal_energies(team, causal);
+  const Placement placement{begin, q.rows()};
+  const cpu::CentredKeys keys = cpu::centred_keys(team, own_k, placement);
+  const cpu::FactorRows a = cpu::field_queries(own_q, form), b = cpu::field_keys(keys, form, placement);
+  const cpu::CausalEnergies energies = cpu::causal_energies(team, a, b, placement);
+  const Vector means = cpu::causal_means(team, a, b, placement);
+  EXPECT_LE((energies.means - means).norm(), 1e-13 * static_cast<double>(q.rows()) * (field.norm() + means.norm()));
+  const cpu::CausalField causal = cpu::causal_field(a, b, energies.means);
   const double tolerance = 1e-12 * field.squaredNorm();
   EXPECT_LE((energies.keys - field.colwise().squaredNorm().transpose().segment(begin, end - begin)).norm(), tolerance);
   EXPECT_LE((energies.queries - field.rowwise().squaredNorm().segment(begin, end - begin)).norm(), tolerance);
@@ -184,8 +183,7 @@ TEST(Causal, SharedHeadsGiveTheSameNumbers) {
       const Index begin = length * team.rank() / ranks, end = length * (team.rank() + 1) / ranks;
       const MatrixF own = q.middleRows(begin, end - begin), own2 = q2.middleRows(begin, end - begin),
                     own_k = k.middleRows(begin, end - begin);
-      const auto shared =
-          cpu::shared_field_statistics(team, {{own, own2}, own_k, forms}, {begin, length}, requests);
+      const auto shared = cpu::shared_field_statistics(team, {{own, own2}, own_k, forms}, {begin, length}, requests);
       for (std::size_t h = 0; h < 2; ++h) {
         for (std::size_t r = 0; r < requests.size(); ++r) {
           EXPECT_EQ(shared[h][r].ranks, ranks);

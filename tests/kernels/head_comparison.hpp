@@ -52,8 +52,7 @@ inline void expect_profiles(const HeadStatistics& s, const HeadStatistics& expec
 inline void expect_singular_values(const HeadStatistics& s, const HeadStatistics& expected, double tolerance) {
   ASSERT_FALSE(s.singular_values.empty());
   for (std::size_t i = 0; i < s.singular_values.size(); ++i) {
-    EXPECT_TRUE(std::abs(s.singular_values[i] - expected.singular_values[i]) <=
-                tolerance * expected.spectrum.sigma_max)
+    EXPECT_TRUE(std::abs(s.singular_values[i] - expected.singular_values[i]) <= tolerance * expected.spectrum.sigma_max)
         << "singular value " << i;
   }
 }

@@ -24,7 +24,8 @@ class ThreadTeam final : public kernels::Team {
   void sum_before(std::span<double> values) const override { add(values, 0, rank_); }
   void sum_after(std::span<double> values) const override { add(values, rank_ + 1, size()); }
   void max(std::span<double> values) const override {
-    combine(values, 0, size(), [](double a, double b) { return a > b || a != a ? a : b; }, -1e300);
+    combine(
+        values, 0, size(), [](double a, double b) { return a > b || a != a ? a : b; }, -1e300);
   }
   kernels::Matrix stack(const kernels::Matrix& part) const override {
     kernels::Matrix own = part, out(part.rows() * size(), part.cols());
@@ -40,7 +41,8 @@ class ThreadTeam final : public kernels::Team {
 
  private:
   void add(std::span<double> values, int first, int end) const {
-    combine(values, first, end, [](double a, double b) { return a + b; }, 0);
+    combine(
+        values, first, end, [](double a, double b) { return a + b; }, 0);
   }
   template <class Combine>
   void combine(std::span<double> values, int first, int end, Combine operation, double start) const {
