@@ -187,7 +187,8 @@ Plan candidate(const Job& job, const Options& options, const Grid& grid, Residen
   if (job.capture && collective) plan.fields = plan_fields(job, options, {grid.ranks(), limit});
   check_fields(plan.fields, plan.partition.grid.shards, limit);
   plan.memory_bytes = static_cast<std::uint64_t>(memory_of(job, plan));
-  plan.balance = balance_of(job, plan.partition, residency);
+  const bool all_shared = job.capture && std::ranges::all_of(plan.fields, &FieldPlan::collective);
+  plan.balance = all_shared ? 1 : balance_of(job, plan.partition, residency);
   return plan;
 }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "kernels/statistics.hpp"
 #include "pipeline/summary.hpp"
 
 namespace logitfield {
@@ -39,6 +40,21 @@ std::string header(const char* label) {
   std::string out = fmt::format("{:>8}", label);
   for (const TableColumn& column : kColumns) out += fmt::format("{:>11}", column.title);
   return out + "\n";
+}
+
+/// What the weights alone allow, beside what the longest context of a scope uses; empty without weights.
+std::string learned_line(const json& field) {
+  const json& statistics = field.at("model").at("statistics");
+  if (!statistics.contains("learned_k90") || !statistics.contains("spectral_gap")) return {};
+  const auto median = [&](const char* name) { return statistics.at(name).value("median", kernels::kUndefined); };
+  std::string chance;
+  if (field.contains("null") && field.at("null").at("statistics").contains("learned_k90")) {
+    chance =
+        fmt::format(" (chance {:.4g})", field.at("null").at("statistics").at("learned_k90").at("mean").get<double>());
+  }
+  return fmt::format("\nW_Q^T W_K: median k90 {:.4g}{}, {:.3g} times that of the {} field at {} tokens\n",
+                     median("learned_k90"), chance, median("spectral_gap"), field.at("scope").get<std::string>(),
+                     field.at("context").get<std::int64_t>());
 }
 
 /// Seconds of the slowest rank by phase, and the largest peak.
@@ -81,6 +97,7 @@ std::string summary_table(const json& summary) {
     for (const json& layer : longest.at("layers")) {
       out += row(fmt::format("{}", layer.at("layer").get<std::int64_t>()), layer, "median");
     }
+    out += learned_line(longest);
     first = last;
   }
 
