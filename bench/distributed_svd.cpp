@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/blas_kernels.hpp"
 #include "kernels/cpu/lapack.hpp"
 #include "kernels/random.hpp"
 #include "pipeline/dense_field.hpp"
@@ -170,6 +171,7 @@ void measure_all(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  kernels::cpu::restart_with_best_blas(argv);
   Options options;
   CLI::App app("times ScaLAPACK's singular value decomposition; run it under mpirun", "distributed_svd");
   app.option_defaults()->always_capture_default();

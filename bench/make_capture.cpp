@@ -57,8 +57,8 @@ int main(int argc, char** argv) {
         const bool is_query = head < info.num_heads;
         const std::uint64_t stream = kernels::stream_seed(seed, static_cast<std::uint64_t>(layer * 100000 + head));
         for (std::int64_t first = 0; first < info.num_tokens; first += kRows) {
-          const kernels::MatrixF rows = rows_of(stream, first, std::min(kRows, info.num_tokens - first), info.head_dim,
-                                                decay, is_query ? 0 : 1);
+          const kernels::MatrixF rows =
+              rows_of(stream, first, std::min(kRows, info.num_tokens - first), info.head_dim, decay, is_query ? 0 : 1);
           const std::span<const float> values(rows.data(), static_cast<std::size_t>(rows.size()));
           if (is_query) {
             writer.write_queries(layer, head, first, values);

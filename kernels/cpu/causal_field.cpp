@@ -10,16 +10,14 @@ constexpr Index kEnergyTile = 48;
 /// For blocks of 16 to 32 vectors.
 constexpr Index kOperatorTile = 32;
 
-/// Calls visit(begin, count) for the same tiles from the last to the first.
+/// Calls visit(begin, count) for the tiles of `rows` rows, from the first or from the last.
 template <class Visit>
-void for_tiles_backwards(Index rows, Index tile_rows, Visit&& visit) {
-  for (Index tile = (rows + tile_rows - 1) / tile_rows; tile-- > 0;) {
-    visit(tile * tile_rows, std::min(tile_rows, rows - tile * tile_rows));
+void for_tiles_towards(bool forwards, Index rows, Index tile_rows, Visit&& visit) {
+  const Index tiles = (rows + tile_rows - 1) / tile_rows;
+  for (Index t = 0; t < tiles; ++t) {
+    const Index begin = (forwards ? t : tiles - 1 - t) * tile_rows;
+    visit(begin, std::min(tile_rows, rows - begin));
   }
-}
-
-void clear_above_diagonal(Matrix& logits) {
-  for (Index i = 0; i < logits.rows(); ++i) logits.row(i).tail(logits.cols() - i - 1).setZero();
 }
 
 /// Sums over rows x_r with weights v_r, from which follows sum_r (y . x_r - u v_r)^2 for any y and u: the energy of a
@@ -126,7 +124,7 @@ CausalEnergies causal_energies(const Team& team, const FactorRows& a, const Fact
 
   RowSums after = own_sums(team, a, out.means);
   after.take_after(team);
-  for_tiles_backwards(n, kEnergyTile, [&](Index begin, Index count) {
+  for_tiles_towards(false, n, kEnergyTile, [&](Index begin, Index count) {
     a.tile(begin, count, queries);
     b.tile(begin, count, keys);
     out.keys.segment(begin, count) += after.energies(keys, Vector::Ones(count), after.along(keys), work);
@@ -138,38 +136,34 @@ CausalEnergies causal_energies(const Team& team, const FactorRows& a, const Fact
   return out;
 }
 
-void CausalOperator::apply(const Matrix& x, Matrix& y) const {
-  Matrix sum = team_.size() > 1 ? transpose_times(field_.b, x) : Matrix::Zero(field_.b.width(), x.cols());
-  team_.sum_before(as_span(sum));
+// Both products in one: y_i = own_i . sum over the rows already passed of (other_j x_j), and explicit inside a tile.
+void CausalOperator::multiply(bool forwards, const Matrix& x, Matrix& y) const {
+  const FactorRows &own = forwards ? field_.a : field_.b, &other = forwards ? field_.b : field_.a;
+  Matrix sum = team_.size() > 1 ? transpose_times(other, x) : Matrix::Zero(other.width(), x.cols());
+  if (forwards) {
+    team_.sum_before(as_span(sum));
+  } else {
+    team_.sum_after(as_span(sum));
+  }
   y.resize(rows(), x.cols());
-  Matrix a, b, logits;
-  for_tiles(rows(), kOperatorTile, [&](Index begin, Index count) {
-    field_.a.tile(begin, count, a);
-    field_.b.tile(begin, count, b);
-    logits.noalias() = a * b.transpose();
-    clear_above_diagonal(logits);
+  Matrix own_rows, other_rows, logits;
+  for_tiles_towards(forwards, rows(), kOperatorTile, [&](Index begin, Index count) {
+    own.tile(begin, count, own_rows);
+    other.tile(begin, count, other_rows);
+    logits.noalias() = own_rows * other_rows.transpose();
+    if (forwards) {
+      logits.triangularView<Eigen::StrictlyUpper>().setZero();
+    } else {
+      logits.triangularView<Eigen::StrictlyLower>().setZero();
+    }
     const auto block = x.middleRows(begin, count);
-    y.middleRows(begin, count).noalias() = a * sum;
+    y.middleRows(begin, count).noalias() = own_rows * sum;
     y.middleRows(begin, count).noalias() += logits * block;
-    sum.noalias() += b.transpose() * block;
+    sum.noalias() += other_rows.transpose() * block;
   });
 }
 
-void CausalOperator::apply_transpose(const Matrix& y, Matrix& x) const {
-  Matrix sum = team_.size() > 1 ? transpose_times(field_.a, y) : Matrix::Zero(field_.a.width(), y.cols());
-  team_.sum_after(as_span(sum));
-  x.resize(rows(), y.cols());
-  Matrix a, b, logits;
-  for_tiles_backwards(rows(), kOperatorTile, [&](Index begin, Index count) {
-    field_.a.tile(begin, count, a);
-    field_.b.tile(begin, count, b);
-    logits.noalias() = a * b.transpose();
-    clear_above_diagonal(logits);
-    const auto block = y.middleRows(begin, count);
-    x.middleRows(begin, count).noalias() = b * sum;
-    x.middleRows(begin, count).noalias() += logits.transpose() * block;
-    sum.noalias() += a.transpose() * block;
-  });
-}
+void CausalOperator::apply(const Matrix& x, Matrix& y) const { multiply(true, x, y); }
+void CausalOperator::apply_transpose(const Matrix& y, Matrix& x) const { multiply(false, y, x); }
 
 }  // namespace logitfield::kernels::cpu

@@ -19,7 +19,7 @@ struct CausalField {
 };
 CausalField causal_field(FactorRows a, FactorRows b, const Vector& means);
 
-/// E as an operator on blocks of p vectors: about L w (6 p + 2 kCausalTile) flops a product. The field must outlive it.
+/// E as an operator on blocks of p vectors: about L w (4 p + 64) flops a product. The field must outlive it.
 class CausalOperator final : public LinearOperator {
  public:
   CausalOperator(const Team& team, const CausalField& field) : team_(team), field_(field) {}
@@ -28,6 +28,8 @@ class CausalOperator final : public LinearOperator {
   void apply_transpose(const Matrix& y, Matrix& x) const override;
 
  private:
+  void multiply(bool forwards, const Matrix& x, Matrix& y) const;
+
   const Team& team_;
   const CausalField& field_;
 };

@@ -22,6 +22,7 @@ void FactorRows::tile(Index begin, Index count, Matrix& out) const {
     double* __restrict to = &out(r, 0);
     for (Index c = 0; c < d; ++c) to[c] = factor * static_cast<double>(from[c]) - shift[c];
   }
+  if (row_factors_.size() > 0) out.leftCols(d).array().colwise() *= row_factors_.segment(begin, count).array();
   for (std::size_t e = 0; e < extra_.size(); ++e) {
     out.col(d + static_cast<Index>(e)) = extra_[e].segment(begin, count);
   }

@@ -15,6 +15,8 @@ class FactorRows {
   void subtract(const Eigen::RowVectorXd& shift) { shift_ = shift; }
   /// Makes the first d columns exactly zero.
   void vanish();
+  /// Multiplies each scaled and shifted row by its own factor [n].
+  void scale_rows(Vector factors) { row_factors_ = std::move(factors); }
   /// Adds a column [n] on the right.
   void append(Vector column);
 
@@ -29,6 +31,8 @@ class FactorRows {
   MatrixFRef rows_;
   double factor_;
   Eigen::RowVectorXd shift_;
+  /// Empty: all one.
+  Vector row_factors_;
   std::vector<Vector> extra_;
 };
 

@@ -9,9 +9,9 @@ namespace {
 
 /// Triangle of the thin factor of (W diag(gain))^T [hidden, d].
 Matrix triangle(const MatrixFRef& projection, const VectorF& gain) {
-  MatrixF tall = projection.transpose();
-  if (gain.size() > 0) tall.array().colwise() *= gain.array();
-  const FactorRows rows(tall);
+  const MatrixF tall = projection.transpose();
+  FactorRows rows(tall);
+  if (gain.size() > 0) rows.scale_rows(gain.cast<double>());
   return thin_factor(alone(), rows, gram_of(alone(), rows), tall.rows()).r();
 }
 

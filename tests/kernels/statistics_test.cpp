@@ -1,11 +1,17 @@
 #include <gtest/gtest.h>
 
+#include <Eigen/SVD>
+
 #include <cmath>
 #include <limits>
 #include <numeric>
 
+#include "kernels/cpu/blas_kernels.hpp"
+#include "kernels/cpu/learned_interaction.hpp"
+#include "kernels/random.hpp"
 #include "kernels/share_statistics.hpp"
 #include "kernels/spectrum_statistics.hpp"
+#include "random_matrix.hpp"
 
 namespace logitfield::kernels {
 namespace {
@@ -108,6 +114,53 @@ TEST(ShareProfile, BinsKeepTheTotalAndTheOrder) {
     EXPECT_NEAR(std::accumulate(profile.begin(), profile.end(), 0.0), 1, kTolerance);
     EXPECT_LT(profile.front(), profile.back());
   }
+}
+
+TEST(BlasKernels, FollowTheInstructionSet) {
+  EXPECT_EQ(cpu::better_blas_kernels("Prescott", true, true), "SkylakeX");
+  EXPECT_EQ(cpu::better_blas_kernels("Haswell", true, true), "SkylakeX");
+  EXPECT_EQ(cpu::better_blas_kernels("SkylakeX", true, true), "");
+  EXPECT_EQ(cpu::better_blas_kernels("Prescott", true, false), "Haswell");
+  EXPECT_EQ(cpu::better_blas_kernels("Zen", true, false), "");
+  EXPECT_EQ(cpu::better_blas_kernels("Prescott", false, false), "");
+}
+
+TEST(LeadingSpectrum, SaysWhatItDoesNotKnow) {
+  const SpectrumStatistics s = leading_spectrum_statistics(std::vector<double>{3, 2}, 14);  // of 3, 2, 1
+  EXPECT_EQ(s.k50, 1);
+  EXPECT_EQ(s.k90, 2);
+  EXPECT_EQ(s.k95, -1);
+  EXPECT_EQ(s.rank, -1);
+  EXPECT_DOUBLE_EQ(s.captured, 13.0 / 14);
+  EXPECT_DOUBLE_EQ(s.stable_rank, 14.0 / 9);
+  EXPECT_DOUBLE_EQ(s.gap, 1.5);
+  EXPECT_TRUE(std::isnan(s.effective_rank));
+}
+
+TEST(Random, RowsDoNotDependOnWhoMakesThem) {
+  const Matrix all = gaussian_rows(7, 0, 2000, 3), part = gaussian_rows(7, 500, 100, 3);
+  EXPECT_EQ(part, all.middleRows(500, 100));
+  EXPECT_NE(gaussian_rows(8, 0, 1, 3), all.topRows(1));
+  // Mean and variance of 6,000 standard normal numbers, five standard errors.
+  EXPECT_LE(std::abs(all.mean()), 5 / std::sqrt(6000.0));
+  EXPECT_LE(std::abs(all.array().square().mean() - 1), 5 * std::sqrt(2 / 6000.0));
+  EXPECT_LE(std::abs((all.col(0).array() * all.col(1).array()).mean()), 5 / std::sqrt(2000.0));
+  const Matrix signs = random_signs(7, 0, 1000, 70);
+  EXPECT_EQ(signs.cwiseAbs().minCoeff(), 1);
+  EXPECT_LE(std::abs(signs.mean()), 5 / std::sqrt(70000.0));
+}
+
+TEST(LearnedInteraction, EqualsTheExplicitProduct) {
+  const MatrixF q = testing::random_matrix<float>(8, 40, 1), k = testing::random_matrix<float>(8, 40, 2);
+  const VectorF gain = testing::random_matrix<float>(40, 1, 3).cwiseAbs();
+  const Matrix product = gain.cast<double>().asDiagonal() * q.cast<double>().transpose() * k.cast<double>() *
+                         gain.cast<double>().asDiagonal();
+  const Vector sigma = Eigen::JacobiSVD<Matrix>(product).singularValues();
+  const SpectrumStatistics expected = spectrum_statistics({sigma.data(), 8}, 40, 0);
+  const LearnedInteraction found = cpu::learned_interaction(q, k, gain);
+  EXPECT_EQ(found.k90, expected.k90);
+  EXPECT_LE(std::abs(found.effective_rank / expected.effective_rank - 1), 1e-11);
+  EXPECT_LE(std::abs(found.stable_rank / expected.stable_rank - 1), 1e-11);
 }
 
 TEST(Certificate, EveryCheckCanFail) {
