@@ -40,7 +40,7 @@ def million(build, scratch):
         subprocess.run([build / "bench/make_capture", capture, "--length", str(1 << 20)], check=True)
     subprocess.run(["mpirun", "-n", "2", "--bind-to", "none", build / "logitfield", "analyze", "--capture", capture,
                     "--contexts", str(1 << 20), "--scopes", "causal", "--components", "32", "--out", run],
-                   env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+                   env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     summary = json.loads((run / "summary.json").read_text())
     with open(run / "heads.csv") as file:
         head = dict(zip(*[line.strip().split(",") for line in file]))
