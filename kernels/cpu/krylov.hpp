@@ -31,8 +31,8 @@ struct LeadingTriplets {
 };
 
 /// Block Golub-Kahan-Lanczos with full reorthogonalisation and thick restart (Baglama & Reichel 2005), its subspace at
-/// most about twice the components asked for. Deterministic; the same on any team. Collective.
-/// Throws std::runtime_error where the residuals do not come down.
+/// most about twice the components asked for. Deterministic; the same on any team. Where the residuals do not come down
+/// in 50 restarts, `residual` is above the tolerance. Collective.
 LeadingTriplets leading_triplets(const Team& team, const LinearOperator& field, Index first_row,
                                  const KrylovTarget& target);
 

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <Eigen/SVD>
+
 #include "head_comparison.hpp"
+#include "kernels/cpu/krylov.hpp"
 #include "thread_team.hpp"
 
 namespace logitfield::kernels {
@@ -136,6 +139,46 @@ TEST(Causal, TooFewComponentsAreSaid) {
   EXPECT_LT(s.spectrum.captured, 0.9);
   testing::expect_singular_values(s, expected, 1e-9);
   EXPECT_TRUE(s.certificate.certified());
+}
+
+/// A matrix held in memory, as an operator.
+class Explicit final : public cpu::LinearOperator {
+ public:
+  explicit Explicit(Matrix matrix) : matrix_(std::move(matrix)) {}
+  Index rows() const override { return matrix_.rows(); }
+  void apply(const Matrix& x, Matrix& y) const override { y = matrix_ * x; }
+  void apply_transpose(const Matrix& y, Matrix& x) const override { x = matrix_.transpose() * y; }
+
+ private:
+  Matrix matrix_;
+};
+
+TEST(Krylov, RestartsUntilTheResidualsAreSmall) {
+  const Matrix a = random_matrix(400, 400, 23);  // no gaps: the hardest for a small subspace
+  const Vector sigma = Eigen::BDCSVD<Matrix>(a).singularValues();
+  const cpu::KrylovTarget target{.length = 400, .energy = a.squaredNorm(), .most_components = 4};
+  ASSERT_LT(cpu::krylov_columns(400, 4), 400);
+  const cpu::LeadingTriplets found = cpu::leading_triplets(alone(), Explicit(a), 0, target);
+  ASSERT_EQ(found.sigma.size(), 4u);
+  for (Index i = 0; i < 4; ++i) EXPECT_LE(std::abs(found.sigma[i] - sigma[i]), 1e-12 * sigma[0]);
+  EXPECT_LE(found.residual, target.tolerance);
+  const Matrix u = found.u.block(0, 4), v = found.v.block(0, 4);
+  EXPECT_LE((u.transpose() * u - Matrix::Identity(4, 4)).norm(), 1e-13);
+  EXPECT_LE((v.transpose() * v - Matrix::Identity(4, 4)).norm(), 1e-13);
+
+  const cpu::KrylovTarget impossible{
+      .length = 400, .energy = a.squaredNorm(), .most_components = 4, .tolerance = 1e-40};
+  EXPECT_GT(cpu::leading_triplets(alone(), Explicit(a), 0, impossible).residual, 1e-40);
+}
+
+TEST(Krylov, FindsEveryCopyOfARepeatedValue) {
+  // 40 equal values, more than a block is wide, and a space in which nothing else is.
+  Matrix a = Matrix::Zero(300, 300);
+  a.diagonal().head(40).setConstant(2);
+  const cpu::KrylovTarget target{.length = 300, .energy = 160, .most_components = 300};
+  const cpu::LeadingTriplets found = cpu::leading_triplets(alone(), Explicit(a), 0, target);
+  ASSERT_EQ(found.sigma.size(), 40u);
+  for (const double s : found.sigma) EXPECT_LE(std::abs(s - 2), 1e-13);
 }
 
 TEST(Causal, ConstantKeysGiveAZeroField) {
