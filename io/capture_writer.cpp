@@ -1,6 +1,7 @@
 #include "io/capture_writer.hpp"
 
 #include <array>
+#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -63,16 +64,23 @@ void write_rows(const fs::path& path, const CaptureInfo& info, std::size_t begin
 
 CaptureWriter::CaptureWriter(fs::path folder, CaptureInfo info) : folder_(std::move(folder)), info_(std::move(info)) {}
 
-void CaptureWriter::create() const {
+void CaptureWriter::check() const {
   std::error_code error;
-  fs::create_directories(folder_, error);
-  if (error) throw_system_error(folder_, Access::write, error.value());
-  const bool is_empty = fs::is_empty(folder_, error);
+  if (!fs::exists(folder_, error) && !error) return;
+  if (!error && !fs::is_directory(folder_, error) && !error) throw_system_error(folder_, Access::write, ENOTDIR);
+  const bool is_empty = !error && fs::is_empty(folder_, error);
   if (error) throw_system_error(folder_, Access::read, error.value());
   if (!is_empty) {
     throw InputError("{}: the folder is not empty; choose another folder for the capture, or empty this one",
                      folder_.string());
   }
+}
+
+void CaptureWriter::create() const {
+  check();
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  if (error) throw_system_error(folder_, Access::write, error.value());
 }
 
 void CaptureWriter::create_layer(std::int64_t layer) const {

@@ -14,6 +14,8 @@ class CaptureWriter {
  public:
   CaptureWriter(std::filesystem::path folder, CaptureInfo info);
 
+  /// Throws InputError if there is a folder with anything in it, or a file of that name; makes nothing.
+  void check() const;
   /// By one process: makes the folder and its parents. Throws InputError if there is one with anything in it.
   void create() const;
   /// By one process, before any writes to the layer: its temporary file, with complete header and full size. Its space

@@ -34,6 +34,6 @@ double squared_norm(const MatrixFRef& rows) {
   return sum;
 }
 
-Matrix probe_rows(Index first_row, Index rows) { return random_signs(kProbeSeed, first_row, rows, kProbes); }
+Matrix probe_rows(Index first_row, Index rows) { return uniform_rows(kProbeSeed, first_row, rows, kProbes); }
 
 }  // namespace logitfield::kernels

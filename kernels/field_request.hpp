@@ -61,7 +61,7 @@ Rounding rounding_of(const MatrixFRef& queries, const MatrixFRef& keys, const Lo
 /// In float64, where squares of float32 numbers cannot overflow: finite if and only if all are.
 double squared_norm(const MatrixFRef& rows);
 
-/// Probes x [rows, p], random signs: rows first_row ... of a context.
+/// Probes x [rows, p], uniform in (-1, 1): rows first_row ... of a context.
 Matrix probe_rows(Index first_row, Index rows);
 
 }  // namespace logitfield::kernels

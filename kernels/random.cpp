@@ -34,14 +34,12 @@ Matrix gaussian_rows(std::uint64_t seed, Index first_row, Index rows, Index colu
   return out;
 }
 
-Matrix random_signs(std::uint64_t seed, Index first_row, Index rows, Index columns) {
+Matrix uniform_rows(std::uint64_t seed, Index first_row, Index rows, Index columns) {
   Matrix out(rows, columns);
   for (Index r = 0; r < rows; ++r) {
     const std::uint64_t row_seed = stream_seed(seed, static_cast<std::uint64_t>(first_row + r));
-    std::uint64_t bits = 0;
     for (Index c = 0; c < columns; ++c) {
-      if (c % 64 == 0) bits = mix(row_seed + static_cast<std::uint64_t>(c));
-      out(r, c) = (bits >> (c % 64)) & 1 ? 1 : -1;
+      out(r, c) = 2 * uniform(mix(row_seed + static_cast<std::uint64_t>(c) + 1)) - 1;
     }
   }
   return out;

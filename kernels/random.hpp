@@ -10,8 +10,8 @@ namespace logitfield::kernels {
 /// SplitMix64 (Steele, Lea & Flood 2014) as a counter-based generator, Box-Muller.
 Matrix gaussian_rows(std::uint64_t seed, Index first_row, Index rows, Index columns);
 
-/// The same for independent random signs, +1 or -1.
-Matrix random_signs(std::uint64_t seed, Index first_row, Index rows, Index columns);
+/// The same, uniform in (-1, 1): cheaper.
+Matrix uniform_rows(std::uint64_t seed, Index first_row, Index rows, Index columns);
 
 /// A seed for one of several independent streams.
 std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t stream);

@@ -65,6 +65,7 @@ SpectrumStatistics spectrum_statistics(std::span<const double> sigma, std::int64
   SpectrumStatistics out = leading_part(sigma, energies, energy);
   const double threshold = static_cast<double>(max_dimension) * std::numeric_limits<double>::epsilon() * sigma[0];
   out.rank = std::ranges::count_if(sigma, [&](double s) { return s > threshold; });
+  if (out.rank == 1) out.gap = std::numeric_limits<double>::infinity();  // not a ratio to rounding
   out.effective_rank = exponential_entropy(sigma);
   out.energy_effective_rank = exponential_entropy(energies);
   out.participation_ratio =

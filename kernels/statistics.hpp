@@ -37,7 +37,7 @@ struct SpectrumStatistics {
   double stable_rank = 0;
   /// (sum e)^2 / sum e^2.
   double participation_ratio = 0, participation_ratio_se = 0;
-  /// sigma_1 / sigma_2; infinite where sigma_2 = 0, NaN for a zero field.
+  /// sigma_1 / sigma_2; infinite where the rank is 1, NaN for a zero field.
   double gap = 0;
 };
 

@@ -49,11 +49,13 @@ void CaptureDump::write(std::int64_t text, std::int64_t layer, Slice kv_heads, c
 }
 
 void start_captures(const Job& job) {
-  for (io::CaptureWriter& writer : capture_writers(job)) writer.create();
+  const std::vector<io::CaptureWriter> writers = capture_writers(job);
+  for (const io::CaptureWriter& writer : writers) writer.check();  // all, before any is made
+  for (const io::CaptureWriter& writer : writers) writer.create();
 }
 
 void finish_captures(const Job& job) {
-  for (io::CaptureWriter& writer : capture_writers(job)) writer.finish();
+  for (const io::CaptureWriter& writer : capture_writers(job)) writer.finish();
 }
 
 }  // namespace logitfield

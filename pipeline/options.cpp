@@ -44,7 +44,9 @@ void add_routes(CLI::App& command, Options& options) {
   command.add_option("--null", options.null_draws, "Gaussian heads to average over, as what chance would give")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command.add_option("--seed", options.seed, "of all that is drawn at random")->capture_default_str();
+  command.add_option("--seed", options.seed, "of all that is drawn at random")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 }
 
 void add_analysis(CLI::App& command, Options& options) {
@@ -120,6 +122,13 @@ void add_config(const CLI::App& command, const std::string& path, Arguments& arg
   arguments.insert(arguments.end(), added.begin(), added.end());
 }
 
+/// Is `path` the folder, or in it?
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  const auto inner = std::filesystem::absolute(path).lexically_normal() / "";
+  const auto outer = std::filesystem::absolute(folder).lexically_normal() / "";
+  return inner.lexically_normal().string().starts_with(outer.lexically_normal().string());
+}
+
 /// What CLI11 cannot express.
 void check(const Options& options) {
   const bool runs = options.command == Command::analyze || options.command == Command::plan;
@@ -131,6 +140,10 @@ void check(const Options& options) {
   }
   if (!options.dump_captures.empty() && options.model.empty()) {
     throw InputError("--dump-captures goes with --model; a capture is there already");
+  }
+  if (!options.dump_captures.empty() && lies_in(options.dump_captures, options.out)) {
+    throw InputError("--dump-captures {} lies in the run folder --out {}; give a folder of its own",
+                     options.dump_captures.string(), options.out.string());
   }
   if (options.rows == "sharded" && options.capture.empty()) {
     throw InputError("--rows sharded goes with --capture; a model's heads are whole on the rank that computes them");

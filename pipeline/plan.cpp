@@ -159,18 +159,20 @@ Partition shared_partition(const Job& job, const Options& options, int ranks) {
   return {{1, ranks}, {{0, job.extents.num_layers}}, kv_heads, heads, divide(0, ranks), divide(0, ranks)};
 }
 
-/// A field that one rank cannot hold is refused by name.
-void check_fields(const std::vector<FieldPlan>& fields, int team, double limit) {
+/// Why a rank with `limit` bytes cannot measure a field; empty where all can be.
+std::string refusal_of(const std::vector<FieldPlan>& fields, int team, double limit) {
   for (const FieldPlan& field : fields) {
     if (static_cast<double>(field.bytes) <= limit) continue;
-    throw InputError(
-        "not enough memory: the {} field at {} tokens by the {} route needs {} on a rank ({} ranks share it), but a "
-        "rank "
-        "has {}; use more ranks or hosts, shorter contexts, fewer --components{}",
+    const bool dense = field.request.route == kernels::Route::scalapack;
+    return fmt::format(
+        "not enough memory: the {} field at {} tokens by the {} route needs {} on a rank{}, but a rank has {}; use "
+        "more "
+        "ranks or hosts, shorter contexts, fewer --components{}",
         kernels::scope_name(field.request.scope), field.request.context, kernels::route_name(field.request.route),
-        bytes_text(field.bytes), field.collective() ? team : 1, bytes_text(static_cast<std::uint64_t>(limit)),
-        field.request.route == kernels::Route::scalapack ? ", or another --spectrum" : "");
+        bytes_text(field.bytes), field.collective() && team > 1 ? fmt::format(" ({} share it)", team) : "",
+        bytes_text(static_cast<std::uint64_t>(limit)), dense ? ", or another --spectrum" : "");
   }
+  return {};
 }
 
 /// Grid, routes and memory of one choice; nothing else is filled in.
@@ -180,12 +182,10 @@ Plan candidate(const Job& job, const Options& options, const Grid& grid, Residen
   plan.verified_heads = options.verify_dense;
   plan.null_draws = options.null_draws;
   plan.seed = options.seed;
-  plan.fields = plan_fields(job, options, {grid.shards, limit});
+  plan.fields = plan_fields(job, options, {job.capture ? grid.ranks() : grid.shards, limit});
   const bool collective = std::ranges::any_of(plan.fields, &FieldPlan::collective) || plan.verified_heads > 0;
   plan.partition =
       job.capture && collective ? shared_partition(job, options, grid.ranks()) : make_partition(job.extents, grid);
-  if (job.capture && collective) plan.fields = plan_fields(job, options, {grid.ranks(), limit});
-  check_fields(plan.fields, plan.partition.grid.shards, limit);
   plan.memory_bytes = static_cast<std::uint64_t>(memory_of(job, plan));
   const bool all_shared = job.capture && std::ranges::all_of(plan.fields, &FieldPlan::collective);
   plan.balance = all_shared ? 1 : balance_of(job, plan.partition, residency);
@@ -198,16 +198,21 @@ Plan make_plan(const Job& job, const Options& options, const Machine& machine) {
   const double limit = static_cast<double>(machine.available_bytes) / machine.ranks_on_host;
   std::optional<Plan> best;
   std::uint64_t least_memory = 0;
+  std::string refusal;
   for (const Grid& grid : candidate_grids(job, options, machine.ranks)) {
     for (const Residency residency : candidate_residencies(job, options)) {
       const Plan plan = candidate(job, options, grid, residency, limit);
-      least_memory = least_memory == 0 ? plan.memory_bytes : std::min(least_memory, plan.memory_bytes);
+      if (least_memory == 0 || plan.memory_bytes < least_memory) {
+        least_memory = plan.memory_bytes;
+        refusal = refusal_of(plan.fields, plan.partition.grid.shards, limit);
+      }
       if (static_cast<double>(plan.memory_bytes) > limit) continue;
       const bool better = !best || plan.balance > best->balance + 1e-9 ||
                           (plan.balance > best->balance - 1e-9 && plan.memory_bytes < best->memory_bytes);
       if (better) best = plan;
     }
   }
+  if (!best && !refusal.empty()) throw InputError("{}", refusal);
   if (!best) {
     throw InputError(
         "not enough memory: a rank needs at least {}, but {} ranks share the {} that are free on this host; "

@@ -9,12 +9,12 @@
 namespace logitfield {
 namespace {
 
+/// std::max may drop a NaN.
+double larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
+
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
   double worst = 0;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    const double difference = std::abs(a[i] - b[i]);
-    if (!(difference <= worst)) worst = difference;  // a NaN stays
-  }
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) worst = larger(worst, std::abs(a[i] - b[i]));
   return worst;
 }
 
@@ -45,10 +45,14 @@ std::set<std::array<std::int64_t, 3>> draw_verified(const Job& job, const Plan& 
 double difference_from_dense(const kernels::HeadStatistics& found, const kernels::RouteResult& dense) {
   if (dense.spectrum.energy == 0 && found.spectrum.energy == 0) return 0;
   if (!(dense.spectrum.energy > 0)) return std::numeric_limits<double>::infinity();
-  return std::max({largest_difference(found.singular_values, dense.sigma) / dense.spectrum.sigma_max,
-                   std::abs(found.spectrum.energy - dense.spectrum.energy) / dense.spectrum.energy,
-                   largest_difference(found.key_profile, profile_of(dense.key_energy)),
-                   largest_difference(found.query_profile, profile_of(dense.query_energy))});
+  double worst = 0;
+  for (const double difference : {largest_difference(found.singular_values, dense.sigma) / dense.spectrum.sigma_max,
+                                  std::abs(found.spectrum.energy - dense.spectrum.energy) / dense.spectrum.energy,
+                                  largest_difference(found.key_profile, profile_of(dense.key_energy)),
+                                  largest_difference(found.query_profile, profile_of(dense.query_energy))}) {
+    worst = larger(worst, difference);
+  }
+  return worst;
 }
 
 }  // namespace logitfield

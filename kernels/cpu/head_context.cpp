@@ -178,7 +178,7 @@ void HeadContext::certify(std::size_t head, Scope scope, const RouteResult& resu
   c.zero_sum_margin = sample.margin;
   c.rank = result.spectrum.rank;
   c.rank_bound = out.rank_bound;
-  if (result.products.size() == 0) return;
+  if (result.products.cols() == 0) return;  // not size(): a rank may hold no rows
 
   // The route's rows beside those formed directly: energies, and products with the probes.
   const Index rows = std::ssize(sample.positions);

@@ -55,14 +55,40 @@ Kept householder_qr(const Matrix& a) {
           qr.matrixQR().topRows(k).template triangularView<Eigen::Upper>()};
 }
 
+/// All ranks' rows, one below the other, w of each at most; and where this rank's begin.
+struct AllRows {
+  Matrix rows;
+  Index own_begin = 0;
+};
+
+AllRows collect(const Team& team, const Matrix& rows) {
+  const Index w = rows.cols();
+  Matrix padded = Matrix::Zero(w, w);
+  padded.topRows(rows.rows()) = rows;
+  const Matrix stacked = team.stack(padded);
+  const Matrix counts = team.stack(Matrix::Constant(1, 1, static_cast<double>(rows.rows())));
+  AllRows out{Matrix(static_cast<Index>(counts.sum()), w), static_cast<Index>(counts.topRows(team.rank()).sum())};
+  for (Index r = 0, begin = 0; r < team.size(); ++r) {
+    const auto count = static_cast<Index>(counts(r, 0));
+    out.rows.middleRows(begin, count) = stacked.middleRows(r * w, count);
+    begin += count;
+  }
+  return out;
+}
+
+/// Householder QR of each rank's rows, then of their triangles. With no more tokens than columns the triangles say more
+/// than there are columns in the basis, and the rows themselves are few: then all ranks take all rows.
 Kept tall_skinny_qr(const Team& team, const Matrix& rows, Index length) {
+  if (team.size() == 1) return householder_qr(rows);
+  if (length <= rows.cols()) {
+    const AllRows all = collect(team, rows);
+    Kept factor = householder_qr(all.rows);
+    return {factor.basis.middleRows(all.own_begin, rows.rows()), std::move(factor.r)};
+  }
   Kept own = householder_qr(rows);
-  if (team.size() == 1) return own;
-  const Index w = rows.cols(), k = std::min(length, w);
-  Matrix padded = Matrix::Zero(w, w);  // a rank may hold fewer rows than columns
-  padded.topRows(own.r.rows()) = own.r;
-  Kept all = householder_qr(team.stack(padded));
-  return {own.basis * all.basis.block(team.rank() * w, 0, own.basis.cols(), k), all.r.topRows(k)};
+  const AllRows triangles = collect(team, own.r);
+  Kept all = householder_qr(triangles.rows);
+  return {own.basis * all.basis.middleRows(triangles.own_begin, own.r.rows()), std::move(all.r)};
 }
 
 }  // namespace

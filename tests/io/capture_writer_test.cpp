@@ -154,6 +154,16 @@ TEST(CaptureWriter, RefusesAFolderWithAnythingInIt) {
   EXPECT_TRUE(refuses([&] { CaptureWriter(file, tiny_info()).create(); }, {"/a", "cannot write", "Not a directory"}));
 }
 
+TEST(CaptureWriter, CheckingTheFolderMakesNothing) {
+  const TemporaryFolder folder;
+  EXPECT_NO_THROW(CaptureWriter(folder.path(), tiny_info()).check());
+  EXPECT_NO_THROW(CaptureWriter(folder.path() / "new" / "capture", tiny_info()).check());
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+  const auto file = folder.write("a", "");
+  EXPECT_TRUE(refuses([&] { CaptureWriter(folder.path(), tiny_info()).check(); }, {"not empty"}));
+  EXPECT_TRUE(refuses([&] { CaptureWriter(file, tiny_info()).check(); }, {"/a", "cannot write", "Not a directory"}));
+}
+
 TEST(CaptureWriter, NamesTheFileThatIsNotThere) {
   const TemporaryFolder folder;
   const CaptureWriter writer(folder.path() / "none", tiny_info());

@@ -145,9 +145,11 @@ TEST(Random, RowsDoNotDependOnWhoMakesThem) {
   EXPECT_LE(std::abs(all.mean()), 5 / std::sqrt(6000.0));
   EXPECT_LE(std::abs(all.array().square().mean() - 1), 5 * std::sqrt(2 / 6000.0));
   EXPECT_LE(std::abs((all.col(0).array() * all.col(1).array()).mean()), 5 / std::sqrt(2000.0));
-  const Matrix signs = random_signs(7, 0, 1000, 70);
-  EXPECT_EQ(signs.cwiseAbs().minCoeff(), 1);
-  EXPECT_LE(std::abs(signs.mean()), 5 / std::sqrt(70000.0));
+  const Matrix uniform = uniform_rows(7, 0, 1000, 20);
+  EXPECT_EQ(uniform_rows(7, 10, 5, 20), uniform.middleRows(10, 5));
+  EXPECT_LE(uniform.cwiseAbs().maxCoeff(), 1);
+  EXPECT_LE(std::abs(uniform.mean()), 5 / std::sqrt(3 * 20000.0));
+  EXPECT_LE(std::abs(uniform.array().square().mean() - 1.0 / 3), 5 * std::sqrt(4.0 / 45 / 20000));
 }
 
 TEST(LearnedInteraction, EqualsTheExplicitProduct) {

@@ -66,6 +66,13 @@ TEST(ThinFactor, WideAndSquare) {
   expect_factor(random_matrix<float>(1, 4, 4));
 }
 
+TEST(ThinFactor, FewerRowsThanColumnsAndTheFirstOnesDependent) {
+  MatrixF a = random_matrix<float>(5, 9, 10);
+  a.col(1) = a.col(0);
+  a.leftCols(4).rowwise() -= a.leftCols(4).colwise().mean().eval();
+  expect_factor(a);
+}
+
 TEST(ThinFactor, GradedOverTwelveOrders) {
   for (const double orders : {1.0, 2.0, 5.0, 7.0, 9.0, 12.0}) {
     expect_factor(graded_matrix(300, 24, orders, 5).cast<float>());

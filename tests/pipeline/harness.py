@@ -1,5 +1,5 @@
 """Runs the program as users do, for the end-to-end tests. Python's standard library only."""
-import csv, json, os, pathlib, shutil, struct, subprocess, tempfile, unittest
+import csv, json, math, os, pathlib, shutil, struct, subprocess, tempfile, unittest
 
 PROGRAM = os.environ["LOGITFIELD"]
 MAKE_CHECKPOINT = os.environ["MAKE_CHECKPOINT"]
@@ -8,6 +8,10 @@ FIXTURES = REPOSITORY / "tests" / "fixtures"
 # What rounding alone decides: certified against bounds, never compared between runs that sum in another order.
 ROUNDING = {"zero_sum_residual", "energy_error", "energy_bound", "probe_residual", "probe_bound", "zero_sum_margin",
             "delocalisation_excess"}
+# What the weights tell: not known of captures.
+LEARNED = {"learned_k90", "learned_effective_rank", "learned_stable_rank", "spectral_gap"}
+# What names a row of heads.csv.
+PLACE = ("scope", "context", "text", "layer", "head")
 
 
 def run(*arguments, ranks=1, program=PROGRAM, timeout=120, **kwargs):
@@ -16,24 +20,32 @@ def run(*arguments, ranks=1, program=PROGRAM, timeout=120, **kwargs):
                           **kwargs)
 
 
-def heads(folder):
-    with open(pathlib.Path(folder) / "heads.csv", newline="") as file:
+def table(path):
+    with open(path, newline="") as file:
         return list(csv.DictReader(file))
 
 
-def largest_difference(a, b):
-    """(relative difference, where) over all columns but ROUNDING; NaN only where both are NaN."""
+def heads(folder):
+    return table(pathlib.Path(folder) / "heads.csv")
+
+
+def largest_difference(a, b, but=(), only=None):
+    """(relative difference, where) over all columns but ROUNDING and `but`, or those of `only`. A NaN equals nothing but
+    a NaN, and is the largest of all differences."""
     assert len(a) == len(b) > 0
     worst = (0.0, "")
     for x, y in zip(a, b):
-        assert x.keys() == y.keys()
-        for name in x.keys() - ROUNDING:
+        assert only or x.keys() == y.keys()
+        for name in sorted(set(only) if only else x.keys() - ROUNDING - set(but)):
             if x[name] == y[name]:
                 continue
+            where = f"{name} of " + " ".join(f"{key} {x[key]}" for key in PLACE if key in x) + f": {x[name]}, {y[name]}"
             u, v = float(x[name]), float(y[name])
             difference = abs(u - v) / max(abs(u), 1e-300)
-            if not difference <= worst[0]:
-                worst = (difference, f"{name} of layer {x['layer']} head {x['head']} context {x['context']}: {u}, {v}")
+            if math.isnan(difference):
+                return math.inf, where
+            if difference > worst[0]:
+                worst = (difference, where)
     return worst
 
 

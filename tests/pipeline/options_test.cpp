@@ -31,6 +31,31 @@ TEST(Options, AnalyzeReadsWhatItIsGiven) {
   EXPECT_EQ(o.weights, "resident");
 }
 
+TEST(Options, RoutesAndTheirDefaults) {
+  const Options d = parse({"plan", "--capture", "c"});
+  EXPECT_EQ(d.scopes, (std::vector<std::string>{"full"}));
+  EXPECT_EQ(d.spectrum, "auto");
+  EXPECT_EQ(d.rows, "auto");
+  EXPECT_EQ(d.components, 256);
+  EXPECT_EQ(d.verify_dense, 0);
+  EXPECT_EQ(d.null_draws, 0);
+  EXPECT_EQ(d.seed, 0u);
+  EXPECT_TRUE(d.dump_captures.empty());
+  const Options o =
+      parse({"plan", "--capture", "c", "--scopes", "causal,full,causal-mean", "--spectrum", "krylov", "--components",
+             "12", "--rows", "sharded", "--verify-dense", "3", "--null", "4", "--seed", "18446744073709551615"});
+  EXPECT_EQ(o.scopes, (std::vector<std::string>{"causal", "full", "causal-mean"}));
+  EXPECT_EQ(o.spectrum, "krylov");
+  EXPECT_EQ(o.components, 12);
+  EXPECT_EQ(o.rows, "sharded");
+  EXPECT_EQ(o.verify_dense, 3);
+  EXPECT_EQ(o.null_draws, 4);
+  EXPECT_EQ(o.seed, 18446744073709551615u);
+  const Options dumped =
+      parse({"analyze", "--model", "m", "--tokens", "t.npy", "--out", "r", "--dump-captures", "captures"});
+  EXPECT_EQ(dumped.dump_captures, "captures");
+}
+
 TEST(Options, BadUsageIsRefusedByName) {
   const std::vector<std::pair<std::vector<const char*>, const char*>> cases{
       {{}, "command"},
@@ -45,6 +70,17 @@ TEST(Options, BadUsageIsRefusedByName) {
       {{"plan", "--model", "m", "--tokens", "t.npy", "--scopes", "half"}, "half"},
       {{"plan", "--model", "m", "--tokens", "t.npy", "--weights", "none"}, "none"},
       {{"plan", "--model", "m", "--tokens", "t.npy", "--colour", "red"}, "--colour"},
+      {{"plan", "--capture", "c", "--scopes", "full,causal,full"}, "full,causal,full"},
+      {{"plan", "--capture", "c", "--spectrum", "lanczos"}, "lanczos"},
+      {{"plan", "--capture", "c", "--rows", "some"}, "some"},
+      {{"plan", "--capture", "c", "--components", "1"}, "--components"},
+      {{"plan", "--capture", "c", "--components", "all"}, "all"},
+      {{"plan", "--capture", "c", "--verify-dense", "-1"}, "--verify-dense"},
+      {{"plan", "--capture", "c", "--null", "-2"}, "--null"},
+      {{"plan", "--capture", "c", "--null", "1.5"}, "--null"},
+      {{"plan", "--capture", "c", "--seed", "x"}, "--seed"},
+      {{"plan", "--model", "m", "--tokens", "t.npy", "--rows", "sharded"}, "--rows sharded"},
+      {{"analyze", "--capture", "c", "--out", "r", "--dump-captures", "d"}, "--dump-captures"},
       {{"report"}, "RUN"},
       {{"validate"}, "RUN"},
       {{"plan", "--model", "m", "--tokens", "t.npy", "--config"}, "--config"},
@@ -75,6 +111,12 @@ TEST(Options, ConfigFilesAreReadAndUnknownKeysRefused) {
   const Options o = parse({"plan", "--config", path.c_str(), "--model", "m", "--tokens", "t.npy"});
   EXPECT_EQ(o.contexts, (std::vector<std::int64_t>{64, 128}));
   EXPECT_EQ(o.weights, "resident");
+  write("scopes=[\"causal\",\"full\"]\nnull=4\nverify-dense=2\n");
+  const Options routes = parse({"plan", "--config", path.c_str(), "--capture", "c"});
+  EXPECT_EQ(routes.scopes, (std::vector<std::string>{"causal", "full"}));
+  EXPECT_EQ(routes.null_draws, 4);
+  EXPECT_EQ(routes.verify_dense, 2);
+  write("contexts=[64,128]\nweights=\"resident\"\n");
   const Options given =
       parse({"plan", "--model", "m", "--tokens", "t.npy", "--weights=stream", "--config", path.c_str()});
   EXPECT_EQ(given.weights, "stream") << "the command line goes first";

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -23,16 +24,19 @@ kernels::HeadStatistics distinct_statistics() {
       value = static_cast<std::decay_t<decltype(value)>>(counter);
     }
   });
+  s.route = kernels::Route::scalapack;
   s.spectrum.gap = std::numeric_limits<double>::infinity();
   s.keys.entropy = std::numeric_limits<double>::quiet_NaN();
   s.singular_values = {3.5, 1.0 / 3, -0.0};
   s.key_profile = {1, std::numeric_limits<double>::denorm_min()};
+  s.query_profile = {0.25, 0.75};
   return s;
 }
 
 std::uint64_t bits(double v) { return std::bit_cast<std::uint64_t>(v); }
 std::uint64_t bits(std::int64_t v) { return static_cast<std::uint64_t>(v); }
 std::uint64_t bits(bool v) { return v; }
+std::uint64_t bits(kernels::Route v) { return static_cast<std::uint64_t>(v); }
 
 TEST(Record, EveryBitOfALayerComesBack) {
   const LayerRecord layer{3, 17, {{5, 2, {distinct_statistics(), kernels::HeadStatistics{}}}}};
@@ -42,16 +46,34 @@ TEST(Record, EveryBitOfALayerComesBack) {
   ASSERT_EQ(back.heads.size(), 1u);
   EXPECT_EQ(back.heads[0].head, 5);
   EXPECT_EQ(back.heads[0].kv_head, 2);
-  ASSERT_EQ(back.heads[0].contexts.size(), 2u);
+  ASSERT_EQ(back.heads[0].fields.size(), 2u);
   std::vector<std::uint64_t> expected, found;
   const auto collect = [](auto& into) {
     return [&](const StatisticInfo&, const auto& value) { into.push_back(bits(value)); };
   };
-  visit_statistics(layer.heads[0].contexts[0], collect(expected));
-  visit_statistics(back.heads[0].contexts[0], collect(found));
+  visit_statistics(layer.heads[0].fields[0], collect(expected));
+  visit_statistics(back.heads[0].fields[0], collect(found));
   EXPECT_EQ(found, expected);
-  EXPECT_EQ(back.heads[0].contexts[0].singular_values, layer.heads[0].contexts[0].singular_values);
-  EXPECT_EQ(back.heads[0].contexts[0].key_profile, layer.heads[0].contexts[0].key_profile);
+  EXPECT_EQ(back.heads[0].fields[0].singular_values, layer.heads[0].fields[0].singular_values);
+  EXPECT_EQ(back.heads[0].fields[0].key_profile, layer.heads[0].fields[0].key_profile);
+  EXPECT_EQ(back.heads[0].fields[0].query_profile, layer.heads[0].fields[0].query_profile);
+  // What is not known comes back as not known.
+  EXPECT_TRUE(std::isnan(back.heads[0].fields[1].attention.entropy));
+  EXPECT_TRUE(std::isnan(back.heads[0].fields[1].certificate.dense_difference));
+  EXPECT_EQ(back.heads[0].fields[1].learned.k90, -1);
+}
+
+TEST(Record, NullsComeBackBitForBit) {
+  const NullRecord null{5, 12, {{"energy", {1.0 / 3, 1e-300}}, {"gap", {-0.0, std::numeric_limits<double>::max()}}}};
+  const auto back = std::get<NullRecord>(decode(encode(null)));
+  EXPECT_EQ(back.field, 5);
+  EXPECT_EQ(back.draws, 12);
+  ASSERT_EQ(back.statistics.size(), 2u);
+  for (const auto& [name, value] : null.statistics) {
+    EXPECT_EQ(bits(back.statistics.at(name).first), bits(value.first)) << name;
+    EXPECT_EQ(bits(back.statistics.at(name).second), bits(value.second)) << name;
+  }
+  EXPECT_TRUE(std::get<NullRecord>(decode(encode(NullRecord{}))).statistics.empty());
 }
 
 TEST(Record, LossAndRank) {
