@@ -17,7 +17,8 @@ class FieldMeter {
   /// `stage`: the ranks of this rank's stage, in the order of their shards; must outlive it. Collective.
   FieldMeter(const RunContext& context, const mpi::Communicator& stage);
 
-  /// Records of this rank's heads, a field per entry of the plan. Collective over the stage where needs_team().
+  /// Records of this rank's heads, a field per entry of the plan. Collective over the stage where a field is (or heads
+  /// are verified).
   std::vector<HeadRecord> measure(std::int64_t text, std::int64_t layer, const HeadSource& source) const;
 
  private:
