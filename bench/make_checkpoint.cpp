@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/file.hpp"
+#include "io/layer_tensors.hpp"
 #include "io/model_config.hpp"
 #include "io/safetensors_writer.hpp"
 
@@ -89,13 +90,13 @@ std::vector<io::TensorToWrite> file_tensors(const io::ModelConfig& config, std::
   if (index == config.num_layers) {
     add(io::input_embedding_tensor(config), 0, 1);
     add(io::output_embedding_tensor(config), 0, sd);
-    add(io::final_norm_tensor(config), 1, 0.1F);
+    for (const io::ExpectedTensor& norm : io::tensors_around_layers(config)) add(norm, 1, 0.1F);
     return out;
   }
-  const io::LayerTensors t = io::layer_tensors(config, index);
-  for (const auto& matrix : {t.query, t.key, t.value, t.output, t.gate, t.up, t.down}) add(matrix, 0, sd);
-  add(t.attention_norm, 1, 0.1F);
-  add(t.mlp_norm, 1, 0.1F);
+  for (const io::ExpectedTensor& tensor : io::tensors_of(io::layer_tensors(config, index))) {
+    const bool is_norm = tensor.shape.size() == 1;
+    add(tensor, is_norm ? 1 : 0, is_norm ? 0.1F : sd);
+  }
   return out;
 }
 

@@ -6,19 +6,19 @@
 
 #include "io/error.hpp"
 #include "io/json.hpp"
+#include "io/layer_tensors.hpp"
 #include "io/tensor_check.hpp"
 #include "io/weight_files.hpp"
 
 namespace logitfield::io {
 namespace {
 
-std::vector<ExpectedTensor> expected_in_layer(const ModelConfig& config, std::int64_t layer) {
-  LayerTensors t = layer_tensors(config, layer);
-  std::vector<ExpectedTensor> all = {t.attention_norm, t.query, t.key, t.value, t.output,
-                                     t.mlp_norm,       t.gate,  t.up,  t.down};
-  for (const auto& bias :
-       {t.query_bias, t.key_bias, t.value_bias, t.output_bias, t.gate_bias, t.up_bias, t.down_bias}) {
-    if (bias) all.push_back(*bias);
+/// All but the embeddings, which may be tied.
+std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config) {
+  std::vector<ExpectedTensor> all = tensors_around_layers(config);
+  for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
+    const std::vector<ExpectedTensor> own = tensors_of(layer_tensors(config, layer));
+    all.insert(all.end(), own.begin(), own.end());
   }
   return all;
 }
@@ -52,10 +52,7 @@ Checkpoint::Checkpoint(const std::filesystem::path& folder)
   const WeightFiles weights = find_weight_files(folder);
   for (const auto& path : weights.paths) add_file(path);
   check_index(weights.index);
-  for (std::int64_t layer = 0; layer < config_.num_layers; ++layer) {
-    for (const auto& expected : expected_in_layer(config_, layer)) check(tensor(expected.name), expected.shape);
-  }
-  check(tensor(final_norm_tensor(config_).name), final_norm_tensor(config_).shape);
+  for (const auto& expected : expected_tensors(config_)) check(tensor(expected.name), expected.shape);
   check(input_embedding(), input_embedding_tensor(config_).shape);
   check(output_embedding(), output_embedding_tensor(config_).shape);
   refuse_unused_layer_tensors();
@@ -65,9 +62,11 @@ void Checkpoint::refuse_unused_layer_tensors() const {
   const std::vector<const Tensor*> used = model_tensors();
   const std::set<const Tensor*> known(used.begin(), used.end());
   for (const auto& [name, place] : tensors_) {
-    // Old checkpoints store the rotary frequencies, which follow from config.json.
-    if (!name.starts_with("model.layers.") || name.ends_with("rotary_emb.inv_freq") || known.contains(place.first))
-      continue;
+    const auto is_derived = [&](const std::string& ending) { return name.ends_with(ending); };
+    if (known.contains(place.first) || std::ranges::any_of(config_.names.derived, is_derived)) continue;
+    const std::optional<std::int64_t> layer = layer_of(config_, name);
+    const bool is_extra = layer && *layer >= config_.num_layers && *layer < config_.num_layers + config_.extra_layers;
+    if (!layer || is_extra) continue;
     throw InputError(
         "{}: tensor {} has no place in the model that config.json describes, so its numbers would be wrong; "
         "use the config.json of these weights",
@@ -109,7 +108,7 @@ void Checkpoint::check(const Tensor& tensor, const std::vector<std::int64_t>& sh
 
 const Tensor& Checkpoint::input_embedding() const {
   const std::string name = input_embedding_tensor(config_).name;
-  const bool only_output = config_.tied_embeddings && !tensors_.contains(name);
+  const bool only_output = config_.tied_embeddings && !find(name);
   return tensor(only_output ? output_embedding_tensor(config_).name : name);
 }
 
@@ -117,20 +116,25 @@ const Tensor& Checkpoint::output_embedding() const {
   return config_.tied_embeddings ? input_embedding() : tensor(output_embedding_tensor(config_).name);
 }
 
+const Tensor* Checkpoint::find(const std::string& name) const {
+  const std::string& base = config_.names.base;
+  auto found = tensors_.find(name);
+  if (found == tensors_.end() && name.starts_with(base)) found = tensors_.find(name.substr(base.size()));
+  return found == tensors_.end() ? nullptr : found->second.first;
+}
+
 const Tensor& Checkpoint::tensor(const std::string& name) const {
-  const auto found = tensors_.find(name);
-  if (found == tensors_.end()) {
+  const Tensor* found = find(name);
+  if (!found) {
     throw InputError("{}: no file holds tensor {}; complete the checkpoint, or use the config.json of these weights",
                      folder_.string(), excerpt(name));
   }
-  return *found->second.first;
+  return *found;
 }
 
 std::vector<const Tensor*> Checkpoint::model_tensors() const {
-  std::vector<const Tensor*> all = {&input_embedding(), &output_embedding(), &tensor(final_norm_tensor(config_).name)};
-  for (std::int64_t layer = 0; layer < config_.num_layers; ++layer) {
-    for (const auto& expected : expected_in_layer(config_, layer)) all.push_back(&tensor(expected.name));
-  }
+  std::vector<const Tensor*> all = {&input_embedding(), &output_embedding()};
+  for (const auto& expected : expected_tensors(config_)) all.push_back(&tensor(expected.name));
   std::sort(all.begin(), all.end(), [](const Tensor* a, const Tensor* b) { return a->name < b->name; });
   all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;

@@ -34,8 +34,8 @@ class Checkpoint {
   const std::filesystem::path& folder() const { return folder_; }
   const ModelConfig& config() const { return config_; }
 
-  /// The token embedding and the output matrix as stored: one tensor where the checkpoint ties them, whichever of
-  /// model.embed_tokens.weight and lm_head.weight it holds.
+  /// The token embedding and the output matrix as stored: one tensor where the checkpoint ties them, whichever it
+  /// holds.
   const Tensor& input_embedding() const;
   const Tensor& output_embedding() const;
   /// Throws InputError naming folder and tensor if it is missing.
@@ -59,6 +59,8 @@ class Checkpoint {
   void check_index(const std::map<std::string, std::string>& index) const;
   void check(const Tensor& tensor, const std::vector<std::int64_t>& shape) const;
   void refuse_unused_layer_tensors() const;
+  /// By its name, or without the base prefix of the family; null if it is not there.
+  const Tensor* find(const std::string& name) const;
   const SafetensorsFile& holder(const Tensor& tensor) const;
 
   std::filesystem::path folder_;

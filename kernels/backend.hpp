@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,23 +19,27 @@ class Backend {
   /// "cpu (OpenBLAS 0.3.21, Haswell, 1 thread)"
   virtual std::string description() const = 0;
 
-  /// Attention half of a block over hidden states [L, hidden_size] of positions 0 ... L-1: norm, projections, rotation,
-  /// causal softmax attention without an L x L matrix. Writes this shard's summand of what is added to the hidden
-  /// states into `partial` [L, hidden_size] and the heads' Q and K into `queries_keys`.
-  virtual void attention(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial,
-                         QueriesKeys& queries_keys) const = 0;
+  /// Attention half of a block over hidden states [L, hidden_size] of positions 0 ... L-1: norm, projections,
+  /// positions, causal softmax attention without an L x L matrix. Writes this shard's summand of what is added to the
+  /// hidden states into `partial` [L, hidden_size] and the heads' Q and K into `queries_keys`. Collective over
+  /// `shards`, the ranks among which the heads are divided (norms over all heads need sums over them).
+  virtual void attention(const BlockShape& shape, const LayerWeights& weights, const Team& shards,
+                         const MatrixF& hidden, MatrixF& partial, QueriesKeys& queries_keys) const = 0;
 
-  /// MLP half of a block: this shard's summand of what is added to the hidden states.
+  /// MLP half of a block, experts included: this shard's summand of what is added to the hidden states.
   virtual void mlp(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden,
                    MatrixF& partial) const = 0;
 
-  /// Root-mean-square norm of every row, times `gain`.
-  virtual MatrixF normalise(const MatrixF& hidden, const VectorF& gain, double epsilon) const = 0;
+  /// Every row normalised.
+  virtual MatrixF normalise(const MatrixF& hidden, const Norm& norm) const = 0;
 
-  /// Adds the tokens first_token ... first_token + rows - 1 of the output matrix ([rows, hidden_size]) to the loss of
-  /// predicting targets[i] from normalised hidden state i.
-  virtual void add_loss(const MatrixF& normalised, const MatrixFRef& output_rows, Index first_token,
-                        std::span<const std::int32_t> targets, LossPart& loss) const = 0;
+  /// y = W x + b of every row.
+  virtual MatrixF linear(const MatrixFRef& rows, const Linear& map) const = 0;
+
+  /// Adds the tokens first_token ... first_token + columns - 1, whose logits these are ([positions, columns]), to the
+  /// loss of predicting targets[i] at position i.
+  virtual void add_loss(const MatrixF& logits, Index first_token, std::span<const std::int32_t> targets,
+                        LossPart& loss) const = 0;
 
   /// See cpu/field_statistics.hpp.
   virtual std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group,

@@ -1,43 +1,87 @@
 #pragma once
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <vector>
 
+#include "io/architecture.hpp"
+#include "kernels/field.hpp"
 #include "kernels/matrix.hpp"
 
 namespace logitfield::kernels {
 
-/// One shard's part of a Llama-shaped decoder block: its query heads, their KV heads and its rows of the MLP.
-struct BlockShape {
-  Index hidden_size = 0;
-  Index num_heads = 0, num_kv_heads = 0, head_dim = 0;
-  Index intermediate_size = 0;
-  double norm_epsilon = 0;
-  double rope_theta = 0;
-  /// Query i sees the keys j with i - sliding_window < j <= i.
-  std::optional<Index> sliding_window;
-
-  /// Factor of q . k.
-  double scale() const { return 1 / std::sqrt(static_cast<double>(head_dim)); }
+/// Gain of size 0: ones; bias of size 0: none. The gain's offset is in it. Absent: the identity.
+struct Norm {
+  bool present = false;
+  bool centred = false;
+  double epsilon = 0;
+  VectorF gain, bias;
 };
 
-/// The shard's weights of one block, float32, as y = W x + b with W [outputs, inputs]. A bias of size 0 is absent.
+/// y = W x + b with W [outputs, inputs]; a bias of size 0 is absent.
+struct Linear {
+  MatrixF weight;
+  VectorF bias;
+};
+
+/// One shard's part of a decoder block: its query heads, their KV heads, and its part of the MLP.
+struct BlockShape {
+  Index hidden_size = 0;
+  Index num_heads = 0, num_kv_heads = 0;
+  /// Columns of queries and keys, and of values.
+  Index head_dim = 0, value_dim = 0;
+  /// By query head.
+  std::vector<LogitForm> forms;
+  /// Query i sees the keys j with i - window < j <= i.
+  std::optional<Index> window;
+  std::optional<io::Rotary> rotary;
+  /// Queries, keys and values are clipped to [-clip, clip] after projection and norms.
+  std::optional<float> clip;
+  /// Factor of the projected queries.
+  float query_scale = 1;
+  /// Query and key norms: 0: over each head's columns; else over all heads of the model, this many columns.
+  Index query_norm_columns = 0, key_norm_columns = 0;
+  /// Latent attention (DeepSeek-V2): columns of the latent keys and values; after them come the rotated key columns
+  /// that all heads share. 0: queries, keys and values are projected directly.
+  Index latent_size = 0;
+  /// MLP and attention read the same hidden states, and both are added to them.
+  bool parallel = false;
+  io::Activation activation = io::Activation::silu;
+  /// The MLP is down(act(gate x) * (up x)), not down(act(up x)).
+  bool gated = true;
+  std::optional<io::Routing> routing;
+};
+
+/// A feed-forward network: gate and up rows stacked ([2 inner, hidden]; without a gate [inner, hidden]), then down
+/// [hidden, inner]. The bias of `down` is given to one shard only, since the shards' outputs are summed.
+struct MlpWeights {
+  Linear up, down;
+};
+
+/// The shard's weights of one block, float32.
 struct LayerWeights {
-  VectorF attention_norm, mlp_norm;
-  /// Query, key and value rows stacked: [(num_heads + 2 num_kv_heads) head_dim, hidden_size].
-  MatrixF qkv;
-  VectorF qkv_bias;
-  /// [hidden_size, num_heads head_dim]; the bias is given to one shard only, since the shards' outputs are summed.
-  MatrixF output;
-  VectorF output_bias;
-  /// Gate and up rows stacked: [2 intermediate_size, hidden_size].
-  MatrixF gate_up;
-  VectorF gate_up_bias;
-  /// [hidden_size, intermediate_size]; bias as with `output`.
-  MatrixF down;
-  VectorF down_bias;
+  /// Before a half; of what it adds; and of the hidden states after it was added.
+  Norm attention_norm, attention_output_norm, attention_residual_norm;
+  Norm mlp_norm, mlp_output_norm, mlp_residual_norm;
+  /// Query, key and value rows stacked [(num_heads + num_kv_heads) head_dim + num_kv_heads value_dim, hidden_size];
+  /// with latent attention the queries' only, of the latent queries where there are such.
+  Linear qkv;
+  /// Latent attention: hidden -> latent queries (weight of size 0: none), hidden -> [latent, shared key columns], and
+  /// latent -> per head [head_dim - shared key columns; value_dim] rows.
+  Linear query_down, key_value_down, key_value_up;
+  Norm latent_query_norm, latent_norm;
+  /// Gain of head_dim entries, or of all the shard's heads.
+  Norm query_norm, key_norm;
+  /// [hidden_size, num_heads value_dim]; bias as with MlpWeights::down.
+  Linear output;
+  /// Dense network, or the experts that every token visits; a weight of size 0: none.
+  MlpWeights mlp;
+  /// [num_experts, hidden_size] and the bias of the choice; then this shard's experts, the first of number
+  /// first_expert.
+  MatrixF router;
+  VectorF router_bias;
+  Index first_expert = 0;
+  std::vector<MlpWeights> experts;
 };
 
 /// Queries and keys of the shard's heads as they enter the dot product, head-major.

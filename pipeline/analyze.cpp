@@ -107,7 +107,7 @@ int analyze(const Options& options, const mpi::Communicator& world) {
     if (std::holds_alternative<LayerRecord>(record)) progress->advance();
   });
   ResultChannel results(world, [&](Record record) { assembler.add(std::move(record)); });
-  const RunContext context{job, plan, *backend, world, results, clock};
+  const RunContext context{{job, plan, *backend, world, clock}, results};
   if (job.capture) {
     run_capture(context);
   } else {

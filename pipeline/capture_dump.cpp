@@ -1,7 +1,17 @@
 #include "pipeline/capture_dump.hpp"
 
+#include <algorithm>
+
 namespace logitfield {
 namespace {
+
+/// By query head; empty where no head has one.
+std::vector<double> slopes_of(const Job& job) {
+  std::vector<double> out;
+  for (const kernels::LogitForm& form : job.forms) out.push_back(form.alibi_slope);
+  const bool none = std::ranges::all_of(out, [](double slope) { return slope == 0; });
+  return none ? std::vector<double>{} : out;
+}
 
 /// One per text; none where no captures are wanted.
 std::vector<io::CaptureWriter> capture_writers(const Job& job) {
@@ -16,8 +26,8 @@ std::vector<io::CaptureWriter> capture_writers(const Job& job) {
                                .num_tokens = job.length(),
                                .scale = job.forms.front().scale,
                                .source = "logitfield " LOGITFIELD_VERSION ", float32 forward pass",
-                               .alibi_slopes = {},
-                               .logit_softcap = {}};
+                               .alibi_slopes = slopes_of(job),
+                               .logit_softcap = job.forms.front().softcap};
     out.emplace_back(job.dump_captures / text.name, info);
   }
   return out;

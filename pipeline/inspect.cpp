@@ -3,6 +3,7 @@
 
 #include "io/error.hpp"
 #include "io/hash.hpp"
+#include "pipeline/against.hpp"
 #include "pipeline/commands.hpp"
 #include "pipeline/machine.hpp"
 #include "pipeline/manifest.hpp"
@@ -24,6 +25,28 @@ int validate_run(const std::filesystem::path& root) {
              results.layers.size(), std::ssize(results.texts) * results.num_layers, failed);
   if (!results.complete()) throw InputError("{}: the run is not complete; start it again", root.string());
   return failed > 0 ? 3 : 0;
+}
+
+/// The model's Q, K and logits beside a capture's. Returns 3 where they differ by more than --tolerance.
+int validate_against(const Options& options, const mpi::Communicator& world) {
+  PhaseClock clock;
+  const Machine machine = this_machine(world);
+  std::unique_ptr<io::Capture> capture;
+  std::unique_ptr<kernels::Backend> backend;
+  Job job;
+  Plan plan;
+  mpi::agree(world, [&] {
+    backend = kernels::make_backend(options.backend);
+    capture = std::make_unique<io::Capture>(options.against);
+    job = comparison_job(options, *capture);
+    plan = make_plan(job, options, machine);
+  });
+  const Differences differences = compare({job, plan, *backend, world, clock}, *capture);
+  print_once(world, describe(differences));
+  if (differences.largest() <= options.tolerance) return 0;
+  print_once(world, fmt::format("more than --tolerance {:g} apart: do not trust what this program says of {}\n",
+                                options.tolerance, job.model_name()));
+  return 3;
 }
 
 }  // namespace
@@ -61,6 +84,7 @@ int validate(const Options& options, const mpi::Communicator& world) {
     });
     return -world.min(-code);
   }
+  if (!options.against.empty()) return validate_against(options, world);
   Job job;
   mpi::agree(world, [&] { job = open_input(options); });
   const std::uint64_t hash = check_and_hash_input(job, world);

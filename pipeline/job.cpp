@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <set>
 
 #include "io/error.hpp"
+#include "pipeline/weights.hpp"
 
 namespace logitfield {
 namespace {
@@ -81,8 +81,8 @@ void open_checkpoint(const Options& options, Job& job) {
   make_names_unique(job.texts);
   job.num_layers = config.num_layers;
   job.head_dim = config.head_dim;
-  job.forms.assign(config.num_heads, {.scale = 1 / std::sqrt(static_cast<double>(config.head_dim))});
-  job.extents = {config.num_layers, config.num_heads, config.num_kv_heads, config.intermediate_size, config.vocab_size};
+  for (std::int64_t h = 0; h < config.num_heads; ++h) job.forms.push_back(logit_form(config, h));
+  job.extents = {config.num_layers, config.num_heads, config.num_kv_heads, config.vocab_size};
 }
 
 void open_capture(const Options& options, Job& job) {
@@ -96,7 +96,7 @@ void open_capture(const Options& options, Job& job) {
                          .alibi_slope = info.alibi_slopes.empty() ? 0 : info.alibi_slopes[h],
                          .softcap = info.logit_softcap});
   }
-  job.extents = {info.num_layers, info.num_heads, info.num_kv_heads, 0, 0};
+  job.extents = {info.num_layers, info.num_heads, info.num_kv_heads, 0};
 }
 
 }  // namespace

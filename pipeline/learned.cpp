@@ -7,13 +7,17 @@ using kernels::LearnedInteraction;
 std::vector<LearnedInteraction> learned_interactions(const kernels::Backend& backend, const kernels::BlockShape& shape,
                                                      const kernels::LayerWeights& weights) {
   std::vector<LearnedInteraction> out;
+  if (shape.latent_size > 0) {  // norms between the factors: no matrix W_Q^T W_K stands for the head
+    out.resize(static_cast<std::size_t>(shape.num_heads));
+    return out;
+  }
   const kernels::Index group = shape.num_heads / shape.num_kv_heads;
   const auto projection = [&](kernels::Index head) {  // keys follow the queries
-    return weights.qkv.middleRows(head * shape.head_dim, shape.head_dim);
+    return weights.qkv.weight.middleRows(head * shape.head_dim, shape.head_dim);
   };
   for (kernels::Index h = 0; h < shape.num_heads; ++h) {
-    out.push_back(
-        backend.learned_interaction(projection(h), projection(shape.num_heads + h / group), weights.attention_norm));
+    out.push_back(backend.learned_interaction(projection(h), projection(shape.num_heads + h / group),
+                                              weights.attention_norm.gain));
   }
   return out;
 }

@@ -45,14 +45,14 @@ Job null_job(const Job& measured, std::int64_t draws) {
   job.measured_layers = {0, 1};
   job.head_dim = measured.head_dim;
   job.forms.assign(draws, {.scale = measured.forms.front().scale, .softcap = measured.forms.front().softcap});
-  job.extents = {1, draws, draws, 0, 0};
+  job.extents = {1, draws, draws, 0};
   return job;
 }
 
 Plan null_plan(const Plan& measured, std::int64_t draws, int ranks) {
   Plan plan;
   plan.fields = measured.fields;
-  plan.partition = {{1, ranks}, {{0, 1}}, divide(draws, ranks), divide(draws, ranks), {}, {}};
+  plan.partition = {{1, ranks}, {{0, 1}}, divide(draws, ranks), divide(draws, ranks), {}};
   return plan;
 }
 
@@ -108,9 +108,10 @@ std::vector<NullRecord> measure_null(const RunContext& c) {
   if (draws == 0) return {};
   const Job job = null_job(c.job, draws);
   const Plan plan = null_plan(c.plan, draws, c.world.size());
-  const RunContext context{job, plan, c.backend, c.world, c.results, c.clock};
+  const RunContext context{{job, plan, c.backend, c.world, c.clock}, c.results};
   LayerRecord own{0, 0, FieldMeter(context, c.world).measure(0, 0, GaussianHeads(c.plan.seed, job.head_dim))};
-  if (c.job.checkpoint) attach(learned_null(c, plan.partition.heads[c.world.rank()]), own.heads);
+  const bool has_learned = c.job.checkpoint && !c.job.checkpoint->config().latent;
+  if (has_learned) attach(learned_null(c, plan.partition.heads[c.world.rank()]), own.heads);
 
   std::vector<LayerRecord> parts;
   for (const auto& bytes : c.world.gather(encode(own))) parts.push_back(std::get<LayerRecord>(decode(bytes)));

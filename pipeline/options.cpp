@@ -75,6 +75,18 @@ void add_analysis(CLI::App& command, Options& options) {
   command.add_option(kConfig, "file of options, NAME = VALUE a line (TOML); the command line goes first");
 }
 
+/// `validate` of a model against a capture.
+void add_comparison(CLI::App& command, Options& options) {
+  command.add_option(
+      "--against", options.against,
+      "capture of the same model (by io/capture_hf.py): run its tokens through --model, compare Q, K and "
+      "final logits");
+  command.add_option("--tolerance", options.tolerance, "largest relative difference that --against lets pass")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--grid", options.grid, "STAGESxSHARDS: how ranks split layers and heads [planned]");
+}
+
 using Arguments = std::vector<std::string>;
 
 /// Takes "--config FILE" or "--config=FILE" out of the arguments; empty if it is not there.
@@ -138,6 +150,9 @@ void check(const Options& options) {
   if (runs && !options.capture.empty() && !options.tokens.empty()) {
     throw InputError("--tokens goes with --model; a capture already holds its text's Q and K");
   }
+  if (!options.against.empty() && options.model.empty()) {
+    throw InputError("--against goes with --model: the model that the capture is of");
+  }
   if (!options.dump_captures.empty() && options.model.empty()) {
     throw InputError("--dump-captures goes with --model; a capture is there already");
   }
@@ -179,6 +194,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   auto* validate = app.add_subcommand("validate", "check a checkpoint, a capture or a run; change nothing");
   add_input(*validate, options);
   validate->get_option_group("input")->add_option("RUN", options.run, "run folder");
+  add_comparison(*validate, options);
 
   Arguments arguments(argv + 1, argv + argc);
   const std::string config = take_config(arguments);

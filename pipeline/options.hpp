@@ -16,6 +16,9 @@ struct Options {
   std::vector<std::filesystem::path> tokens;
   /// Of `report` and `validate`.
   std::filesystem::path run;
+  /// Of `validate`: a capture that the model is held against, and the largest relative difference allowed.
+  std::filesystem::path against;
+  double tolerance = 1e-4;
   std::vector<std::int64_t> contexts;
   std::vector<std::string> scopes{"full"};
   /// auto, krylov or dense; auto, whole or sharded.

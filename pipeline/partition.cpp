@@ -60,8 +60,11 @@ Partition make_partition(const ModelExtents& extents, const Grid& grid) {
         others.empty() ? fmt::format("no grid of {} ranks works, start fewer ranks", grid.ranks())
                        : fmt::format("with {} ranks use --grid {}", grid.ranks(), fmt::join(others, " or ")));
   }
-  Partition out{grid, divide(extents.num_layers, grid.stages),        divide(extents.num_kv_heads, grid.shards),
-                {},   divide(extents.intermediate_size, grid.shards), divide(extents.vocab_size, grid.shards)};
+  Partition out{grid,
+                divide(extents.num_layers, grid.stages),
+                divide(extents.num_kv_heads, grid.shards),
+                {},
+                divide(extents.vocab_size, grid.shards)};
   const std::int64_t group = extents.num_heads / extents.num_kv_heads;
   for (const Slice& kv : out.kv_heads) out.heads.push_back({kv.begin * group, kv.end * group});
   return out;

@@ -23,9 +23,10 @@ struct Grid {
 Grid parse_grid(const std::string& text);
 std::string grid_text(const Grid& grid);
 
-/// What is divided: layers over stages; KV heads (with their query heads), MLP rows and vocabulary over shards.
+/// What is divided: layers over stages; KV heads (with their query heads) and vocabulary over shards
+/// (MLP rows and experts too: Shard::part).
 struct ModelExtents {
-  std::int64_t num_layers = 0, num_heads = 0, num_kv_heads = 0, intermediate_size = 0, vocab_size = 0;
+  std::int64_t num_layers = 0, num_heads = 0, num_kv_heads = 0, vocab_size = 0;
 };
 
 /// Who has what, as plain data.
@@ -34,7 +35,7 @@ struct Partition {
   /// By stage.
   std::vector<Slice> layers;
   /// By shard.
-  std::vector<Slice> kv_heads, heads, mlp_rows, vocabulary;
+  std::vector<Slice> kv_heads, heads, vocabulary;
 };
 
 /// Contiguous ranges whose sizes differ by at most one. Throws InputError, saying which grids work, if a stage would

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 
 #include "io/error.hpp"
@@ -51,11 +52,21 @@ double field_bytes(const Job& job, const Plan& plan) {
   return static_cast<double>(most) + kDouble * attended * static_cast<double>(job.head_dim + 2 * 64);
 }
 
+/// Of the largest layer, on the first shard, which has most.
 double layer_bytes(const io::ModelConfig& config, const Partition& partition) {
-  const double hidden = static_cast<double>(config.hidden_size);
-  const double projections =
-      static_cast<double>(config.head_dim) * (2 * largest(partition.heads) + 2 * largest(partition.kv_heads));
-  return kFloat * hidden * (projections + 3 * largest(partition.mlp_rows));
+  std::int64_t most = 0;
+  for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
+    most = std::max(most, layer_values(config, layer, shard_of(partition, 0)));
+  }
+  return kFloat * static_cast<double>(most);
+}
+
+/// Rows of the widest network that a shard computes.
+double widest_mlp(const io::ModelConfig& config, const Partition& partition) {
+  std::int64_t widest = 0;
+  for (const io::LayerForm& layer : config.layers) widest = std::max(widest, layer.intermediate_size);
+  const double divided = std::ceil(static_cast<double>(widest) / partition.grid.shards);
+  return std::max(divided, static_cast<double>(config.expert_size));
 }
 
 double activation_bytes(const Job& job, const Partition& partition) {
@@ -63,7 +74,7 @@ double activation_bytes(const Job& job, const Partition& partition) {
   const double length = static_cast<double>(job.length()), hidden = static_cast<double>(config.hidden_size);
   const double heads =
       static_cast<double>(config.head_dim) * (3 * largest(partition.heads) + 4 * largest(partition.kv_heads));
-  const double mlp = std::min(length, 1024.0) * (3 * largest(partition.mlp_rows) + hidden);
+  const double mlp = std::min(length, 1024.0) * (3 * widest_mlp(config, partition) + hidden);
   return kFloat * (length * (2 * hidden + heads) + mlp + static_cast<double>(kOutputTileRows) * (hidden + length));
 }
 
@@ -83,15 +94,26 @@ double memory_of(const Job& job, const Plan& plan) {
   return kBaseBytes + weights + states + activation_bytes(job, partition) + field_bytes(job, plan);
 }
 
+/// Weights of a layer that a token meets: of the routed experts, only the chosen.
+double values_per_token(const io::ModelConfig& config, std::int64_t layer) {
+  const Shard whole{0, 1, {0, config.num_heads}, {0, config.num_kv_heads}, {0, config.vocab_size}};
+  const auto values = static_cast<double>(layer_values(config, layer, whole));
+  if (!config.layers[static_cast<std::size_t>(layer)].routed) return values;
+  const double matrices = config.gated ? 3 : 2;
+  const double idle = static_cast<double>(config.routing->num_experts - config.routing->top_k);
+  return values - idle * matrices * static_cast<double>(config.expert_size * config.hidden_size);
+}
+
 double forward_flops(const Job& job) {
   const io::ModelConfig& c = job.checkpoint->config();
   const double length = static_cast<double>(job.length()), hidden = static_cast<double>(c.hidden_size);
-  const double width = static_cast<double>(c.head_dim), heads = static_cast<double>(c.num_heads);
-  const double weights = hidden * (width * (2 * heads + 2 * static_cast<double>(c.num_kv_heads)) +
-                                   3 * static_cast<double>(c.intermediate_size));
-  const double per_layer = 2 * length * weights + 2 * length * length * width * heads;
+  const double widths = static_cast<double>(c.head_dim + c.value_dim), heads = static_cast<double>(c.num_heads);
+  double layers = 0;
+  for (std::int64_t l = 0; l < job.extents.num_layers; ++l) {
+    layers += 2 * length * values_per_token(c, l) + length * length * widths * heads;
+  }
   const double loss = job.has_loss() ? 2 * length * hidden * static_cast<double>(c.vocab_size) : 0;
-  return static_cast<double>(job.num_texts()) * (per_layer * static_cast<double>(job.extents.num_layers) + loss);
+  return static_cast<double>(job.num_texts()) * (layers + loss);
 }
 
 /// Causal logits formed once, up to the longest context where attention is measured; then each field by its route.
@@ -156,7 +178,7 @@ Partition shared_partition(const Job& job, const Options& options, int ranks) {
   const std::vector<Slice> kv_heads = divide(job.extents.num_kv_heads, ranks);
   std::vector<Slice> heads;
   for (const Slice& s : kv_heads) heads.push_back({s.begin * job.group_size(), s.end * job.group_size()});
-  return {{1, ranks}, {{0, job.extents.num_layers}}, kv_heads, heads, divide(0, ranks), divide(0, ranks)};
+  return {{1, ranks}, {{0, job.extents.num_layers}}, kv_heads, heads, divide(0, ranks)};
 }
 
 /// Why a rank with `limit` bytes cannot measure a field; empty where all can be.

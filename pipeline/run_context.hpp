@@ -8,14 +8,18 @@
 
 namespace logitfield {
 
-/// What a rank needs to do its part of a run.
-struct RunContext {
+/// What a rank needs to compute its part of a model.
+struct ForwardContext {
   const Job& job;
   const Plan& plan;
   const kernels::Backend& backend;
   const mpi::Communicator& world;
-  ResultChannel& results;
   PhaseClock& clock;
+};
+
+/// What a rank needs to do its part of a run.
+struct RunContext : ForwardContext {
+  ResultChannel& results;
 };
 
 }  // namespace logitfield

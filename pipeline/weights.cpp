@@ -1,143 +1,188 @@
 #include "pipeline/weights.hpp"
 
+#include "pipeline/tensor_reading.hpp"
+
 namespace logitfield {
 namespace {
 
-using kernels::MatrixF;
-using kernels::VectorF;
+using io::HeadTensors;
+using io::LinearTensors;
+using io::MlpTensors;
 
 Slice scaled(const Slice& slice, std::int64_t factor) { return {slice.begin * factor, slice.end * factor}; }
 
-/// A tensor and the rows of it that a shard needs, in the order in which they are stacked.
-struct Part {
-  const io::ExpectedTensor& tensor;
-  Slice rows;
+/// Adds what a network reads by rows.
+void append(const MlpTensors& mlp, Slice rows, std::vector<MapRows>& out) {
+  if (mlp.gate) out.push_back({&*mlp.gate, rows});
+  out.push_back({&mlp.up, rows});
+}
+
+/// The rows that a shard reads of a layer's queries, keys and values, stacked.
+std::vector<MapRows> head_rows(const io::LayerTensors& names, const Shard& shard) {
+  std::vector<MapRows> out = rows_of_heads(names.query, shard.heads);
+  for (const auto* part : {&names.key, &names.value}) {
+    if (!*part) continue;
+    const std::vector<MapRows> rows = rows_of_heads(**part, shard.kv_heads);
+    out.insert(out.end(), rows.begin(), rows.end());
+  }
+  return out;
+}
+
+void load_mlp(const io::Checkpoint& checkpoint, const MlpTensors& names, Slice rows, bool with_bias,
+              kernels::MlpWeights& out) {
+  std::vector<MapRows> parts;
+  append(names, rows, parts);
+  read_rows(checkpoint, parts, out.up);
+  read_columns(checkpoint, names.down, rows, with_bias, out.down);
+}
+
+void load_whole(const io::Checkpoint& checkpoint, const std::optional<LinearTensors>& names, kernels::Linear& out) {
+  if (names) read_rows(checkpoint, {{&*names, {0, names->outputs}}}, out);
+}
+
+void load_norms(const io::Checkpoint& checkpoint, const io::LayerTensors& names, const Shard& shard,
+                kernels::LayerWeights& out) {
+  const std::int64_t d = checkpoint.config().head_dim;
+  const auto part = [&](const std::optional<io::NormTensors>& norm, Slice heads) -> std::optional<Slice> {
+    if (!norm || norm->gain.empty()) return std::nullopt;
+    const bool one_for_all =
+        norm->gain.size() == 1 && norm->gain[0].shape[0] == d && !checkpoint.config().head_norm_over_all;
+    if (one_for_all) return std::nullopt;
+    return Slice{heads.begin * d, heads.end * d};
+  };
+  out.attention_norm = read_norm(checkpoint, names.attention_norm);
+  out.attention_output_norm = read_norm(checkpoint, names.attention_output_norm);
+  out.attention_residual_norm = read_norm(checkpoint, names.attention_residual_norm);
+  out.mlp_norm = read_norm(checkpoint, names.mlp_norm);
+  out.mlp_output_norm = read_norm(checkpoint, names.mlp_output_norm);
+  out.mlp_residual_norm = read_norm(checkpoint, names.mlp_residual_norm);
+  out.query_norm = read_norm(checkpoint, names.query_norm, part(names.query_norm, shard.heads));
+  out.key_norm = read_norm(checkpoint, names.key_norm, part(names.key_norm, shard.kv_heads));
+  out.latent_query_norm = read_norm(checkpoint, names.latent_query_norm);
+  out.latent_norm = read_norm(checkpoint, names.latent_norm);
+}
+
+/// Whole experts: a shard reads only its own.
+void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& names, const Shard& shard,
+                  kernels::LayerWeights& out) {
+  const Slice own = shard.part(std::ssize(names.experts));
+  out.first_expert = own.begin;
+  out.experts.resize(static_cast<std::size_t>(own.size()));
+  for (std::int64_t e = own.begin; e < own.end; ++e) {
+    const MlpTensors& expert = names.experts[static_cast<std::size_t>(e)];
+    load_mlp(checkpoint, expert, {0, expert.up.outputs}, true, out.experts[static_cast<std::size_t>(e - own.begin)]);
+  }
+  out.router.resize(0, 0);
+  out.router_bias.resize(0);
+  if (!names.router) return;
+  const std::int64_t columns = names.router->shape[1];
+  out.router.resize(names.router->shape[0], columns);
+  checkpoint.read(checkpoint.tensor(names.router->name), {0, names.router->shape[0]}, {0, columns},
+                  {out.router.data(), static_cast<std::size_t>(out.router.size())});
+  if (names.router_bias) {
+    out.router_bias = read_vector(checkpoint, *names.router_bias, {0, names.router_bias->shape[0]});
+  }
+}
+
+/// The matrices that a shard reads of a layer: some by rows, some by columns.
+struct LayerPart {
+  std::vector<MapRows> by_rows, by_columns;
 };
 
-std::int64_t total_rows(std::span<const Part> parts) {
-  std::int64_t rows = 0;
-  for (const Part& part : parts) rows += part.rows.size();
-  return rows;
-}
-
-void stack(const io::Checkpoint& checkpoint, std::span<const Part> parts, MatrixF& out) {
-  const std::int64_t columns = parts[0].tensor.shape[1];
-  out.resize(total_rows(parts), columns);
-  float* target = out.data();
-  for (const Part& part : parts) {
-    const std::size_t size = static_cast<std::size_t>(part.rows.size() * columns);
-    checkpoint.read(checkpoint.tensor(part.tensor.name), part.rows, {0, columns}, {target, size});
-    target += size;
+LayerPart part_of(const io::LayerTensors& names, const io::ModelConfig& config, const Shard& shard) {
+  LayerPart out{head_rows(names, shard), {}};
+  const auto add_mlp = [&](const MlpTensors& mlp, Slice rows) {
+    append(mlp, rows, out.by_rows);
+    out.by_columns.push_back({&mlp.down, rows});
+  };
+  for (const auto* map : {&names.query_down, &names.key_value_down}) {
+    if (*map) out.by_rows.push_back({&**map, {0, (*map)->outputs}});
   }
-}
-
-VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, Slice rows) {
-  VectorF out(rows.size());
-  checkpoint.read(checkpoint.tensor(tensor.name), rows, {0, 1}, {out.data(), static_cast<std::size_t>(out.size())});
-  return out;
-}
-
-VectorF read_whole(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor) {
-  return read_vector(checkpoint, tensor, {0, tensor.shape[0]});
-}
-
-/// Biases stacked as their weights are; empty where the model has none.
-VectorF stack_biases(const io::Checkpoint& checkpoint,
-                     std::initializer_list<std::pair<const std::optional<io::ExpectedTensor>&, Slice>> parts) {
-  VectorF out;
-  for (const auto& [tensor, rows] : parts) {
-    if (!tensor) continue;
-    out.conservativeResize(out.size() + rows.size());
-    out.tail(rows.size()) = read_vector(checkpoint, *tensor, rows);
+  if (names.key_value_up) {
+    for (const MapRows& rows : rows_of_heads(*names.key_value_up, shard.heads)) out.by_rows.push_back(rows);
+  }
+  out.by_columns.push_back({&names.output, scaled(shard.heads, config.value_dim)});
+  if (names.mlp) add_mlp(*names.mlp, shard.part(names.mlp->up.outputs));
+  const Slice own = shard.part(std::ssize(names.experts));
+  for (std::int64_t e = own.begin; e < own.end; ++e) {
+    add_mlp(names.experts[static_cast<std::size_t>(e)], {0, config.expert_size});
   }
   return out;
-}
-
-void read_columns(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, Slice columns, MatrixF& out) {
-  out.resize(tensor.shape[0], columns.size());
-  checkpoint.read(checkpoint.tensor(tensor.name), {0, tensor.shape[0]}, columns,
-                  {out.data(), static_cast<std::size_t>(out.size())});
-}
-
-/// An output bias belongs to one shard, because the shards' outputs are summed.
-VectorF read_once(const io::Checkpoint& checkpoint, const std::optional<io::ExpectedTensor>& tensor,
-                  const Shard& shard) {
-  return tensor && shard.first ? read_whole(checkpoint, *tensor) : VectorF();
 }
 
 }  // namespace
 
 Shard shard_of(const Partition& partition, int rank) {
   const int s = partition.grid.shard_of(rank);
-  return {partition.heads[s], partition.kv_heads[s], partition.mlp_rows[s], partition.vocabulary[s], s == 0};
+  return {s, partition.grid.shards, partition.heads[s], partition.kv_heads[s], partition.vocabulary[s]};
 }
 
-kernels::BlockShape block_shape(const io::ModelConfig& config, const Shard& shard) {
+kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t layer, const Shard& shard) {
+  const io::LayerForm& form = config.layers[static_cast<std::size_t>(layer)];
   kernels::BlockShape shape;
   shape.hidden_size = config.hidden_size;
   shape.num_heads = shard.heads.size();
   shape.num_kv_heads = shard.kv_heads.size();
   shape.head_dim = config.head_dim;
-  shape.intermediate_size = shard.mlp_rows.size();
-  shape.norm_epsilon = config.norm_epsilon;
-  shape.rope_theta = config.rope_theta;
-  shape.sliding_window = config.sliding_window;
+  shape.value_dim = config.value_dim;
+  for (std::int64_t h = shard.heads.begin; h < shard.heads.end; ++h) shape.forms.push_back(logit_form(config, h));
+  shape.window = form.window;
+  if (form.rotary >= 0) shape.rotary = config.rotaries[static_cast<std::size_t>(form.rotary)];
+  if (config.clip_qkv) shape.clip = static_cast<float>(*config.clip_qkv);
+  shape.query_scale = static_cast<float>(form.query_scale);
+  if (config.head_norm_over_all) {
+    shape.query_norm_columns = config.num_heads * config.head_dim;
+    shape.key_norm_columns = config.num_kv_heads * config.head_dim;
+  }
+  shape.latent_size = config.latent ? config.latent->key_value_size : 0;
+  shape.parallel = config.parallel;
+  shape.activation = config.activation;
+  shape.gated = config.gated;
+  if (form.routed) shape.routing = config.routing;
   return shape;
+}
+
+kernels::LogitForm logit_form(const io::ModelConfig& config, std::int64_t head) {
+  return {.scale = config.scale,
+          .alibi_slope = config.alibi_slopes.empty() ? 0 : config.alibi_slopes[static_cast<std::size_t>(head)],
+          .softcap = config.logit_softcap};
 }
 
 void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard, kernels::LayerWeights& out) {
   const io::LayerTensors names = io::layer_tensors(checkpoint.config(), layer);
-  const std::int64_t d = checkpoint.config().head_dim;
-  const Slice query = scaled(shard.heads, d), key = scaled(shard.kv_heads, d), mlp = shard.mlp_rows;
-  const Part qkv[] = {{names.query, query}, {names.key, key}, {names.value, key}};
-  const Part gate_up[] = {{names.gate, mlp}, {names.up, mlp}};
-
-  out.attention_norm = read_whole(checkpoint, names.attention_norm);
-  out.mlp_norm = read_whole(checkpoint, names.mlp_norm);
-  stack(checkpoint, qkv, out.qkv);
-  out.qkv_bias = stack_biases(checkpoint, {{names.query_bias, query}, {names.key_bias, key}, {names.value_bias, key}});
-  read_columns(checkpoint, names.output, query, out.output);
-  out.output_bias = read_once(checkpoint, names.output_bias, shard);
-  stack(checkpoint, gate_up, out.gate_up);
-  out.gate_up_bias = stack_biases(checkpoint, {{names.gate_bias, mlp}, {names.up_bias, mlp}});
-  read_columns(checkpoint, names.down, mlp, out.down);
-  out.down_bias = read_once(checkpoint, names.down_bias, shard);
+  load_norms(checkpoint, names, shard, out);
+  read_rows(checkpoint, head_rows(names, shard), out.qkv);
+  load_whole(checkpoint, names.query_down, out.query_down);
+  load_whole(checkpoint, names.key_value_down, out.key_value_down);
+  if (names.key_value_up) read_rows(checkpoint, rows_of_heads(*names.key_value_up, shard.heads), out.key_value_up);
+  read_columns(checkpoint, names.output, scaled(shard.heads, checkpoint.config().value_dim), shard.first(), out.output);
+  if (names.mlp) {
+    load_mlp(checkpoint, *names.mlp, shard.part(names.mlp->up.outputs), shard.first(), out.mlp);
+  } else {
+    out.mlp = {};
+  }
+  load_experts(checkpoint, names, shard, out);
 }
 
 void prefetch_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard) {
   const io::LayerTensors names = io::layer_tensors(checkpoint.config(), layer);
-  const std::int64_t d = checkpoint.config().head_dim;
-  const Slice query = scaled(shard.heads, d), key = scaled(shard.kv_heads, d);
-  const Part parts[] = {{names.query, query},
-                        {names.key, key},
-                        {names.value, key},
-                        {names.output, {0, names.output.shape[0]}},
-                        {names.gate, shard.mlp_rows},
-                        {names.up, shard.mlp_rows},
-                        {names.down, {0, names.down.shape[0]}}};
-  for (const Part& part : parts) checkpoint.prefetch(checkpoint.tensor(part.tensor.name), part.rows);
+  const LayerPart part = part_of(names, checkpoint.config(), shard);
+  const auto prefetch = [&](const MapRows& rows, bool stored_as_rows) {
+    const io::Tensor& tensor = checkpoint.tensor(rows.map->weight.name);
+    const Slice some{rows.map->first + rows.rows.begin, rows.map->first + rows.rows.end};
+    checkpoint.prefetch(tensor, stored_as_rows ? some : Slice{0, tensor.shape[0]});
+  };
+  for (const MapRows& rows : part.by_rows) prefetch(rows, !rows.map->transposed);
+  for (const MapRows& columns : part.by_columns) prefetch(columns, columns.map->transposed);
 }
 
-MatrixF embed(const io::Checkpoint& checkpoint, std::span<const std::int32_t> tokens) {
-  const io::Tensor& embedding = checkpoint.input_embedding();
-  const std::int64_t width = checkpoint.config().hidden_size;
-  MatrixF out(tokens.size(), width);
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    checkpoint.read(embedding, {tokens[i], tokens[i] + 1}, {0, width},
-                    {out.row(i).data(), static_cast<std::size_t>(width)});
-  }
-  return out;
-}
-
-MatrixF load_output_rows(const io::Checkpoint& checkpoint, Slice rows) {
-  const std::int64_t width = checkpoint.config().hidden_size;
-  MatrixF out(rows.size(), width);
-  checkpoint.read(checkpoint.output_embedding(), rows, {0, width}, {out.data(), static_cast<std::size_t>(out.size())});
-  return out;
-}
-
-VectorF load_final_norm(const io::Checkpoint& checkpoint) {
-  return read_whole(checkpoint, io::final_norm_tensor(checkpoint.config()));
+std::int64_t layer_values(const io::ModelConfig& config, std::int64_t layer, const Shard& shard) {
+  const io::LayerTensors names = io::layer_tensors(config, layer);
+  const LayerPart part = part_of(names, config, shard);
+  std::int64_t values = 0;
+  for (const MapRows& rows : part.by_rows) values += rows.rows.size() * rows.map->inputs;
+  for (const MapRows& columns : part.by_columns) values += columns.rows.size() * columns.map->outputs;
+  return values;
 }
 
 }  // namespace logitfield

@@ -8,15 +8,20 @@ namespace logitfield {
 /// Rows of the output matrix that are in memory at a time for the loss.
 inline constexpr std::int64_t kOutputTileRows = 2048;
 
-/// The part of every layer that one shard computes.
+/// The part of every layer that one shard computes: some heads, some rows of every network, some experts.
 struct Shard {
-  Slice heads, kv_heads, mlp_rows, vocabulary;
+  int index = 0, count = 1;
+  Slice heads, kv_heads, vocabulary;
+
+  /// This shard's part of `total` rows or experts.
+  Slice part(std::int64_t total) const { return divide(total, count)[static_cast<std::size_t>(index)]; }
   /// Adds the output biases, which must be added once.
-  bool first = true;
+  bool first() const { return index == 0; }
 };
 Shard shard_of(const Partition& partition, int rank);
 
-kernels::BlockShape block_shape(const io::ModelConfig& config, const Shard& shard);
+kernels::LogitForm logit_form(const io::ModelConfig& config, std::int64_t head);
+kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t layer, const Shard& shard);
 
 /// Reads the shard's rows of one layer (columns of the output and down matrices) as float32. `out` may hold another
 /// layer's weights: its memory is used again, since fresh memory costs as much to clear as the weights to convert.
@@ -24,10 +29,7 @@ void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shar
 /// Asks the system to start reading them.
 void prefetch_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard);
 
-/// Rows of the token embedding [tokens, hidden_size].
-kernels::MatrixF embed(const io::Checkpoint& checkpoint, std::span<const std::int32_t> tokens);
-/// Rows of the output matrix [rows.size(), hidden_size].
-kernels::MatrixF load_output_rows(const io::Checkpoint& checkpoint, Slice rows);
-kernels::VectorF load_final_norm(const io::Checkpoint& checkpoint);
+/// float32 values of a layer that the shard holds.
+std::int64_t layer_values(const io::ModelConfig& config, std::int64_t layer, const Shard& shard);
 
 }  // namespace logitfield

@@ -25,8 +25,8 @@ struct OnlineSoftmax {
   VectorF max, sum;
   MatrixF weighted;
 
-  OnlineSoftmax(Index rows, Index head_dim)
-      : max(VectorF::Constant(rows, kMasked)), sum(VectorF::Zero(rows)), weighted(MatrixF::Zero(rows, head_dim)) {}
+  OnlineSoftmax(Index rows, Index value_dim)
+      : max(VectorF::Constant(rows, kMasked)), sum(VectorF::Zero(rows)), weighted(MatrixF::Zero(rows, value_dim)) {}
 
   /// Adds a tile of logits (overwritten by their weights) and the values of its keys.
   void add(MatrixF& tile, const MatrixFRef& values) {
@@ -46,20 +46,38 @@ struct OnlineSoftmax {
   }
 };
 
+/// What a form adds to scaled products; tile(r, c) is query i0 + r on key j0 + c.
+void finish_logits(const LogitForm& form, MatrixF& tile, Index i0, Index j0) {
+  if (form.alibi_slope != 0) {
+    for (Index r = 0; r < tile.rows(); ++r) {
+      for (Index c = 0; c < tile.cols(); ++c) {
+        tile(r, c) += static_cast<float>(form.alibi_slope * static_cast<double>(j0 + c - i0 - r));
+      }
+    }
+  }
+  if (form.softcap) {
+    const float cap = static_cast<float>(*form.softcap);
+    tile = (tile.array() / cap).tanh() * cap;
+  }
+}
+
 }  // namespace
 
-void causal_attention(const MatrixFRef& queries, const MatrixFRef& keys, const MatrixFRef& values, float scale,
-                      std::optional<Index> window, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out) {
+void causal_attention(const MatrixFRef& queries, const MatrixFRef& keys, const MatrixFRef& values,
+                      const LogitForm& form, std::optional<Index> window,
+                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out) {
   const Index length = queries.rows();
   const Index reach = std::min(window.value_or(length), length);
+  const float scale = static_cast<float>(form.scale);
   MatrixF tile;
   for (Index i0 = 0; i0 < length; i0 += kQueryTile) {
     const Index rows = std::min(kQueryTile, length - i0), end = i0 + rows;
-    OnlineSoftmax softmax(rows, queries.cols());
+    OnlineSoftmax softmax(rows, values.cols());
     const Index first_key = std::max<Index>(0, i0 - reach + 1);
     for (Index j0 = first_key / kKeyTile * kKeyTile; j0 < end; j0 += kKeyTile) {
       const Index columns = std::min(kKeyTile, end - j0);
       tile.noalias() = scale * queries.middleRows(i0, rows) * keys.middleRows(j0, columns).transpose();
+      finish_logits(form, tile, i0, j0);
       if (j0 + columns > i0 || j0 <= end - 1 - reach) mask(tile, i0, j0, reach);
       softmax.add(tile, values.middleRows(j0, columns));
     }

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include "kernels/cpu/block.hpp"
+#include "kernels/cpu/feed_forward.hpp"
 #include "kernels/cpu/field_statistics.hpp"
 #include "kernels/cpu/learned_interaction.hpp"
 #include "kernels/cpu/loss.hpp"
+#include "kernels/cpu/norm.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
@@ -19,20 +21,19 @@ class CpuBackend final : public Backend {
     return fmt::format("cpu ({}, {} kernels, {} thread)", openblas_get_config(), openblas_get_corename(),
                        openblas_get_num_threads());
   }
-  void attention(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial,
-                 QueriesKeys& queries_keys) const override {
-    attention_half(shape, weights, hidden, partial, queries_keys);
+  void attention(const BlockShape& shape, const LayerWeights& weights, const Team& shards, const MatrixF& hidden,
+                 MatrixF& partial, QueriesKeys& queries_keys) const override {
+    attention_half(shape, weights, shards, hidden, partial, queries_keys);
   }
   void mlp(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden,
            MatrixF& partial) const override {
     mlp_half(shape, weights, hidden, partial);
   }
-  MatrixF normalise(const MatrixF& hidden, const VectorF& gain, double epsilon) const override {
-    return rms_norm(hidden, gain, epsilon);
-  }
-  void add_loss(const MatrixF& normalised, const MatrixFRef& output_rows, Index first_token,
-                std::span<const std::int32_t> targets, LossPart& loss) const override {
-    cpu::add_loss(normalised, output_rows, first_token, targets, loss);
+  MatrixF normalise(const MatrixF& hidden, const Norm& norm) const override { return normalised(hidden, norm); }
+  MatrixF linear(const MatrixFRef& rows, const Linear& map) const override { return cpu::linear(rows, map); }
+  void add_loss(const MatrixF& logits, Index first_token, std::span<const std::int32_t> targets,
+                LossPart& loss) const override {
+    cpu::add_loss(logits, first_token, targets, loss);
   }
   std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group,
                                                             std::span<const FieldRequest> requests) const override {

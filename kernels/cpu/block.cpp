@@ -1,92 +1,55 @@
 #include "kernels/cpu/block.hpp"
 
 #include "kernels/cpu/attention.hpp"
+#include "kernels/cpu/experts.hpp"
+#include "kernels/cpu/feed_forward.hpp"
+#include "kernels/cpu/norm.hpp"
+#include "kernels/cpu/projections.hpp"
 #include "kernels/cpu/rotary.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Positions that go through the MLP together: enough for full-speed products, few enough to bound memory.
-constexpr Index kMlpRows = 1024;
-
-/// y = x W^T + b.
-MatrixF linear(const MatrixFRef& x, const MatrixF& weight, const VectorF& bias) {
-  MatrixF y(x.rows(), weight.rows());
-  y.noalias() = x * weight.transpose();
-  if (bias.size() > 0) y.rowwise() += bias.transpose();
-  return y;
-}
-
-/// Columns of `projected` [L, heads * head_dim], starting at `first`, as head-major rows [heads * L, head_dim].
-MatrixF head_major(const MatrixF& projected, Index first, Index heads, Index head_dim) {
-  const Index length = projected.rows();
-  MatrixF out(heads * length, head_dim);
-  for (Index h = 0; h < heads; ++h) {
-    out.middleRows(h * length, length) = projected.middleCols(first + h * head_dim, head_dim);
+void rotate_heads(const BlockShape& shape, Index length, Projected& heads) {
+  if (!shape.rotary) return;
+  const RotaryTable table = rotary_table(*shape.rotary, length);
+  for (MatrixF* all : {&heads.queries, &heads.keys}) {
+    for (Index first = 0; first < all->rows(); first += length) rotate(table, all->middleRows(first, length));
   }
-  return out;
 }
 
-void rotate_heads(const RotaryTable& table, MatrixF& heads, Index length) {
-  for (Index first = 0; first < heads.rows(); first += length) rotate(table, heads.middleRows(first, length));
-}
-
-/// silu(gate) * up, for rows that hold gate and up side by side.
-MatrixF swiglu(const MatrixF& gate_up) {
-  const Index width = gate_up.cols() / 2;
-  MatrixF out(gate_up.rows(), width);
-  for (Index i = 0; i < gate_up.rows(); ++i) {
-    const auto gate = gate_up.row(i).head(width).array();
-    out.row(i) = gate / (1 + (-gate).exp()) * gate_up.row(i).tail(width).array();
-  }
-  return out;
+void clip(float limit, Projected& heads) {
+  for (MatrixF* all : {&heads.queries, &heads.keys, &heads.values}) *all = all->cwiseMax(-limit).cwiseMin(limit);
 }
 
 }  // namespace
 
-MatrixF rms_norm(const MatrixF& hidden, const VectorF& gain, double epsilon) {
-  MatrixF out(hidden.rows(), hidden.cols());
-  for (Index i = 0; i < hidden.rows(); ++i) {
-    const double mean_square = hidden.row(i).cast<double>().squaredNorm() / static_cast<double>(hidden.cols());
-    const float factor = static_cast<float>(1 / std::sqrt(mean_square + epsilon));
-    out.row(i) = (hidden.row(i).array() * factor) * gain.transpose().array();
-  }
-  return out;
-}
+void attention_half(const BlockShape& shape, const LayerWeights& weights, const Team& shards, const MatrixF& hidden,
+                    MatrixF& partial, QueriesKeys& queries_keys) {
+  const Index length = hidden.rows(), group = shape.num_heads / shape.num_kv_heads, v = shape.value_dim;
+  Projected heads = project(shape, weights, normalised(hidden, weights.attention_norm));
+  normalise_heads(weights.query_norm, length, shape.query_norm_columns, shards, heads.queries);
+  normalise_heads(weights.key_norm, length, shape.key_norm_columns, shards, heads.keys);
+  if (shape.clip) clip(*shape.clip, heads);
+  rotate_heads(shape, length, heads);
+  if (shape.query_scale != 1) heads.queries *= shape.query_scale;
 
-void attention_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial,
-                    QueriesKeys& queries_keys) {
-  const Index length = hidden.rows(), d = shape.head_dim, group = shape.num_heads / shape.num_kv_heads;
-  MatrixF values;
-  {
-    const MatrixF normalised = rms_norm(hidden, weights.attention_norm, shape.norm_epsilon);
-    const MatrixF projected = linear(normalised, weights.qkv, weights.qkv_bias);
-    queries_keys.queries = head_major(projected, 0, shape.num_heads, d);
-    queries_keys.keys = head_major(projected, shape.num_heads * d, shape.num_kv_heads, d);
-    values = head_major(projected, (shape.num_heads + shape.num_kv_heads) * d, shape.num_kv_heads, d);
-  }
-  const RotaryTable table = rotary_table(length, d, shape.rope_theta);
-  rotate_heads(table, queries_keys.queries, length);
-  rotate_heads(table, queries_keys.keys, length);
-
-  MatrixF mixed(length, shape.num_heads * d);
+  MatrixF mixed(length, shape.num_heads * v);
   for (Index h = 0; h < shape.num_heads; ++h) {
     const Index kv = h / group;
-    causal_attention(queries_keys.queries.middleRows(h * length, length),
-                     queries_keys.keys.middleRows(kv * length, length), values.middleRows(kv * length, length),
-                     static_cast<float>(shape.scale()), shape.sliding_window, mixed.middleCols(h * d, d));
+    causal_attention(heads.queries.middleRows(h * length, length), heads.keys.middleRows(kv * length, length),
+                     heads.values.middleRows(kv * length, length), shape.forms[h], shape.window,
+                     mixed.middleCols(h * v, v));
   }
-  partial = linear(mixed, weights.output, weights.output_bias);
+  partial = linear(mixed, weights.output);
+  queries_keys.queries = std::move(heads.queries);
+  queries_keys.keys = std::move(heads.keys);
 }
 
 void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial) {
-  const MatrixF normalised = rms_norm(hidden, weights.mlp_norm, shape.norm_epsilon);
-  partial.resize(hidden.rows(), shape.hidden_size);
-  for (Index first = 0; first < hidden.rows(); first += kMlpRows) {
-    const Index rows = std::min(kMlpRows, hidden.rows() - first);
-    const MatrixF activated = swiglu(linear(normalised.middleRows(first, rows), weights.gate_up, weights.gate_up_bias));
-    partial.middleRows(first, rows) = linear(activated, weights.down, weights.down_bias);
-  }
+  const MatrixF rows = normalised(hidden, weights.mlp_norm);
+  partial = feed_forward(shape, weights.mlp, rows);
+  if (shape.routing && weights.router.size() > 0) add_experts(shape, weights, rows, partial);
 }
 
 }  // namespace logitfield::kernels::cpu

@@ -5,10 +5,8 @@
 
 namespace logitfield::kernels::cpu {
 
-void add_loss(const MatrixF& normalised, const MatrixFRef& output_rows, Index first_token,
-              std::span<const std::int32_t> targets, LossPart& loss) {
+void add_loss(const MatrixF& logits, Index first_token, std::span<const std::int32_t> targets, LossPart& loss) {
   const Index positions = static_cast<Index>(targets.size());
-  const MatrixF logits = normalised.topRows(positions) * output_rows.transpose();
   for (Index i = 0; i < positions; ++i) {
     const double max = std::max<double>(loss.max[i], logits.row(i).maxCoeff());
     const double added = (logits.row(i).array() - static_cast<float>(max)).exp().cast<double>().sum();

@@ -6,7 +6,6 @@
 namespace logitfield::kernels::cpu {
 
 /// See Backend::add_loss.
-void add_loss(const MatrixF& normalised, const MatrixFRef& output_rows, Index first_token,
-              std::span<const std::int32_t> targets, LossPart& loss);
+void add_loss(const MatrixF& logits, Index first_token, std::span<const std::int32_t> targets, LossPart& loss);
 
 }  // namespace logitfield::kernels::cpu

@@ -1,16 +1,18 @@
 #pragma once
+#include "io/architecture.hpp"
 #include "kernels/matrix.hpp"
 
 namespace logitfield::kernels::cpu {
 
-/// cos and sin of position * theta^(-2k / head_dim), [positions, head_dim / 2], computed in float64.
+/// Cosine and sine of position * frequency, times the amplitude, [positions, pairs], computed in float64.
 struct RotaryTable {
   MatrixF cosine, sine;
+  Index first_column = 0;
+  io::RotaryPairs pairs = io::RotaryPairs::halves;
 };
-RotaryTable rotary_table(Index positions, Index head_dim, double theta);
+RotaryTable rotary_table(const io::Rotary& rotary, Index positions);
 
-/// Rotates rows 0 ... L-1 of one head [L, head_dim] in place: element k pairs with k + head_dim / 2 (the Hugging Face
-/// layout of RoPE, Su et al. 2021).
+/// Rotates rows 0 ... L-1 of one head [L, head_dim] in place.
 void rotate(const RotaryTable& table, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> head);
 
 }  // namespace logitfield::kernels::cpu

@@ -188,10 +188,12 @@ TEST(Checkpoint, RefusesMissingTensorsOtherShapesAndOtherTypes) {
   EXPECT_TRUE(refused(tiny_config(), replaced(good, doubles), {"model.safetensors", down, "F64", "BF16", "convert"}));
 }
 
-TEST(Checkpoint, AHugeLayerCountFailsAtTheFirstMissingLayer) {
+TEST(Checkpoint, TooManyLayersFailAtTheFirstMissingOne) {
   json config = tiny_config();
   const auto tensors = tiny_tensors(config);
   config["num_hidden_layers"] = 2147483647;
+  EXPECT_TRUE(refused(config, tensors, {"num_hidden_layers", "2147483647"}));
+  config["num_hidden_layers"] = 3;
   EXPECT_TRUE(refused(config, tensors, {"model.layers.2.", "no file holds"}));
 }
 

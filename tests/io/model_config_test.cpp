@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "io/layer_tensors.hpp"
 #include "tests/io/refusal.hpp"
 #include "tests/io/temporary_folder.hpp"
 #include "tests/io/tiny_checkpoint.hpp"
@@ -32,6 +35,10 @@ json without(const char* key, json config = tiny_config()) {
 json tiny_mistral() { return with("sliding_window", nullptr, with("model_type", "mistral")); }
 json tiny_qwen2() { return with("model_type", "qwen2"); }
 
+bool has_bias(const ModelConfig& config) {
+  return config.query_key_value_bias || config.attention_output_bias || config.mlp_bias || config.output_bias;
+}
+
 /// The file, the key, and the value are named?
 ::testing::AssertionResult refused(const json& config, std::vector<std::string_view> parts) {
   parts.push_back("config.json");
@@ -50,18 +57,19 @@ TEST(ModelConfig, ReadsALlama) {
   EXPECT_EQ(config.head_dim, 2);
   EXPECT_EQ(config.vocab_size, 10);
   EXPECT_EQ(config.max_positions, 32);
-  EXPECT_EQ(config.norm_epsilon, 1e-6);
-  EXPECT_EQ(config.rope_theta, 10000);
-  EXPECT_FALSE(config.sliding_window || config.qkv_bias || config.output_bias || config.mlp_bias);
+  EXPECT_EQ(config.norm.epsilon, 1e-6);
+  EXPECT_FALSE(config.norm.centred || config.norm.has_bias);
+  EXPECT_EQ(config.rotaries.at(0).frequencies, std::vector<double>{1});
+  EXPECT_EQ(config.scale, 1 / std::sqrt(2.0));
+  EXPECT_FALSE(config.layers.at(1).window || has_bias(config));
   EXPECT_FALSE(config.tied_embeddings);
-  EXPECT_TRUE(config.unknown_keys.empty());
 }
 
 TEST(ModelConfig, WrittenValuesWinOverDefaults) {
   const auto config =
       read(with("rms_norm_eps", 1e-5, with("rope_theta", 5e5, with("head_dim", 6, with("tie_word_embeddings", true)))));
-  EXPECT_EQ(config.norm_epsilon, 1e-5);
-  EXPECT_EQ(config.rope_theta, 5e5);
+  EXPECT_EQ(config.norm.epsilon, 1e-5);
+  EXPECT_DOUBLE_EQ(config.rotaries.at(0).frequencies.at(1), std::pow(5e5, -1.0 / 3));
   EXPECT_EQ(config.head_dim, 6);
   EXPECT_TRUE(config.tied_embeddings);
 }
@@ -75,24 +83,27 @@ TEST(ModelConfig, KeyValueHeadsDefaultToTheHeadsForLlamaOnly) {
 
 TEST(ModelConfig, LlamaBiases) {
   const auto attention = read(with("attention_bias", true));
-  EXPECT_TRUE(attention.qkv_bias && attention.output_bias);
+  EXPECT_TRUE(attention.query_key_value_bias && attention.attention_output_bias);
   EXPECT_FALSE(attention.mlp_bias);
   EXPECT_TRUE(read(with("mlp_bias", true)).mlp_bias);
 }
 
 TEST(ModelConfig, MistralSlidingWindow) {
-  EXPECT_FALSE(read(tiny_mistral()).sliding_window);
-  EXPECT_EQ(read(with("sliding_window", 16, tiny_mistral())).sliding_window, 16);
+  EXPECT_FALSE(read(tiny_mistral()).layers.at(0).window);
+  EXPECT_EQ(read(with("sliding_window", 16, tiny_mistral())).layers.at(1).window, 16);
   EXPECT_TRUE(refused(with("sliding_window", 0, tiny_mistral()), {"sliding_window", "0"}));
   EXPECT_TRUE(refused(without("sliding_window", tiny_mistral()), {"sliding_window", "missing"}));
 }
 
-TEST(ModelConfig, Qwen2HasBiasesAndNoSlidingWindow) {
+TEST(ModelConfig, Qwen2HasBiasesAndWindowsInItsUpperLayers) {
   const auto config = read(with("sliding_window", 4096, with("use_sliding_window", false, tiny_qwen2())));
-  EXPECT_TRUE(config.qkv_bias);
-  EXPECT_FALSE(config.output_bias || config.mlp_bias || config.sliding_window);
-  EXPECT_TRUE(config.unknown_keys.empty());
-  EXPECT_TRUE(refused(with("use_sliding_window", true, tiny_qwen2()), {"use_sliding_window", "true"}));
+  EXPECT_TRUE(config.query_key_value_bias);
+  EXPECT_FALSE(config.attention_output_bias || config.mlp_bias || config.layers.at(1).window);
+  const json sliding = with("use_sliding_window", true, with("max_window_layers", 1, tiny_qwen2()));
+  EXPECT_TRUE(refused(sliding, {"sliding_window", "missing"}));
+  const auto windows = read(with("sliding_window", 8, sliding));
+  EXPECT_FALSE(windows.layers.at(0).window);
+  EXPECT_EQ(windows.layers.at(1).window, 8);
 }
 
 TEST(ModelConfig, RefusesWhatIsNoObject) {
@@ -117,34 +128,38 @@ TEST(ModelConfig, RefusesMissingAndImpossibleSizes) {
 }
 
 TEST(ModelConfig, RefusesSizesThatDoNotDivide) {
-  EXPECT_TRUE(refused(with("num_key_value_heads", 3), {"num_attention_heads", "4", "num_key_value_heads", "3"}));
+  EXPECT_TRUE(refused(with("num_key_value_heads", 3),
+                      {"4 query heads", "num_attention_heads", "3 KV heads", "num_key_value_heads"}));
   EXPECT_TRUE(refused(with("hidden_size", 9), {"hidden_size", "9", "num_attention_heads", "4"}));
   EXPECT_EQ(read(with("head_dim", 4, with("hidden_size", 9))).head_dim, 4);
-  EXPECT_TRUE(refused(with("head_dim", 3), {"head_dim", "3", "odd"}));
-  EXPECT_TRUE(refused(with("hidden_size", 4), {"head_dim", "1", "odd"}));
+  EXPECT_TRUE(refused(with("head_dim", 3), {"head_dim", "3", "pairs"}));
+  EXPECT_TRUE(refused(with("hidden_size", 4), {"head_dim", "1", "pairs"}));
 }
 
 TEST(ModelConfig, RefusesOtherModelsWithTheListOfWhatWorks) {
-  EXPECT_TRUE(refused(with("model_type", "gpt2"), {"model_type", "\"gpt2\"", "llama, mistral or qwen2"}));
+  EXPECT_TRUE(refused(with("model_type", "rwkv"), {"model_type", "\"rwkv\"", "gpt2, ", "llama, ", "capture_hf.py"}));
   EXPECT_TRUE(refused(without("model_type"), {"model_type", "missing"}));
 }
 
-TEST(ModelConfig, OnlySiluIsImplemented) {
-  EXPECT_NO_THROW(read(with("hidden_act", "swish")));
-  EXPECT_NO_THROW(read(without("hidden_act")));
-  EXPECT_TRUE(refused(with("hidden_act", "gelu"), {"hidden_act", "\"gelu\""}));
+TEST(ModelConfig, Activations) {
+  EXPECT_EQ(read(with("hidden_act", "swish")).activation, Activation::silu);
+  EXPECT_EQ(read(without("hidden_act")).activation, Activation::silu);
+  EXPECT_EQ(read(with("hidden_act", "gelu")).activation, Activation::gelu);
+  EXPECT_TRUE(refused(with("hidden_act", "mish"), {"hidden_act", "\"mish\""}));
 }
 
-TEST(ModelConfig, OnlyThePlainRotationIsImplemented) {
+TEST(ModelConfig, RotationsAreReadOrRefused) {
   EXPECT_NO_THROW(read(with("rope_scaling", nullptr)));
   EXPECT_NO_THROW(read(with("rope_scaling", {{"rope_type", "default"}})));
   EXPECT_NO_THROW(read(with("rope_scaling", {{"type", "default"}})));
-  EXPECT_EQ(read(with("rope_parameters", {{"rope_type", "default"}, {"rope_theta", 5e5}})).rope_theta, 5e5);
-  EXPECT_TRUE(refused(with("rope_scaling", {{"rope_type", "llama3"}}), {"rope_scaling", "\"llama3\""}));
-  EXPECT_TRUE(refused(with("rope_scaling", {{"type", "linear"}, {"factor", 2}}), {"rope_scaling", "\"linear\""}));
+  EXPECT_EQ(read(with("rope_scaling", {{"type", "linear"}, {"factor", 2}})).rotaries.at(0).frequencies.at(0), 0.5);
+  EXPECT_TRUE(
+      refused(with("rope_scaling", {{"rope_type", "llama3"}}), {"original_max_position_embeddings", "missing"}));
+  EXPECT_TRUE(refused(with("rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2}}), {"rope_type", "\"dynamic\""}));
+  EXPECT_TRUE(
+      refused(with("rope_scaling", {{"type", "linear"}, {"factor", 2}, {"apple", 1}}), {"rope_scaling", "apple"}));
   EXPECT_TRUE(refused(with("rope_scaling", {{"factor", 2}}), {"rope_scaling", "rope_type"}));
   EXPECT_TRUE(refused(with("rope_scaling", "linear"), {"rope_scaling", "\"linear\""}));
-  EXPECT_TRUE(refused(with("rope_parameters", {{"rope_type", "yarn"}}), {"rope_parameters", "\"yarn\""}));
   const json half = {{"rope_type", "default"}, {"partial_rotary_factor", 0.5}};
   EXPECT_TRUE(refused(with("rope_parameters", half), {"rope_parameters", "partial_rotary_factor", "0.5"}));
   EXPECT_TRUE(refused(with("partial_rotary_factor", 0.5), {"partial_rotary_factor", "0.5"}));
@@ -153,14 +168,22 @@ TEST(ModelConfig, OnlyThePlainRotationIsImplemented) {
   EXPECT_TRUE(refused(two, {"rope_theta", "10000", "500000", "rope_parameters"}));
 }
 
-TEST(ModelConfig, RefusesEveryKeyWhoseArithmeticIsMissing) {
-  for (const char* key :
-       {"attention_multiplier", "attn_logit_softcapping", "embedding_multiplier", "final_logit_softcapping",
-        "logit_scale", "logits_scaling", "num_experts", "num_local_experts", "n_routed_experts", "quantization_config",
-        "query_pre_attn_scalar", "residual_multiplier"}) {
-    EXPECT_TRUE(refused(with(key, 7), {key, "7", "not implemented"}));
-    EXPECT_TRUE(read(with(key, nullptr)).unknown_keys.empty()) << key;
+TEST(ModelConfig, LongRopeChangesItsFactorsWithTheLength) {
+  const json scaling = {{"rope_type", "longrope"}, {"short_factor", {2}}, {"long_factor", {4}}};
+  const auto config =
+      read(with("rope_scaling", scaling, with("original_max_position_embeddings", 16, with("model_type", "phi3"))));
+  EXPECT_EQ(config.rotaries.at(0).frequencies_at(16), std::vector<double>{0.5});
+  EXPECT_EQ(config.rotaries.at(0).frequencies_at(17), std::vector<double>{0.25});
+}
+
+TEST(ModelConfig, RefusesEveryKeyThatItDoesNotKnow) {
+  for (const char* key : {"attention_multiplier", "attn_logit_softcapping", "embedding_multiplier", "logit_scale",
+                          "num_experts", "n_routed_experts", "quantization_config", "query_pre_attn_scalar",
+                          "residual_multiplier", "sliding_window", "zebra"}) {
+    EXPECT_TRUE(refused(with(key, 7), {key, "7"}));
+    EXPECT_NO_THROW(read(with(key, nullptr))) << key;
   }
+  EXPECT_NO_THROW(read(with("architectures", {"X"}, with("attention_dropout", 0.1, with("bos_token_id", 3)))));
 }
 
 TEST(ModelConfig, LayerTypesMustAllBeFull) {
@@ -176,28 +199,20 @@ TEST(ModelConfig, RefusesImpossibleNumbers) {
   EXPECT_TRUE(refused(with("tie_word_embeddings", 1), {"tie_word_embeddings", "1"}));
 }
 
-TEST(ModelConfig, ListsKeysItDoesNotKnow) {
-  const auto config =
-      read(with("zebra", 1, with("architectures", {"X"}, with("apple", nullptr, with("pretraining_tp", 2)))));
-  EXPECT_EQ(config.unknown_keys, (std::vector<std::string>{"apple", "zebra"}));
-  EXPECT_EQ(read(with("sliding_window", 8)).unknown_keys, std::vector<std::string>{"sliding_window"});
-}
-
 TEST(ModelConfig, NamesAndShapesOfTheTensors) {
   const auto config = read(with("head_dim", 6, tiny_qwen2()));
   const auto layer = layer_tensors(config, 1);
-  EXPECT_EQ(layer.query.name, "model.layers.1.self_attn.q_proj.weight");
-  EXPECT_EQ(layer.query.shape, (std::vector<std::int64_t>{24, 8}));
-  EXPECT_EQ(layer.key.shape, (std::vector<std::int64_t>{12, 8}));
-  EXPECT_EQ(layer.value.shape, (std::vector<std::int64_t>{12, 8}));
-  EXPECT_EQ(layer.output.shape, (std::vector<std::int64_t>{8, 24}));
-  EXPECT_EQ(layer.gate.shape, (std::vector<std::int64_t>{12, 8}));
-  EXPECT_EQ(layer.down.shape, (std::vector<std::int64_t>{8, 12}));
-  ASSERT_TRUE(layer.query_bias && layer.key_bias && layer.value_bias);
-  EXPECT_EQ(layer.query_bias->shape, std::vector<std::int64_t>{24});
-  EXPECT_EQ(layer.value_bias->name, "model.layers.1.self_attn.v_proj.bias");
-  EXPECT_EQ(layer.value_bias->shape, std::vector<std::int64_t>{12});
-  EXPECT_FALSE(layer.output_bias || layer.gate_bias || layer.up_bias || layer.down_bias);
+  EXPECT_EQ(layer.query.map.weight.name, "model.layers.1.self_attn.q_proj.weight");
+  EXPECT_EQ(layer.query.map.weight.shape, (std::vector<std::int64_t>{24, 8}));
+  EXPECT_EQ(layer.key->map.weight.shape, (std::vector<std::int64_t>{12, 8}));
+  EXPECT_EQ(layer.value->map.weight.shape, (std::vector<std::int64_t>{12, 8}));
+  EXPECT_EQ(layer.output.weight.shape, (std::vector<std::int64_t>{8, 24}));
+  EXPECT_EQ(layer.mlp->gate->weight.shape, (std::vector<std::int64_t>{12, 8}));
+  EXPECT_EQ(layer.mlp->down.weight.shape, (std::vector<std::int64_t>{8, 12}));
+  ASSERT_TRUE(layer.query.map.bias && layer.key->map.bias && layer.value->map.bias);
+  EXPECT_EQ(layer.query.map.bias->shape, std::vector<std::int64_t>{24});
+  EXPECT_EQ(layer.value->map.bias->name, "model.layers.1.self_attn.v_proj.bias");
+  EXPECT_FALSE(layer.output.bias || layer.mlp->gate->bias || layer.mlp->down.bias);
   EXPECT_EQ(input_embedding_tensor(config).shape, (std::vector<std::int64_t>{10, 8}));
   EXPECT_EQ(output_embedding_tensor(config).name, "lm_head.weight");
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 
+#include "io/layer_tensors.hpp"
 #include "tests/io/temporary_folder.hpp"
 
 namespace logitfield::testing {
@@ -34,15 +35,12 @@ io::ModelConfig parsed(const json& config) {
 }
 
 std::vector<ExpectedTensor> expected_tensors(const io::ModelConfig& config) {
-  std::vector<ExpectedTensor> all = {io::input_embedding_tensor(config), io::final_norm_tensor(config)};
+  std::vector<ExpectedTensor> all = io::tensors_around_layers(config);
+  all.push_back(io::input_embedding_tensor(config));
   if (!config.tied_embeddings) all.push_back(io::output_embedding_tensor(config));
   for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
-    const auto t = io::layer_tensors(config, layer);
-    all.insert(all.end(), {t.attention_norm, t.query, t.key, t.value, t.output, t.mlp_norm, t.gate, t.up, t.down});
-    for (const auto& bias :
-         {t.query_bias, t.key_bias, t.value_bias, t.output_bias, t.gate_bias, t.up_bias, t.down_bias}) {
-      if (bias) all.push_back(*bias);
-    }
+    const auto own = io::tensors_of(io::layer_tensors(config, layer));
+    all.insert(all.end(), own.begin(), own.end());
   }
   return all;
 }

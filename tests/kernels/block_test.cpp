@@ -5,7 +5,10 @@
 #include <cmath>
 
 #include "kernels/cpu/attention.hpp"
+#include "kernels/cpu/experts.hpp"
+#include "kernels/cpu/feed_forward.hpp"
 #include "kernels/cpu/loss.hpp"
+#include "kernels/cpu/norm.hpp"
 #include "kernels/cpu/rotary.hpp"
 #include "random_matrix.hpp"
 
@@ -35,7 +38,7 @@ TEST(CausalAttention, EqualsTheDefinition) {
       const MatrixF q = random_matrix<float>(length, 8, 1), k = random_matrix<float>(length, 8, 2);
       const MatrixF v = random_matrix<float>(length, 8, 3);
       MatrixF out(length, 8);
-      causal_attention(q, k, v, 0.5F, window, out);
+      causal_attention(q, k, v, {.scale = 0.5}, window, out);
       const Matrix expected = naive_attention(q, k, v, 0.5, window);
       EXPECT_LE((out.cast<double>() - expected).cwiseAbs().maxCoeff(), 2e-5)
           << "L = " << length << ", window " << window;
@@ -47,13 +50,12 @@ TEST(CausalAttention, SurvivesHugeLogits) {
   const MatrixF q = 100 * random_matrix<float>(64, 4, 4), k = 100 * random_matrix<float>(64, 4, 5);
   const MatrixF v = random_matrix<float>(64, 4, 6);
   MatrixF out(64, 4);
-  causal_attention(q, k, v, 1, std::nullopt, out);
+  causal_attention(q, k, v, {.scale = 1}, std::nullopt, out);
   EXPECT_TRUE(out.allFinite());
   EXPECT_EQ(out.row(0), v.row(0));
 }
 
-TEST(Rotary, KeepsNormsAndDependsOnDistanceOnly) {
-  const RotaryTable table = rotary_table(40, 16, 10000);
+void expect_rotation(const RotaryTable& table) {
   const MatrixF q = random_matrix<float>(1, 16, 7).replicate(40, 1),
                 k = random_matrix<float>(1, 16, 8).replicate(40, 1);
   MatrixF rotated_q = q, rotated_k = k;
@@ -62,10 +64,19 @@ TEST(Rotary, KeepsNormsAndDependsOnDistanceOnly) {
   EXPECT_LE((rotated_q.rowwise().norm() - q.rowwise().norm()).cwiseAbs().maxCoeff(), 1e-5F);
   EXPECT_NEAR(rotated_q.row(25).dot(rotated_k.row(20)), rotated_q.row(9).dot(rotated_k.row(4)), 1e-4);
   EXPECT_GT(std::abs(rotated_q.row(25).dot(rotated_k.row(20)) - rotated_q.row(25).dot(rotated_k.row(4))), 1e-2);
+  EXPECT_EQ(rotated_q.leftCols(4), q.leftCols(4));
+  EXPECT_EQ(rotated_q.rightCols(4), q.rightCols(4));
+}
+
+TEST(Rotary, KeepsNormsDependsOnDistanceOnlyAndLeavesOtherColumns) {
+  for (const io::RotaryPairs pairs :
+       {io::RotaryPairs::halves, io::RotaryPairs::neighbours, io::RotaryPairs::neighbours_to_halves}) {
+    expect_rotation(rotary_table({.first_column = 4, .frequencies = {1, 0.3, 0.09, 0.02}, .pairs = pairs}, 40));
+  }
 }
 
 TEST(Rotary, PairsElementKWithKPlusHalf) {
-  const RotaryTable table = rotary_table(2, 4, 100);
+  const RotaryTable table = rotary_table({.frequencies = {1, 0.1}}, 2);
   MatrixF head = MatrixF::Zero(2, 4);
   head(1, 0) = 1;
   head(1, 3) = 1;
@@ -74,13 +85,122 @@ TEST(Rotary, PairsElementKWithKPlusHalf) {
   for (Index j = 0; j < 4; ++j) EXPECT_NEAR(head(1, j), expected[j], 1e-6);
 }
 
-TEST(RmsNorm, UnitMeanSquareTimesGain) {
+Norm norm_of(bool centred, const VectorF& gain, const VectorF& bias = {}) {
+  return {.present = true, .centred = centred, .epsilon = 1e-6, .gain = gain, .bias = bias};
+}
+
+TEST(Norm, UnitMeanSquareTimesGain) {
   const MatrixF x = 50 * random_matrix<float>(5, 64, 9);
   const VectorF gain = VectorF::LinSpaced(64, 0.5F, 2);
-  const MatrixF y = rms_norm(x, gain, 0);
+  const MatrixF y = normalised(x, norm_of(false, gain));
   for (Index i = 0; i < 5; ++i) {
     EXPECT_NEAR((y.row(i).transpose().cwiseQuotient(gain)).squaredNorm() / 64, 1, 1e-5);
   }
+  EXPECT_EQ(normalised(x, {}), x);
+}
+
+TEST(Norm, LayerNormCentresAndAddsItsBias) {
+  const MatrixF x = (50 * random_matrix<float>(5, 64, 9)).array() + 200;
+  const VectorF bias = VectorF::LinSpaced(64, -1, 3);
+  const MatrixF y = normalised(x, norm_of(true, {}, bias)).rowwise() - bias.transpose();
+  for (Index i = 0; i < 5; ++i) {
+    EXPECT_NEAR(y.row(i).sum() / 64, 0, 1e-5);
+    EXPECT_NEAR(y.row(i).squaredNorm() / 64, 1, 1e-5);
+  }
+}
+
+TEST(Norm, OfHeadsByThemselvesOrOverAll) {
+  const Index length = 7, heads = 3, d = 4;
+  const MatrixF before = random_matrix<float>(heads * length, d, 31);
+  const VectorF gain = VectorF::LinSpaced(heads * d, 0.5F, 2);
+  MatrixF shared = before, own = before, over_all = before;
+  normalise_heads(norm_of(false, gain.head(d)), length, 0, alone(), shared);
+  normalise_heads(norm_of(false, gain), length, 0, alone(), own);
+  normalise_heads(norm_of(false, gain), length, heads * d, alone(), over_all);
+  for (Index i = 0; i < length; ++i) {
+    double total = 0;
+    for (Index h = 0; h < heads; ++h) total += before.row(h * length + i).squaredNorm();
+    for (Index h = 0; h < heads; ++h) {
+      const Index row = h * length + i;
+      const Eigen::RowVectorXf x = before.row(row), mine = gain.segment(h * d, d).transpose();
+      const float alone_factor = std::sqrt(static_cast<float>(d)) / x.norm();
+      const float joint_factor = std::sqrt(static_cast<float>(heads * d / total));
+      EXPECT_LE((shared.row(row) - alone_factor * x.cwiseProduct(gain.head(d).transpose())).norm(), 1e-4F);
+      EXPECT_LE((own.row(row) - alone_factor * x.cwiseProduct(mine)).norm(), 1e-4F);
+      EXPECT_LE((over_all.row(row) - joint_factor * x.cwiseProduct(mine)).norm(), 1e-4F);
+    }
+  }
+}
+
+TEST(CausalAttention, SlopesAndSoftCapEqualTheDefinition) {
+  const Index length = 300;
+  const MatrixF q = random_matrix<float>(length, 8, 1), k = random_matrix<float>(length, 8, 2);
+  const MatrixF v = random_matrix<float>(length, 5, 3);
+  for (const LogitForm& form : {LogitForm{.scale = 0.5, .alibi_slope = 0.25}, LogitForm{.scale = 3, .softcap = 2.0}}) {
+    MatrixF out(length, 5);
+    causal_attention(q, k, v, form, std::nullopt, out);
+    for (const Index i : {0, 1, 130, 299}) {
+      Eigen::RowVectorXd expected = Eigen::RowVectorXd::Zero(5);
+      double total = 0;
+      for (Index j = 0; j <= i; ++j) {
+        const double x = form.scale * q.row(i).cast<double>().dot(k.row(j).cast<double>());
+        const double weight = std::exp(form.cap(x + form.alibi_slope * static_cast<double>(j - i)));
+        expected += weight * v.row(j).cast<double>();
+        total += weight;
+      }
+      EXPECT_LE((out.row(i).cast<double>() - expected / total).cwiseAbs().maxCoeff(), 2e-5);
+    }
+  }
+}
+
+VectorF logits_of(std::initializer_list<float> values) {
+  return Eigen::Map<const VectorF>(values.begin(), static_cast<Index>(values.size()));
+}
+
+TEST(Experts, TheBestAreChosenAndWeighed) {
+  const VectorF logits = logits_of({0, 2, 1, 2});
+  const double sum = 1 + 2 * std::exp(2.0) + std::exp(1.0);
+  const auto plain = choose_experts({.num_experts = 4, .top_k = 2, .scale = 3}, logits, {});
+  ASSERT_EQ(plain.size(), 2U);
+  EXPECT_EQ(plain[0].expert, 1);  // the first of two equals
+  EXPECT_EQ(plain[1].expert, 3);
+  EXPECT_NEAR(plain[0].weight, 3 * std::exp(2.0) / sum, 1e-6);
+  const auto normalised = choose_experts({.num_experts = 4, .top_k = 2, .normalise = true}, logits, {});
+  EXPECT_NEAR(normalised[0].weight + normalised[1].weight, 1, 1e-6);
+  EXPECT_THROW(choose_experts({.num_experts = 4, .top_k = 2}, logits_of({0, NAN, 1, 2}), {}), std::runtime_error);
+}
+
+TEST(Experts, BiasDecidesTheChoiceButNotTheWeight) {
+  const auto chosen = choose_experts({.num_experts = 3, .top_k = 1, .sigmoid = true, .has_bias = true},
+                                     logits_of({2, 0, 1}), logits_of({0, 5, 0}));
+  EXPECT_EQ(chosen[0].expert, 1);
+  EXPECT_NEAR(chosen[0].weight, 0.5, 1e-6);
+}
+
+TEST(Experts, OnlyTheBestGroupsAreUsed) {
+  io::Routing routing{.num_experts = 6, .top_k = 2, .groups = 3, .top_groups = 1, .group_scores = 1};
+  const VectorF logits = logits_of({3, 0, 4, 1, 3.5F, 3.4F});
+  EXPECT_EQ(choose_experts(routing, logits, {})[1].expert, 3);
+  routing.group_scores = 2;  // the third group has the largest sum
+  EXPECT_EQ(choose_experts(routing, logits, {})[0].expert, 4);
+}
+
+TEST(FeedForward, Activations) {
+  BlockShape shape;
+  shape.hidden_size = 1;
+  shape.gated = false;
+  const MlpWeights identity{{MatrixF::Identity(1, 1), {}}, {MatrixF::Identity(1, 1), {}}};
+  const auto at = [&](io::Activation activation, float x) {
+    shape.activation = activation;
+    return feed_forward(shape, identity, MatrixF::Constant(1, 1, x))(0, 0);
+  };
+  for (const float x : {-3.F, -0.5F, 0.F, 1.F, 20.F}) {
+    EXPECT_NEAR(at(io::Activation::silu, x), x / (1 + std::exp(-x)), 1e-5);
+    EXPECT_NEAR(at(io::Activation::gelu, x), 0.5 * x * std::erfc(-x / std::sqrt(2.0)), 1e-5);
+    EXPECT_NEAR(at(io::Activation::gelu_tanh, x), at(io::Activation::gelu, x), 1e-3);
+    EXPECT_EQ(at(io::Activation::relu, x), std::max(x, 0.F));
+  }
+  EXPECT_GT(std::abs(at(io::Activation::gelu_tanh, 2) - at(io::Activation::gelu, 2)), 1e-5);
 }
 
 BlockShape small_shape() {
@@ -88,47 +208,47 @@ BlockShape small_shape() {
   shape.hidden_size = 24;
   shape.num_heads = 6;
   shape.num_kv_heads = 3;
-  shape.head_dim = 4;
-  shape.intermediate_size = 20;
-  shape.norm_epsilon = 1e-5;
-  shape.rope_theta = 10000;
+  shape.head_dim = shape.value_dim = 4;
+  shape.forms.assign(6, {.scale = 0.5});
+  shape.rotary = io::Rotary{.frequencies = {1, 0.01}};
   return shape;
 }
 
+constexpr Index kInner = 20;
+
 LayerWeights random_weights(const BlockShape& s) {
   LayerWeights w;
-  w.attention_norm = random_matrix<float>(s.hidden_size, 1, 10);
-  w.mlp_norm = random_matrix<float>(s.hidden_size, 1, 11);
-  w.qkv = random_matrix<float>((s.num_heads + 2 * s.num_kv_heads) * s.head_dim, s.hidden_size, 12);
-  w.qkv_bias = random_matrix<float>(w.qkv.rows(), 1, 13);
-  w.output = random_matrix<float>(s.hidden_size, s.num_heads * s.head_dim, 14);
-  w.gate_up = random_matrix<float>(2 * s.intermediate_size, s.hidden_size, 15);
-  w.down = random_matrix<float>(s.hidden_size, s.intermediate_size, 16);
+  w.attention_norm = norm_of(false, random_matrix<float>(s.hidden_size, 1, 10));
+  w.mlp_norm = norm_of(true, random_matrix<float>(s.hidden_size, 1, 11));
+  w.qkv.weight = random_matrix<float>((s.num_heads + 2 * s.num_kv_heads) * s.head_dim, s.hidden_size, 12);
+  w.qkv.bias = random_matrix<float>(w.qkv.weight.rows(), 1, 13);
+  w.output.weight = random_matrix<float>(s.hidden_size, s.num_heads * s.head_dim, 14);
+  w.mlp.up.weight = random_matrix<float>(2 * kInner, s.hidden_size, 15);
+  w.mlp.down.weight = random_matrix<float>(s.hidden_size, kInner, 16);
   return w;
 }
 
 /// The part of a block that holds the KV heads [first, last) with their query heads, and as many MLP rows.
 std::pair<BlockShape, LayerWeights> shard(const BlockShape& s, const LayerWeights& w, Index first, Index last,
                                           Index mlp_first, Index mlp_last) {
-  const Index d = s.head_dim, group = s.num_heads / s.num_kv_heads, kv = last - first;
+  const Index d = s.head_dim, group = s.num_heads / s.num_kv_heads, kv = last - first, inner = mlp_last - mlp_first;
   BlockShape part = s;
   part.num_kv_heads = kv;
   part.num_heads = kv * group;
-  part.intermediate_size = mlp_last - mlp_first;
   LayerWeights out = w;
-  out.qkv.resize((part.num_heads + 2 * kv) * d, s.hidden_size);
-  out.qkv_bias.resize(out.qkv.rows());
+  out.qkv.weight.resize((part.num_heads + 2 * kv) * d, s.hidden_size);
+  out.qkv.bias.resize(out.qkv.weight.rows());
   const Index sources[] = {first * group * d, (s.num_heads + first) * d, (s.num_heads + s.num_kv_heads + first) * d};
   const Index sizes[] = {part.num_heads * d, kv * d, kv * d};
   for (Index i = 0, row = 0; i < 3; row += sizes[i++]) {
-    out.qkv.middleRows(row, sizes[i]) = w.qkv.middleRows(sources[i], sizes[i]);
-    out.qkv_bias.segment(row, sizes[i]) = w.qkv_bias.segment(sources[i], sizes[i]);
+    out.qkv.weight.middleRows(row, sizes[i]) = w.qkv.weight.middleRows(sources[i], sizes[i]);
+    out.qkv.bias.segment(row, sizes[i]) = w.qkv.bias.segment(sources[i], sizes[i]);
   }
-  out.output = w.output.middleCols(first * group * d, part.num_heads * d);
-  out.gate_up.resize(2 * part.intermediate_size, s.hidden_size);
-  out.gate_up << w.gate_up.middleRows(mlp_first, part.intermediate_size),
-      w.gate_up.middleRows(s.intermediate_size + mlp_first, part.intermediate_size);
-  out.down = w.down.middleCols(mlp_first, part.intermediate_size);
+  out.output.weight = w.output.weight.middleCols(first * group * d, part.num_heads * d);
+  out.mlp.up.weight.resize(2 * inner, s.hidden_size);
+  out.mlp.up.weight << w.mlp.up.weight.middleRows(mlp_first, inner),
+      w.mlp.up.weight.middleRows(kInner + mlp_first, inner);
+  out.mlp.down.weight = w.mlp.down.weight.middleCols(mlp_first, inner);
   return {part, out};
 }
 
@@ -138,7 +258,7 @@ TEST(Block, ShardsSumToTheWhole) {
   const MatrixF hidden = random_matrix<float>(50, shape.hidden_size, 17);
   MatrixF attention, mlp;
   QueriesKeys whole;
-  attention_half(shape, weights, hidden, attention, whole);
+  attention_half(shape, weights, alone(), hidden, attention, whole);
   mlp_half(shape, weights, hidden, mlp);
 
   MatrixF attention_sum = MatrixF::Zero(50, shape.hidden_size), mlp_sum = attention_sum;
@@ -147,7 +267,7 @@ TEST(Block, ShardsSumToTheWhole) {
   for (const auto& [part_shape, part_weights] : parts) {
     MatrixF partial;
     QueriesKeys qk;
-    attention_half(part_shape, part_weights, hidden, partial, qk);
+    attention_half(part_shape, part_weights, alone(), hidden, partial, qk);
     attention_sum += partial;
     EXPECT_LE((qk.queries - whole.queries.middleRows(query_row, qk.queries.rows())).cwiseAbs().maxCoeff(), 1e-4F);
     query_row += qk.queries.rows();
@@ -164,8 +284,8 @@ TEST(Block, APrefixOfTheTextGivesAPrefixOfTheStates) {
   const MatrixF hidden = random_matrix<float>(300, shape.hidden_size, 18);
   MatrixF whole, prefix;
   QueriesKeys ignored;
-  attention_half(shape, weights, hidden, whole, ignored);
-  attention_half(shape, weights, hidden.topRows(130), prefix, ignored);
+  attention_half(shape, weights, alone(), hidden, whole, ignored);
+  attention_half(shape, weights, alone(), hidden.topRows(130), prefix, ignored);
   EXPECT_LE((whole.topRows(130) - prefix).norm(), 1e-5F * prefix.norm());
 }
 
@@ -175,7 +295,7 @@ TEST(Loss, EqualsTheDefinitionOverAnySplitOfTheVocabulary) {
   LossPart loss(8);
   for (const Index first : {0, 10, 17}) {
     const Index last = first == 0 ? 10 : first == 10 ? 17 : 31;
-    add_loss(hidden, output.middleRows(first, last - first), first, targets, loss);
+    add_loss(hidden * output.middleRows(first, last - first).transpose(), first, targets, loss);
   }
   const Matrix logits = (hidden * output.transpose()).cast<double>();
   for (Index i = 0; i < 8; ++i) {

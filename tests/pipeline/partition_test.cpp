@@ -24,14 +24,13 @@ void expect_covers(const std::vector<Slice>& slices, std::int64_t total) {
 TEST(Partition, CoversEverythingOnceAndEvenly) {
   for (const std::int64_t layers : {1, 5, 80}) {
     for (const std::int64_t kv_heads : {1, 4, 7}) {
-      const ModelExtents extents{layers, kv_heads * 3, kv_heads, 172, 512};
+      const ModelExtents extents{layers, kv_heads * 3, kv_heads, 512};
       for (int ranks = 1; ranks <= 24; ++ranks) {
         for (const Grid& grid : possible_grids(extents, ranks)) {
           const Partition p = make_partition(extents, grid);
           EXPECT_EQ(grid.ranks(), ranks);
           expect_covers(p.layers, layers);
           expect_covers(p.kv_heads, kv_heads);
-          expect_covers(p.mlp_rows, 172);
           expect_covers(p.vocabulary, 512);
           for (std::size_t s = 0; s < p.heads.size(); ++s) {
             EXPECT_GT(p.kv_heads[s].size(), 0);
@@ -46,7 +45,7 @@ TEST(Partition, CoversEverythingOnceAndEvenly) {
 }
 
 TEST(Partition, ThreeRanksFiveLayersFourKvHeads) {
-  const ModelExtents extents{5, 8, 4, 172, 512};
+  const ModelExtents extents{5, 8, 4, 512};
   const std::vector<Grid> grids = possible_grids(extents, 3);
   ASSERT_EQ(grids.size(), 2u);
   EXPECT_EQ(grid_text(grids[0]), "1x3");
@@ -54,7 +53,7 @@ TEST(Partition, ThreeRanksFiveLayersFourKvHeads) {
 }
 
 TEST(Partition, RefusesWithWhatWouldWork) {
-  const ModelExtents extents{5, 8, 4, 172, 512};
+  const ModelExtents extents{5, 8, 4, 512};
   try {
     make_partition(extents, {1, 6});
     FAIL();

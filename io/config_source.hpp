@@ -1,0 +1,55 @@
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace logitfield::io {
+
+/// config.json, or an object inside it, read key by key. It remembers which keys were asked for, so that a key that nobody
+/// read, and that may change the arithmetic, is refused rather than ignored. Every member throws InputError naming file,
+/// key and value for a value of another type or out of range. A key that is null counts as absent.
+class ConfigSource {
+ public:
+  ConfigSource(std::string path, nlohmann::json object) : path_(std::move(path)), object_(std::move(object)) {}
+
+  const std::string& path() const { return path_; }
+  bool has(const std::string& key) const;
+  const nlohmann::json& at(const std::string& key) const;
+
+  std::int64_t size(const std::string& key) const;
+  std::int64_t size_or(const std::string& key, std::int64_t fallback) const;
+  /// A size that may be 0.
+  std::int64_t count_or(const std::string& key, std::int64_t fallback) const;
+  bool flag(const std::string& key, bool fallback = false) const;
+  double number_or(const std::string& key, double fallback) const;
+  double positive_or(const std::string& key, double fallback) const;
+  std::string text_or(const std::string& key, const std::string& fallback) const;
+  std::vector<double> numbers(const std::string& key) const;
+  std::vector<std::string> texts(const std::string& key) const;
+  ConfigSource object(const std::string& key) const;
+
+  /// The key, if present, must have this value: another is arithmetic that is not implemented.
+  void require(const std::string& key, const nlohmann::json& value) const;
+  /// A key whose default differs between the model types: it may be null, but must be written.
+  void require_written(const std::string& key) const;
+  /// Keys of this family that change nothing in a forward pass.
+  void ignore(std::initializer_list<const char*> keys) const;
+  /// Throws InputError naming the first key that was neither read nor is known to change nothing.
+  void refuse_unread() const;
+
+  [[noreturn]] void refuse(const std::string& key, const std::string& remedy) const;
+
+ private:
+  template <class T>
+  T value_or(const std::string& key, T fallback) const;
+
+  std::string path_;
+  nlohmann::json object_;
+  mutable std::set<std::string> read_;
+};
+
+}  // namespace logitfield::io

@@ -1,0 +1,63 @@
+#include "kernels/cpu/feed_forward.hpp"
+
+#include <cmath>
+#include <numbers>
+
+namespace logitfield::kernels::cpu {
+namespace {
+
+/// Positions that go through together: enough for full-speed products, few enough to bound memory.
+constexpr Index kRows = 1024;
+
+using ArrayRef = Eigen::Ref<Eigen::Array<float, 1, Eigen::Dynamic>>;
+
+void activate(io::Activation activation, ArrayRef x) {
+  switch (activation) {
+    case io::Activation::silu:
+      x = x / (1 + (-x).exp());
+      return;
+    case io::Activation::relu:
+      x = x.max(0.F);
+      return;
+    case io::Activation::gelu_tanh: {
+      const float factor = static_cast<float>(std::sqrt(2 / std::numbers::pi));
+      x = 0.5F * x * (1 + (factor * (x + 0.044715F * x.cube())).tanh());
+      return;
+    }
+    case io::Activation::gelu:
+      x = x.unaryExpr([](float v) { return 0.5F * v * (1 + std::erf(v * (1 / std::numbers::sqrt2_v<float>))); });
+      return;
+  }
+}
+
+/// act(gate) * up for rows that hold gate and up side by side; act(row) without a gate.
+MatrixF activated(const BlockShape& shape, MatrixF projected) {
+  const Index width = shape.gated ? projected.cols() / 2 : projected.cols();
+  for (Index i = 0; i < projected.rows(); ++i) {
+    activate(shape.activation, projected.row(i).head(width).array());
+    if (shape.gated) projected.row(i).head(width).array() *= projected.row(i).tail(width).array();
+  }
+  return shape.gated ? MatrixF(projected.leftCols(width)) : projected;
+}
+
+}  // namespace
+
+MatrixF linear(const MatrixFRef& x, const Linear& map) {
+  MatrixF y(x.rows(), map.weight.rows());
+  y.noalias() = x * map.weight.transpose();
+  if (map.bias.size() > 0) y.rowwise() += map.bias.transpose();
+  return y;
+}
+
+MatrixF feed_forward(const BlockShape& shape, const MlpWeights& weights, const MatrixFRef& rows) {
+  MatrixF out = MatrixF::Zero(rows.rows(), shape.hidden_size);
+  if (weights.up.weight.size() == 0) return out;
+  for (Index first = 0; first < rows.rows(); first += kRows) {
+    const Index count = std::min(kRows, rows.rows() - first);
+    out.middleRows(first, count) =
+        linear(activated(shape, linear(rows.middleRows(first, count), weights.up)), weights.down);
+  }
+  return out;
+}
+
+}  // namespace logitfield::kernels::cpu

@@ -1,0 +1,12 @@
+#pragma once
+#include "kernels/block.hpp"
+
+namespace logitfield::kernels::cpu {
+
+/// y = x W^T + b.
+MatrixF linear(const MatrixFRef& x, const Linear& map);
+
+/// The feed-forward network over normalised rows [n, hidden]; all zero where the weights are absent.
+MatrixF feed_forward(const BlockShape& shape, const MlpWeights& weights, const MatrixFRef& rows);
+
+}  // namespace logitfield::kernels::cpu

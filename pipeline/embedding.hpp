@@ -1,0 +1,28 @@
+#pragma once
+#include "io/checkpoint.hpp"
+#include "kernels/backend.hpp"
+
+namespace logitfield {
+
+/// Hidden states [tokens, hidden_size] as they enter the first layer: rows of the token embedding, scaled, projected,
+/// with positions added and normalised, as far as the family does so.
+kernels::MatrixF embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
+                       std::span<const std::int32_t> tokens);
+
+/// What turns the last hidden states into logits, less the output matrix itself: the final norm and, where the family
+/// has it, the projection to the size of the embedding.
+class FinalStates {
+ public:
+  explicit FinalStates(const io::Checkpoint& checkpoint);
+  /// [L, embedding_size]
+  kernels::MatrixF apply(const kernels::Backend& backend, const kernels::MatrixF& hidden) const;
+
+ private:
+  kernels::Norm norm_;
+  kernels::Linear projection_;
+};
+
+/// Rows of the output matrix [rows.size(), embedding_size] and their bias.
+kernels::Linear load_output_rows(const io::Checkpoint& checkpoint, io::Slice rows);
+
+}  // namespace logitfield

@@ -1,0 +1,33 @@
+#pragma once
+#include <vector>
+
+#include "io/checkpoint.hpp"
+#include "io/layer_tensors.hpp"
+#include "kernels/block.hpp"
+
+namespace logitfield {
+
+/// Some rows of a linear map.
+struct MapRows {
+  const io::LinearTensors* map = nullptr;
+  io::Slice rows;
+};
+
+/// The rows of some heads, in few pieces.
+std::vector<MapRows> rows_of_heads(const io::HeadTensors& heads, io::Slice which);
+
+/// Weights and biases of rows stacked, as float32. All maps have a bias, or none.
+void read_rows(const io::Checkpoint& checkpoint, const std::vector<MapRows>& parts, kernels::Linear& out);
+
+/// All rows, some columns; the bias only where `with_bias`.
+void read_columns(const io::Checkpoint& checkpoint, const io::LinearTensors& map, io::Slice columns, bool with_bias,
+                  kernels::Linear& out);
+
+kernels::VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, io::Slice rows);
+
+/// Absent where `tensors` is. `part`: the entries of gain and bias to keep (of one stacked after the other where there is
+/// one per head); nullopt: all.
+kernels::Norm read_norm(const io::Checkpoint& checkpoint, const std::optional<io::NormTensors>& tensors,
+                        std::optional<io::Slice> part = std::nullopt);
+
+}  // namespace logitfield
