@@ -1,5 +1,6 @@
 #include "io/tokenizer/pre_tokenizer.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "io/error.hpp"
@@ -208,6 +209,15 @@ std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Section& section) {
   const auto reader = kReaders.find(section.type());
   if (reader == kReaders.end()) section.refuse("type");
   return reader->second(section);
+}
+
+bool depends_on_beginning(const Section& pre_tokenizer) {
+  if (pre_tokenizer.type() == "Metaspace") {
+    return pre_tokenizer.get_or<std::string>("prepend_scheme", "always") == "first";
+  }
+  if (pre_tokenizer.type() != "Sequence") return false;
+  const auto steps = pre_tokenizer.sections("pretokenizers");
+  return std::any_of(steps.begin(), steps.end(), depends_on_beginning);
 }
 
 }  // namespace logitfield::io

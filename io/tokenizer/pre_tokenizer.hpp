@@ -30,4 +30,7 @@ class PreTokenizer {
 /// WhitespaceSplit. Throws InputError naming what else it finds.
 std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Section& section);
 
+/// True if some step treats the beginning of the document unlike other places (Metaspace with prepend_scheme "first").
+bool depends_on_beginning(const Section& pre_tokenizer);
+
 }  // namespace logitfield::io

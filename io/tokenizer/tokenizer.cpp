@@ -28,6 +28,16 @@ std::string read_tokenizer_file(const std::filesystem::path& path) {
   return read_file(path, kLargestFile);
 }
 
+/// Which characters come from the beginning of the document is only known while nothing rewrites them.
+void check_beginning(const Section& file) {
+  const auto normalizer = file.section("normalizer"), pre_tokenizer = file.section("pre_tokenizer");
+  if (!normalizer || !pre_tokenizer || !depends_on_beginning(*pre_tokenizer)) return;
+  if (normalizer->type() == "Sequence" && normalizer->sections("normalizers").empty()) return;
+  throw InputError(
+      "{}: \"prepend_scheme\" is \"first\" in a file with a \"normalizer\", a combination that is not implemented; {}",
+      file.origin(), kTokenizerRemedy);
+}
+
 /// An object of a neighbouring file; empty if there is no such file.
 json read_neighbour(const std::filesystem::path& path) {
   return std::filesystem::exists(path) ? read_json(path) : json::object();
@@ -70,6 +80,7 @@ Tokenizer::Tokenizer(const std::filesystem::path& folder) : path_(folder / "toke
   file.allow({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
               "decoder", "model"});
   if (file.get_or<std::string>("version", "1.0") != "1.0") file.refuse("version");
+  check_beginning(file);
   parts_ = std::make_unique<Parts>(file);
   const auto post_processor = file.section("post_processor");
   find_bos(post_processor ? read_prefix(*post_processor) : std::vector<std::int32_t>{});
