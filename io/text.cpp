@@ -62,8 +62,8 @@ std::vector<Document> read_list(const std::string& content, const std::string& f
       throw InputError("{}: element {} is {}, not a text; give token ids by --tokens, texts as strings", file, number,
                        excerpt(element));
     }
-    documents.push_back({fmt::format("{}-{}", stem, number), element.get<std::string>(),
-                         fmt::format("{}: element {}", file, number)});
+    documents.push_back(
+        {fmt::format("{}-{}", stem, number), element.get<std::string>(), fmt::format("{}: element {}", file, number)});
   }
   return documents;
 }

@@ -114,7 +114,8 @@ void Bpe::add_merge(const std::string& left, const std::string& right, std::uint
     if (!id) throw InputError("{}: {} is not in the vocabulary; {}", origin, excerpt(text), kDamaged);
     return *id;
   };
-  merges_.set(id_of(left), id_of(right), {rank, id_of(left + right)});
+  const std::int32_t left_id = id_of(left), right_id = id_of(right);
+  merges_.set(left_id, right_id, {rank, id_of(left + right)});
   // Whatever stands at the two sides of this merge in a text is made of their characters, unless a token that is no
   // character can stand in a text by itself.
   const auto is_symbol = [&](const std::string& text) {

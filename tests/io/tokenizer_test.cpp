@@ -8,6 +8,8 @@
 
 #include "io/json.hpp"
 #include "tests/io/nasty_corpus.hpp"
+#include "tests/io/refusal.hpp"
+#include "tests/io/temporary_folder.hpp"
 
 namespace logitfield::io {
 namespace {
@@ -86,14 +88,44 @@ TEST(Tokenizer, LongRunsTakeLinearTime) {
 }
 
 TEST(Tokenizer, TheTokenInFrontIsThePostProcessors) {
-  for (const auto& [name, id] : {std::pair("llama2", 1), std::pair("opt", 0)}) {
+  for (const auto& [name, id] : {std::pair("llama2", 1), std::pair("opt", 1000), std::pair("llama3", 1000)}) {
     const Tokenizer tokenizer(kFolder / name);
     EXPECT_TRUE(tokenizer.adds_bos()) << name;
-    if (std::string(name) == "llama2") EXPECT_EQ(tokenizer.bos(), id);
+    EXPECT_EQ(tokenizer.bos(), id) << name;
   }
   const Tokenizer without(kFolder / "gpt2");
   EXPECT_FALSE(without.adds_bos());
   EXPECT_FALSE(without.bos());
+}
+
+/// A tokenizer with other files beside it.
+class TokenizerNeighbours : public ::testing::Test {
+ protected:
+  void copy(const char* name) { std::filesystem::copy(kFolder / name / "tokenizer.json", folder.path()); }
+  Tokenizer tokenizer() const { return Tokenizer(folder.path()); }
+
+  testing::TemporaryFolder folder;
+};
+
+TEST_F(TokenizerNeighbours, TheConfigurationOverrulesThePostProcessor) {
+  copy("llama2");
+  folder.write("tokenizer_config.json", R"({"add_bos_token": false, "bos_token": "</s>"})");
+  EXPECT_FALSE(tokenizer().adds_bos());
+  EXPECT_EQ(tokenizer().bos(), 1) << "the post-processor knows which";
+}
+
+TEST_F(TokenizerNeighbours, TheConfigurationNamesTheTokenInFront) {
+  copy("gpt2");
+  folder.write("config.json", R"({"bos_token_id": 7})");
+  EXPECT_EQ(tokenizer().bos(), 7);
+  EXPECT_FALSE(tokenizer().adds_bos());
+  folder.write("tokenizer_config.json", R"({"add_bos_token": true, "bos_token": null})");
+  EXPECT_TRUE(tokenizer().adds_bos());
+  EXPECT_EQ(tokenizer().bos(), 7);
+  folder.write("tokenizer_config.json", R"({"bos_token": {"content": "<|endoftext|>"}})");
+  EXPECT_EQ(tokenizer().bos(), tokenizer().encode("<|endoftext|>").at(0));
+  folder.write("tokenizer_config.json", R"({"bos_token": "<nowhere>"})");
+  EXPECT_TRUE(testing::refuses([&] { tokenizer(); }, {"tokenizer_config.json", "bos_token", "<nowhere>", "correct"}));
 }
 
 }  // namespace
