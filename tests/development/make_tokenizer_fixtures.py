@@ -61,13 +61,14 @@ def splits(*patterns):
     return [p.Split(Regex(pattern), "isolated") for pattern in patterns]
 
 
-def train(model, added, normalizer, pre_tokenizer, special_tokens=(), alphabet=(), **options):
+def train(model, added, normalizer, pre_tokenizer, special_tokens=(), alphabet=(), size=VOCABULARY, **options):
     """Special tokens get the first ids; added tokens that the vocabulary lacks the last."""
     tokenizer = Tokenizer(model)
     if normalizer:
         tokenizer.normalizer = normalizer
-    tokenizer.pre_tokenizer = pre_tokenizer
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, show_progress=False, initial_alphabet=list(alphabet),
+    if pre_tokenizer:
+        tokenizer.pre_tokenizer = pre_tokenizer
+    trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=list(alphabet),
                                   special_tokens=list(special_tokens), **options)
     tokenizer.train_from_iterator(TEXTS, trainer)
     tokenizer.add_tokens(list(added))
@@ -164,6 +165,9 @@ MAKERS = {
                                    p.Split(" ", "merged_with_previous")),
     "phi3": lambda: sentencepiece(special("<unk>", "<s>", "</s>", "<|endoftext|>")
                                   + special(*CHAT, rstrip=True), llama2_words(), None),
+    # Small enough for the models in tests/fixtures.
+    "tiny": lambda: edited(train(models.BPE(unk_token="<unk>", fuse_unk=True), (), llama2_words(), None,
+                                 special("<unk>", "<s>", "</s>"), limit_alphabet=70, size=90), begins_with("<s>")),
     "characters": lambda: train(models.BPE(unk_token="<unk>"), special("<unk>", "[MASK]", lstrip=True)
                                 + plain("word", single_word=True) + plain("LEFT", lstrip=True, normalized=False)
                                 + plain("RIGHT", rstrip=True, normalized=False) + plain("norm", "BOTH", lstrip=True, rstrip=True),
