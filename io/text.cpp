@@ -22,6 +22,14 @@ void check_utf8(const std::string& content, const std::string& file) {
                    static_cast<unsigned char>(content[*invalid]), line);
 }
 
+/// Names become names of folders (--dump-captures) and stand in tables.
+void check_name(const std::string& name, const std::string& place) {
+  const auto is_unfit = [](char c) { return c == '/' || static_cast<unsigned char>(c) < ' ' || c == 0x7F; };
+  if (!name.starts_with('.') && std::none_of(name.begin(), name.end(), is_unfit)) return;
+  throw InputError("{}: the name {} begins with a dot or holds a slash or a control character; give another one", place,
+                   excerpt(name));
+}
+
 std::string name_of(const json& object, const std::string& place) {
   for (const char* key : {"name", "id"}) {
     const auto found = object.find(key);
@@ -46,6 +54,7 @@ std::vector<Document> read_lines(const std::string& content, const std::string& 
     const json object = parse_json(line, place);
     auto text = required<std::string>(object, "text", place);
     std::string name = name_of(object, place);
+    check_name(name, place);
     if (name.empty()) name = fmt::format("{}-{}", stem, number);
     documents.push_back({std::move(name), std::move(text), place});
   }

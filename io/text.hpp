@@ -16,8 +16,8 @@ struct Document {
 
 /// Reads a text file of at most 1 GiB. `.jsonl` and `.ndjson`: a document a line, an object with "text", and "name" or
 /// "id" if it shall be named; `.json`: a list of strings; any other: one document, named by the file without its
-/// extension. Throws InputError naming the file and the line, element or byte for invalid UTF-8, an empty document, or
-/// none.
+/// extension. Throws InputError naming the file and the line, element or byte for invalid UTF-8, an empty document, a
+/// name that is no name of a file, or no documents.
 std::vector<Document> read_documents(const std::filesystem::path& path);
 
 }  // namespace logitfield::io

@@ -26,6 +26,7 @@ bool lies_in(char32_t code, char32_t first, char32_t last) { return first <= cod
 
 /// Is it one of the new characters, of a general category that begins with one of `initials`?
 bool is_new(char32_t code, std::string_view initials) {
+  if (!has_category(code, U_GC_CN_MASK)) return false;  // ICU knows it already
   return std::any_of(kNewCharacters.begin(), kNewCharacters.end(), [&](const CategoryRange& range) {
     return lies_in(code, range.first, range.last) && initials.find(range.category[0]) != std::string_view::npos;
   });

@@ -62,6 +62,10 @@ TEST_F(Text, WhatIsNoDocumentIsRefused) {
   EXPECT_TRUE(refused("a.jsonl", "{\"text\": 3}", {"line 1", "\"text\"", "3"}));
   EXPECT_TRUE(refused("a.jsonl", "{\"text\": \"a\", \"name\": []}", {"line 1", "\"name\""}));
   EXPECT_TRUE(refused("a.jsonl", "{\"text\": ", {"line 1", "not valid JSON"}));
+  for (const char* name : {"a/b", "..", ".hidden", "a\\nb"}) {
+    const std::string line = std::string("{\"text\": \"a\", \"name\": \"") + name + "\"}";
+    EXPECT_TRUE(refused("a.jsonl", line, {"line 1", name, "give another"}));
+  }
   EXPECT_TRUE(refused("a.json", "{}", {"list of texts"}));
   EXPECT_TRUE(refused("a.json", "[\"a\", 5]", {"element 1 is 5", "--tokens"}));
 }
