@@ -165,6 +165,8 @@ MAKERS = {
                                    p.Split(" ", "merged_with_previous")),
     "phi3": lambda: sentencepiece(special("<unk>", "<s>", "</s>", "<|endoftext|>")
                                   + special(*CHAT, rstrip=True), llama2_words(), None),
+    "byte_normalizer": lambda: byte_level(special("<s>") + plain("naïve", "été"), p.Split("Ġ", "merged_with_next"),
+                                          n.Sequence([n.NFC(), n.ByteLevel()])),
     # Small enough for the models in tests/fixtures.
     "tiny": lambda: edited(train(models.BPE(unk_token="<unk>", fuse_unk=True), (), llama2_words(), None,
                                  special("<unk>", "<s>", "</s>"), limit_alphabet=70, size=90), begins_with("<s>")),

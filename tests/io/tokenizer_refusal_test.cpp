@@ -146,6 +146,15 @@ TEST_F(TokenizerRefusal, BadPostProcessors) {
   EXPECT_TRUE(refused("/post_processor/single/0", {{"Other", 1}}, {"Other"}));
 }
 
+TEST_F(TokenizerRefusal, ClassTokensGoInFront) {
+  json file = sound();
+  for (const char* type : {"RobertaProcessing", "BertProcessing"}) {
+    file["post_processor"] = {{"type", type}, {"sep", {"</s>", 2}}, {"cls", {"<s>", 4}}};
+    EXPECT_EQ(open(file).bos(), 4) << type;
+  }
+  EXPECT_TRUE(refused("/post_processor", {{"type", "BertProcessing"}, {"cls", "<s>"}}, {"post_processor", "\"cls\""}));
+}
+
 TEST_F(TokenizerRefusal, TextsThatCannotBeEncoded) {
   Tokenizer tokenizer = open(sound());
   EXPECT_TRUE(refuses([&] { tokenizer.encode("ab\xFF"); }, {"tokenizer.json", "byte 2", "UTF-8"}));
