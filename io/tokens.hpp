@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,9 +9,11 @@ namespace logitfield::io {
 
 /// One text as token ids.
 struct TokenText {
-  /// The file's name without its extension.
+  /// The file's name without its extension, or the document's own.
   std::string name;
   std::vector<std::int32_t> tokens;
+  /// XXH3 of the text in UTF-8, where the tokens were made from it here.
+  std::optional<std::uint64_t> text_hash = {};
 };
 
 /// Reads a token file: .npy (int32 or int64, one dimension) or .json (a list of integers). Throws InputError naming the

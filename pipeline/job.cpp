@@ -77,7 +77,9 @@ void make_names_unique(std::vector<io::TokenText>& texts) {
 void open_checkpoint(const Options& options, Job& job) {
   job.checkpoint = std::make_unique<io::Checkpoint>(options.model);
   const io::ModelConfig& config = job.checkpoint->config();
-  for (const auto& path : options.tokens) job.texts.push_back(io::read_tokens(path, config.vocab_size));
+  Texts read = read_texts(options, config.vocab_size);
+  job.texts = std::move(read.texts);
+  job.tokenization = std::move(read.tokenization);
   make_names_unique(job.texts);
   job.num_layers = config.num_layers;
   job.head_dim = config.head_dim;

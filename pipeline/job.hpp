@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "kernels/field.hpp"
 #include "pipeline/options.hpp"
 #include "pipeline/partition.hpp"
+#include "pipeline/texts.hpp"
 
 namespace logitfield {
 
@@ -19,6 +21,8 @@ struct Job {
   std::unique_ptr<io::Capture> capture;
   /// With a checkpoint: token texts of unique names. With a capture: one text named after its folder, without tokens.
   std::vector<io::TokenText> texts;
+  /// Set where some of them came by --text.
+  std::optional<Tokenization> tokenization;
   /// Ascending; a run takes the first contexts.back() tokens of every text.
   std::vector<std::int64_t> contexts;
   std::int64_t num_layers = 0;

@@ -47,6 +47,7 @@ json describe_texts(const Job& job) {
       entry["tokens"] = text.tokens.size();
       entry["tokens_used"] = used.size();
       entry["hash_of_used"] = io::hash_text(io::hash_bytes(std::as_bytes(used)));
+      if (text.text_hash) entry["text_hash"] = io::hash_text(*text.text_hash);
     }
     texts.push_back(std::move(entry));
   }
@@ -75,6 +76,16 @@ json describe_model(const Job& job, std::uint64_t input_hash) {
     model["learned_interaction"] = "W_Q^T W_K with the norm's gain folded in, before rotary positions, without biases";
   }
   return model;
+}
+
+/// How texts became tokens; null where token ids were given.
+json describe_tokenization(const Job& job) {
+  if (!job.tokenization) return nullptr;
+  const Tokenization& how = *job.tokenization;
+  return {{"tokenizer", std::filesystem::absolute(how.tokenizer).string()},
+          {"tokenizer_hash", io::hash_text(how.tokenizer_hash)},
+          {"bos", how.bos ? json(*how.bos) : json(nullptr)},
+          {"start", how.start}};
 }
 
 json scope_names(const Job& job) {
@@ -126,6 +137,7 @@ json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& bac
           {"started", utc_now()},
           {"model", describe_model(job, input_hash)},
           {"texts", describe_texts(job)},
+          {"tokenization", describe_tokenization(job)},
           {"contexts", job.contexts},
           {"scopes", scope_names(job)},
           {"routes", describe_routes(plan)},

@@ -49,9 +49,30 @@ void add_routes(CLI::App& command, Options& options) {
       ->capture_default_str();
 }
 
+/// What a model reads.
+void add_texts(CLI::App& command, Options& options) {
+  command.add_option("--tokens", options.tokens, "token files, .npy or .json, one text each (with --model)");
+  auto* text =
+      command.add_option("--text", options.text,
+                         "text files for the model's own tokenizer, .txt (one text), .jsonl or .json (with --model)");
+  command
+      .add_option("--bos", options.bos,
+                  "put the model's first token (BOS) before each --text: yes, no, or auto: as its tokenizer does")
+      ->check(CLI::IsMember({"auto", "yes", "no"}))
+      ->capture_default_str()
+      ->needs(text);
+  command.add_option("--start", options.start, "tokens to leave out at the beginning of each --text")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->needs(text);
+  command.add_option("--num-tokens", options.num_tokens, "most tokens to keep of each --text, BOS included [all]")
+      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 31))
+      ->needs(text);
+}
+
 void add_analysis(CLI::App& command, Options& options) {
   add_input(command, options);
-  command.add_option("--tokens", options.tokens, "token files, .npy or .json, one text each (with --model)");
+  add_texts(command, options);
   command
       .add_option("--contexts", options.contexts,
                   "context lengths in tokens, such as 64,256,1024 "
@@ -144,11 +165,13 @@ bool lies_in(const std::filesystem::path& path, const std::filesystem::path& fol
 /// What CLI11 cannot express.
 void check(const Options& options) {
   const bool runs = options.command == Command::analyze || options.command == Command::plan;
-  if (runs && !options.model.empty() && options.tokens.empty()) {
-    throw InputError("--model needs --tokens FILE...: the texts, as token ids in .npy or .json files");
+  if (runs && !options.model.empty() && options.tokens.empty() && options.text.empty()) {
+    throw InputError(
+        "--model needs --text FILE... (text files) or --tokens FILE... (token ids in .npy or .json files)");
   }
-  if (runs && !options.capture.empty() && !options.tokens.empty()) {
-    throw InputError("--tokens goes with --model; a capture already holds its text's Q and K");
+  if (runs && !options.capture.empty() && !(options.tokens.empty() && options.text.empty())) {
+    throw InputError("{} goes with --model; a capture already holds its text's Q and K",
+                     options.text.empty() ? "--tokens" : "--text");
   }
   if (!options.against.empty() && options.model.empty()) {
     throw InputError("--against goes with --model: the model that the capture is of");

@@ -13,7 +13,10 @@ enum class Command { analyze, plan, report, validate };
 struct Options {
   Command command = Command::analyze;
   std::filesystem::path model, capture, out;
-  std::vector<std::filesystem::path> tokens;
+  std::vector<std::filesystem::path> tokens, text;
+  /// How --text becomes tokens: auto, yes or no; tokens left out at the beginning; the most that are kept, 0: all.
+  std::string bos = "auto";
+  std::int64_t start = 0, num_tokens = 0;
   /// Of `report` and `validate`.
   std::filesystem::path run;
   /// Of `validate`: a capture that the model is held against, and the largest relative difference allowed.

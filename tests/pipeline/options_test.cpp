@@ -56,6 +56,21 @@ TEST(Options, RoutesAndTheirDefaults) {
   EXPECT_EQ(dumped.dump_captures, "captures");
 }
 
+TEST(Options, TextsAndTheirDefaults) {
+  const Options d = parse({"plan", "--model", "m", "--text", "a.txt", "b.jsonl"});
+  EXPECT_EQ(d.text.size(), 2u);
+  EXPECT_TRUE(d.tokens.empty());
+  EXPECT_EQ(d.bos, "auto");
+  EXPECT_EQ(d.start, 0);
+  EXPECT_EQ(d.num_tokens, 0);
+  const Options o = parse({"plan", "--model", "m", "--text", "a.txt", "--tokens", "t.npy", "--bos", "no", "--start",
+                           "9", "--num-tokens", "64"});
+  EXPECT_EQ(o.tokens.size(), 1u);
+  EXPECT_EQ(o.bos, "no");
+  EXPECT_EQ(o.start, 9);
+  EXPECT_EQ(o.num_tokens, 64);
+}
+
 TEST(Options, BadUsageIsRefusedByName) {
   const std::vector<std::pair<std::vector<const char*>, const char*>> cases{
       {{}, "command"},
@@ -81,6 +96,13 @@ TEST(Options, BadUsageIsRefusedByName) {
       {{"plan", "--capture", "c", "--seed", "x"}, "--seed"},
       {{"plan", "--model", "m", "--tokens", "t.npy", "--rows", "sharded"}, "--rows sharded"},
       {{"analyze", "--capture", "c", "--out", "r", "--dump-captures", "d"}, "--dump-captures"},
+      {{"analyze", "--model", "m", "--out", "r"}, "--text"},
+      {{"analyze", "--capture", "c", "--text", "t.txt", "--out", "r"}, "--text"},
+      {{"plan", "--model", "m", "--text", "t.txt", "--bos", "maybe"}, "maybe"},
+      {{"plan", "--model", "m", "--tokens", "t.npy", "--bos", "yes"}, "--text"},
+      {{"plan", "--model", "m", "--tokens", "t.npy", "--start", "3"}, "--text"},
+      {{"plan", "--model", "m", "--text", "t.txt", "--start", "-1"}, "--start"},
+      {{"plan", "--model", "m", "--text", "t.txt", "--num-tokens", "1"}, "--num-tokens"},
       {{"report"}, "RUN"},
       {{"validate"}, "RUN"},
       {{"plan", "--model", "m", "--tokens", "t.npy", "--config"}, "--config"},

@@ -1,0 +1,49 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct pcre2_real_code_8;
+struct pcre2_real_match_data_8;
+struct pcre2_real_match_context_8;
+struct pcre2_real_jit_stack_8;
+
+namespace logitfield::io {
+
+/// Bytes begin ... end - 1 of a text of less than 4 GiB.
+struct Span {
+  std::uint32_t begin, end;
+  std::uint32_t size() const { return end - begin; }
+};
+
+/// A regular expression of tokenizer.json, compiled. Not for several threads at once.
+class Regex {
+ public:
+  /// `pattern` as Oniguruma reads it; throws InputError naming `origin` and the pattern if it cannot be used.
+  Regex(const std::string& pattern, std::string origin);
+
+  /// All matches in `text` (valid UTF-8) from left to right, without overlap, relative to its beginning; `found` is
+  /// emptied first. Throws InputError naming the pattern where matching takes too much memory.
+  void find_all(std::string_view text, std::vector<Span>& found) const;
+
+ private:
+  struct Free {
+    void operator()(pcre2_real_code_8* p) const;
+    void operator()(pcre2_real_match_data_8* p) const;
+    void operator()(pcre2_real_match_context_8* p) const;
+    void operator()(pcre2_real_jit_stack_8* p) const;
+  };
+
+  bool find(std::string_view text, std::size_t from, Span& match) const;
+
+  std::string pattern_, origin_;
+  bool compiled_to_machine_code_ = false;
+  std::unique_ptr<pcre2_real_code_8, Free> code_;
+  std::unique_ptr<pcre2_real_match_data_8, Free> data_;
+  std::unique_ptr<pcre2_real_match_context_8, Free> context_;
+  std::unique_ptr<pcre2_real_jit_stack_8, Free> stack_;
+};
+
+}  // namespace logitfield::io
