@@ -9,7 +9,8 @@ namespace logitfield::io {
 /// Of the MLP. gelu is exact (erf), gelu_tanh its usual approximation.
 enum class Activation { silu, gelu, gelu_tanh, relu };
 
-/// A norm over a vector: by its root mean square, or centred first (LayerNorm); then times gain + gain_offset, plus bias.
+/// A norm over a vector: by its root mean square, or centred first (LayerNorm); then times gain + gain_offset, plus
+/// bias.
 struct NormForm {
   bool centred = false;
   double epsilon = 0;
@@ -19,9 +20,9 @@ struct NormForm {
 
 /// Which columns of a head turn together.
 enum class RotaryPairs {
-  halves,                 // k with k + n/2
-  neighbours,             // 2k with 2k + 1
-  neighbours_to_halves,   // 2k with 2k + 1, the results stored at k and k + n/2
+  halves,                // k with k + n/2
+  neighbours,            // 2k with 2k + 1
+  neighbours_to_halves,  // 2k with 2k + 1, the results stored at k and k + n/2
 };
 
 /// Rotary position encoding (Su et al. 2021) of 2 * frequencies.size() columns of a head; the others stay.
@@ -50,8 +51,8 @@ struct Routing {
   bool normalise = false;
   /// Factor of the weights.
   double scale = 1;
-  /// Experts lie in `groups` equal groups, of which only the best `top_groups` may be chosen from; a group counts by its
-  /// `group_scores` largest scores.
+  /// Experts lie in `groups` equal groups, of which only the best `top_groups` may be chosen from; a group counts by
+  /// its `group_scores` largest scores.
   std::int64_t groups = 1, top_groups = 1, group_scores = 1;
   /// A bias per expert is added to the scores for the choice, not for the weight.
   bool has_bias = false;

@@ -15,8 +15,8 @@ CaptureLogits::CaptureLogits(const std::filesystem::path& path, std::int64_t num
   tensor_ = &found->second;
   const std::vector<std::int64_t> expected = {num_tokens, vocab_size};
   if (tensor_->shape != expected || !is_float_weight(tensor_->dtype)) {
-    throw InputError("{}: tensor \"logits\" is {} {}, but must be {} of floats; record the capture again", path.string(),
-                     dtype_name(tensor_->dtype), shape_text(tensor_->shape), shape_text(expected));
+    throw InputError("{}: tensor \"logits\" is {} {}, but must be {} of floats; record the capture again",
+                     path.string(), dtype_name(tensor_->dtype), shape_text(tensor_->shape), shape_text(expected));
   }
 }
 

@@ -9,9 +9,9 @@
 
 namespace logitfield::io {
 
-/// config.json, or an object inside it, read key by key. It remembers which keys were asked for, so that a key that nobody
-/// read, and that may change the arithmetic, is refused rather than ignored. Every member throws InputError naming file,
-/// key and value for a value of another type or out of range. A key that is null counts as absent.
+/// config.json, or an object inside it, read key by key. It remembers which keys were asked for, so that a key that
+/// nobody read, and that may change the arithmetic, is refused rather than ignored. Every member throws InputError
+/// naming file, key and value for a value of another type or out of range. A key that is null counts as absent.
 class ConfigSource {
  public:
   ConfigSource(std::string path, nlohmann::json object) : path_(std::move(path)), object_(std::move(object)) {}

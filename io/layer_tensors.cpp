@@ -40,7 +40,9 @@ LinearTensors linear(const std::string& name, std::int64_t outputs, std::int64_t
 class Builder {
  public:
   Builder(const ModelConfig& config, std::int64_t layer)
-      : c_(config), n_(config.names), form_(config.layers[static_cast<std::size_t>(layer)]),
+      : c_(config),
+        n_(config.names),
+        form_(config.layers[static_cast<std::size_t>(layer)]),
         prefix_(numbered(n_.layer, layer)) {}
 
   LayerTensors build() {
@@ -114,8 +116,8 @@ class Builder {
     }
     const std::int64_t inputs = latent.query_size > 0 ? latent.query_size : c_.hidden_size;
     out.query = {linear(prefix_ + n_.query, c_.num_heads * d, inputs, false), d, 1, d};
-    out.key_value_down = linear(prefix_ + n_.key_value_down, latent.key_value_size + latent.shared_key_size,
-                                c_.hidden_size, false);
+    out.key_value_down =
+        linear(prefix_ + n_.key_value_down, latent.key_value_size + latent.shared_key_size, c_.hidden_size, false);
     out.latent_norm = norm(form, prefix_ + n_.latent_norm, latent.key_value_size);
     out.key_value_up =
         HeadTensors{linear(prefix_ + n_.key_value_up, c_.num_heads * up, latent.key_value_size, false), up, 1, up};
@@ -197,9 +199,9 @@ LayerTensors layer_tensors(const ModelConfig& config, std::int64_t layer) { retu
 
 std::vector<ExpectedTensor> tensors_of(const LayerTensors& t) {
   Collector out;
-  for (const auto* norm : {&t.attention_norm, &t.attention_output_norm, &t.attention_residual_norm, &t.mlp_norm,
-                           &t.mlp_output_norm, &t.mlp_residual_norm, &t.query_norm, &t.key_norm, &t.latent_query_norm,
-                           &t.latent_norm}) {
+  for (const auto* norm :
+       {&t.attention_norm, &t.attention_output_norm, &t.attention_residual_norm, &t.mlp_norm, &t.mlp_output_norm,
+        &t.mlp_residual_norm, &t.query_norm, &t.key_norm, &t.latent_query_norm, &t.latent_norm}) {
     out.add(*norm);
   }
   out.add(t.query);

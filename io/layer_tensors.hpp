@@ -20,8 +20,8 @@ struct NormTensors {
   std::vector<ExpectedTensor> gain, bias;
 };
 
-/// A linear map in a file: [outputs, inputs], or [inputs, outputs] where transposed. `first` and `outputs` name the rows
-/// that are meant, where a tensor holds several maps.
+/// A linear map in a file: [outputs, inputs], or [inputs, outputs] where transposed. `first` and `outputs` name the
+/// rows that are meant, where a tensor holds several maps.
 struct LinearTensors {
   ExpectedTensor weight;
   std::optional<ExpectedTensor> bias;

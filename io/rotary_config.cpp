@@ -51,9 +51,9 @@ double scale_yarn(const ConfigSource& p, const RotaryDefaults& defaults, double 
   const auto original = static_cast<double>(p.size_or("original_max_position_embeddings", defaults.max_positions));
   const double factor = p.positive_or("factor", static_cast<double>(defaults.max_positions) / original);
   const double weight = p.number_or("mscale", 0), all = p.number_or("mscale_all_dim", 0);
-  rotary.amplitude = p.positive_or("attention_factor", weight != 0 && all != 0
-                                                           ? yarn_scale(factor, weight) / yarn_scale(factor, all)
-                                                           : yarn_scale(factor, 1));
+  rotary.amplitude =
+      p.positive_or("attention_factor", weight != 0 && all != 0 ? yarn_scale(factor, weight) / yarn_scale(factor, all)
+                                                                : yarn_scale(factor, 1));
   const auto pairs = static_cast<double>(rotary.frequencies.size());
   const auto pair_turning = [&](double turns) {
     return pairs * std::log(original / (turns * 2 * pi)) / std::log(theta);

@@ -19,9 +19,12 @@ namespace {
 using kernels::MatrixF;
 
 /// Infinite where anything is not finite, so that no comparison lets it pass.
-double finite_or_infinite(double value) { return std::isfinite(value) ? value : std::numeric_limits<double>::infinity(); }
+double finite_or_infinite(double value) {
+  return std::isfinite(value) ? value : std::numeric_limits<double>::infinity();
+}
 
-double relative_difference(const kernels::MatrixFRef& own, double own_factor, const MatrixF& other, double other_factor) {
+double relative_difference(const kernels::MatrixFRef& own, double own_factor, const MatrixF& other,
+                           double other_factor) {
   const kernels::Matrix expected = other_factor * other.cast<double>();
   const double largest = expected.cwiseAbs().maxCoeff();
   const double difference = (own_factor * own.cast<double>() - expected).cwiseAbs().maxCoeff();
@@ -70,8 +73,8 @@ class Comparison final : public LayerObserver {
     }
     for (std::int64_t h = shard_.kv_heads.begin; h < shard_.kv_heads.end; ++h) {
       capture_.read_keys(layer, h, {0, length}, values);
-      out_.keys[layer * out_.num_kv_heads + h] = relative_difference(
-          own.keys.middleRows((h - shard_.kv_heads.begin) * length, length), 1, recorded, 1);
+      out_.keys[layer * out_.num_kv_heads + h] =
+          relative_difference(own.keys.middleRows((h - shard_.kv_heads.begin) * length, length), 1, recorded, 1);
     }
   }
 
@@ -130,17 +133,17 @@ Largest largest_of(const std::vector<double>& values, std::int64_t heads) {
 
 }  // namespace
 
-double Differences::largest() const {
-  return std::max({std::ranges::max(queries), std::ranges::max(keys), logits});
-}
+double Differences::largest() const { return std::max({std::ranges::max(queries), std::ranges::max(keys), logits}); }
 
 Job comparison_job(const Options& options, const io::Capture& capture) {
   const io::CaptureInfo& info = capture.info();
   const std::string file = io::capture_info_path(capture.folder()).string();
   const std::filesystem::path tokens = capture.folder() / "tokens.npy";
   if (!std::filesystem::exists(tokens)) {
-    throw InputError("{}: is missing, so that the model cannot be given the same text; record the capture with "
-                     "io/capture_hf.py, or put the token ids there", tokens.string());
+    throw InputError(
+        "{}: is missing, so that the model cannot be given the same text; record the capture with "
+        "io/capture_hf.py, or put the token ids there",
+        tokens.string());
   }
   Job job = open_input(options);
   const io::ModelConfig& config = job.checkpoint->config();
@@ -156,8 +159,8 @@ Job comparison_job(const Options& options, const io::Capture& capture) {
                      info.num_tokens);
   }
   if (count > config.max_positions || count < 2) {
-    throw InputError("{}: holds {} tokens, but the model takes 2 to {}; record a shorter capture", tokens.string(), count,
-                     config.max_positions);
+    throw InputError("{}: holds {} tokens, but the model takes 2 to {}; record a shorter capture", tokens.string(),
+                     count, config.max_positions);
   }
   job.contexts = {count};
   job.scopes = {kernels::Scope::full};
@@ -185,8 +188,9 @@ std::string describe(const Differences& d) {
     }
   }
   const Largest q = largest_of(d.queries, d.num_heads), k = largest_of(d.keys, d.num_kv_heads);
-  out += fmt::format("largest relative difference: queries {:.3g} (layer {}, head {}), keys {:.3g} (layer {}, KV head {})",
-                     q.value, q.layer, q.head, k.value, k.layer, k.head);
+  out +=
+      fmt::format("largest relative difference: queries {:.3g} (layer {}, head {}), keys {:.3g} (layer {}, KV head {})",
+                  q.value, q.layer, q.head, k.value, k.layer, k.head);
   return out + (d.logits < 0 ? "; the capture holds no logits\n" : fmt::format(", final logits {:.3g}\n", d.logits));
 }
 

@@ -18,11 +18,12 @@ struct Differences {
   double largest() const;
 };
 
-/// The job of running the capture's tokens through the model. Throws InputError naming file and values where the capture
-/// holds no tokens, or differs from the model in layers, heads, head_dim, slopes or soft-cap.
+/// The job of running the capture's tokens through the model. Throws InputError naming file and values where the
+/// capture holds no tokens, or differs from the model in layers, heads, head_dim, slopes or soft-cap.
 Job comparison_job(const Options& options, const io::Capture& capture);
 
-/// Runs the model; collective, every rank gets the same. Throws InputError for a value of the capture that is not finite.
+/// Runs the model; collective, every rank gets the same. Throws InputError for a value of the capture that is not
+/// finite.
 Differences compare(const ForwardContext& context, const io::Capture& capture);
 
 /// A line per layer and head, and the largest of all.

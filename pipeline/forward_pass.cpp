@@ -89,12 +89,11 @@ class ForwardPass {
   }
 
   void pass_on(MatrixF& hidden) {
-    c_.clock.time(Phase::communicate,
-                  [&] { c_.world.send(as_span(hidden), grid_.rank_of(stage_ + 1, shard_.index)); });
+    c_.clock.time(Phase::communicate, [&] { c_.world.send(as_span(hidden), grid_.rank_of(stage_ + 1, shard_.index)); });
   }
 
-  /// Adds the sum of the shards' parts, normalised where the family does so, to the hidden states; then normalises these
-  /// where it does that.
+  /// Adds the sum of the shards' parts, normalised where the family does so, to the hidden states; then normalises
+  /// these where it does that.
   void add_all(MatrixF& partial, const kernels::Norm& output_norm, const kernels::Norm& residual_norm,
                MatrixF& hidden) {
     c_.clock.time(Phase::communicate, [&] { stage_ranks_.sum(as_span(partial)); });

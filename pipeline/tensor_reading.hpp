@@ -25,8 +25,8 @@ void read_columns(const io::Checkpoint& checkpoint, const io::LinearTensors& map
 
 kernels::VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, io::Slice rows);
 
-/// Absent where `tensors` is. `part`: the entries of gain and bias to keep (of one stacked after the other where there is
-/// one per head); nullopt: all.
+/// Absent where `tensors` is. `part`: the entries of gain and bias to keep (of one stacked after the other where there
+/// is one per head); nullopt: all.
 kernels::Norm read_norm(const io::Checkpoint& checkpoint, const std::optional<io::NormTensors>& tensors,
                         std::optional<io::Slice> part = std::nullopt);
 

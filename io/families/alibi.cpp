@@ -48,9 +48,8 @@ void read_mpt(const ConfigSource& config, ModelConfig& model) {
   model.max_positions = config.size("max_seq_len");
   set_heads(config, model.num_heads, model);
   set_layers(config, model, -1);
-  const ConfigSource attention = config.has("attn_config")
-                                     ? config.object("attn_config")
-                                     : ConfigSource(config.path(), nlohmann::json::object());
+  const ConfigSource attention =
+      config.has("attn_config") ? config.object("attn_config") : ConfigSource(config.path(), nlohmann::json::object());
   attention.require("attn_type", "multihead_attention");
   attention.require("alibi", true);
   attention.require("qk_ln", false);

@@ -10,12 +10,14 @@ namespace logitfield::io::families {
 void set_heads(const ConfigSource& config, std::int64_t num_kv_heads, ModelConfig& model) {
   model.num_kv_heads = num_kv_heads;
   if (model.num_heads % num_kv_heads != 0) {
-    throw InputError("{}: {} query heads (num_attention_heads) are not divisible by {} KV heads (num_key_value_heads); correct them",
-                     config.path(), model.num_heads, num_kv_heads);
+    throw InputError(
+        "{}: {} query heads (num_attention_heads) are not divisible by {} KV heads (num_key_value_heads); correct them",
+        config.path(), model.num_heads, num_kv_heads);
   }
   if (!config.has("head_dim") && model.hidden_size % model.num_heads != 0) {
-    throw InputError("{}: \"hidden_size\" {} is not divisible by \"num_attention_heads\" {}; correct it or add \"head_dim\"",
-                     config.path(), model.hidden_size, model.num_heads);
+    throw InputError(
+        "{}: \"hidden_size\" {} is not divisible by \"num_attention_heads\" {}; correct it or add \"head_dim\"",
+        config.path(), model.hidden_size, model.num_heads);
   }
   model.head_dim = config.size_or("head_dim", std::max<std::int64_t>(1, model.hidden_size / model.num_heads));
   model.value_dim = model.head_dim;
@@ -43,10 +45,10 @@ void set_layers(const ConfigSource& config, ModelConfig& model, int rotary) {
 }
 
 void set_rotary(const ConfigSource& config, ModelConfig& model, std::optional<double> partial_factor) {
-  model.rotaries = {read_rotary(config, {.columns = model.head_dim,
-                                         .partial_factor = partial_factor,
-                                         .max_positions = model.max_positions})
-                        .rotary};
+  model.rotaries = {
+      read_rotary(config,
+                  {.columns = model.head_dim, .partial_factor = partial_factor, .max_positions = model.max_positions})
+          .rotary};
   for (LayerForm& layer : model.layers) layer.rotary = 0;
 }
 
@@ -78,8 +80,10 @@ bool is_sliding(const ConfigSource& config, std::int64_t layer, bool otherwise) 
   if (layer >= std::ssize(types)) config.refuse("layer_types", "give one entry per layer");
   const std::string& type = types[static_cast<std::size_t>(layer)];
   if (type != "full_attention" && type != "sliding_attention") {
-    throw InputError("{}: \"layer_types\" names layer {} \"{}\", which is not implemented; use a model whose layers are "
-                     "full_attention or sliding_attention", config.path(), layer, type);
+    throw InputError(
+        "{}: \"layer_types\" names layer {} \"{}\", which is not implemented; use a model whose layers are "
+        "full_attention or sliding_attention",
+        config.path(), layer, type);
   }
   return type == "sliding_attention";
 }

@@ -43,8 +43,8 @@ void read_base(const ConfigSource& config, ModelConfig& model) {
   config.require("attention_bias", false);
   config.require("mlp_bias", false);
   model.tied_embeddings = config.flag("tie_word_embeddings");
-  const RotaryConfig rotary = read_rotary(
-      config, {.columns = model.latent->shared_key_size, .max_positions = model.max_positions});
+  const RotaryConfig rotary =
+      read_rotary(config, {.columns = model.latent->shared_key_size, .max_positions = model.max_positions});
   model.rotaries = {rotary.rotary};
   model.rotaries[0].first_column = model.head_dim - model.latent->shared_key_size;
   model.scale = rotary.scale_factor / std::sqrt(static_cast<double>(model.head_dim));
@@ -97,7 +97,8 @@ void read_deepseek_v3(const ConfigSource& config, ModelConfig& model) {
       config.flag("rope_interleave", true) ? RotaryPairs::neighbours_to_halves : RotaryPairs::halves;
   config.require("topk_method", "noaux_tc");
   config.require("scoring_func", "sigmoid");
-  Routing routing{.sigmoid = true, .normalise = config.flag("norm_topk_prob", true), .group_scores = 2, .has_bias = true};
+  Routing routing{
+      .sigmoid = true, .normalise = config.flag("norm_topk_prob", true), .group_scores = 2, .has_bias = true};
   routing.groups = config.size_or("n_group", 8);
   routing.top_groups = config.size_or("topk_group", 4);
   read_experts(config, routing, model);

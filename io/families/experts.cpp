@@ -13,12 +13,12 @@ void read_mixtral(const ConfigSource& config, ModelConfig& model) {
   set_rotary(config, model);
   model.tied_embeddings = config.flag("tie_word_embeddings");
   if (config.has("sliding_window")) {
-    set_windows(config, config.size("sliding_window"), [](std::int64_t) { return true; }, model);
+    set_windows(
+        config, config.size("sliding_window"), [](std::int64_t) { return true; }, model);
   }
   config.ignore({"router_jitter_noise"});  // training only
-  model.routing = Routing{.num_experts = config.size("num_local_experts"),
-                          .top_k = config.size("num_experts_per_tok"),
-                          .normalise = true};
+  model.routing = Routing{
+      .num_experts = config.size("num_local_experts"), .top_k = config.size("num_experts_per_tok"), .normalise = true};
   model.expert_size = model.intermediate_size;
   for (LayerForm& layer : model.layers) layer.intermediate_size = 0, layer.routed = true;
   model.names.router = "block_sparse_moe.gate";

@@ -36,8 +36,8 @@ void read_deepseek_v3(const ConfigSource& config, ModelConfig& model);
 
 /// Sizes under the names that Llama and its relatives use; scale 1/sqrt(head_dim).
 void read_common_sizes(const ConfigSource& config, ModelConfig& model);
-/// num_kv_heads (checked to divide num_heads), head_dim (the key "head_dim", else hidden_size / num_heads), value_dim and
-/// scale, after hidden_size and num_heads are set.
+/// num_kv_heads (checked to divide num_heads), head_dim (the key "head_dim", else hidden_size / num_heads), value_dim
+/// and scale, after hidden_size and num_heads are set.
 void set_heads(const ConfigSource& config, std::int64_t num_kv_heads, ModelConfig& model);
 /// One LayerForm per layer: dense, `rotary`.
 void set_layers(const ConfigSource& config, ModelConfig& model, int rotary);

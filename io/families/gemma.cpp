@@ -44,7 +44,8 @@ void read_gemma(const ConfigSource& config, ModelConfig& model) {
 void read_gemma2(const ConfigSource& config, ModelConfig& model) {
   read_second(config, model);
   set_rotary(config, model);
-  set_windows(config, config.size_or("sliding_window", 4096), [](std::int64_t layer) { return layer % 2 == 0; }, model);
+  set_windows(
+      config, config.size_or("sliding_window", 4096), [](std::int64_t layer) { return layer % 2 == 0; }, model);
 }
 
 void read_gemma3(const ConfigSource& config, ModelConfig& model) {

@@ -18,7 +18,8 @@ void read_qwen_windows(const ConfigSource& config, ModelConfig& model) {
     config.ignore({"sliding_window"});
     return require_full_attention(config, model);
   }
-  set_windows(config, config.size("sliding_window"), [&](std::int64_t layer) { return layer >= first; }, model);
+  set_windows(
+      config, config.size("sliding_window"), [&](std::int64_t layer) { return layer >= first; }, model);
 }
 
 }  // namespace
@@ -35,7 +36,8 @@ void read_mistral(const ConfigSource& config, ModelConfig& model) {
   config.require_written("sliding_window");
   read_base(config, model);
   if (config.has("sliding_window")) {
-    set_windows(config, config.size("sliding_window"), [](std::int64_t) { return true; }, model);
+    set_windows(
+        config, config.size("sliding_window"), [](std::int64_t) { return true; }, model);
   }
 }
 

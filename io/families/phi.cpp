@@ -35,7 +35,8 @@ void read_phi3(const ConfigSource& config, ModelConfig& model) {
   model.names.fused_gate_up = true;
   model.names.up = "mlp.gate_up_proj";
   if (config.has("sliding_window")) {
-    set_windows(config, config.size("sliding_window"), [](std::int64_t) { return true; }, model);
+    set_windows(
+        config, config.size("sliding_window"), [](std::int64_t) { return true; }, model);
   }
 }
 

@@ -6,8 +6,8 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// `columns` columns of every head of `projected` [L, heads * stride], from column `first` of the head on, as head-major
-/// rows [heads * L, columns].
+/// `columns` columns of every head of `projected` [L, heads * stride], from column `first` of the head on, as
+/// head-major rows [heads * L, columns].
 MatrixF head_major(const MatrixFRef& projected, Index heads, Index stride, Index first, Index columns) {
   const Index length = projected.rows();
   MatrixF out(heads * length, columns);

@@ -109,15 +109,16 @@ class BadModel(Case):
         path.write_text(json.dumps({k: v for k, v in config.items() if v != "remove"}))
 
     def test_config(self):
-        for changes, named in [({"model_type": "gpt2"}, ("gpt2", "llama", "mistral", "qwen2")),
+        for changes, named in [({"model_type": "rwkv"}, ("rwkv", "llama", "mistral", "qwen2")),
                                ({"num_key_value_heads": 4}, ("num_key_value_heads",)),
                                ({"hidden_size": -4}, ("hidden_size", "-4")),
                                ({"num_hidden_layers": "three"}, ("num_hidden_layers",)),
                                ({"hidden_size": "remove"}, ("hidden_size",)),
-                               ({"hidden_act": "gelu"}, ("hidden_act", "gelu")),
-                               ({"rope_scaling": {"rope_type": "yarn", "factor": 4}}, ("rope_scaling",)),
+                               ({"hidden_act": "mish"}, ("hidden_act", "mish")),
+                               ({"rope_parameters": {"rope_type": "dynamic", "factor": 4}}, ("rope_type", "dynamic")),
                                ({"quantization_config": {"bits": 4}}, ("quantization_config",)),
-                               ({"use_sliding_window": True}, ("use_sliding_window",))]:
+                               ({"use_sliding_window": True}, ("sliding_window",)),
+                               ({"attention_multiplier": 0.5}, ("attention_multiplier", "0.5"))]:
             with self.subTest(**changes):
                 self.edit_config(**changes)
                 self.expect_refusal(self.model / "config.json", *named)
