@@ -24,13 +24,17 @@ void set_heads(const ConfigSource& config, std::int64_t num_kv_heads, ModelConfi
   model.scale = 1 / std::sqrt(static_cast<double>(model.head_dim));
 }
 
-void read_common_sizes(const ConfigSource& config, ModelConfig& model) {
+void read_sizes(const ConfigSource& config, ModelConfig& model) {
   model.num_layers = config.size("num_hidden_layers");
   model.hidden_size = config.size("hidden_size");
   model.intermediate_size = config.size("intermediate_size");
   model.num_heads = config.size("num_attention_heads");
   model.vocab_size = config.size("vocab_size");
   model.max_positions = config.size("max_position_embeddings");
+}
+
+void read_common_sizes(const ConfigSource& config, ModelConfig& model) {
+  read_sizes(config, model);
   set_heads(config, config.size_or("num_key_value_heads", model.num_heads), model);
   set_layers(config, model, -1);
 }

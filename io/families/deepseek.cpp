@@ -30,12 +30,7 @@ void read_latents(const ConfigSource& config, ModelConfig& model) {
 }
 
 void read_base(const ConfigSource& config, ModelConfig& model) {
-  model.num_layers = config.size("num_hidden_layers");
-  model.hidden_size = config.size("hidden_size");
-  model.intermediate_size = config.size("intermediate_size");
-  model.num_heads = config.size("num_attention_heads");
-  model.vocab_size = config.size("vocab_size");
-  model.max_positions = config.size("max_position_embeddings");
+  read_sizes(config, model);
   read_latents(config, model);
   set_layers(config, model, 0);
   set_rms_norm(config, model);

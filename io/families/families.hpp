@@ -34,7 +34,9 @@ void read_deepseek_v3(const ConfigSource& config, ModelConfig& model);
 
 // What families share.
 
-/// Sizes under the names that Llama and its relatives use; scale 1/sqrt(head_dim).
+/// Sizes under the names that Llama and its relatives use.
+void read_sizes(const ConfigSource& config, ModelConfig& model);
+/// The same with heads, scale 1/sqrt(head_dim), and dense layers without rotation.
 void read_common_sizes(const ConfigSource& config, ModelConfig& model);
 /// num_kv_heads (checked to divide num_heads), head_dim (the key "head_dim", else hidden_size / num_heads), value_dim
 /// and scale, after hidden_size and num_heads are set.
