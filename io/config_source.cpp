@@ -18,11 +18,12 @@ using nlohmann::json;
 constexpr std::int64_t kMaxSize = std::numeric_limits<std::int32_t>::max();
 
 /// Keys of Hugging Face configurations that say nothing about a forward pass: names, training, generation, storage.
-constexpr std::array<std::string_view, 54> kHarmless = {"architectures",
+constexpr std::array<std::string_view, 56> kHarmless = {"architectures",
                                                         "auto_map",
                                                         "bad_words_ids",
                                                         "begin_suppress_tokens",
                                                         "bos_token_id",
+                                                        "cache_implementation",
                                                         "chunk_size_feed_forward",
                                                         "decoder_start_token_id",
                                                         "diversity_penalty",
@@ -67,6 +68,7 @@ constexpr std::array<std::string_view, 54> kHarmless = {"architectures",
                                                         "task_specific_params",
                                                         "temperature",
                                                         "tokenizer_class",
+                                                        "tokenizer_name",
                                                         "top_k",
                                                         "top_p",
                                                         "torch_dtype",

@@ -55,6 +55,8 @@ void read_gptj(const ConfigSource& config, ModelConfig& model) {
   read_gpt_sizes(config, model);
   set_layer_norm(config, "layer_norm_epsilon", model);
   set_activation(config, "activation_function", "gelu_new", model);
+  config.require("rotary", true);
+  config.ignore({"scale_attn_weights"});  // scaled always
   const std::int64_t columns = config.size_or("rotary_dim", 64);
   model.rotaries = {read_rotary(config, {.columns = columns, .max_positions = model.max_positions}).rotary};
   model.rotaries[0].pairs = RotaryPairs::neighbours;

@@ -3,6 +3,29 @@ import json, shutil, unittest
 
 from harness import Case, FIXTURES, heads, largest_difference, read_safetensors, run, write_safetensors
 
+# As published files write it: (keys to remove, keys to add) of config.json, for the same arithmetic.
+PUBLISHED = {
+    "gpt2": ([], {"n_ctx": 64, "summary_type": "cls_index", "task_specific_params": {"x": 1}, "resid_pdrop": 0.1}),
+    "gpt_neox": (["rope_parameters"], {"rotary_pct": 0.25, "rotary_emb_base": 10000, "tokenizer_class": "X"}),
+    "llama3": (["rope_parameters"], {"rope_theta": 500.0, "pretraining_tp": 1, "rope_scaling": {
+        "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 24}}),
+    "phi": (["rope_parameters"], {"rope_theta": 10000.0, "partial_rotary_factor": 0.5, "embd_pdrop": 0.0}),
+    "phi3_longrope": (["rope_parameters"], {"rope_theta": 10000.0, "rope_scaling": {
+        "type": "longrope", "short_factor": [1.0, 1.1, 1.2, 1.3], "long_factor": [1.5, 2.0, 3.0, 4.0]}}),
+    "gemma2": ([], {"cache_implementation": "hybrid", "hidden_act": "gelu_pytorch_tanh"}),
+    "gemma3": (["rope_parameters"], {"rope_theta": 1e6, "rope_local_base_freq": 10000.0,
+                                     "rope_scaling": {"rope_type": "linear", "factor": 8.0}}),
+    "gptj": (["rope_parameters"], {"rotary": True, "scale_attn_weights": True, "gradient_checkpointing": False}),
+    "bloom": ([], {"n_embed": 32, "num_attention_heads": 4, "offset_alibi": 100, "seq_length": 2048, "unk_token_id": 0,
+                   "skip_bias_add": True, "masked_softmax_fusion": True}),
+    "qwen3_moe": (["num_local_experts"], {"num_experts": 6, "max_window_layers": 48}),
+    "deepseek_v2_group": (["rope_parameters"], {
+        "rope_theta": 10000, "ep_size": 1, "moe_layer_freq": 1, "scoring_func": "softmax", "seq_aux": True,
+        "aux_loss_alpha": 0.001, "rope_scaling": {"type": "yarn", "factor": 4, "beta_fast": 32, "beta_slow": 1,
+                                                  "original_max_position_embeddings": 16, "mscale": 0.707,
+                                                  "mscale_all_dim": 0.707}}),
+}
 FAMILIES = sorted(path.name for path in (FIXTURES / "families").iterdir())
 TOLERANCE = 2e-5
 
@@ -64,6 +87,24 @@ class Families(Case):
                 learned = {"learned_k90", "learned_effective_rank", "learned_stable_rank", "spectral_gap", "text"}
                 difference, where = largest_difference(heads(model), heads(capture), but=learned)
                 self.assertLessEqual(difference, 1e-4, where)
+
+    def test_files_as_they_are_published_mean_the_same(self):
+        for name, (removed, added) in PUBLISHED.items():
+            with self.subTest(name):
+                model = self.folder / name
+                shutil.copytree(folder_of(name), model)
+                config = json.loads((model / "config.json").read_text())
+                kept = {key: value for key, value in config.items() if key not in removed}
+                (model / "config.json").write_text(json.dumps({**kept, **added}))
+                result = self.validate(name, model=model)
+                self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def test_tensors_without_the_base_prefix_are_found(self):
+        model = self.folder / "model"
+        shutil.copytree(folder_of("gpt2"), model)
+        tensors = read_safetensors(model / "model.safetensors")
+        write_safetensors(model / "model.safetensors", {n.removeprefix("transformer."): t for n, t in tensors.items()})
+        self.assertEqual(self.validate("gpt2", model=model).returncode, 0)
 
     def test_a_key_that_is_not_known_is_refused_by_name(self):
         model = self.folder / "model"
