@@ -4,9 +4,9 @@
     capture_hf.py --model DIR_OR_NAME (--text FILE... | --tokens FILE...) --out FOLDER [--num-tokens N] [--logits] ...
 
 Needs PyTorch, transformers, safetensors and numpy (logitfield itself does not). Writes one capture folder per text into
-FOLDER (docs/captures.md): Q and K exactly as they enter the dot product. Each layer goes to disk as soon as its attention
-has run, so memory is the model's own plus one layer's Q and K. A finished text is skipped, an unfinished one is done again
-from its first missing layer. Exit code 2 for bad input.
+FOLDER (docs/captures.md): Q and K exactly as they enter the dot product. Each layer goes to disk as soon as its
+attention has run, so memory is the model's own plus one layer's Q and K. A finished text is skipped, an unfinished one
+goes on from its first missing layer. Exit code 2 for bad input.
 """
 import argparse, json, math, pathlib, sys
 
@@ -65,7 +65,7 @@ class LayerWriter:
 
 
 def check_mask(mask, window, layer):
-    """The mask (additive or boolean, [1, 1, L, L]; None: the attention function makes it) is causal, with the window."""
+    """The mask (additive or boolean, [1, 1, L, L]; None: attention makes it itself) is causal, with the window."""
     if mask is None:
         return
     length = mask.shape[-1]
@@ -81,7 +81,9 @@ def check_mask(mask, window, layer):
 def record_through_registry(model, writer):
     """Replaces the model's attention function by one that records and then calls eager attention."""
     module_of = sys.modules[type(model.get_decoder() if hasattr(model, "get_decoder") else model.base_model).__module__]
-    eager = module_of.eager_attention_forward
+    eager = getattr(module_of, "eager_attention_forward", None)
+    if eager is None:
+        raise CaptureError(f"{module_of.__name__} has no eager_attention_forward; its attention cannot be recorded")
 
     def record(module, query, key, value, attention_mask, scaling=None, **kwargs):
         check_mask(attention_mask, kwargs.get("sliding_window"), writer.layers)
@@ -145,12 +147,16 @@ class DotProducts(TorchFunctionMode):
         return super().__exit__(*error)
 
 
+def num_layers(model):
+    return model.config.get_text_config().num_hidden_layers
+
+
 def attention_modules(model):
     """The modules that compute attention: one a layer."""
     found = [m for name, m in model.named_modules() if type(m).__name__.endswith("Attention")
              and not any(type(child).__name__.endswith("Attention") for child in m.children())]
-    if len(found) != model.config.num_hidden_layers:
-        raise CaptureError(f"{len(found)} attention modules in {model.config.num_hidden_layers} layers of "
+    if len(found) != num_layers(model):
+        raise CaptureError(f"{len(found)} attention modules in {num_layers(model)} layers of "
                            f"{type(model).__name__}: not a plain decoder")
     return found
 
@@ -208,17 +214,20 @@ def capture(model, name, tokens, folder, keep_logits=False):
         else:
             with DotProducts(model, writer, own_scale):
                 logits = model(ids, use_cache=False).logits[0]
-    if writer.layers != model.config.num_hidden_layers:
-        raise CaptureError(f"{writer.layers} of {model.config.num_hidden_layers} layers use softmax attention; the others "
+    if writer.layers != num_layers(model):
+        raise CaptureError(f"{writer.layers} of {num_layers(model)} layers use softmax attention; the others "
                            "cannot be captured")
     if keep_logits:
         write_tensors(folder / "logits.safetensors", {"logits": logits.float()})
     shape = {key: value for key, value in writer.info.items() if value is not None}
     slopes = alibi_slopes(model)
+    attention = "eager" if is_registered(model) else model.config._attn_implementation
+    dtype = str(model.dtype).removeprefix("torch.")
     write_json(info_path, {
-        "format": "logitfield-capture", "version": 1, "model": name, "num_layers": writer.layers, **shape, "causal": True,
-        "position_encoding_applied": True, "dtype": "F32", **({"alibi_slopes": slopes} if slopes else {}),
-        "source": f"transformers {transformers.__version__}, {model.config._attn_implementation} attention, {str(model.dtype).removeprefix('torch.')}"})
+        "format": "logitfield-capture", "version": 1, "model": name, "num_layers": writer.layers, **shape,
+        "causal": True, "position_encoding_applied": True, "dtype": "F32",
+        **({"alibi_slopes": slopes} if slopes else {}),
+        "source": f"transformers {transformers.__version__}, {attention} attention, {dtype}"})
     return logits
 
 
@@ -250,7 +259,8 @@ def read_texts(arguments):
     if arguments.tokens:
         texts = [(path.stem, read_tokens(path)) for path in arguments.tokens]
     else:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model, trust_remote_code=arguments.trust_remote_code)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model,
+                                                               trust_remote_code=arguments.trust_remote_code)
         try:
             texts = [(path.stem, np.array(tokenizer(path.read_bytes().decode())["input_ids"], dtype=np.int64))
                      for path in arguments.text]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures/families: for every family a tiny random checkpoint, and transformers' record of its forward pass.
+"""Makes tests/fixtures/families: tiny random checkpoints of every family, and how transformers runs them.
 
     make_family_fixtures.py [NAME...]
 
@@ -23,6 +23,9 @@ BASE = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermed
             max_position_embeddings=64, **SPECIAL)
 GPT = dict(n_embd=32, n_layer=2, n_head=4, n_positions=64, vocab_size=89, **SPECIAL)
 YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=16)
+
+LONGROPE = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.1, 1.2, 1.3],
+                long_factor=[1.5, 2.0, 3.0, 4.0])
 
 
 def rope(**parameters):
@@ -64,7 +67,8 @@ FIXTURES = {
         original_max_position_embeddings=24))),
     "llama_linear": (t.LlamaConfig, base(num_key_value_heads=1, attention_bias=True, mlp_bias=True,
                                          rope_parameters=rope(rope_type="linear", factor=4.0))),
-    "llama_yarn": (t.LlamaConfig, base(num_key_value_heads=2, rope_parameters=YARN, num_attention_heads=8, head_dim=16)),
+    "llama_yarn": (t.LlamaConfig, base(num_key_value_heads=2, rope_parameters=YARN, num_attention_heads=8,
+                                       head_dim=16)),
     "llama_yarn_explicit": (t.LlamaConfig, base(rope_parameters={
         **YARN, "beta_fast": 8.0, "beta_slow": 2.0, "mscale": 0.7, "mscale_all_dim": 0.9})),
     "llama_yarn_factor": (t.LlamaConfig, base(head_dim=16, rope_parameters={**YARN, "attention_factor": 1.3,
@@ -83,27 +87,28 @@ FIXTURES = {
     "phi3": (t.Phi3Config, base(num_key_value_heads=2)),
     "phi3_window": (t.Phi3Config, base(num_key_value_heads=2, sliding_window=17,
                                        rope_parameters=rope(partial_rotary_factor=0.5))),
-    "phi3_longrope": (t.Phi3Config, base(max_position_embeddings=128, original_max_position_embeddings=32, rope_parameters=rope(
-        rope_type="longrope", short_factor=[1.0, 1.1, 1.2, 1.3], long_factor=[1.5, 2.0, 3.0, 4.0]))),
-    "phi3_longrope_short": (t.Phi3Config, base(max_position_embeddings=256, original_max_position_embeddings=64, rope_parameters=rope(
-        rope_type="longrope", short_factor=[1.0, 1.1, 1.2, 1.3], long_factor=[1.5, 2.0, 3.0, 4.0]))),
+    "phi3_longrope": (t.Phi3Config, base(max_position_embeddings=128, original_max_position_embeddings=32,
+                                         rope_parameters=LONGROPE)),
+    "phi3_longrope_short": (t.Phi3Config, base(max_position_embeddings=256, original_max_position_embeddings=64,
+                                               rope_parameters=LONGROPE)),
     "gemma": (t.GemmaConfig, base(num_key_value_heads=1, head_dim=12)),
     "gemma2": (t.Gemma2Config, base(num_key_value_heads=2, head_dim=12, num_hidden_layers=3, query_pre_attn_scalar=20,
                                     sliding_window=15, attn_logit_softcapping=8.0, final_logit_softcapping=6.0)),
-    "gemma3": (t.Gemma3TextConfig, base(num_key_value_heads=2, head_dim=12, num_hidden_layers=4, query_pre_attn_scalar=20,
-                                        sliding_window=14, layer_types=["sliding_attention", "sliding_attention",
+    "gemma3": (t.Gemma3TextConfig, base(num_key_value_heads=2, head_dim=12, num_hidden_layers=4,
+                                        query_pre_attn_scalar=20, sliding_window=14, layer_types=["sliding_attention", "sliding_attention",
                                                                         "full_attention", "sliding_attention"],
                                         rope_parameters={"full_attention": rope(rope_type="linear", factor=8.0,
                                                                                 rope_theta=1e6),
                                                          "sliding_attention": rope()})),
     "gptj": (t.GPTJConfig, gpt(rotary_dim=4)),
     "gpt_neo": (t.GPTNeoConfig, dict(hidden_size=32, num_layers=4, num_heads=4, vocab_size=89, window_size=12,
-                                     max_position_embeddings=64, attention_types=[[["global", "local"], 2]], **SPECIAL)),
+                                     max_position_embeddings=64, attention_types=[[["global", "local"], 2]],
+                                     **SPECIAL)),
     "bloom": (t.BloomConfig, dict(hidden_size=32, n_layer=2, n_head=4, vocab_size=89, **SPECIAL)),
     "bloom_odd_heads": (t.BloomConfig, dict(hidden_size=36, n_layer=2, n_head=6, vocab_size=89, **SPECIAL)),
     "mpt": (t.MptConfig, dict(d_model=32, n_layers=2, n_heads=4, max_seq_len=64, vocab_size=89, **SPECIAL)),
-    "mpt_odd_heads": (t.MptConfig, dict(d_model=36, n_layers=2, n_heads=6, max_seq_len=64, vocab_size=89, attn_config=dict(
-        clip_qkv=1.5), **SPECIAL)),
+    "mpt_odd_heads": (t.MptConfig, dict(d_model=36, n_layers=2, n_heads=6, max_seq_len=64, vocab_size=89,
+                                        attn_config=dict(clip_qkv=1.5), **SPECIAL)),
     "falcon": (t.FalconConfig, opt(ffn_hidden_size=96)),
     "falcon_40b": (t.FalconConfig, opt(new_decoder_architecture=True, num_kv_heads=2, ffn_hidden_size=96)),
     "falcon_rw": (t.FalconConfig, opt(alibi=True, multi_query=False, parallel_attn=False, bias=True,
@@ -127,7 +132,8 @@ FIXTURES = {
                                           norm_topk_prob=True, intermediate_size=24)),
     "deepseek_v2": (t.DeepseekV2Config, {**DEEPSEEK, "q_lora_rank": None, "topk_method": "greedy"}),
     "deepseek_v2_group": (t.DeepseekV2Config, {**DEEPSEEK, "q_lora_rank": 16, "topk_method": "group_limited_greedy",
-                                               "n_group": 4, "topk_group": 2, "rope_parameters": {**YARN, "mscale": 0.707, "mscale_all_dim": 0.707}}),
+                                               "n_group": 4, "topk_group": 2,
+                                               "rope_parameters": {**YARN, "mscale": 0.707, "mscale_all_dim": 0.707}}),
     "deepseek_v3": (t.DeepseekV3Config, {**DEEPSEEK, "q_lora_rank": 16, "n_group": 4, "topk_group": 2,
                                          "norm_topk_prob": True,
                                          "rope_parameters": {**YARN, "mscale": 1.0, "mscale_all_dim": 1.0}}),
