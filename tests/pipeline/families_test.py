@@ -76,6 +76,24 @@ class Families(Case):
         (copied / "tokens.npy").unlink()
         self.refuse(["validate", "--model", folder_of("qwen3"), "--against", copied], "tokens.npy", "capture_hf.py")
 
+    def test_recorded_logits_are_checked(self):
+        reference = self.folder / "reference"
+        shutil.copytree(folder_of("phi") / "reference", reference)
+        path = reference / "logits.safetensors"
+        dtype, shape, raw = read_safetensors(path)["logits"]
+        for changed, code, named in (((dtype, shape, raw[:-4] + b"\0\0\xc8\x42"), 3, "do not trust"),
+                                     ((dtype, shape, raw[:-4] + b"\0\0\xc0\x7f"), 2, "nan at position 47, token 88"),
+                                     ((dtype, [shape[1], shape[0]], raw), 2, "[89, 48]")):
+            with self.subTest(named):
+                write_safetensors(path, {"logits": changed})
+                result = self.validate("phi", against=reference)
+                self.assertEqual(result.returncode, code, result.stderr)
+                self.assertIn(named, result.stdout + result.stderr)
+        write_safetensors(path, {"other": (dtype, shape, raw)})
+        self.assertIn("logits", self.validate("phi", against=reference).stderr)
+        path.unlink()
+        self.assertIn("the capture holds no logits", self.validate("phi", against=reference).stdout)
+
     def test_a_capture_gives_the_same_statistics_as_the_model(self):
         for name in ("phi", "gemma2", "bloom", "mixtral", "deepseek_v3", "opt"):
             with self.subTest(name):
