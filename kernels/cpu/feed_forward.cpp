@@ -31,13 +31,15 @@ void activate(io::Activation activation, ArrayRef x) {
 }
 
 /// act(gate) * up for rows that hold gate and up side by side; act(row) without a gate.
-MatrixF activated(const BlockShape& shape, MatrixF projected) {
+MatrixF activated(const BlockShape& shape, const MatrixF& projected) {
   const Index width = shape.gated ? projected.cols() / 2 : projected.cols();
+  MatrixF out(projected.rows(), width);
   for (Index i = 0; i < projected.rows(); ++i) {
-    activate(shape.activation, projected.row(i).head(width).array());
-    if (shape.gated) projected.row(i).head(width).array() *= projected.row(i).tail(width).array();
+    out.row(i) = projected.row(i).head(width);
+    activate(shape.activation, out.row(i).array());
+    if (shape.gated) out.row(i).array() *= projected.row(i).tail(width).array();
   }
-  return shape.gated ? MatrixF(projected.leftCols(width)) : projected;
+  return out;
 }
 
 }  // namespace

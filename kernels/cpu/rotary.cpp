@@ -19,17 +19,26 @@ RotaryTable rotary_table(const io::Rotary& rotary, Index positions) {
 }
 
 void rotate(const RotaryTable& table, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> head) {
+  using Step = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
   const Index length = head.rows(), pairs = table.cosine.cols();
   const auto cosine = table.cosine.topRows(length), sine = table.sine.topRows(length);
+  const bool from_halves = table.pairs == io::RotaryPairs::halves;
+  const bool to_halves = table.pairs != io::RotaryPairs::neighbours;
+  // Where the second of a pair lies behind the first, and how far the pairs lie apart.
+  const Index second_in = from_halves ? pairs : 1, step_in = from_halves ? 1 : 2;
+  const Index second_out = to_halves ? pairs : 1, step_out = to_halves ? 1 : 2;
+
   const MatrixF before = head.middleCols(table.first_column, 2 * pairs);
-  auto columns = head.middleCols(table.first_column, 2 * pairs);
-  const bool from_halves = table.pairs == io::RotaryPairs::halves,
-             to_neighbours = table.pairs == io::RotaryPairs::neighbours;
-  for (Index k = 0; k < pairs; ++k) {
-    const auto x = before.col(from_halves ? k : 2 * k), y = before.col(from_halves ? k + pairs : 2 * k + 1);
-    columns.col(to_neighbours ? 2 * k : k) = x.cwiseProduct(cosine.col(k)) - y.cwiseProduct(sine.col(k));
-    columns.col(to_neighbours ? 2 * k + 1 : k + pairs) = y.cwiseProduct(cosine.col(k)) + x.cwiseProduct(sine.col(k));
-  }
+  const auto in = [&](Index offset) {
+    return Eigen::Map<const MatrixF, 0, Step>(before.data() + offset, length, pairs, Step(2 * pairs, step_in));
+  };
+  const auto out = [&](Index offset) {
+    float* first = head.data() + table.first_column + offset;
+    return Eigen::Map<MatrixF, 0, Step>(first, length, pairs, Step(head.outerStride(), step_out));
+  };
+  const auto x = in(0), y = in(second_in);
+  out(0) = x.cwiseProduct(cosine) - y.cwiseProduct(sine);
+  out(second_out) = y.cwiseProduct(cosine) + x.cwiseProduct(sine);
 }
 
 }  // namespace logitfield::kernels::cpu
