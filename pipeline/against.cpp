@@ -28,8 +28,8 @@ double relative_difference(const kernels::MatrixFRef& own, double own_factor, co
   const kernels::Matrix expected = other_factor * other.cast<double>();
   const double largest = expected.cwiseAbs().maxCoeff();
   const double difference = (own_factor * own.cast<double>() - expected).cwiseAbs().maxCoeff();
-  if (difference == 0) return 0;
-  return finite_or_infinite(own.allFinite() ? difference / largest : std::nan(""));
+  if (!own.allFinite()) return std::numeric_limits<double>::infinity();  // the largest of NaNs is any number
+  return difference == 0 ? 0 : finite_or_infinite(difference / largest);
 }
 
 class Comparison final : public LayerObserver {
