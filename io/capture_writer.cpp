@@ -83,6 +83,11 @@ void CaptureWriter::create() const {
   if (error) throw_system_error(folder_, Access::write, error.value());
 }
 
+bool CaptureWriter::has_folder() const {
+  std::error_code unknown;
+  return fs::is_directory(folder_, unknown);
+}
+
 void CaptureWriter::create_layer(std::int64_t layer) const {
   check_layer(info_, layer);
   const LayerLayout layout(info_);

@@ -18,6 +18,8 @@ class CaptureWriter {
   void check() const;
   /// By one process: makes the folder and its parents. Throws InputError if there is one with anything in it.
   void create() const;
+  /// Has it been created?
+  bool has_folder() const;
   /// By one process, before any writes to the layer: its temporary file, with complete header and full size. Its space
   /// is reserved, so that a full disk is an error here.
   void create_layer(std::int64_t layer) const;

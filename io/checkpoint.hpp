@@ -18,6 +18,7 @@ struct Slice {
   std::int64_t begin = 0;
   std::int64_t end = 0;
   std::int64_t size() const { return end - begin; }
+  bool contains(std::int64_t i) const { return begin <= i && i < end; }
 };
 
 /// A Hugging Face checkpoint folder: config.json and model.safetensors, or model.safetensors.index.json and its shards.

@@ -41,14 +41,20 @@ void require_magic(const std::filesystem::path& path, std::span<const std::byte>
 
 }  // namespace
 
-Journal::Journal(const std::filesystem::path& path) : file_(path, false), size_(kMagic.size()) {}
+Journal::Journal(const std::filesystem::path& path, std::size_t size) : file_(path, false), size_(size) {}
 
 Journal Journal::create(const std::filesystem::path& path) {
   if (std::filesystem::exists(path)) {
     throw InputError("{}: a journal exists already; choose another run folder", path.string());
   }
   write_atomically(path, kMagic);
-  return Journal(path);
+  return Journal(path, kMagic.size());
+}
+
+Journal Journal::extend(const std::filesystem::path& path, std::size_t valid_bytes) {
+  Journal journal(path, valid_bytes);
+  journal.file_.truncate_to(valid_bytes);
+  return journal;
 }
 
 void Journal::append(std::span<const std::byte> payload) {

@@ -17,13 +17,15 @@ class Journal {
 
   /// Starts a new journal; throws InputError if it exists or cannot be written.
   static Journal create(const std::filesystem::path& path);
+  /// Goes on behind the last complete record of a journal that is there (see read_journal): a torn tail is cut off.
+  static Journal extend(const std::filesystem::path& path, std::size_t valid_bytes);
 
   /// Appends one record and syncs it. If that fails (a full disk), what was written of it is cut off again and
   /// InputError says so: all records before it stay readable.
   void append(std::span<const std::byte> payload);
 
  private:
-  explicit Journal(const std::filesystem::path& path);
+  Journal(const std::filesystem::path& path, std::size_t size);
 
   OutputFile file_;
   /// Bytes up to the end of the last complete record.

@@ -10,6 +10,9 @@ struct RunFolder {
 
   std::filesystem::path manifest() const { return root / "manifest.json"; }
   std::filesystem::path journal() const { return root / "journal"; }
+  std::filesystem::path lock() const { return root / "lock"; }
+  /// Hidden states from which an unfinished run goes on.
+  std::filesystem::path state() const { return root / "state"; }
   std::filesystem::path heads_csv() const { return root / "heads.csv"; }
   std::filesystem::path nulls_csv() const { return root / "nulls.csv"; }
   std::filesystem::path results_nc() const { return root / "results.nc"; }

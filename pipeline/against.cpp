@@ -78,10 +78,10 @@ class Comparison final : public LayerObserver {
     }
   }
 
-  void finished(std::vector<MatrixF> hidden, std::int64_t) override {
+  void finished(std::vector<TextStates> texts) override {
     if (!logits_) return;
     const OutputLayer output(c_, shard_.vocabulary);
-    output.for_each_tile(std::move(hidden), [&](std::size_t, const MatrixF& own, std::int64_t first_token) {
+    output.for_each_tile(std::move(texts), [&](std::size_t, const MatrixF& own, std::int64_t first_token) {
       MatrixF recorded(own.rows(), own.cols());
       logits_->read({first_token, first_token + own.cols()},
                     {recorded.data(), static_cast<std::size_t>(recorded.size())});

@@ -1,20 +1,20 @@
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <cstring>
+
 #include <optional>
 
 #include "io/error.hpp"
-#include "io/file.hpp"
-#include "io/journal.hpp"
-#include "io/run_folder.hpp"
-#include "pipeline/assembler.hpp"
 #include "pipeline/capture_dump.hpp"
 #include "pipeline/commands.hpp"
+#include "pipeline/journal_writer.hpp"
 #include "pipeline/layer_loop.hpp"
 #include "pipeline/machine.hpp"
 #include "pipeline/manifest.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/null.hpp"
-#include "pipeline/progress.hpp"
+#include "pipeline/open_run.hpp"
 #include "pipeline/results.hpp"
 #include "pipeline/summary.hpp"
 
@@ -38,25 +38,27 @@ std::vector<std::string> gather_hosts(const mpi::Communicator& world) {
   return hosts;
 }
 
-/// The run's folder and its open journal; if either cannot be written, nothing is left behind.
-struct OpenRun {
-  io::RunFolder folder;
-  io::Journal journal;
-};
+/// Is there a run that --resume may go on with?
+bool goes_on(const Options& options) { return options.resume && std::filesystem::exists(options.out); }
 
-OpenRun start_run(const std::filesystem::path& root, const nlohmann::json& manifest) {
-  const io::RunFolder folder = io::create_run_folder(root);
-  try {
-    io::write_atomically(folder.manifest(), manifest.dump(1) + "\n");
-    return {folder, io::Journal::create(folder.journal())};
-  } catch (...) {
-    std::filesystem::remove_all(folder.root);
-    throw;
-  }
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
 }
 
-RankRecord rank_record(const mpi::Communicator& world, const PhaseClock& clock) {
-  RankRecord record{world.rank(), mpi::host_name(), {}, clock.wall_seconds(), peak_memory_bytes()};
+SessionRecord session_record(std::int64_t session, const nlohmann::json& manifest) {
+  return {session,
+          manifest.at("started"),
+          manifest.at("grid"),
+          manifest.at("weights"),
+          manifest.at("backend"),
+          manifest.at("hosts"),
+          environment("SLURM_CLUSTER_NAME"),
+          environment("SLURM_JOB_ID")};
+}
+
+RankRecord rank_record(std::int64_t session, const mpi::Communicator& world, const PhaseClock& clock) {
+  RankRecord record{session, world.rank(), mpi::host_name(), {}, clock.wall_seconds(), peak_memory_bytes()};
   for (std::size_t p = 0; p < kPhaseNames.size(); ++p) {
     record.seconds.emplace_back(kPhaseNames[p], clock.seconds(static_cast<Phase>(p)));
   }
@@ -65,6 +67,7 @@ RankRecord rank_record(const mpi::Communicator& world, const PhaseClock& clock) 
 
 /// Rank 0, after the last record: derived files, and the summary on standard output. Returns the exit code.
 int finish_run(const OpenRun& run) {
+  std::filesystem::remove_all(run.folder.state());
   const Results results = load_results(run.folder);
   fmt::print("{}", summary_table(write_derived(results, run.folder)));
   fmt::print("results: {} (heads.csv, results.nc, summary.json)\n", run.folder.root.string());
@@ -74,6 +77,16 @@ int finish_run(const OpenRun& run) {
     return 3;
   }
   return 0;
+}
+
+/// Rank 0, after the last record of a run that was stopped.
+void report_stop(const OpenRun& run, int signal) {
+  const Results results = load_results(run.folder);
+  fmt::print(
+      stderr,
+      "logitfield: stopped by signal {} ({}): {} of {} layers over all texts are saved in {}; go on with --resume\n",
+      signal, ::sigabbrev_np(signal), results.layers.size(), std::ssize(results.texts) * results.num_layers,
+      run.folder.root.string());
 }
 
 }  // namespace
@@ -86,40 +99,51 @@ int analyze(const Options& options, const mpi::Communicator& world) {
   Plan plan;
   std::unique_ptr<kernels::Backend> backend;
   mpi::agree(world, [&] {
-    if (root) io::check_new_run_folder(options.out, 0);
+    catch_stop_signals();
+    if (root && !goes_on(options)) io::check_new_run_folder(options.out, 0);
     backend = open_backend(options.backend);
     job = open_job(options);
     plan = make_plan(job, options, machine);
-    if (root) io::check_new_run_folder(options.out, plan.result_bytes);
+    if (root && !goes_on(options)) io::check_new_run_folder(options.out, plan.result_bytes);
   });
   const std::uint64_t input_hash = clock.time(Phase::read, [&] { return check_and_hash_input(job, world); });
   const std::vector<std::string> hosts = gather_hosts(world);
   std::optional<OpenRun> run;
+  std::string known;
   mpi::agree(world, [&] {
-    if (root) start_captures(job);
-    if (root) run = start_run(options.out, make_manifest(job, plan, *backend, input_hash, hosts));
+    if (!root) return;
+    const nlohmann::json manifest = make_manifest(job, plan, *backend, input_hash, hosts);
+    run.emplace(options.resume ? resume_run(options.out, job, manifest) : start_run(options.out, job, manifest));
+    run->journal.append(encode(Record(session_record(run->done.sessions, manifest))));
+    known = encode(run->done);
   });
+  Done done = decode_done(world.broadcast(std::move(known), 0));
 
-  std::optional<Progress> progress;
-  if (root) progress.emplace(job.num_texts() * job.measured_layers.size());
-  Assembler assembler(plan.partition.grid.shards, [&](Record record) {
-    run->journal.append(encode(record));
-    if (std::holds_alternative<LayerRecord>(record)) progress->advance();
-  });
-  ResultChannel results(world, [&](Record record) { assembler.add(std::move(record)); });
-  const RunContext context{{job, plan, *backend, world, clock}, results};
+  StopNotice notice(world);
+  Continuation continuation(job, done, io::RunFolder{std::filesystem::absolute(options.out)}.state(), notice);
+  std::optional<JournalWriter> writer;
+  if (root) writer.emplace(job, plan, *run);
+  ResultChannel results(world, [&](Record record) { writer->add(std::move(record)); });
+  const RunContext context{{job, plan, *backend, world, clock, continuation}, results};
   if (job.capture) {
     run_capture(context);
   } else {
     run_model(context);
   }
-  results.finish(expected_records(job, plan));
-  progress.reset();
-  for (const NullRecord& null : measure_null(context)) run->journal.append(encode(null));
-
+  clock.time(Phase::wait, [&] { results.finish(); });
+  notice.drain();
+  writer.reset();
+  const int stopped_by = -world.min(continuation.stopped() ? -notice.poll() : 0);
+  if (stopped_by == 0 && !done.nulls) {
+    for (const NullRecord& null : measure_null(context)) run->journal.append(encode(null));
+  }
+  for (const auto& bytes : world.gather(encode(rank_record(done.sessions, world, clock)))) run->journal.append(bytes);
+  if (stopped_by != 0) {
+    if (root) report_stop(*run, stopped_by);
+    return 128 + stopped_by;
+  }
   int code = 0;
   if (root) finish_captures(job);
-  for (const auto& bytes : world.gather(encode(rank_record(world, clock)))) run->journal.append(bytes);
   if (root) code = finish_run(*run);
   return -world.min(-code);
 }

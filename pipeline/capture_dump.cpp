@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "io/capture_format.hpp"
+
 namespace logitfield {
 namespace {
 
@@ -62,6 +64,17 @@ void start_captures(const Job& job) {
   const std::vector<io::CaptureWriter> writers = capture_writers(job);
   for (const io::CaptureWriter& writer : writers) writer.check();  // all, before any is made
   for (const io::CaptureWriter& writer : writers) writer.create();
+}
+
+void resume_captures(const Job& job) {
+  for (const io::CaptureWriter& writer : capture_writers(job)) {
+    if (!writer.has_folder()) writer.create();
+  }
+}
+
+bool is_dumped(const Job& job, std::int64_t text, std::int64_t layer) {
+  return job.dump_captures.empty() ||
+         std::filesystem::exists(io::capture_layer_path(job.dump_captures / job.texts[text].name, layer));
 }
 
 void finish_captures(const Job& job) {

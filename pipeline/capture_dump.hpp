@@ -24,9 +24,12 @@ class CaptureDump {
   std::vector<io::CaptureWriter> writers_;
 };
 
-/// One rank, before the run: creates the folders (throws InputError where one cannot be); and after all ranks have
-/// written: completes them. Nothing where no captures are wanted.
+/// One rank, before the run: creates the folders (throws InputError where one cannot be, or is not empty); those of a
+/// run that goes on may be there. After all ranks have written: completes them. Nothing where no captures are wanted.
 void start_captures(const Job& job);
+void resume_captures(const Job& job);
 void finish_captures(const Job& job);
+/// Has an earlier session written this layer? True where no captures are wanted.
+bool is_dumped(const Job& job, std::int64_t text, std::int64_t layer);
 
 }  // namespace logitfield

@@ -1,5 +1,8 @@
 #include "pipeline/forward_pass.hpp"
 
+#include <algorithm>
+#include <map>
+
 #include "pipeline/embedding.hpp"
 #include "pipeline/mpi/team.hpp"
 
@@ -28,38 +31,41 @@ class ForwardPass {
 
   /// Layer by layer: each weight is read once, then serves every text.
   void stream() {
-    std::vector<MatrixF> hidden;
-    for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) hidden.push_back(receive(text));
-    prefetch(layers_.begin);
+    std::vector<TextStates> held;
+    for (std::int64_t text = 0; text < c_.job.num_texts() && !upstream_stopped_; ++text) take(text, held);
     LayerWeights weights;
-    for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) {
+    prefetch(layers_.begin);
+    for (std::int64_t layer = layers_.begin; layer < layers_.end && !stopping(); ++layer) {
+      if (!is_needed(layer)) continue;
       load(layer, weights);
       prefetch(layer + 1);
-      for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) step(layer, weights, text, hidden[text]);
+      for (TextStates& states : held) {
+        if (work_on(states.text).contains(layer) && !stopping()) step(layer, weights, states);
+      }
+      keep(held);
     }
-    if (!last_stage()) {
-      for (MatrixF& states : hidden) pass_on(states);
-    } else if (c_.job.has_loss()) {
-      observer_.finished(std::move(hidden), 0);
-    }
+    if (stopping()) return stop(std::move(held));
+    hand_over(std::move(held));
   }
 
   /// Text by text: the weights stay, and while this stage computes one text the next stage computes the one before.
   void resident() {
-    std::vector<LayerWeights> weights;
-    for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) load(layer, weights.emplace_back());
+    std::map<std::int64_t, LayerWeights> weights;
+    for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) {
+      if (is_needed(layer)) load(layer, weights[layer]);
+    }
     for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) {
-      MatrixF hidden = receive(text);
-      for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) {
-        step(layer, weights[layer - layers_.begin], text, hidden);
+      std::vector<TextStates> held;
+      take(text, held);
+      for (TextStates& states : held) {
+        const Slice work = work_on(states.text);
+        for (std::int64_t layer = work.begin; layer < work.end && !stopping(); ++layer) {
+          step(layer, weights.at(layer), states);
+          keep(held);
+        }
       }
-      if (!last_stage()) {
-        pass_on(hidden);
-      } else if (c_.job.has_loss()) {
-        std::vector<MatrixF> one;
-        one.push_back(std::move(hidden));
-        observer_.finished(std::move(one), text);
-      }
+      if (stopping()) return stop(std::move(held));
+      hand_over(std::move(held));
     }
   }
 
@@ -72,52 +78,136 @@ class ForwardPass {
     observer_.loaded(layer, shapes_[layer - layers_.begin], weights);
   }
   void prefetch(std::int64_t layer) {
-    if (layer < layers_.end) prefetch_layer(*c_.job.checkpoint, layer, shard_);
+    if (layer < layers_.end && is_needed(layer)) prefetch_layer(*c_.job.checkpoint, layer, shard_);
   }
 
-  /// The text's hidden states as they enter this stage.
-  MatrixF receive(std::int64_t text) {
-    if (stage_ == 0) {
-      const std::span<const std::int32_t> tokens(c_.job.texts[text].tokens);
-      return c_.clock.time(Phase::read,
-                           [&] { return embed(*c_.job.checkpoint, c_.backend, tokens.first(c_.job.length())); });
+  const Done& done() const { return c_.continuation.done(); }
+
+  /// The layers of this stage that must be computed for a text.
+  Slice work_on(std::int64_t text) const {
+    const Slice open = done().open_layers(text);
+    const std::int64_t begin = std::clamp(open.begin, layers_.begin, layers_.end);
+    return {begin, std::clamp(open.end, begin, layers_.end)};
+  }
+  bool is_needed(std::int64_t layer) const {
+    for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) {
+      if (work_on(text).contains(layer)) return true;
     }
-    MatrixF hidden(c_.job.length(), config().hidden_size);
-    c_.clock.time(Phase::communicate,
-                  [&] { c_.world.receive(as_span(hidden), grid_.rank_of(stage_ - 1, shard_.index)); });
-    return hidden;
+    return false;
+  }
+  /// Do its states come from the stage before; go to the stage after?
+  bool arrives(std::int64_t text) const {
+    const Slice open = done().open_layers(text);
+    return open.begin < layers_.begin && open.end > layers_.begin;
+  }
+  bool leaves(std::int64_t text) const {
+    const Slice open = done().open_layers(text);
+    return open.begin < layers_.end && open.end > layers_.end;
   }
 
-  void pass_on(MatrixF& hidden) {
-    c_.clock.time(Phase::communicate, [&] { c_.world.send(as_span(hidden), grid_.rank_of(stage_ + 1, shard_.index)); });
+  /// Adds the text's hidden states as they enter this stage, if it has work on them: from its tokens, from an earlier
+  /// session, or from the stage before, which may say instead that it stops.
+  void take(std::int64_t text, std::vector<TextStates>& held) {
+    if (arrives(text)) return receive(text, held);
+    const bool only_loss = last_stage() && !done().losses[text] && done().saved[text] == layers_.end;
+    if (work_on(text).size() == 0 && !only_loss) return;
+    if (done().saved[text] > 0) {
+      held.push_back(c_.clock.time(Phase::read, [&] { return c_.continuation.restored(text); }));
+      return;
+    }
+    const std::span<const std::int32_t> tokens(c_.job.texts[text].tokens);
+    held.push_back(c_.clock.time(Phase::read, [&] {
+      return TextStates{text, 0, embed(*c_.job.checkpoint, c_.backend, tokens.first(c_.job.length()))};
+    }));
+  }
+
+  void receive(std::int64_t text, std::vector<TextStates>& held) {
+    const int source = grid_.rank_of(stage_ - 1, shard_.index);
+    float goes_on = 0;
+    c_.clock.time(Phase::wait, [&] { c_.world.receive({&goes_on, 1}, source); });
+    upstream_stopped_ = goes_on == 0;
+    if (upstream_stopped_) return;
+    received_ = text + 1;
+    TextStates states{text, layers_.begin, MatrixF(c_.job.length(), config().hidden_size)};
+    c_.clock.time(Phase::communicate, [&] { c_.world.receive(as_span(states.hidden), source); });
+    held.push_back(std::move(states));
+  }
+
+  void pass_on(TextStates& states) {
+    const int target = grid_.rank_of(stage_ + 1, shard_.index);
+    const float goes_on = 1;
+    c_.clock.time(Phase::wait, [&] { c_.world.send({&goes_on, 1}, target); });
+    c_.clock.time(Phase::communicate, [&] { c_.world.send(as_span(states.hidden), target); });
+    passed_on_ = states.text + 1;
+  }
+
+  /// Texts whose work in this stage is done: to the next stage, or to the observer.
+  void hand_over(std::vector<TextStates> held) {
+    std::vector<TextStates> complete;
+    for (TextStates& states : held) {
+      if (leaves(states.text)) {
+        pass_on(states);
+      } else if (!done().losses[states.text]) {
+        complete.push_back(std::move(states));
+      }
+    }
+    if (!complete.empty()) observer_.finished(std::move(complete));
+  }
+
+  /// Every rank of the stage, and every stage before this one that feeds it, will have stopped too.
+  bool stopping() { return c_.continuation.stopping(stage_ranks_) || upstream_stopped_; }
+
+  void keep(const std::vector<TextStates>& held) {
+    if (shard_.first()) c_.continuation.keep(held);
+  }
+
+  /// Saves what is held and what still comes from the stage before, which must not be left waiting; then tells the
+  /// stage after that nothing more comes.
+  void stop(std::vector<TextStates> held) {
+    const std::int64_t texts = c_.job.num_texts();
+    for (std::int64_t text = received_; text < texts && !upstream_stopped_; ++text) {
+      if (arrives(text)) receive(text, held);
+    }
+    if (shard_.first()) c_.continuation.keep_now(held);
+    for (std::int64_t text = passed_on_; text < texts; ++text) {
+      if (!leaves(text)) continue;
+      const float goes_on = 0;
+      return c_.world.send({&goes_on, 1}, grid_.rank_of(stage_ + 1, shard_.index));
+    }
   }
 
   /// Adds the sum of the shards' parts, normalised where the family does so, to the hidden states; then normalises
   /// these where it does that.
   void add_all(MatrixF& partial, const kernels::Norm& output_norm, const kernels::Norm& residual_norm,
                MatrixF& hidden) {
-    c_.clock.time(Phase::communicate, [&] { stage_ranks_.sum(as_span(partial)); });
+    if (stage_ranks_.size() > 1) {
+      c_.clock.time(Phase::wait, [&] { stage_ranks_.barrier(); });
+      c_.clock.time(Phase::communicate, [&] { stage_ranks_.sum(as_span(partial)); });
+    }
     c_.clock.time(Phase::forward, [&] {
       hidden += output_norm.present ? c_.backend.normalise(partial, output_norm) : partial;
       if (residual_norm.present) hidden = c_.backend.normalise(hidden, residual_norm);
     });
   }
 
-  void step(std::int64_t layer, const LayerWeights& weights, std::int64_t text, MatrixF& hidden) {
+  /// One unit: a layer of a text.
+  void step(std::int64_t layer, const LayerWeights& weights, TextStates& states) {
     const kernels::BlockShape& shape = shapes_[layer - layers_.begin];
     MatrixF partial, mlp_partial;
     kernels::QueriesKeys queries_keys;
     c_.clock.time(Phase::forward,
-                  [&] { c_.backend.attention(shape, weights, shards_, hidden, partial, queries_keys); });
+                  [&] { c_.backend.attention(shape, weights, shards_, states.hidden, partial, queries_keys); });
     if (shape.parallel) {
-      c_.clock.time(Phase::forward, [&] { c_.backend.mlp(shape, weights, hidden, mlp_partial); });
+      c_.clock.time(Phase::forward, [&] { c_.backend.mlp(shape, weights, states.hidden, mlp_partial); });
       partial += mlp_partial;
     }
-    add_all(partial, weights.attention_output_norm, weights.attention_residual_norm, hidden);
-    observer_.heads(text, layer, queries_keys);
-    if (shape.parallel) return;
-    c_.clock.time(Phase::forward, [&] { c_.backend.mlp(shape, weights, hidden, partial); });
-    add_all(partial, weights.mlp_output_norm, weights.mlp_residual_norm, hidden);
+    add_all(partial, weights.attention_output_norm, weights.attention_residual_norm, states.hidden);
+    if (!done().units[states.text][layer]) observer_.heads(states.text, layer, queries_keys);
+    if (!shape.parallel) {
+      c_.clock.time(Phase::forward, [&] { c_.backend.mlp(shape, weights, states.hidden, partial); });
+      add_all(partial, weights.mlp_output_norm, weights.mlp_residual_norm, states.hidden);
+    }
+    states.next = layer + 1;
   }
 
   const ForwardContext& c_;
@@ -130,6 +220,10 @@ class ForwardPass {
   const mpi::Team shards_;
   /// By layer of this stage.
   std::vector<kernels::BlockShape> shapes_;
+  /// The stage before has said that nothing more comes.
+  bool upstream_stopped_ = false;
+  /// Texts from which on none was received from the stage before; none was passed on to the stage after.
+  std::int64_t received_ = 0, passed_on_ = 0;
 };
 
 }  // namespace

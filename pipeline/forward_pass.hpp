@@ -13,14 +13,15 @@ class LayerObserver {
   virtual ~LayerObserver() = default;
   /// The weights of a layer were read.
   virtual void loaded(std::int64_t layer, const kernels::BlockShape& shape, const kernels::LayerWeights& weights) = 0;
-  /// Q and K of the shard's heads in one layer of one text. Called on all ranks of the stage.
+  /// Q and K of the shard's heads in one layer of one text that is not done. Called on all ranks of the stage.
   virtual void heads(std::int64_t text, std::int64_t layer, const kernels::QueriesKeys& queries_keys) = 0;
-  /// The hidden states after the last layer, of the texts first_text, first_text + 1, ...: on all ranks of the last
-  /// stage, if the whole depth is computed.
-  virtual void finished(std::vector<kernels::MatrixF> hidden, std::int64_t first_text) = 0;
+  /// The hidden states after the last layer, of texts whose loss is wanted and not known: on all ranks of the last
+  /// stage.
+  virtual void finished(std::vector<TextStates> texts) = 0;
 };
 
-/// Runs every text of the job through this rank's part of the model, by the plan's partition and residency. Collective.
+/// Runs every text of the job through this rank's part of the model, by the plan's partition and residency, from where
+/// the continuation says; returns early where it says to stop. Collective.
 void run_forward(const ForwardContext& context, const mpi::Communicator& stage_ranks, LayerObserver& observer);
 
 }  // namespace logitfield

@@ -41,7 +41,8 @@ int validate_against(const Options& options, const mpi::Communicator& world) {
     job = comparison_job(options, *capture);
     plan = make_plan(job, options, machine);
   });
-  const Differences differences = compare({job, plan, *backend, world, clock}, *capture);
+  Continuation continuation(job);
+  const Differences differences = compare({job, plan, *backend, world, clock, continuation}, *capture);
   print_once(world, describe(differences));
   if (differences.largest() <= options.tolerance) return 0;
   print_once(world, fmt::format("more than --tolerance {:g} apart: do not trust what this program says of {}\n",

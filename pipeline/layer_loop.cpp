@@ -81,12 +81,12 @@ class ModelRun final : public LayerObserver {
     c_.results.poll();
   }
 
-  void finished(std::vector<MatrixF> hidden, std::int64_t first_text) override {
+  void finished(std::vector<TextStates> texts) override {
     if (!output_) {
       output_.emplace(c_, shard_.vocabulary);
       if (c_.plan.residency == Residency::resident) output_->keep_weights();
     }
-    const std::vector<LossRecord> losses = token_losses(c_, stage_ranks_, *output_, std::move(hidden), first_text);
+    const std::vector<LossRecord> losses = token_losses(c_, stage_ranks_, *output_, std::move(texts));
     if (!shard_.first()) return;  // all shards of the stage hold the same losses
     for (const LossRecord& loss : losses) c_.results.submit(loss);
   }
@@ -118,15 +118,11 @@ void run_capture(const RunContext& c) {
   const mpi::Communicator stage_ranks = c.world.split(stage);
   const FieldMeter meter(c, stage_ranks);
   const Slice layers = partition.layers[stage];
-  for (std::int64_t layer = std::max(layers.begin, c.job.measured_layers.begin); layer < layers.end; ++layer) {
+  for (std::int64_t layer = layers.begin; layer < layers.end && !c.continuation.stopping(stage_ranks); ++layer) {
+    if (c.continuation.done().units[0][layer]) continue;
     c.results.submit(LayerRecord{0, layer, meter.measure(0, layer, RecordedHeads(c.job, layer))});
     c.results.poll();
   }
-}
-
-std::int64_t expected_records(const Job& job, const Plan& plan) {
-  const std::int64_t layers = job.num_texts() * job.measured_layers.size() * plan.partition.grid.shards;
-  return layers + (job.has_loss() ? job.num_texts() : 0);
 }
 
 }  // namespace logitfield

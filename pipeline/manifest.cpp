@@ -1,9 +1,9 @@
 #include "pipeline/manifest.hpp"
 
 #include <cstring>
-#include <ctime>
 #include <numeric>
 
+#include "io/clock_text.hpp"
 #include "io/hash.hpp"
 #include "pipeline/mpi/agreement.hpp"
 
@@ -107,14 +107,6 @@ json describe_routes(const Plan& plan) {
   return routes;
 }
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
-}
-
 }  // namespace
 
 std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& world) {
@@ -134,7 +126,7 @@ json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& bac
   return {{"format", "logitfield-run"},
           {"version", 1},
           {"program", "logitfield " LOGITFIELD_VERSION},
-          {"started", utc_now()},
+          {"started", io::utc_now()},
           {"model", describe_model(job, input_hash)},
           {"texts", describe_texts(job)},
           {"tokenization", describe_tokenization(job)},

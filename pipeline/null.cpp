@@ -108,7 +108,7 @@ std::vector<NullRecord> measure_null(const RunContext& c) {
   if (draws == 0) return {};
   const Job job = null_job(c.job, draws);
   const Plan plan = null_plan(c.plan, draws, c.world.size());
-  const RunContext context{{job, plan, c.backend, c.world, c.clock}, c.results};
+  const RunContext context{{job, plan, c.backend, c.world, c.clock, c.continuation}, c.results};
   LayerRecord own{0, 0, FieldMeter(context, c.world).measure(0, 0, GaussianHeads(c.plan.seed, job.head_dim))};
   const bool has_learned = c.job.checkpoint && !c.job.checkpoint->config().latent;
   if (has_learned) attach(learned_null(c, plan.partition.heads[c.world.rank()]), own.heads);

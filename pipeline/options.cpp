@@ -208,6 +208,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   auto* analyze = app.add_subcommand("analyze", "measure every head and write a run folder");
   add_analysis(*analyze, options);
   analyze->add_option("--out", options.out, "run folder to create")->required();
+  analyze->add_flag("--resume", options.resume,
+                    "go on with the run in --out, on any number of ranks; start it if there is none");
   analyze->add_option("--dump-captures", options.dump_captures,
                       "folder to write the model's Q and K to, one capture a text (with --model)");
   auto* plan = app.add_subcommand("plan", "print what analyze would do and need; run nothing");

@@ -31,6 +31,8 @@ struct Options {
   std::uint64_t seed = 0;
   /// Empty: none are written.
   std::filesystem::path dump_captures;
+  /// Of `analyze`: go on with the run in `out`, if there is one.
+  bool resume = false;
   std::string layers;
   std::string grid;
   std::string weights = "auto";

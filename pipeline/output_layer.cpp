@@ -28,10 +28,10 @@ MatrixF OutputLayer::logits(const MatrixF& states, const Linear& rows) const {
   return out;
 }
 
-void OutputLayer::for_each_tile(std::vector<MatrixF> hidden, const Visit& visit) const {
+void OutputLayer::for_each_tile(std::vector<TextStates> texts, const Visit& visit) const {
   PhaseClock& clock = context_.clock;
-  for (MatrixF& states : hidden) {
-    clock.time(Phase::forward, [&] { states = final_.apply(context_.backend, states); });
+  for (TextStates& states : texts) {
+    clock.time(Phase::forward, [&] { states.hidden = final_.apply(context_.backend, states.hidden); });
   }
   for (std::int64_t begin = vocabulary_.begin; begin < vocabulary_.end; begin += kOutputTileRows) {
     const Slice rows{begin, std::min(begin + kOutputTileRows, vocabulary_.end)};
@@ -43,7 +43,7 @@ void OutputLayer::for_each_tile(std::vector<MatrixF> hidden, const Visit& visit)
                     has_bias ? kernels::VectorF(kept_->bias.segment(first, rows.size())) : kernels::VectorF()};
     });
     clock.time(Phase::forward, [&] {
-      for (std::size_t t = 0; t < hidden.size(); ++t) visit(t, logits(hidden[t], tile), begin);
+      for (std::size_t t = 0; t < texts.size(); ++t) visit(t, logits(texts[t].hidden, tile), begin);
     });
   }
 }

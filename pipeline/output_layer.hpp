@@ -16,11 +16,11 @@ class OutputLayer {
   /// Reads this shard's output rows once, for all calls.
   void keep_weights();
 
-  /// Logits [L, columns] of the tokens first_token, first_token + 1, ... for the text of this number in `hidden`.
+  /// Logits [L, columns] of the tokens first_token, first_token + 1, ... for the text of this place in `texts`.
   using Visit = std::function<void(std::size_t text, const kernels::MatrixF& logits, std::int64_t first_token)>;
   /// Visits the logits of the texts whose last hidden states these are, a tile of this shard's tokens at a time; the
   /// output rows are read once for all texts.
-  void for_each_tile(std::vector<kernels::MatrixF> hidden, const Visit& visit) const;
+  void for_each_tile(std::vector<TextStates> texts, const Visit& visit) const;
 
  private:
   kernels::MatrixF logits(const kernels::MatrixF& states, const kernels::Linear& rows) const;

@@ -15,7 +15,8 @@ using std::chrono::seconds;
 
 }  // namespace
 
-Progress::Progress(std::int64_t total) : total_(total), terminal_(isatty(STDERR_FILENO) == 1), shown_(start_) {}
+Progress::Progress(std::int64_t total, std::int64_t done)
+    : total_(total), before_(done), done_(done), terminal_(isatty(STDERR_FILENO) == 1), shown_(start_) {}
 
 Progress::~Progress() {
   if (line_open_) fmt::print(stderr, "\n");
@@ -31,7 +32,7 @@ void Progress::advance() {
 void Progress::show() {
   shown_ = Clock::now();
   const auto elapsed = shown_ - start_;
-  const auto left = duration_cast<seconds>(elapsed * (total_ - done_) / done_);
+  const auto left = duration_cast<seconds>(elapsed * (total_ - done_) / (done_ - before_));
   const std::string text = fmt::format("measured {} of {} layers over all texts, {:3d} %, {:%H:%M:%S} left", done_,
                                        total_, 100 * done_ / total_, left);
   fmt::print(stderr, "{}{}{}", terminal_ ? "\r" : "", text, terminal_ ? "  " : "\n");

@@ -8,7 +8,8 @@ namespace logitfield {
 /// every ten seconds elsewhere.
 class Progress {
  public:
-  explicit Progress(std::int64_t total);
+  /// `done` of them were finished before; the time left is told from the others.
+  Progress(std::int64_t total, std::int64_t done);
   ~Progress();
   /// One more (text, layer) is finished.
   void advance();
@@ -17,7 +18,7 @@ class Progress {
   using Clock = std::chrono::steady_clock;
   void show();
 
-  std::int64_t total_, done_ = 0;
+  std::int64_t total_, before_, done_;
   bool terminal_, line_open_ = false;
   Clock::time_point start_ = Clock::now(), shown_{};
 };

@@ -59,8 +59,15 @@ json to_json(const LossRecord& record) {
   return {{"type", "loss"}, {"text", record.text}, {"predictions", record.predictions}, {"loss", record.loss}};
 }
 
+json to_json(const SessionRecord& record) {
+  return {{"type", "session"},     {"session", record.session}, {"started", record.started},
+          {"grid", record.grid},   {"weights", record.weights}, {"backend", record.backend},
+          {"hosts", record.hosts}, {"cluster", record.cluster}, {"job", record.job}};
+}
+
 json to_json(const RankRecord& record) {
   return {{"type", "rank"},
+          {"session", record.session},
           {"rank", record.rank},
           {"host", record.host},
           {"seconds", record.seconds},
@@ -82,8 +89,14 @@ LayerRecord layer_from(const json& object) {
   return record;
 }
 
+SessionRecord session_from(const json& object) {
+  return {object.at("session"), object.at("started"), object.at("grid"),    object.at("weights"),
+          object.at("backend"), object.at("hosts"),   object.at("cluster"), object.at("job")};
+}
+
 RankRecord rank_from(const json& object) {
-  return {object.at("rank"), object.at("host"), object.at("seconds").get<std::vector<std::pair<std::string, double>>>(),
+  return {object.at("session"),      object.at("rank"),
+          object.at("host"),         object.at("seconds").get<std::vector<std::pair<std::string, double>>>(),
           object.at("wall_seconds"), object.at("peak_bytes")};
 }
 
@@ -104,6 +117,7 @@ Record decode(std::span<const std::byte> bytes) {
     const std::string type = object.at("type");
     if (type == "layer") return layer_from(object);
     if (type == "loss") return LossRecord{object.at("text"), object.at("predictions"), object.at("loss")};
+    if (type == "session") return session_from(object);
     if (type == "rank") return rank_from(object);
     if (type == "null") {
       return NullRecord{object.at("field"), object.at("draws"),

@@ -30,11 +30,22 @@ struct LossRecord {
   double loss = 0;
 };
 
-/// Where one rank's time and memory went.
+/// One start of the program on a run: the first, or a resumption.
+struct SessionRecord {
+  /// From 0.
+  std::int64_t session = 0;
+  std::string started, grid, weights, backend;
+  /// By rank.
+  std::vector<std::string> hosts;
+  /// SLURM_CLUSTER_NAME and SLURM_JOB_ID; empty outside SLURM.
+  std::string cluster, job;
+};
+
+/// Where one rank's time and memory went in one session.
 struct RankRecord {
-  std::int64_t rank = 0;
+  std::int64_t session = 0, rank = 0;
   std::string host;
-  /// Seconds by phase: read, forward, field, communicate.
+  /// Seconds by phase (kPhaseNames).
   std::vector<std::pair<std::string, double>> seconds;
   double wall_seconds = 0;
   std::int64_t peak_bytes = 0;
@@ -48,7 +59,7 @@ struct NullRecord {
   std::map<std::string, std::pair<double, double>> statistics;
 };
 
-using Record = std::variant<LayerRecord, LossRecord, RankRecord, NullRecord>;
+using Record = std::variant<LayerRecord, LossRecord, SessionRecord, RankRecord, NullRecord>;
 
 /// CBOR (RFC 8949), self-describing, every float64 exact, NaN and infinities included.
 std::vector<std::byte> encode(const Record& record);

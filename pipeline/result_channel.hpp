@@ -17,15 +17,18 @@ class ResultChannel {
   void submit(const Record& record);
   /// Rank 0: takes what has come. Others: frees what has left. Called now and then while computing.
   void poll();
-  /// Rank 0: takes records until the sink has seen `expected` in all. Others: waits until all have left. Collective.
-  void finish(std::int64_t expected);
+  /// Nothing is submitted any more. Rank 0: takes records until every rank has said so. Others: waits until all have
+  /// left. Collective.
+  void finish();
 
  private:
-  void accept(Record record);
+  void send(std::vector<std::byte> bytes);
+  void accept(std::span<const std::byte> bytes);
 
   const mpi::Communicator& world_;
   std::function<void(Record)> sink_;
-  std::int64_t accepted_ = 0;
+  /// Rank 0: the ranks that have said that no more will come.
+  int finished_ = 0;
   std::deque<mpi::PendingSend> pending_;
 };
 

@@ -2,7 +2,6 @@
 
 #include "io/error.hpp"
 #include "io/file.hpp"
-#include "io/journal.hpp"
 #include "io/json.hpp"
 #include "pipeline/summary.hpp"
 
@@ -53,11 +52,12 @@ std::int64_t Results::failed_heads() const {
   return failed;
 }
 
-Results load_results(const io::RunFolder& folder) {
+Results load_results(const io::RunFolder& folder) { return load_results(folder, io::read_journal(folder.journal())); }
+
+Results load_results(const io::RunFolder& folder, const io::JournalContent& journal) {
   Results results;
   results.manifest = io::read_json(folder.manifest());
   read_axes(folder.manifest(), results);
-  const io::JournalContent journal = io::read_journal(folder.journal());
   for (std::size_t i = 0; i < journal.records.size(); ++i) {
     Record record;
     try {
@@ -72,9 +72,13 @@ Results load_results(const io::RunFolder& folder) {
       }
       results.layers.insert_or_assign({layer->text, layer->layer}, std::move(*layer));
     } else if (auto* loss = std::get_if<LossRecord>(&record)) {
+      std::erase_if(results.losses, [&](const LossRecord& other) { return other.text == loss->text; });
       results.losses.push_back(*loss);
     } else if (auto* null = std::get_if<NullRecord>(&record)) {
+      std::erase_if(results.nulls, [&](const NullRecord& other) { return other.field == null->field; });
       results.nulls.push_back(std::move(*null));
+    } else if (auto* session = std::get_if<SessionRecord>(&record)) {
+      results.sessions.push_back(std::move(*session));
     } else {
       results.ranks.push_back(std::get<RankRecord>(std::move(record)));
     }

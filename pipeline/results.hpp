@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/journal.hpp"
 #include "io/run_folder.hpp"
 #include "pipeline/record.hpp"
 
@@ -19,9 +20,11 @@ struct Results {
   std::int64_t num_heads = 0, num_kv_heads = 0, first_layer = 0, num_layers = 0;
   /// By (text, layer).
   std::map<std::pair<std::int64_t, std::int64_t>, LayerRecord> layers;
+  /// One of each text; one of each field.
   std::vector<LossRecord> losses;
-  std::vector<RankRecord> ranks;
   std::vector<NullRecord> nulls;
+  std::vector<SessionRecord> sessions;
+  std::vector<RankRecord> ranks;
 
   /// Place of a context and scope in HeadRecord::fields.
   std::size_t field(std::size_t context, std::size_t scope) const { return context * scopes.size() + scope; }
@@ -32,6 +35,8 @@ struct Results {
 
 /// Throws InputError if manifest or journal are missing, broken or contradict each other.
 Results load_results(const io::RunFolder& folder);
+/// The same from a journal that was read before.
+Results load_results(const io::RunFolder& folder, const io::JournalContent& journal);
 
 /// Writes heads.csv, nulls.csv, results.nc and summary.json from what was loaded; returns the summary.
 nlohmann::json write_derived(const Results& results, const io::RunFolder& folder);

@@ -1,5 +1,6 @@
 #pragma once
 #include "kernels/backend.hpp"
+#include "pipeline/continuation.hpp"
 #include "pipeline/job.hpp"
 #include "pipeline/mpi/communicator.hpp"
 #include "pipeline/plan.hpp"
@@ -15,6 +16,7 @@ struct ForwardContext {
   const kernels::Backend& backend;
   const mpi::Communicator& world;
   PhaseClock& clock;
+  Continuation& continuation;
 };
 
 /// What a rank needs to do its part of a run.

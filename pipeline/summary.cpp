@@ -108,11 +108,27 @@ json summarise_ranks(const Results& results) {
   for (const RankRecord& r : results.ranks) {
     json seconds = json::object();
     for (const auto& [phase, value] : r.seconds) seconds[phase] = value;
-    out.push_back({{"rank", r.rank},
+    out.push_back({{"session", r.session},
+                   {"rank", r.rank},
                    {"host", r.host},
                    {"seconds", std::move(seconds)},
                    {"wall_seconds", r.wall_seconds},
                    {"peak_bytes", r.peak_bytes}});
+  }
+  return out;
+}
+
+json summarise_sessions(const Results& results) {
+  json out = json::array();
+  for (const SessionRecord& s : results.sessions) {
+    out.push_back({{"session", s.session},
+                   {"started", s.started},
+                   {"grid", s.grid},
+                   {"weights", s.weights},
+                   {"backend", s.backend},
+                   {"hosts", s.hosts},
+                   {"cluster", s.cluster},
+                   {"job", s.job}});
   }
   return out;
 }
@@ -153,6 +169,7 @@ json summarise(const Results& results) {
           {"failed_heads", results.failed_heads()},
           {"losses", std::move(losses)},
           {"fields", std::move(fields)},
+          {"sessions", summarise_sessions(results)},
           {"ranks", summarise_ranks(results)}};
 }
 

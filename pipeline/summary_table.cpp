@@ -57,18 +57,23 @@ std::string learned_line(const json& field) {
                      field.at("context").get<std::int64_t>());
 }
 
-/// Seconds of the slowest rank by phase, and the largest peak.
+/// Of the last session: seconds of the slowest rank by phase, and the largest peak.
 std::string resources(const json& ranks) {
   std::map<std::string, double> seconds;
   double wall = 0, peak = 0;
+  const std::int64_t session = ranks.back().at("session");
+  std::int64_t count = 0;
   for (const json& rank : ranks) {
+    if (rank.at("session") != session) continue;
+    ++count;
     for (const auto& [phase, value] : rank.at("seconds").items())
       seconds[phase] = std::max(seconds[phase], value.get<double>());
     wall = std::max(wall, rank.at("wall_seconds").get<double>());
     peak = std::max(peak, rank.at("peak_bytes").get<double>());
   }
   std::string out =
-      fmt::format("{:.1f} s on {} rank{}, slowest rank:", wall, ranks.size(), ranks.size() == 1 ? "" : "s");
+      fmt::format("{}{:.1f} s on {} rank{}, slowest rank:", session > 0 ? fmt::format("session {}: ", session + 1) : "",
+                  wall, count, count == 1 ? "" : "s");
   for (const auto& [phase, value] : seconds) out += fmt::format(" {} {:.1f} s,", phase, value);
   return out + fmt::format(" peak memory {:.0f} MB\n", peak / 1e6);
 }

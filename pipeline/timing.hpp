@@ -6,8 +6,9 @@
 
 namespace logitfield {
 
-enum class Phase : std::size_t { read, forward, field, communicate };
-inline constexpr std::array<std::string_view, 4> kPhaseNames{"read", "forward", "field", "communicate"};
+/// wait: for other ranks to come to where this one is; communicate: moving data once they are there.
+enum class Phase : std::size_t { read, forward, field, communicate, wait };
+inline constexpr std::array<std::string_view, 5> kPhaseNames{"read", "forward", "field", "communicate", "wait"};
 
 /// Seconds that this rank has spent in each phase.
 class PhaseClock {

@@ -20,16 +20,18 @@ LossRecord combine(const mpi::Communicator& stage_ranks, LossPart part, std::int
 }  // namespace
 
 std::vector<LossRecord> token_losses(const ForwardContext& context, const mpi::Communicator& stage_ranks,
-                                     const OutputLayer& output, std::vector<MatrixF> hidden, std::int64_t first_text) {
+                                     const OutputLayer& output, std::vector<TextStates> texts) {
   const std::int64_t positions = context.job.length() - 1;
-  std::vector<LossPart> parts(hidden.size(), LossPart(positions));
-  output.for_each_tile(std::move(hidden), [&](std::size_t t, const MatrixF& logits, std::int64_t first_token) {
-    const std::span<const std::int32_t> tokens(context.job.texts[first_text + t].tokens);
+  std::vector<std::int64_t> numbers;
+  for (const TextStates& states : texts) numbers.push_back(states.text);
+  std::vector<LossPart> parts(texts.size(), LossPart(positions));
+  output.for_each_tile(std::move(texts), [&](std::size_t t, const MatrixF& logits, std::int64_t first_token) {
+    const std::span<const std::int32_t> tokens(context.job.texts[numbers[t]].tokens);
     context.backend.add_loss(logits, first_token, tokens.subspan(1, positions), parts[t]);
   });
   std::vector<LossRecord> losses;
-  for (LossPart& part : parts) {
-    losses.push_back(combine(stage_ranks, std::move(part), first_text + std::ssize(losses)));
+  for (std::size_t t = 0; t < parts.size(); ++t) {
+    losses.push_back(combine(stage_ranks, std::move(parts[t]), numbers[t]));
   }
   return losses;
 }

@@ -126,5 +126,21 @@ TEST(Journal, AFullDiskLosesOnlyTheRecordThatDidNotFit) {
   EXPECT_EQ(texts_in(path), (std::vector<std::string>{"first", "second"}));
 }
 
+TEST(Journal, GoesOnBehindTheLastCompleteRecordWhereverItWasCut) {
+  for (const std::size_t cut : {0u, 1u, 15u, 16u, 17u, 500u}) {
+    const Written written;
+    std::filesystem::resize_file(written.path, written.bytes.size() - cut);
+    const JournalContent content = read_journal(written.path);
+    auto journal = Journal::extend(written.path, content.valid_bytes);
+    append(journal, "more");
+    std::vector<std::string> expected(written.payloads.begin(),
+                                      written.payloads.begin() + static_cast<long>(content.records.size()));
+    expected.push_back("more");
+    EXPECT_EQ(expected.size(), written.num_complete(written.bytes.size() - cut) + 1);
+    EXPECT_EQ(texts_in(written.path), expected);
+    EXPECT_EQ(read_journal(written.path).torn_bytes, 0u);
+  }
+}
+
 }  // namespace
 }  // namespace logitfield::io

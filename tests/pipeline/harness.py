@@ -1,5 +1,5 @@
 """Runs the program as users do, for the end-to-end tests. Python's standard library only."""
-import csv, json, math, os, pathlib, shutil, struct, subprocess, tempfile, unittest
+import csv, json, math, os, pathlib, shutil, struct, subprocess, tempfile, time, unittest
 
 PROGRAM = os.environ["LOGITFIELD"]
 MAKE_CHECKPOINT = os.environ["MAKE_CHECKPOINT"]
@@ -18,6 +18,56 @@ def run(*arguments, ranks=1, program=PROGRAM, timeout=120, **kwargs):
     launcher = ["mpirun", "-n", str(ranks), "--bind-to", "none"] if ranks > 1 else []
     return subprocess.run([*launcher, program, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
                           **kwargs)
+
+
+def small_model(folder):
+    """A random checkpoint of 5 layers and 4 KV heads, 301 tokens of vocabulary, and a text of 500 tokens."""
+    made = run(folder, "--layers", 5, "--hidden", 64, "--heads", 8, "--kv-heads", 4, "--head-dim", 8, "--mlp", 172, "--vocab",
+               301, "--positions", 512, "--tokens", 500, "--dtype", "F32", program=MAKE_CHECKPOINT)
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+class Started:
+    """A program that runs, whose ranks can be signalled."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.launched = command[0] == "mpirun"
+
+    def ranks(self):
+        """Process numbers of the ranks."""
+        if not self.launched:
+            return [self.process.pid]
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(p) for p in children.read_text().split()]
+
+    def signal_rank(self, rank, number):
+        os.kill(self.ranks()[rank], number)
+
+    def after_units(self, count, out, action, timeout=60):
+        """Calls `action` once the journal holds some records more than it held, or the program has ended."""
+        journal = pathlib.Path(out) / "journal"
+        size = lambda: journal.stat().st_size if journal.exists() else 0
+        begin, seen, last = size(), 0, size()
+        deadline = time.monotonic() + timeout
+        while seen <= count and self.process.poll() is None:
+            assert time.monotonic() < deadline, "the journal does not grow"
+            if size() != last:
+                last, seen = size(), seen + 1
+            time.sleep(0.002)
+        if self.process.poll() is None:
+            action()
+
+    def wait(self, timeout=120):
+        """(exit code, standard error)"""
+        _, errors = self.process.communicate(timeout=timeout)
+        return self.process.returncode, errors
+
+
+def start(*arguments, ranks=1):
+    launcher = ["mpirun", "-n", str(ranks), "--bind-to", "none"] if ranks > 1 else []
+    return Started([*launcher, PROGRAM, *map(str, arguments)])
 
 
 def table(path):

@@ -80,7 +80,7 @@ TEST(Record, LossAndRank) {
   const auto loss = std::get<LossRecord>(decode(encode(LossRecord{2, 511, 1.4112})));
   EXPECT_EQ(loss.predictions, 511);
   EXPECT_EQ(loss.loss, 1.4112);
-  const auto rank = std::get<RankRecord>(decode(encode(RankRecord{1, "node", {{"read", 0.5}}, 2.0, 1 << 30})));
+  const auto rank = std::get<RankRecord>(decode(encode(RankRecord{2, 1, "node", {{"read", 0.5}}, 2.0, 1 << 30})));
   EXPECT_EQ(rank.host, "node");
   EXPECT_EQ(rank.seconds.at(0).first, "read");
   EXPECT_EQ(rank.peak_bytes, 1 << 30);

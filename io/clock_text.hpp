@@ -1,0 +1,9 @@
+#pragma once
+#include <string>
+
+namespace logitfield::io {
+
+/// The time now, "2026-01-31T23:59:59Z".
+std::string utc_now();
+
+}  // namespace logitfield::io

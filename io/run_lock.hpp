@@ -1,0 +1,37 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "io/descriptor.hpp"
+
+namespace logitfield::io {
+
+/// Who works on a run, as its lock file tells others.
+struct LockHolder {
+  std::string host;
+  std::int64_t pid = 0;
+  /// SLURM_JOB_ID; empty outside a job.
+  std::string job;
+  std::string since;
+};
+
+/// Holds a run folder for one process: flock(2) on the file `lock`, which the system gives back when the process ends,
+/// however it ends. Where the file system has no such locks, the holder's name in the file stands for it.
+class RunLock {
+ public:
+  /// Throws InputError if another process holds it, or may still hold it: naming host, pid and job, and what to do.
+  RunLock(std::filesystem::path path, const LockHolder& self);
+  RunLock(RunLock&& other) noexcept = default;
+  RunLock& operator=(RunLock&& other) noexcept = delete;
+  /// Empties the file: nobody holds the run.
+  ~RunLock();
+
+ private:
+  std::filesystem::path path_;
+  Descriptor file_;
+};
+
+/// This process.
+LockHolder this_process();
+
+}  // namespace logitfield::io

@@ -1,0 +1,56 @@
+#include "pipeline/continuation.hpp"
+
+#include "io/error.hpp"
+#include "io/state_file.hpp"
+
+namespace logitfield {
+namespace {
+
+/// At most one part in this many of the time goes into saving.
+constexpr int kSavingShare = 20;
+
+io::StateKey key_of(const TextStates& states) {
+  return {states.text, states.next, states.hidden.rows(), states.hidden.cols()};
+}
+
+}  // namespace
+
+Continuation::Continuation(const Job& job) : job_(job), done_(nothing_done(job)), notice_(nullptr) {}
+
+Continuation::Continuation(const Job& job, Done done, std::filesystem::path states, StopNotice& notice)
+    : job_(job), done_(std::move(done)), states_(std::move(states)), notice_(&notice), kept_(done_.saved) {}
+
+TextStates Continuation::restored(std::int64_t text) const {
+  TextStates out{text, done_.saved[text], kernels::MatrixF(job_.length(), job_.checkpoint->config().hidden_size)};
+  io::read_state(states_, key_of(out), {out.hidden.data(), static_cast<std::size_t>(out.hidden.size())});
+  return out;
+}
+
+bool Continuation::stopping(const mpi::Communicator& stage) {
+  if (!notice_ || stopped_) return stopped_;
+  stopped_ = stage.min(-notice_->poll()) != 0;
+  return stopped_;
+}
+
+void Continuation::keep(std::span<const TextStates> texts) {
+  if (!notice_ || saving_ * kSavingShare > Clock::now() - start_) return;
+  keep_now(texts);
+}
+
+void Continuation::keep_now(std::span<const TextStates> texts) {
+  const auto begin = Clock::now();
+  for (const TextStates& states : texts) {
+    if (failed_ || states.next <= kept_[states.text]) continue;
+    try {
+      io::write_state(states_, key_of(states), {states.hidden.data(), static_cast<std::size_t>(states.hidden.size())});
+      kept_[states.text] = states.next;
+    } catch (const InputError& error) {
+      // What was measured is in the journal all the same: only computed layers would have to be computed again.
+      fmt::print(stderr, "logitfield: warning: hidden states are not saved any more: {}\n", error.what());
+      failed_ = true;
+    }
+  }
+  saving_ += Clock::now() - begin;
+}
+
+}  // namespace logitfield

@@ -1,0 +1,32 @@
+#pragma once
+#include <deque>
+
+#include "pipeline/mpi/communicator.hpp"
+
+namespace logitfield {
+
+/// From now on SIGUSR1, SIGTERM and SIGINT ask for a stop; a second signal of the same kind ends the process at once.
+void catch_stop_signals();
+
+/// Spreads a stop signal, which may reach any rank, to all ranks; nobody waits for it.
+class StopNotice {
+ public:
+  explicit StopNotice(const mpi::Communicator& world) : world_(world) {}
+
+  /// The signal that this rank got or has heard of; 0: none.
+  int poll();
+  /// Takes all notices that are still on their way, once no rank polls any more. Collective.
+  void drain();
+
+ private:
+  void tell_others();
+  void hear(std::span<const std::byte> bytes);
+
+  const mpi::Communicator& world_;
+  int signal_ = 0;
+  bool told_ = false;
+  int heard_ = 0;
+  std::deque<mpi::PendingSend> pending_;
+};
+
+}  // namespace logitfield

@@ -1,0 +1,122 @@
+"""A run that is stopped goes on: by signals, on other grids, with the same numbers; and what stands in its way."""
+import json, shutil, signal, unittest
+
+from harness import Case, heads, largest_difference, run, small_model, start
+
+
+class Resume(Case):
+    def setUp(self):
+        super().setUp()
+        self.model = small_model(self.folder / "model")
+        self.out = self.folder / "run"
+
+    def arguments(self, out, *more):
+        tokens = self.model / "tokens.json"
+        return ["analyze", "--model", self.model, "--tokens", tokens, tokens, tokens, "--contexts", "64,400", "--scopes",
+                "full,causal", "--out", out, *more]
+
+    def reference(self, *more):
+        self.succeed(*self.arguments(self.folder / "reference", *more))
+        return self.folder / "reference"
+
+    def stop_and_resume(self, first_grid, other_grids, weights="auto", signal_number=signal.SIGUSR1):
+        """Stops a run after its first units, again and again on other grids, then lets it finish; the number of stops."""
+        stops = 0
+        for grid in [first_grid, *other_grids]:
+            stages, shards = map(int, grid.split("x"))
+            process = start(*self.arguments(self.out, "--resume", "--grid", grid, "--weights", weights), ranks=stages * shards)
+            process.after_units(2, self.out, lambda: process.signal_rank(0, signal_number))
+            code, errors = process.wait()
+            if code == 0:
+                break
+            self.assertEqual(code, 128 + signal_number, errors)
+            self.assertIn("go on with --resume", errors)
+            stops += 1
+        self.succeed(*self.arguments(self.out, "--resume"), ranks=1)
+        self.assertFalse((self.out / "state").exists(), "saved states are not needed any more")
+        return stops
+
+    def test_a_stopped_run_goes_on_with_the_same_bits_on_the_same_grid(self):
+        self.assertGreaterEqual(self.stop_and_resume("1x1", ["1x1", "1x1"]), 2)
+        self.assertEqual((self.out / "heads.csv").read_bytes(), (self.reference() / "heads.csv").read_bytes())
+
+    def test_a_stopped_run_goes_on_with_any_number_of_ranks_and_any_grid(self):
+        reference = self.reference()
+        for weights in ("stream", "resident"):
+            shutil.rmtree(self.out, ignore_errors=True)
+            self.assertGreaterEqual(self.stop_and_resume("2x2", ["1x2", "3x1", "1x1"], weights), 2)
+            difference, where = largest_difference(heads(reference), heads(self.out))
+            self.assertLessEqual(difference, 1e-5, where)
+            losses = [json.loads((run / "summary.json").read_text())["losses"] for run in (reference, self.out)]
+            for a, b in zip(*losses, strict=True):
+                self.assertAlmostEqual(a["loss"], b["loss"], delta=1e-5)
+
+    def test_a_signal_to_any_rank_stops_all(self):
+        for number, rank in ((signal.SIGTERM, 3), (signal.SIGINT, 1)):
+            shutil.rmtree(self.out, ignore_errors=True)
+            process = start(*self.arguments(self.out, "--grid", "2x2"), ranks=4)
+            process.after_units(1, self.out, lambda: process.signal_rank(rank, number))
+            code, errors = process.wait()
+            self.assertEqual(code, 128 + number, errors)
+        self.succeed(*self.arguments(self.out, "--resume"), ranks=2)
+
+    def test_a_capture_is_resumed(self):
+        captures = self.folder / "captures"
+        self.succeed("analyze", "--model", self.model, "--tokens", self.model / "tokens.json", "--out", self.folder / "x",
+                     "--dump-captures", captures)
+        arguments = ["analyze", "--capture", captures / "tokens", "--scopes", "full,causal"]
+        self.succeed(*arguments, "--out", self.folder / "reference")
+        process = start(*arguments, "--out", self.out, ranks=2)
+        process.after_units(1, self.out, lambda: process.signal_rank(1, signal.SIGUSR1))
+        self.assertEqual(process.wait()[0], 128 + signal.SIGUSR1)
+        self.succeed(*arguments, "--out", self.out, "--resume", ranks=3)
+        difference, where = largest_difference(heads(self.folder / "reference"), heads(self.out))
+        self.assertLessEqual(difference, 1e-9, where)
+
+    def test_captures_that_are_written_on_the_way_are_complete_in_the_end(self):
+        written = [self.folder / name for name in ("whole", "stopped")]
+        self.succeed(*self.arguments(self.folder / "reference", "--dump-captures", written[0]))
+        arguments = self.arguments(self.out, "--dump-captures", written[1])
+        process = start(*arguments)
+        process.after_units(3, self.out, lambda: process.signal_rank(0, signal.SIGUSR1))
+        self.assertEqual(process.wait()[0], 128 + signal.SIGUSR1)
+        self.succeed(*arguments, "--resume")
+        files = [sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file()) for folder in written]
+        self.assertEqual(*files)
+        for file in files[0]:
+            self.assertEqual(*((folder / file).read_bytes() for folder in written), file)
+
+    def test_a_finished_run_is_left_as_it_is(self):
+        self.succeed(*self.arguments(self.out, "--null", 2))
+        before = (self.out / "heads.csv").read_bytes(), (self.out / "nulls.csv").read_bytes()
+        self.succeed(*self.arguments(self.out, "--null", 2, "--resume"))
+        self.assertEqual(before, ((self.out / "heads.csv").read_bytes(), (self.out / "nulls.csv").read_bytes()))
+
+    def test_other_settings_are_refused_with_the_difference(self):
+        self.succeed(*self.arguments(self.out))
+        self.refuse(self.arguments(self.out, "--resume", "--seed", "5"), "manifest.json", "seed: 0 before, 5 now")
+        self.refuse([a if a != "64,400" else "64,300" for a in map(str, self.arguments(self.out, "--resume"))],
+                    "contexts/1: 400 before, 300 now")
+        self.refuse(self.arguments(self.out), "exists already", "--resume")
+
+    def test_a_folder_that_is_no_run_is_refused(self):
+        self.out.mkdir()
+        (self.out / "thesis.tex").write_text("years of work")
+        self.refuse(self.arguments(self.out, "--resume"), "no run folder", "thesis.tex")
+        file = self.folder / "file"
+        file.write_text("")
+        self.refuse(self.arguments(file, "--resume"), "is a file")
+
+    def test_two_processes_never_write_one_run(self):
+        process = start(*self.arguments(self.out))
+        refusal = []
+        process.after_units(1, self.out, lambda: refusal.append(run(*self.arguments(self.out, "--resume"))))
+        code, errors = process.wait()
+        self.assertEqual(code, 0, errors)
+        self.assertEqual(refusal[0].returncode, 2, refusal[0].stderr)
+        self.assertRegex(refusal[0].stderr, r"lock: the run is being written by process \d+ on ")
+        self.succeed("validate", self.out)
+
+
+if __name__ == "__main__":
+    unittest.main()
