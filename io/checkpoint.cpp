@@ -45,6 +45,17 @@ std::span<const std::byte> row_bytes(const Tensor& tensor, Slice rows) {
                              static_cast<std::size_t>(rows.size()) * width);
 }
 
+/// Some columns of whole rows as float32.
+void convert(const Tensor& tensor, std::span<const std::byte> bytes, Slice columns, std::span<float> target) {
+  const std::size_t width = dtype_size(tensor.dtype), stride = num_columns(tensor) * width;
+  const auto length = static_cast<std::size_t>(columns.size());
+  if (length == num_columns(tensor)) return to_float32(tensor.dtype, bytes.data(), target);
+  const std::byte* source = bytes.data() + static_cast<std::size_t>(columns.begin) * width;
+  for (std::size_t begin = 0; begin < target.size(); begin += length, source += stride) {
+    to_float32(tensor.dtype, source, target.subspan(begin, length));
+  }
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(const std::filesystem::path& folder)
@@ -145,25 +156,26 @@ const std::filesystem::path& Checkpoint::file_of(const Tensor& tensor) const { r
 const SafetensorsFile& Checkpoint::holder(const Tensor& tensor) const { return *tensors_.at(tensor.name).second; }
 
 void Checkpoint::read(const Tensor& tensor, Slice rows, Slice columns, std::span<float> target) const {
+  // A piece at a time, so that no more than that is mapped.
+  constexpr std::int64_t kPieceBytes = 4 << 20;
   constexpr std::size_t kWorthReleasing = 1 << 20;
   require_inside(tensor, rows, columns, target.size());
-  const auto bytes = row_bytes(tensor, rows);
-  const std::size_t width = dtype_size(tensor.dtype);
-  const auto length = static_cast<std::size_t>(columns.size());
-  if (length == num_columns(tensor)) {
-    to_float32(tensor.dtype, bytes.data(), target);
-  } else {
-    const std::byte* source = bytes.data() + static_cast<std::size_t>(columns.begin) * width;
-    for (std::size_t begin = 0; begin < target.size(); begin += length, source += num_columns(tensor) * width) {
-      to_float32(tensor.dtype, source, target.subspan(begin, length));
-    }
+  const auto row_size = static_cast<std::int64_t>(num_columns(tensor) * dtype_size(tensor.dtype));
+  const std::int64_t piece_rows = std::max<std::int64_t>(1, kPieceBytes / std::max<std::int64_t>(1, row_size));
+  for (std::int64_t begin = rows.begin; begin < rows.end; begin += piece_rows) {
+    const Slice piece{begin, std::min(begin + piece_rows, rows.end)};
+    const auto first = static_cast<std::size_t>((begin - rows.begin) * columns.size());
+    const auto bytes = row_bytes(tensor, piece);
+    convert(tensor, bytes, columns, target.subspan(first, static_cast<std::size_t>(piece.size() * columns.size())));
+    if (bytes.size() > kWorthReleasing) holder(tensor).file().release(bytes);
   }
-  if (bytes.size() > kWorthReleasing) holder(tensor).file().release(bytes);
 }
 
 void Checkpoint::prefetch(const Tensor& tensor, Slice rows) const {
   holder(tensor).file().prefetch(row_bytes(tensor, rows));
 }
+
+void Checkpoint::release(const Tensor& tensor) const { holder(tensor).file().release(tensor.data); }
 
 std::uint64_t Checkpoint::check_and_hash(const Tensor& tensor) const {
   Hasher hasher;

@@ -50,6 +50,8 @@ class Checkpoint {
   void read(const Tensor& tensor, Slice rows, Slice columns, std::span<float> target) const;
   /// Asks the system to start reading these rows now.
   void prefetch(const Tensor& tensor, Slice rows) const;
+  /// Lets go of the memory that mapped parts of it take; reading it again maps them anew.
+  void release(const Tensor& tensor) const;
 
   /// Throws InputError naming file, tensor, index and value at the first NaN or infinity; returns the XXH3 hash of the
   /// tensor's name, type, shape and bytes. Reads in pieces and lets go of the pages.

@@ -65,8 +65,10 @@ std::vector<std::string> supported_model_types() {
 }
 
 ModelConfig read_model_config(const std::filesystem::path& config_json) {
-  const nlohmann::json file = read_json(config_json);
-  const std::string path = config_json.string();
+  return model_config_from(read_json(config_json), config_json.string());
+}
+
+ModelConfig model_config_from(const nlohmann::json& file, const std::string& path) {
   ModelConfig model;
   model.model_type = required<std::string>(file, "model_type", path);
   const ConfigSource config(path, file);

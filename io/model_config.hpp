@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -112,6 +113,8 @@ struct ModelConfig {
 /// missing or non-positive size, num_heads not divisible by num_kv_heads, an unsupported model_type (with the list of
 /// what works), every value whose arithmetic is not implemented, and every key that the family does not know.
 ModelConfig read_model_config(const std::filesystem::path& config_json);
+/// The same of a parsed file that came from `origin` (used in messages).
+ModelConfig model_config_from(const nlohmann::json& file, const std::string& origin);
 
 /// model_type of all families, in alphabetical order.
 std::vector<std::string> supported_model_types();

@@ -32,8 +32,7 @@ std::optional<LockHolder> read_holder(const fs::path& path) {
 }
 
 void write_holder(const Descriptor& file, const fs::path& path, const LockHolder& holder) {
-  const nlohmann::json object{
-      {"host", holder.host}, {"pid", holder.pid}, {"job", holder.job}, {"since", holder.since}};
+  const nlohmann::json object{{"host", holder.host}, {"pid", holder.pid}, {"job", holder.job}, {"since", holder.since}};
   const std::string text = object.dump() + "\n";
   if (::ftruncate(file.get(), 0) != 0) throw_system_error(path, Access::write, errno);
   write_at(path, 0, std::as_bytes(std::span(text)));
@@ -42,7 +41,8 @@ void write_holder(const Descriptor& file, const fs::path& path, const LockHolder
 [[noreturn]] void refuse(const fs::path& path, const std::optional<LockHolder>& holder, const std::string& remedy) {
   const LockHolder h = holder.value_or(LockHolder{});
   throw InputError("{}: the run is being written by process {} on {}{}, since {}; {}", path.string(), h.pid,
-                   h.host.empty() ? "an unknown host" : h.host, h.job.empty() ? "" : fmt::format(" (SLURM job {})", h.job),
+                   h.host.empty() ? "an unknown host" : h.host,
+                   h.job.empty() ? "" : fmt::format(" (SLURM job {})", h.job),
                    h.since.empty() ? "an unknown time" : h.since, remedy);
 }
 

@@ -33,6 +33,7 @@ MatrixF embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
     checkpoint.read(embedding, {tokens[i], tokens[i] + 1}, {0, config.embedding_size},
                     {out.row(i).data(), static_cast<std::size_t>(config.embedding_size)});
   }
+  checkpoint.release(embedding);  // a row touches many pages around it
   if (config.embedding_scale != 1) out *= static_cast<float>(config.embedding_scale);
   const Linear projection = read_map(checkpoint, io::embedding_in_tensors(config));
   if (projection.weight.size() > 0) out = backend.linear(out, projection);

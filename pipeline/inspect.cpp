@@ -1,4 +1,4 @@
-// The commands that measure nothing: plan, report, validate.
+// The commands that look at files: report, validate.
 #include <fmt/format.h>
 
 #include "io/error.hpp"
@@ -51,16 +51,6 @@ int validate_against(const Options& options, const mpi::Communicator& world) {
 }
 
 }  // namespace
-
-int plan(const Options& options, const mpi::Communicator& world) {
-  Machine machine = this_machine(world);
-  mpi::agree(world, [&] {
-    if (!options.grid.empty()) machine.ranks = machine.ranks_on_host = parse_grid(options.grid).ranks();
-    const Job job = open_job(options);
-    print_once(world, describe(make_plan(job, options, machine), job, machine));
-  });
-  return 0;
-}
 
 int report(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {

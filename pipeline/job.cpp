@@ -5,12 +5,13 @@
 #include <set>
 
 #include "io/error.hpp"
+#include "pipeline/model_shapes.hpp"
 #include "pipeline/weights.hpp"
 
 namespace logitfield {
 namespace {
 
-constexpr std::int64_t kShortestDefaultContext = 64;
+constexpr std::int64_t kShortestDefaultContext = 64, kImaginedContext = 8192;
 
 /// Where contexts end: at the shortest text, or at the model's positions; and who says so.
 struct Longest {
@@ -23,10 +24,10 @@ Longest longest_context(const Job& job) {
     const std::int64_t tokens = job.capture->info().num_tokens;
     return {tokens, fmt::format("{} holds {} tokens", job.capture->folder().string(), tokens)};
   }
-  const io::ModelConfig& config = job.checkpoint->config();
-  Longest out{config.max_positions,
-              fmt::format("{} has max_position_embeddings {}", (job.checkpoint->folder() / "config.json").string(),
-                          config.max_positions)};
+  Longest out{job.config->max_positions,
+              fmt::format("{} has max_position_embeddings {}",
+                          job.shape ? "the shape" : (job.checkpoint->folder() / "config.json").string(),
+                          job.config->max_positions)};
   for (const io::TokenText& text : job.texts) {
     const auto tokens = static_cast<std::int64_t>(text.tokens.size());
     if (tokens < out.tokens) out = {tokens, fmt::format("text '{}' has {} tokens", text.name, tokens)};
@@ -74,17 +75,32 @@ void make_names_unique(std::vector<io::TokenText>& texts) {
   }
 }
 
-void open_checkpoint(const Options& options, Job& job) {
-  job.checkpoint = std::make_unique<io::Checkpoint>(options.model);
-  const io::ModelConfig& config = job.checkpoint->config();
-  Texts read = read_texts(options, config.vocab_size);
-  job.texts = std::move(read.texts);
-  job.tokenization = std::move(read.tokenization);
-  make_names_unique(job.texts);
+void take_config(const io::ModelConfig& config, Job& job) {
+  job.config = &config;
   job.num_layers = config.num_layers;
   job.head_dim = config.head_dim;
   for (std::int64_t h = 0; h < config.num_heads; ++h) job.forms.push_back(logit_form(config, h));
   job.extents = {config.num_layers, config.num_heads, config.num_kv_heads, config.vocab_size};
+}
+
+void open_checkpoint(const Options& options, Job& job) {
+  job.checkpoint = std::make_unique<io::Checkpoint>(options.model);
+  const io::ModelConfig& config = job.checkpoint->config();
+  take_config(config, job);
+  Texts read = read_texts(options, config.vocab_size);
+  job.texts = std::move(read.texts);
+  job.tokenization = std::move(read.tokenization);
+  make_names_unique(job.texts);
+}
+
+/// Texts as long as the longest context, of which only the number counts.
+void imagine(const Options& options, Job& job) {
+  job.shape = std::make_unique<io::ModelConfig>(model_shape(options.model_shape));
+  take_config(*job.shape, job);
+  const std::int64_t length = options.contexts.empty() ? kImaginedContext : std::ranges::max(options.contexts);
+  for (std::int64_t t = 0; t < options.num_texts; ++t) {
+    job.texts.push_back({fmt::format("text {}", t), std::vector<std::int32_t>(static_cast<std::size_t>(length))});
+  }
 }
 
 void open_capture(const Options& options, Job& job) {
@@ -105,6 +121,7 @@ void open_capture(const Options& options, Job& job) {
 
 std::string Job::model_name() const {
   if (capture) return capture->info().model;
+  if (shape) return "imagined " + shape->model_type;
   return std::filesystem::absolute(checkpoint->folder()).lexically_normal().filename().string();
 }
 
@@ -112,6 +129,8 @@ Job open_input(const Options& options) {
   Job job;
   if (!options.model.empty()) {
     open_checkpoint(options, job);
+  } else if (!options.model_shape.empty()) {
+    imagine(options, job);
   } else {
     open_capture(options, job);
   }

@@ -16,9 +16,12 @@ namespace logitfield {
 
 /// The input of a run, opened and checked as far as headers go, with every default filled in.
 struct Job {
-  /// Exactly one of the two.
+  /// Exactly one of the three; a shape alone can be planned, not run.
   std::unique_ptr<io::Checkpoint> checkpoint;
   std::unique_ptr<io::Capture> capture;
+  std::unique_ptr<io::ModelConfig> shape;
+  /// Of the checkpoint or the shape.
+  const io::ModelConfig* config = nullptr;
   /// With a checkpoint: token texts of unique names. With a capture: one text named after its folder, without tokens.
   std::vector<io::TokenText> texts;
   /// Set where some of them came by --text.
@@ -41,7 +44,7 @@ struct Job {
   std::int64_t num_texts() const { return static_cast<std::int64_t>(texts.size()); }
   std::string model_name() const;
   /// The loss needs the whole depth of a model.
-  bool has_loss() const { return checkpoint && measured_layers.end == num_layers; }
+  bool has_loss() const { return config && measured_layers.end == num_layers; }
 };
 
 /// Throws InputError for whatever Checkpoint, Capture and read_tokens refuse, for contexts longer than a text or the

@@ -37,7 +37,8 @@ json without_sessions(json manifest) {
 void require_ours(const io::RunFolder& folder) {
   for (const auto& entry : fs::directory_iterator(folder.root)) {
     const std::string name = entry.path().filename().string();
-    const bool ours = name == "lock" || name == "state" || name.starts_with("journal") || name.starts_with("manifest.json");
+    const bool ours =
+        name == "lock" || name == "state" || name.starts_with("journal") || name.starts_with("manifest.json");
     if (!ours) {
       throw InputError("{}: is no run folder (it holds '{}' and no manifest.json); choose another for --out",
                        folder.root.string(), name);
@@ -84,7 +85,8 @@ std::vector<std::string> manifest_differences(const json& before, const json& no
   }
   for (const std::string& key : keys) {
     const std::string old_value = value_of(old_values, key), new_value = value_of(new_values, key);
-    if (old_value != new_value) out.push_back(fmt::format("{}: {} before, {} now", key.substr(1), old_value, new_value));
+    if (old_value != new_value)
+      out.push_back(fmt::format("{}: {} before, {} now", key.substr(1), old_value, new_value));
   }
   return out;
 }

@@ -96,6 +96,28 @@ void add_analysis(CLI::App& command, Options& options) {
   command.add_option(kConfig, "file of options, NAME = VALUE a line (TOML); the command line goes first");
 }
 
+/// Predictions, also of what is not there.
+void add_imagination(CLI::App& plan, Options& options) {
+  auto* input = plan.get_option_group("input");
+  input->add_option("--model-shape", options.model_shape,
+                    "8B, 70B, 405B, 671B or a config.json: a model that is not here");
+  input->require_option(0, 1);
+  plan.add_option("--num-texts", options.num_texts, "texts of the longest context, with --model-shape")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20))
+      ->capture_default_str();
+  plan.add_flag("--calibrate", options.calibrate, "measure this machine's rates with the ranks at hand, and keep them");
+  plan.add_option("--rates", options.rates,
+                  "file of rates to predict from, or to keep [~/.config/logitfield/rates.json]");
+  plan.add_option("--nodes", options.nodes, "plan for so many nodes instead of the ranks at hand")
+      ->check(CLI::Range(1, 1 << 20));
+  plan.add_option("--ranks-per-node,--gpus-per-node", options.ranks_per_node,
+                  "with --nodes: ranks (one per GPU) on each")
+      ->check(CLI::Range(1, 1 << 12));
+  plan.add_option("--node-memory", options.node_memory,
+                  "with --nodes: memory of each, such as 512GiB [of the rates, or this host's]")
+      ->transform(CLI::AsSizeValue(false));
+}
+
 /// `validate` of a model against a capture.
 void add_comparison(CLI::App& command, Options& options) {
   command.add_option(
@@ -165,6 +187,14 @@ bool lies_in(const std::filesystem::path& path, const std::filesystem::path& fol
 /// What CLI11 cannot express.
 void check(const Options& options) {
   const bool runs = options.command == Command::analyze || options.command == Command::plan;
+  if (options.command == Command::plan && !options.calibrate && options.model.empty() && options.capture.empty() &&
+      options.model_shape.empty()) {
+    throw InputError("plan needs --model, --capture or --model-shape, or --calibrate");
+  }
+  if (options.node_memory > 0 && options.nodes == 0) throw InputError("--node-memory goes with --nodes");
+  if ((options.nodes > 0) != (options.ranks_per_node > 0)) {
+    throw InputError("--nodes and --ranks-per-node (or --gpus-per-node) go together");
+  }
   if (runs && !options.model.empty() && options.tokens.empty() && options.text.empty()) {
     throw InputError(
         "--model needs --text FILE... (text files) or --tokens FILE... (token ids in .npy or .json files)");
@@ -212,8 +242,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
                     "go on with the run in --out, on any number of ranks; start it if there is none");
   analyze->add_option("--dump-captures", options.dump_captures,
                       "folder to write the model's Q and K to, one capture a text (with --model)");
-  auto* plan = app.add_subcommand("plan", "print what analyze would do and need; run nothing");
+  auto* plan = app.add_subcommand("plan", "print what analyze would do, need and take; run nothing");
   add_analysis(*plan, options);
+  add_imagination(*plan, options);
   auto* report = app.add_subcommand("report", "rebuild heads.csv, results.nc and summary.json from a run's journal");
   report->add_option("RUN", options.run, "run folder")->required();
   auto* validate = app.add_subcommand("validate", "check a checkpoint, a capture or a run; change nothing");

@@ -33,6 +33,16 @@ struct Options {
   std::filesystem::path dump_captures;
   /// Of `analyze`: go on with the run in `out`, if there is one.
   bool resume = false;
+  /// Of `plan`: measure the machine and keep the rates; the rates' file (empty: the user's own).
+  bool calibrate = false;
+  std::filesystem::path rates;
+  /// Of `plan`, for machines and models that are not there: a published size or a config.json, how many texts, and
+  /// nodes of so many ranks (0: the ranks at hand).
+  std::string model_shape;
+  std::int64_t num_texts = 1;
+  int nodes = 0, ranks_per_node = 0;
+  /// Bytes; 0: what the rates say, else what is free here.
+  std::uint64_t node_memory = 0;
   std::string layers;
   std::string grid;
   std::string weights = "auto";

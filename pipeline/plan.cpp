@@ -4,26 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <optional>
 
 #include "io/error.hpp"
-#include "kernels/cpu/attention_statistics.hpp"
-#include "pipeline/dense_field.hpp"
-#include "pipeline/weights.hpp"
+#include "pipeline/memory.hpp"
+#include "pipeline/work.hpp"
 
 namespace logitfield {
 namespace {
-
-constexpr double kFloat = 4, kDouble = 8;
-/// Program, MPI and BLAS buffers before any data: measured at 60 to 90 MB.
-constexpr double kBaseBytes = 90e6;
-
-double largest(const std::vector<Slice>& slices) {
-  std::int64_t size = 0;
-  for (const Slice& s : slices) size = std::max(size, s.size());
-  return static_cast<double>(size);
-}
 
 /// Work of the busiest rank against an even share, over the whole run.
 double balance_of(const Job& job, const Partition& partition, Residency residency) {
@@ -37,116 +25,6 @@ double balance_of(const Job& job, const Partition& partition, Residency residenc
                                  ? layers
                                  : largest(partition.layers) * (texts + stages - 1) / texts;
   return layers / (layer_steps * head_share * partition.grid.ranks());
-}
-
-/// The field that needs most, and what attention and the dense check add.
-double field_bytes(const Job& job, const Plan& plan) {
-  std::uint64_t most = 0;
-  for (const FieldPlan& field : plan.fields) {
-    most = std::max(most, field.bytes);
-    if (plan.verified_heads > 0 && is_verifiable(field)) {
-      most = std::max(most, dense_field_bytes(field.request.context, plan.partition.grid.shards));
-    }
-  }
-  const double attended = static_cast<double>(std::min(job.length(), kernels::cpu::kLongestAttention));
-  return static_cast<double>(most) + kDouble * attended * static_cast<double>(job.head_dim + 2 * 64);
-}
-
-/// Of the largest layer, on the first shard, which has most.
-double layer_bytes(const io::ModelConfig& config, const Partition& partition) {
-  std::int64_t most = 0;
-  for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
-    most = std::max(most, layer_values(config, layer, shard_of(partition, 0)));
-  }
-  return kFloat * static_cast<double>(most);
-}
-
-/// Rows of the widest network that a shard computes.
-double widest_mlp(const io::ModelConfig& config, const Partition& partition) {
-  std::int64_t widest = 0;
-  for (const io::LayerForm& layer : config.layers) widest = std::max(widest, layer.intermediate_size);
-  const double divided = std::ceil(static_cast<double>(widest) / partition.grid.shards);
-  return std::max(divided, static_cast<double>(config.expert_size));
-}
-
-double activation_bytes(const Job& job, const Partition& partition) {
-  const io::ModelConfig& config = job.checkpoint->config();
-  const double length = static_cast<double>(job.length()), hidden = static_cast<double>(config.hidden_size);
-  const double heads =
-      static_cast<double>(config.head_dim) * (3 * largest(partition.heads) + 4 * largest(partition.kv_heads));
-  const double mlp = std::min(length, 1024.0) * (3 * widest_mlp(config, partition) + hidden);
-  return kFloat * (length * (2 * hidden + heads) + mlp + static_cast<double>(kOutputTileRows) * (hidden + length));
-}
-
-double memory_of(const Job& job, const Plan& plan) {
-  const Partition& partition = plan.partition;
-  const Residency residency = plan.residency;
-  if (job.capture) return kBaseBytes + field_bytes(job, plan);
-  const io::ModelConfig& config = job.checkpoint->config();
-  const double hidden_states = kFloat * static_cast<double>(job.length()) * static_cast<double>(config.hidden_size);
-  double weights = layer_bytes(config, partition), states = hidden_states;
-  if (residency == Residency::stream) {
-    states *= static_cast<double>(job.num_texts());
-  } else {
-    weights *= largest(partition.layers);
-    weights += kFloat * largest(partition.vocabulary) * static_cast<double>(config.hidden_size);
-  }
-  return kBaseBytes + weights + states + activation_bytes(job, partition) + field_bytes(job, plan);
-}
-
-/// Weights of a layer that a token meets: of the routed experts, only the chosen.
-double values_per_token(const io::ModelConfig& config, std::int64_t layer) {
-  const Shard whole{0, 1, {0, config.num_heads}, {0, config.num_kv_heads}, {0, config.vocab_size}};
-  const auto values = static_cast<double>(layer_values(config, layer, whole));
-  if (!config.layers[static_cast<std::size_t>(layer)].routed) return values;
-  const double matrices = config.gated ? 3 : 2;
-  const double idle = static_cast<double>(config.routing->num_experts - config.routing->top_k);
-  return values - idle * matrices * static_cast<double>(config.expert_size * config.hidden_size);
-}
-
-double forward_flops(const Job& job) {
-  const io::ModelConfig& c = job.checkpoint->config();
-  const double length = static_cast<double>(job.length()), hidden = static_cast<double>(c.hidden_size);
-  const double widths = static_cast<double>(c.head_dim + c.value_dim), heads = static_cast<double>(c.num_heads);
-  double layers = 0;
-  for (std::int64_t l = 0; l < job.extents.num_layers; ++l) {
-    layers += 2 * length * values_per_token(c, l) + length * length * widths * heads;
-  }
-  const double loss = job.has_loss() ? 2 * length * hidden * static_cast<double>(c.vocab_size) : 0;
-  return static_cast<double>(job.num_texts()) * (layers + loss);
-}
-
-/// Causal logits formed once, up to the longest context where attention is measured; then each field by its route.
-double field_flops(const Job& job, const std::vector<FieldPlan>& fields) {
-  double attended = 0, per_head = 0;
-  for (const FieldPlan& field : fields) {
-    if (field.request.context <= kernels::cpu::kLongestAttention) {
-      attended = std::max(attended, static_cast<double>(field.request.context));
-    }
-    per_head += field.flops;
-  }
-  per_head += attended * attended * static_cast<double>(job.head_dim);
-  return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
-}
-
-/// Journal and derived files: some 70 numbers, the singular values and two profiles a head and field.
-std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields) {
-  std::uint64_t per_head = 0;
-  for (const FieldPlan& field : fields) {
-    const std::int64_t context = field.request.context;
-    const std::int64_t kept = field.request.route == kernels::Route::factored
-                                  ? job.head_dim + 2
-                                  : std::min<std::int64_t>(context, kernels::kKeptComponents);
-    per_head += 3 * 8 * static_cast<std::uint64_t>(140 + kept + 2 * std::min<std::int64_t>(context, 256));
-  }
-  return 65536 +
-         per_head * static_cast<std::uint64_t>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
-}
-
-std::uint64_t weight_bytes(const io::Checkpoint& checkpoint) {
-  std::uint64_t bytes = 0;
-  for (const io::Tensor* tensor : checkpoint.model_tensors()) bytes += tensor->data.size();
-  return bytes;
 }
 
 std::vector<Grid> candidate_grids(const Job& job, const Options& options, int ranks) {
@@ -197,7 +75,7 @@ std::string refusal_of(const std::vector<FieldPlan>& fields, int team, double li
   return {};
 }
 
-/// Grid, routes and memory of one choice; nothing else is filled in.
+/// The plan of one choice.
 Plan candidate(const Job& job, const Options& options, const Grid& grid, Residency residency, double limit) {
   Plan plan;
   plan.residency = residency;
@@ -211,41 +89,47 @@ Plan candidate(const Job& job, const Options& options, const Grid& grid, Residen
   plan.memory_bytes = static_cast<std::uint64_t>(memory_of(job, plan));
   const bool all_shared = job.capture && std::ranges::all_of(plan.fields, &FieldPlan::collective);
   plan.balance = all_shared ? 1 : balance_of(job, plan.partition, residency);
+  plan.forward_flops = job.config ? forward_flops(job) : 0;
+  plan.field_flops = field_flops(job, plan.fields);
+  plan.weight_bytes = job.config ? weight_bytes(job) : 0;
+  plan.result_bytes = result_bytes(job, plan.fields);
   return plan;
 }
 
 }  // namespace
 
-Plan make_plan(const Job& job, const Options& options, const Machine& machine) {
+std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Machine& machine) {
   const double limit = static_cast<double>(machine.available_bytes) / machine.ranks_on_host;
-  std::optional<Plan> best;
+  std::vector<Plan> out;
   std::uint64_t least_memory = 0;
   std::string refusal;
   for (const Grid& grid : candidate_grids(job, options, machine.ranks)) {
     for (const Residency residency : candidate_residencies(job, options)) {
-      const Plan plan = candidate(job, options, grid, residency, limit);
+      Plan plan = candidate(job, options, grid, residency, limit);
       if (least_memory == 0 || plan.memory_bytes < least_memory) {
         least_memory = plan.memory_bytes;
         refusal = refusal_of(plan.fields, plan.partition.grid.shards, limit);
       }
-      if (static_cast<double>(plan.memory_bytes) > limit) continue;
-      const bool better = !best || plan.balance > best->balance + 1e-9 ||
-                          (plan.balance > best->balance - 1e-9 && plan.memory_bytes < best->memory_bytes);
-      if (better) best = plan;
+      if (static_cast<double>(plan.memory_bytes) <= limit) out.push_back(std::move(plan));
     }
   }
-  if (!best && !refusal.empty()) throw InputError("{}", refusal);
-  if (!best) {
-    throw InputError(
-        "not enough memory: a rank needs at least {}, but {} ranks share the {} that are free on this host; "
-        "use fewer ranks a host, shorter contexts, fewer texts, or --weights stream",
-        bytes_text(least_memory), machine.ranks_on_host, bytes_text(machine.available_bytes));
+  if (!out.empty()) return out;
+  if (!refusal.empty()) throw InputError("{}", refusal);
+  throw InputError(
+      "not enough memory: a rank needs at least {}, but {} ranks share the {} that are free on this host; "
+      "use fewer ranks a host, shorter contexts, fewer texts, or --weights stream",
+      bytes_text(least_memory), machine.ranks_on_host, bytes_text(machine.available_bytes));
+}
+
+Plan make_plan(const Job& job, const Options& options, const Machine& machine) {
+  const auto better = [](const Plan& a, const Plan& b) {
+    return a.balance > b.balance + 1e-9 || (a.balance > b.balance - 1e-9 && a.memory_bytes < b.memory_bytes);
+  };
+  Plan best;
+  for (Plan& plan : fitting_plans(job, options, machine)) {
+    if (best.memory_bytes == 0 || better(plan, best)) best = std::move(plan);
   }
-  best->forward_flops = job.checkpoint ? forward_flops(job) : 0;
-  best->field_flops = field_flops(job, best->fields);
-  best->weight_bytes = job.checkpoint ? weight_bytes(*job.checkpoint) : 0;
-  best->result_bytes = result_bytes(job, best->fields);
-  return *best;
+  return best;
 }
 
 std::string bytes_text(std::uint64_t bytes) {
@@ -284,7 +168,7 @@ std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
   if (plan.null_draws > 0) line("null", fmt::format("{} Gaussian heads", plan.null_draws));
   line("ranks", fmt::format("{} = {} stages x {} shards, {:.0f} % of their time computing", grid.ranks(), grid.stages,
                             grid.shards, 100 * plan.balance));
-  if (job.checkpoint) {
+  if (job.config) {
     line("weights", fmt::format("{}, {} read", plan.residency == Residency::stream ? "stream" : "resident",
                                 bytes_text(plan.weight_bytes)));
   }

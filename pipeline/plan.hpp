@@ -38,9 +38,12 @@ struct Plan {
   double balance = 1;
 };
 
-/// Chooses grid, residency and routes (options force any): the best balance among what fits in memory, the least memory
-/// among equals. A capture whose heads are shared has one stage, and shards may have no head of their own. Throws
-/// InputError where nothing works, naming grids that do, or the field and the memory that it would take.
+/// The plans of all grids and residencies (options force any) that fit in memory. A capture whose heads are shared has
+/// one stage, and shards may have no head of their own. Throws InputError where nothing works, naming grids that do, or
+/// the field and the memory that it would take.
+std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Machine& machine);
+
+/// Of these, the one of the best balance, the least memory among equals.
 Plan make_plan(const Job& job, const Options& options, const Machine& machine);
 
 /// Text of the plan for people, a line each.

@@ -1,0 +1,87 @@
+#include "pipeline/memory.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/cpu/attention_statistics.hpp"
+#include "pipeline/dense_field.hpp"
+#include "pipeline/weights.hpp"
+#include "pipeline/work.hpp"
+
+namespace logitfield {
+namespace {
+
+constexpr double kFloat = 4, kDouble = 8;
+/// Program and libraries before any data: measured at 34 MB; OpenBLAS's buffers; and the mapped pieces of files that
+/// are being read, two of 4 MiB and what lies around them. Then what MPI shares with other ranks: measured.
+constexpr double kBaseBytes = 55e6, kMpiBytes = 14e6;
+
+double base_bytes(const Plan& plan) { return kBaseBytes + (plan.partition.grid.ranks() > 1 ? kMpiBytes : 0); }
+
+/// The field that needs most, and what attention and the dense check add.
+double field_bytes(const Job& job, const Plan& plan) {
+  std::uint64_t most = 0;
+  for (const FieldPlan& field : plan.fields) {
+    most = std::max(most, field.bytes);
+    if (plan.verified_heads > 0 && is_verifiable(field)) {
+      most = std::max(most, dense_field_bytes(field.request.context, plan.partition.grid.shards));
+    }
+  }
+  const double attended = static_cast<double>(std::min(job.length(), kernels::cpu::kLongestAttention));
+  return static_cast<double>(most) + kDouble * attended * static_cast<double>(job.head_dim + 2 * 64);
+}
+
+/// Of the largest layer, on the first shard, which has most.
+double layer_bytes(const io::ModelConfig& config, const Partition& partition) {
+  std::int64_t most = 0;
+  for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
+    most = std::max(most, layer_values(config, layer, shard_of(partition, 0)));
+  }
+  return kFloat * static_cast<double>(most);
+}
+
+/// Rows of the widest network that a shard computes.
+double widest_mlp(const io::ModelConfig& config, const Partition& partition) {
+  std::int64_t widest = 0;
+  for (const io::LayerForm& layer : config.layers) widest = std::max(widest, layer.intermediate_size);
+  const double divided = std::ceil(static_cast<double>(widest) / partition.grid.shards);
+  return std::max(divided, static_cast<double>(config.expert_size));
+}
+
+/// Values beside weights and hidden states, at the worst moment of a layer or of the loss.
+double activations(const Job& job, const Plan& plan) {
+  const io::ModelConfig& config = *job.config;
+  const Partition& partition = plan.partition;
+  const double length = static_cast<double>(job.length()), hidden = length * static_cast<double>(config.hidden_size);
+  const double heads = largest(partition.heads), kv_heads = largest(partition.kv_heads);
+  const double d = static_cast<double>(config.head_dim), v = static_cast<double>(config.value_dim);
+  const double queries_keys = length * d * (heads + kv_heads), values = length * v * kv_heads;
+  // The stacked product and its parts by head; then what attention mixes, and this shard's summand.
+  const double projecting = hidden + 2 * (queries_keys + values);
+  const double mixing = queries_keys + values + length * v * heads + hidden;
+  const double mlp = queries_keys + 3 * hidden + std::min(length, 1024.0) * 3 * widest_mlp(config, partition);
+  const double field = queries_keys + hidden + field_bytes(job, plan) / kFloat;
+  const double tile = static_cast<double>(kOutputTileRows);
+  const double loss = job.has_loss() ? hidden + tile * (static_cast<double>(config.hidden_size) + length) : 0;
+  return std::max({projecting, mixing, mlp, field, loss});
+}
+
+}  // namespace
+
+double memory_of(const Job& job, const Plan& plan) {
+  if (job.capture) return base_bytes(plan) + field_bytes(job, plan);
+  const Partition& partition = plan.partition;
+  const io::ModelConfig& config = *job.config;
+  const double hidden = static_cast<double>(config.hidden_size);
+  double weights = layer_bytes(config, partition), texts = 1;
+  if (plan.residency == Residency::stream) {
+    texts = static_cast<double>(job.num_texts());
+  } else {
+    weights *= largest(partition.layers);
+    if (job.has_loss()) weights += kFloat * largest(partition.vocabulary) * hidden;
+  }
+  const double states = texts * static_cast<double>(job.length()) * hidden;
+  return base_bytes(plan) + weights + kFloat * (states + activations(job, plan));
+}
+
+}  // namespace logitfield

@@ -1,0 +1,12 @@
+#pragma once
+#include <string>
+
+#include "io/model_config.hpp"
+
+namespace logitfield {
+
+/// The configuration of a published model by its size ("8B", "70B", "405B", "671B"), or of a config.json. Throws
+/// InputError for a name that is neither, with those that are known.
+io::ModelConfig model_shape(const std::string& name);
+
+}  // namespace logitfield

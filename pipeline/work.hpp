@@ -1,0 +1,28 @@
+#pragma once
+#include "pipeline/plan.hpp"
+
+namespace logitfield {
+
+/// Size of the largest of some slices.
+double largest(const std::vector<Slice>& slices);
+
+/// Of one text in one layer, all heads: products with weights, and those of attention; in flops.
+struct LayerFlops {
+  double weights = 0, attention = 0;
+};
+LayerFlops layer_flops(const Job& job, std::int64_t layer);
+/// Of one text: output logits, where the loss is wanted.
+double output_flops(const Job& job);
+/// The whole run.
+double forward_flops(const Job& job);
+double field_flops(const Job& job, const std::vector<FieldPlan>& fields);
+
+/// The longest context in which attention is measured; 0: none.
+std::int64_t longest_attended(const std::vector<FieldPlan>& fields);
+
+/// Bytes of all weights as they lie in the files; of a shape, as BF16.
+std::uint64_t weight_bytes(const Job& job);
+/// Of journal and derived files: some 70 numbers, the singular values and two profiles a head and field.
+std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields);
+
+}  // namespace logitfield
