@@ -46,7 +46,7 @@ std::string environment(const char* name) {
   return value ? value : "";
 }
 
-SessionRecord session_record(std::int64_t session, const nlohmann::json& manifest) {
+SessionRecord session_record(std::int64_t session, const nlohmann::json& manifest, const Plan& plan) {
   return {session,
           manifest.at("started"),
           manifest.at("grid"),
@@ -54,7 +54,8 @@ SessionRecord session_record(std::int64_t session, const nlohmann::json& manifes
           manifest.at("backend"),
           manifest.at("hosts"),
           environment("SLURM_CLUSTER_NAME"),
-          environment("SLURM_JOB_ID")};
+          environment("SLURM_JOB_ID"),
+          plan.forward_flops + plan.field_flops};
 }
 
 RankRecord rank_record(std::int64_t session, const mpi::Communicator& world, const PhaseClock& clock) {
@@ -114,7 +115,7 @@ int analyze(const Options& options, const mpi::Communicator& world) {
     if (!root) return;
     const nlohmann::json manifest = make_manifest(job, plan, *backend, input_hash, hosts);
     run.emplace(options.resume ? resume_run(options.out, job, manifest) : start_run(options.out, job, manifest));
-    run->journal.append(encode(Record(session_record(run->done.sessions, manifest))));
+    run->journal.append(encode(Record(session_record(run->done.sessions, manifest, plan))));
     known = encode(run->done);
   });
   Done done = decode_done(world.broadcast(std::move(known), 0));

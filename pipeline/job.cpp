@@ -106,7 +106,7 @@ void imagine(const Options& options, Job& job) {
 void open_capture(const Options& options, Job& job) {
   job.capture = std::make_unique<io::Capture>(options.capture);
   const io::CaptureInfo& info = job.capture->info();
-  job.texts.push_back({options.capture.lexically_normal().filename().string(), {}});
+  job.texts.push_back({(options.capture / "").lexically_normal().parent_path().filename().string(), {}});
   job.num_layers = info.num_layers;
   job.head_dim = info.head_dim;
   for (std::int64_t h = 0; h < info.num_heads; ++h) {
@@ -122,7 +122,8 @@ void open_capture(const Options& options, Job& job) {
 std::string Job::model_name() const {
   if (capture) return capture->info().model;
   if (shape) return "imagined " + shape->model_type;
-  return std::filesystem::absolute(checkpoint->folder()).lexically_normal().filename().string();
+  // "folder/" names the folder.
+  return (std::filesystem::absolute(checkpoint->folder()) / "").lexically_normal().parent_path().filename().string();
 }
 
 Job open_input(const Options& options) {

@@ -13,6 +13,8 @@ int run_command(const Options& options, const mpi::Communicator& world) {
   switch (options.command) {
     case Command::analyze:
       return analyze(options, world);
+    case Command::compare:
+      return compare(options, world);
     case Command::plan:
       return plan(options, world);
     case Command::report:

@@ -247,6 +247,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   add_imagination(*plan, options);
   auto* report = app.add_subcommand("report", "rebuild heads.csv, results.nc and summary.json from a run's journal");
   report->add_option("RUN", options.run, "run folder")->required();
+  auto* compare = app.add_subcommand("compare", "hold several runs side by side");
+  compare->add_option("RUN", options.runs, "run folders")->required();
+  compare->add_option("--out", options.out, "folder to write tables and pictures to; made if it is not there");
+  compare->add_flag("--scaling", options.scaling, "compare their times: speed-up, efficiency, imbalance, where the time goes");
   auto* validate = app.add_subcommand("validate", "check a checkpoint, a capture or a run; change nothing");
   add_input(*validate, options);
   validate->get_option_group("input")->add_option("RUN", options.run, "run folder");
@@ -257,7 +261,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   const std::string name = arguments.empty() ? "" : arguments.front();
   const auto commands = app.get_subcommands([&](const CLI::App* c) { return c->get_name() == name; });
   if (commands.empty() && !name.starts_with('-')) {
-    throw InputError("{}; the commands are analyze, plan, report and validate (see logitfield --help)",
+    throw InputError("{}; the commands are analyze, compare, plan, report and validate (see logitfield --help)",
                      name.empty() ? "no command is given" : "'" + name + "' is no command");
   }
   if (!config.empty() && !commands.empty()) add_config(*commands.front(), config, arguments);
@@ -273,6 +277,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
     throw InputError("{} (see logitfield --help)", error.what());
   }
   options.command = analyze->parsed()  ? Command::analyze
+                    : compare->parsed() ? Command::compare
                     : plan->parsed()   ? Command::plan
                     : report->parsed() ? Command::report
                                        : Command::validate;

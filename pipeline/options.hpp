@@ -7,7 +7,7 @@
 
 namespace logitfield {
 
-enum class Command { analyze, plan, report, validate };
+enum class Command { analyze, compare, plan, report, validate };
 
 /// The command line, parsed and checked for form; see `logitfield --help`.
 struct Options {
@@ -17,8 +17,10 @@ struct Options {
   /// How --text becomes tokens: auto, yes or no; tokens left out at the beginning; the most that are kept, 0: all.
   std::string bos = "auto";
   std::int64_t start = 0, num_tokens = 0;
-  /// Of `report` and `validate`.
+  /// Of `report` and `validate`; of `compare`.
   std::filesystem::path run;
+  std::vector<std::filesystem::path> runs;
+  bool scaling = false;
   /// Of `validate`: a capture that the model is held against, and the largest relative difference allowed.
   std::filesystem::path against;
   double tolerance = 1e-4;

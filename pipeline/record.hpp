@@ -39,6 +39,8 @@ struct SessionRecord {
   std::vector<std::string> hosts;
   /// SLURM_CLUSTER_NAME and SLURM_JOB_ID; empty outside SLURM.
   std::string cluster, job;
+  /// Of the whole run, as planned.
+  double flops = 0;
 };
 
 /// Where one rank's time and memory went in one session.

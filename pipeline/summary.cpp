@@ -128,7 +128,8 @@ json summarise_sessions(const Results& results) {
                    {"backend", s.backend},
                    {"hosts", s.hosts},
                    {"cluster", s.cluster},
-                   {"job", s.job}});
+                   {"job", s.job},
+                   {"flops", s.flops}});
   }
   return out;
 }

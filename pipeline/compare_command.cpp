@@ -1,0 +1,35 @@
+#include <fmt/format.h>
+
+#include "io/error.hpp"
+#include "io/file.hpp"
+#include "pipeline/commands.hpp"
+#include "pipeline/mpi/agreement.hpp"
+#include "pipeline/scaling.hpp"
+
+namespace logitfield {
+namespace {
+
+void compare_times(const Options& options) {
+  std::vector<ScalingPoint> points;
+  for (const std::filesystem::path& run : options.runs) {
+    points.push_back(scaling_point(run, load_results(io::open_run_folder(run))));
+  }
+  relate(points);
+  fmt::print("{}", scaling_table(points));
+  if (options.out.empty()) return;
+  std::filesystem::create_directories(options.out);
+  write_scaling_csv(points, options.out / "scaling.csv");
+  io::write_atomically(options.out / "scaling.svg", scaling_picture(points));
+  fmt::print("written to {} (scaling.csv, scaling.svg)\n", options.out.string());
+}
+
+}  // namespace
+
+int compare(const Options& options, const mpi::Communicator& world) {
+  mpi::agree(world, [&] {
+    if (world.rank() == 0) compare_times(options);
+  });
+  return 0;
+}
+
+}  // namespace logitfield

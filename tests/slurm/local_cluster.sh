@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# A real SLURM with two nodes on this one machine, for tests: no systemd, no cgroups, nothing in /etc. Needs root, and the
+# packages slurm-wlm and munge.
+#   local_cluster.sh start DIR   starts the daemons and waits for both nodes; everything they write lies in DIR
+#   local_cluster.sh stop DIR    stops what start started, and removes DIR
+# Then, with SLURM_CONF=DIR/slurm.conf: sbatch, srun --mpi=pmix, squeue, scancel, scontrol.
+set -euo pipefail
+verb=${1:?start or stop} dir=$(realpath -m "${2:?folder}")
+
+configuration() {
+  cat <<END
+ClusterName=local
+SlurmctldHost=localhost
+SlurmUser=root
+SlurmdUser=root
+SlurmctldPort=$((20000 + $$ % 10000))
+AuthType=auth/munge
+AuthInfo=socket=$dir/munge.socket,cred_expire=5
+StateSaveLocation=$dir/state
+SlurmctldPidFile=$dir/slurmctld.pid
+SlurmctldLogFile=$dir/slurmctld.log
+SlurmdSpoolDir=$dir/spool-%n
+SlurmdPidFile=$dir/slurmd-%n.pid
+SlurmdLogFile=$dir/slurmd-%n.log
+TmpFS=$dir/tmp-%n
+TaskProlog=$dir/prolog
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SlurmdParameters=config_overrides
+MailProg=/bin/true
+MpiDefault=pmix
+ReturnToService=2
+# Soon enough for tests: after a signal, after a time limit, between looks at the queue.
+KillWait=5
+SchedulerParameters=sched_interval=1,batch_sched_delay=1,bf_interval=2
+NodeName=n[1-2] NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=[$((30000 + $$ % 10000))-$((30001 + $$ % 10000))] CPUs=4 RealMemory=8000
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+END
+}
+
+start() {
+  [ ! -e "$dir" ] || { echo "$dir exists already" >&2; exit 2; }
+  mkdir -p "$dir"/{state,spool-n1,spool-n2,tmp-n1,tmp-n2}
+  chmod 755 "$dir"
+  configuration >"$dir/slurm.conf"
+  # Both nodes share one /dev/shm: without folders of their own, Open MPI's ranks of two nodes would meet there.
+  cat >"$dir/prolog" <<'END'
+#!/bin/sh
+folder=/dev/shm/logitfield-$SLURMD_NODENAME-$SLURM_JOB_ID
+mkdir -p "$folder"
+echo "export OMPI_MCA_btl_vader_backing_directory=$folder"
+END
+  chmod +x "$dir/prolog"
+  head -c 1024 /dev/urandom >"$dir/munge.key"
+  chmod 600 "$dir/munge.key"
+  export SLURM_CONF=$dir/slurm.conf
+  munged --key-file="$dir/munge.key" --socket="$dir/munge.socket" --pid-file="$dir/munged.pid" \
+    --log-file="$dir/munged.log" --seed-file="$dir/munge.seed"
+  setsid slurmctld -D >"$dir/slurmctld.out" 2>&1 &
+  echo $! >"$dir/controller.started"
+  sleep 1
+  for node in n1 n2; do
+    setsid slurmd -D -N $node >"$dir/$node.out" 2>&1 &
+    echo $! >"$dir/$node.started"
+  done
+  for _ in $(seq 60); do
+    [ "$(sinfo -h -t idle -o %D 2>/dev/null)" != 2 ] || return 0
+    sleep 1
+  done
+  echo "the nodes are not idle after 60 s: see $dir/*.log" >&2
+  stop
+  exit 1
+}
+
+stop() {
+  local file
+  for file in "$dir"/*.started "$dir/munged.pid"; do
+    [ ! -s "$file" ] || kill "$(cat "$file")" 2>/dev/null || true
+  done
+  sleep 1
+  rm -rf "$dir" /dev/shm/logitfield-n[12]-*
+}
+
+case $verb in start | stop) $verb ;; *) echo "start or stop" >&2; exit 2 ;; esac
