@@ -18,6 +18,7 @@ class Cluster(Case):
     @classmethod
     def setUpClass(cls):
         cls.place = pathlib.Path(tempfile.mkdtemp(prefix="logitfield-slurm-"))
+        cls.place.chmod(0o755)  # munge wants its socket within reach of all
         subprocess.run([CLUSTER, "start", cls.place / "cluster"], check=True, timeout=120)
         cls.environment = {**os.environ, "SLURM_CONF": str(cls.place / "cluster" / "slurm.conf"), "LOGITFIELD": PROGRAM,
                            "XDG_CONFIG_HOME": str(cls.place / "config")}
