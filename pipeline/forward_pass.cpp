@@ -1,13 +1,16 @@
 #include "pipeline/forward_pass.hpp"
 
 #include "pipeline/embedding.hpp"
+#include "pipeline/layer_loader.hpp"
 #include "pipeline/mpi/team.hpp"
 
 namespace logitfield {
 namespace {
 
-using kernels::LayerWeights;
+using kernels::Activations;
+using kernels::LoadedLayer;
 using kernels::MatrixF;
+using States = std::unique_ptr<Activations>;
 
 std::span<float> as_span(MatrixF& m) { return {m.data(), static_cast<std::size_t>(m.size())}; }
 
@@ -28,17 +31,15 @@ class ForwardPass {
 
   /// Layer by layer: each weight is read once, then serves every text.
   void stream() {
-    std::vector<MatrixF> hidden;
+    std::vector<States> hidden;
     for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) hidden.push_back(receive(text));
-    prefetch(layers_.begin);
-    LayerWeights weights;
+    LayerLoader loader = open_loader();
     for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) {
-      load(layer, weights);
-      prefetch(layer + 1);
-      for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) step(layer, weights, text, hidden[text]);
+      const std::unique_ptr<LoadedLayer> weights = loader.next(false);
+      for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) step(layer, *weights, text, *hidden[text]);
     }
     if (!last_stage()) {
-      for (MatrixF& states : hidden) pass_on(states);
+      for (const States& states : hidden) pass_on(*states);
     } else if (c_.job.has_loss()) {
       observer_.finished(std::move(hidden), 0);
     }
@@ -46,17 +47,18 @@ class ForwardPass {
 
   /// Text by text: the weights stay, and while this stage computes one text the next stage computes the one before.
   void resident() {
-    std::vector<LayerWeights> weights;
-    for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) load(layer, weights.emplace_back());
+    std::vector<std::unique_ptr<LoadedLayer>> weights;
+    LayerLoader loader = open_loader();
+    for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) weights.push_back(loader.next(true));
     for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) {
-      MatrixF hidden = receive(text);
+      States hidden = receive(text);
       for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) {
-        step(layer, weights[layer - layers_.begin], text, hidden);
+        step(layer, *weights[layer - layers_.begin], text, *hidden);
       }
       if (!last_stage()) {
-        pass_on(hidden);
+        pass_on(*hidden);
       } else if (c_.job.has_loss()) {
-        std::vector<MatrixF> one;
+        std::vector<States> one;
         one.push_back(std::move(hidden));
         observer_.finished(std::move(one), text);
       }
@@ -67,16 +69,14 @@ class ForwardPass {
   const io::ModelConfig& config() const { return c_.job.checkpoint->config(); }
   bool last_stage() const { return stage_ + 1 == grid_.stages; }
 
-  void load(std::int64_t layer, LayerWeights& weights) {
-    c_.clock.time(Phase::read, [&] { load_layer(*c_.job.checkpoint, layer, shard_, weights); });
-    observer_.loaded(layer, shapes_[layer - layers_.begin], weights);
-  }
-  void prefetch(std::int64_t layer) {
-    if (layer < layers_.end) prefetch_layer(*c_.job.checkpoint, layer, shard_);
+  LayerLoader open_loader() {
+    return {c_, shard_, layers_, [this](std::int64_t layer, const kernels::LayerWeights& weights) {
+              observer_.loaded(layer, shapes_[layer - layers_.begin], weights);
+            }};
   }
 
   /// The text's hidden states as they enter this stage.
-  MatrixF receive(std::int64_t text) {
+  States receive(std::int64_t text) {
     if (stage_ == 0) {
       const std::span<const std::int32_t> tokens(c_.job.texts[text].tokens);
       return c_.clock.time(Phase::read,
@@ -85,39 +85,35 @@ class ForwardPass {
     MatrixF hidden(c_.job.length(), config().hidden_size);
     c_.clock.time(Phase::communicate,
                   [&] { c_.world.receive(as_span(hidden), grid_.rank_of(stage_ - 1, shard_.index)); });
-    return hidden;
+    return c_.backend.upload(std::move(hidden));
   }
 
-  void pass_on(MatrixF& hidden) {
-    c_.clock.time(Phase::communicate, [&] { c_.world.send(as_span(hidden), grid_.rank_of(stage_ + 1, shard_.index)); });
+  void pass_on(const Activations& states) {
+    const auto send = [&](const MatrixF& m) {
+      c_.world.send(std::span(m.data(), static_cast<std::size_t>(m.size())), grid_.rank_of(stage_ + 1, shard_.index));
+    };
+    c_.clock.time(Phase::communicate, [&] { states.read(send); });
   }
 
-  /// Adds the sum of the shards' parts, normalised where the family does so, to the hidden states; then normalises
-  /// these where it does that.
-  void add_all(MatrixF& partial, const kernels::Norm& output_norm, const kernels::Norm& residual_norm,
-               MatrixF& hidden) {
-    c_.clock.time(Phase::communicate, [&] { stage_ranks_.sum(as_span(partial)); });
-    c_.clock.time(Phase::forward, [&] {
-      hidden += output_norm.present ? c_.backend.normalise(partial, output_norm) : partial;
-      if (residual_norm.present) hidden = c_.backend.normalise(hidden, residual_norm);
-    });
-  }
-
-  void step(std::int64_t layer, const LayerWeights& weights, std::int64_t text, MatrixF& hidden) {
-    const kernels::BlockShape& shape = shapes_[layer - layers_.begin];
-    MatrixF partial, mlp_partial;
-    kernels::QueriesKeys queries_keys;
-    c_.clock.time(Phase::forward,
-                  [&] { c_.backend.attention(shape, weights, shards_, hidden, partial, queries_keys); });
-    if (shape.parallel) {
-      c_.clock.time(Phase::forward, [&] { c_.backend.mlp(shape, weights, hidden, mlp_partial); });
-      partial += mlp_partial;
+  /// Adds the sum of the shards' parts to the hidden states.
+  void add_all(kernels::Half half, const LoadedLayer& weights, Activations& partial, Activations& hidden) {
+    if (grid_.shards > 1) {
+      c_.clock.time(Phase::communicate, [&] { partial.change([&](MatrixF& m) { stage_ranks_.sum(as_span(m)); }); });
     }
-    add_all(partial, weights.attention_output_norm, weights.attention_residual_norm, hidden);
-    observer_.heads(text, layer, queries_keys);
-    if (shape.parallel) return;
-    c_.clock.time(Phase::forward, [&] { c_.backend.mlp(shape, weights, hidden, partial); });
-    add_all(partial, weights.mlp_output_norm, weights.mlp_residual_norm, hidden);
+    c_.clock.time(Phase::forward, [&] { c_.backend.finish(half, weights, partial, hidden); });
+  }
+
+  void step(std::int64_t layer, const LoadedLayer& weights, std::int64_t text, Activations& hidden) {
+    const kernels::BlockShape& shape = shapes_[layer - layers_.begin];
+    const auto mlp = [&] {
+      return c_.clock.time(Phase::forward, [&] { return c_.backend.mlp(shape, weights, hidden); });
+    };
+    const kernels::AttentionOutput said =
+        c_.clock.time(Phase::forward, [&] { return c_.backend.attention(shape, weights, shards_, hidden); });
+    if (shape.parallel) c_.backend.add(*mlp(), *said.partial);
+    add_all(kernels::Half::attention, weights, *said.partial, hidden);
+    observer_.heads(text, layer, *said.heads);
+    if (!shape.parallel) add_all(kernels::Half::mlp, weights, *mlp(), hidden);
   }
 
   const ForwardContext& c_;

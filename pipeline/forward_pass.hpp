@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "kernels/block.hpp"
+#include "kernels/backend.hpp"
 #include "pipeline/run_context.hpp"
 #include "pipeline/weights.hpp"
 
@@ -14,10 +14,10 @@ class LayerObserver {
   /// The weights of a layer were read.
   virtual void loaded(std::int64_t layer, const kernels::BlockShape& shape, const kernels::LayerWeights& weights) = 0;
   /// Q and K of the shard's heads in one layer of one text. Called on all ranks of the stage.
-  virtual void heads(std::int64_t text, std::int64_t layer, const kernels::QueriesKeys& queries_keys) = 0;
+  virtual void heads(std::int64_t text, std::int64_t layer, const kernels::Heads& heads) = 0;
   /// The hidden states after the last layer, of the texts first_text, first_text + 1, ...: on all ranks of the last
   /// stage, if the whole depth is computed.
-  virtual void finished(std::vector<kernels::MatrixF> hidden, std::int64_t first_text) = 0;
+  virtual void finished(std::vector<std::unique_ptr<kernels::Activations>> hidden, std::int64_t first_text) = 0;
 };
 
 /// Runs every text of the job through this rank's part of the model, by the plan's partition and residency. Collective.

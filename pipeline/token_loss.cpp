@@ -3,8 +3,8 @@
 namespace logitfield {
 namespace {
 
+using kernels::Activations;
 using kernels::LossPart;
-using kernels::MatrixF;
 
 LossRecord combine(const mpi::Communicator& stage_ranks, LossPart part, std::int64_t text) {
   const std::size_t positions = static_cast<std::size_t>(part.max.size());
@@ -20,10 +20,11 @@ LossRecord combine(const mpi::Communicator& stage_ranks, LossPart part, std::int
 }  // namespace
 
 std::vector<LossRecord> token_losses(const ForwardContext& context, const mpi::Communicator& stage_ranks,
-                                     const OutputLayer& output, std::vector<MatrixF> hidden, std::int64_t first_text) {
+                                     const OutputLayer& output, std::vector<std::unique_ptr<Activations>> hidden,
+                                     std::int64_t first_text) {
   const std::int64_t positions = context.job.length() - 1;
   std::vector<LossPart> parts(hidden.size(), LossPart(positions));
-  output.for_each_tile(std::move(hidden), [&](std::size_t t, const MatrixF& logits, std::int64_t first_token) {
+  output.for_each_tile(std::move(hidden), [&](std::size_t t, const Activations& logits, std::int64_t first_token) {
     const std::span<const std::int32_t> tokens(context.job.texts[first_text + t].tokens);
     context.backend.add_loss(logits, first_token, tokens.subspan(1, positions), parts[t]);
   });

@@ -9,7 +9,8 @@ namespace logitfield {
 /// the model was read right. Collective over the last stage, whose shards split the vocabulary; every rank gets the
 /// losses.
 std::vector<LossRecord> token_losses(const ForwardContext& context, const mpi::Communicator& stage_ranks,
-                                     const OutputLayer& output, std::vector<kernels::MatrixF> hidden,
+                                     const OutputLayer& output,
+                                     std::vector<std::unique_ptr<kernels::Activations>> hidden,
                                      std::int64_t first_text);
 
 }  // namespace logitfield
