@@ -8,13 +8,27 @@
 #include "kernels/device.hpp"
 
 namespace logitfield::kernels {
+namespace {
 
-std::unique_ptr<Backend> make_backend(std::string_view name) {
-  if (name == "auto" || name == "cpu") return cpu::make_backend();
-  if (name != "cuda") throw std::runtime_error(fmt::format("no back end is named '{}': use auto, cpu or cuda", name));
+std::unique_ptr<Backend> make_cpu_backend(Precision precision, const std::string& because) {
+  if (precision != Precision::float32) {
+    throw std::runtime_error(fmt::format("the back end 'cpu' computes in float32 only, not {}; use --precision float32",
+                                         precision_name(precision)));
+  }
+  return cpu::make_backend(because);
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(std::string_view name, Precision precision, int) {
+  if (name == "cpu") return make_cpu_backend(precision, {});
+  if (name != "auto" && name != "cuda") {
+    throw std::runtime_error(fmt::format("no back end is named '{}': use auto, cpu or cuda", name));
+  }
   const DeviceList devices = list_devices();
-  throw std::runtime_error(fmt::format("the back end 'cuda' cannot be had: {}; use --backend cpu",
-                                       devices.reason.empty() ? "this version computes on CPUs only" : devices.reason));
+  const std::string because = devices.reason.empty() ? "this version computes on CPUs only" : devices.reason;
+  if (name == "auto") return make_cpu_backend(precision, because);
+  throw std::runtime_error(fmt::format("the back end 'cuda' cannot be had: {}; use --backend cpu", because));
 }
 
 }  // namespace logitfield::kernels

@@ -61,38 +61,42 @@ class Comparison final : public LayerObserver {
 
   void loaded(std::int64_t, const kernels::BlockShape&, const kernels::LayerWeights&) override {}
 
-  void heads(std::int64_t, std::int64_t layer, const kernels::QueriesKeys& own) override {
+  void heads(std::int64_t, std::int64_t layer, const kernels::Heads& own) override {
     const std::int64_t length = c_.job.length(), d = c_.job.head_dim;
     MatrixF recorded(length, d);
     const std::span<float> values(recorded.data(), static_cast<std::size_t>(recorded.size()));
     for (std::int64_t h = shard_.heads.begin; h < shard_.heads.end; ++h) {
       capture_.read_queries(layer, h, {0, length}, values);
-      out_.queries[layer * out_.num_heads + h] =
-          relative_difference(own.queries.middleRows((h - shard_.heads.begin) * length, length), c_.job.forms[h].scale,
-                              recorded, capture_.info().scale);
+      out_.queries[layer * out_.num_heads + h] = relative_difference(
+          own.queries(h - shard_.heads.begin, 0, length), c_.job.forms[h].scale, recorded, capture_.info().scale);
     }
     for (std::int64_t h = shard_.kv_heads.begin; h < shard_.kv_heads.end; ++h) {
       capture_.read_keys(layer, h, {0, length}, values);
       out_.keys[layer * out_.num_kv_heads + h] =
-          relative_difference(own.keys.middleRows((h - shard_.kv_heads.begin) * length, length), 1, recorded, 1);
+          relative_difference(own.keys(h - shard_.kv_heads.begin, 0, length), 1, recorded, 1);
     }
   }
 
   void finished(std::vector<TextStates> texts) override {
     if (!logits_) return;
     const OutputLayer output(c_, shard_.vocabulary);
-    output.for_each_tile(std::move(texts), [&](std::size_t, const MatrixF& own, std::int64_t first_token) {
-      MatrixF recorded(own.rows(), own.cols());
-      logits_->read({first_token, first_token + own.cols()},
-                    {recorded.data(), static_cast<std::size_t>(recorded.size())});
-      const double difference = own.allFinite() ? static_cast<double>((own - recorded).cwiseAbs().maxCoeff())
-                                                : std::numeric_limits<double>::infinity();
-      logit_difference_ = std::max(logit_difference_, difference);
-      largest_logit_ = std::max(largest_logit_, static_cast<double>(recorded.cwiseAbs().maxCoeff()));
-    });
+    output.for_each_tile(std::move(texts),
+                         [&](std::size_t, const kernels::Activations& own, std::int64_t first_token) {
+                           own.read([&](const MatrixF& logits) { compare_logits(logits, first_token); });
+                         });
   }
 
  private:
+  void compare_logits(const MatrixF& own, std::int64_t first_token) {
+    MatrixF recorded(own.rows(), own.cols());
+    logits_->read({first_token, first_token + own.cols()},
+                  {recorded.data(), static_cast<std::size_t>(recorded.size())});
+    const double difference = own.allFinite() ? static_cast<double>((own - recorded).cwiseAbs().maxCoeff())
+                                              : std::numeric_limits<double>::infinity();
+    logit_difference_ = std::max(logit_difference_, difference);
+    largest_logit_ = std::max(largest_logit_, static_cast<double>(recorded.cwiseAbs().maxCoeff()));
+  }
+
   const ForwardContext& c_;
   const io::Capture& capture_;
   const Shard shard_;

@@ -21,14 +21,6 @@
 namespace logitfield {
 namespace {
 
-std::unique_ptr<kernels::Backend> open_backend(const std::string& name) {
-  try {
-    return kernels::make_backend(name);
-  } catch (const std::runtime_error& error) {
-    throw InputError("{}", error.what());
-  }
-}
-
 std::vector<std::string> gather_hosts(const mpi::Communicator& world) {
   const std::string host = mpi::host_name();
   std::vector<std::string> hosts;
@@ -102,7 +94,7 @@ int analyze(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {
     catch_stop_signals();
     if (root && !goes_on(options)) io::check_new_run_folder(options.out, 0);
-    backend = open_backend(options.backend);
+    backend = open_backend(options, machine);
     job = open_job(options);
     plan = make_plan(job, options, machine);
     if (root && !goes_on(options)) io::check_new_run_folder(options.out, plan.result_bytes);

@@ -117,19 +117,19 @@ ForwardSample forward_sample(const mpi::Communicator& world, const kernels::Back
   shape.num_heads = shape.num_kv_heads = heads;
   shape.head_dim = shape.value_dim = kDim;
   shape.forms.assign(static_cast<std::size_t>(heads), {.scale = 0.125});
-  kernels::LayerWeights weights;
+  const auto host = std::make_shared<kernels::LayerWeights>();
+  kernels::LayerWeights& weights = *host;
   const float size = 1 / std::sqrt(static_cast<float>(hidden));
   weights.qkv.weight = gaussian(3 * heads * kDim, hidden, 3) * size;
   weights.output.weight = gaussian(hidden, heads * kDim, 4) * size;
   weights.mlp.up.weight = gaussian(2 * inner, hidden, 5) * size;
   weights.mlp.down.weight = gaussian(hidden, inner, 6) * size;
-  const MatrixF states = gaussian(kLength, hidden, 7);
-  MatrixF partial;
-  kernels::QueriesKeys queries_keys;
+  const auto layer = backend.load(host);
+  const auto states = backend.upload(gaussian(kLength, hidden, 7));
   const double l = kLength, h = static_cast<double>(hidden), m = static_cast<double>(inner);
-  const double mlp = measure(world, [&] { backend.mlp(shape, weights, states, partial); });
+  const double mlp = measure(world, [&] { backend.mlp(shape, *layer, *states); });
   const double attention =
-      measure(world, [&] { backend.attention(shape, weights, kernels::alone(), states, partial, queries_keys); });
+      measure(world, [&] { backend.attention(shape, *layer, kernels::alone(), *states); });
   const double rate = 6 * l * h * m / mlp, projections = 8 * l * h * h / rate;
   const double attended = 2 * l * l * static_cast<double>(heads * kDim);
   return {hidden, rate, attended / std::max(attention - projections, 0.05 * attention)};

@@ -27,7 +27,7 @@ std::vector<io::CaptureWriter> capture_writers(const Job& job) {
                                .head_dim = job.head_dim,
                                .num_tokens = job.length(),
                                .scale = job.forms.front().scale,
-                               .source = "logitfield " LOGITFIELD_VERSION ", float32 forward pass",
+                               .source = "logitfield " LOGITFIELD_VERSION ", " + job.precision + " forward pass",
                                .alibi_slopes = slopes_of(job),
                                .logit_softcap = job.forms.front().softcap};
     out.emplace_back(job.dump_captures / text.name, info);
@@ -40,21 +40,20 @@ std::vector<io::CaptureWriter> capture_writers(const Job& job) {
 CaptureDump::CaptureDump(const Job& job, const mpi::Communicator& stage)
     : job_(job), stage_(stage), writers_(capture_writers(job)) {}
 
-void CaptureDump::write(std::int64_t text, std::int64_t layer, Slice kv_heads, const kernels::QueriesKeys& heads) {
+void CaptureDump::write(std::int64_t text, std::int64_t layer, Slice kv_heads, const kernels::Heads& heads) {
   if (writers_.empty()) return;
   io::CaptureWriter& writer = writers_[text];
   const std::int64_t group = job_.group_size();
-  const std::size_t size = static_cast<std::size_t>(job_.length() * job_.head_dim);
-  const auto rows_of = [&](const kernels::MatrixF& all, std::int64_t head) {
-    return std::span<const float>(all.data(), all.size()).subspan(static_cast<std::size_t>(head) * size, size);
+  const auto span_of = [](const kernels::MatrixF& rows) {
+    return std::span<const float>(rows.data(), static_cast<std::size_t>(rows.size()));
   };
   if (stage_.rank() == 0) writer.create_layer(layer);
   stage_.barrier();
   for (std::int64_t h = 0; h < kv_heads.size() * group; ++h) {
-    writer.write_queries(layer, kv_heads.begin * group + h, 0, rows_of(heads.queries, h));
+    writer.write_queries(layer, kv_heads.begin * group + h, 0, span_of(heads.queries(h, 0, job_.length())));
   }
   for (std::int64_t kv = 0; kv < kv_heads.size(); ++kv) {
-    writer.write_keys(layer, kv_heads.begin + kv, 0, rows_of(heads.keys, kv));
+    writer.write_keys(layer, kv_heads.begin + kv, 0, span_of(heads.keys(kv, 0, job_.length())));
   }
   stage_.barrier();
   if (stage_.rank() == 0) writer.finish_layer(layer);

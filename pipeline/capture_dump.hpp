@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "io/capture_writer.hpp"
-#include "kernels/block.hpp"
+#include "kernels/backend.hpp"
 #include "pipeline/job.hpp"
 #include "pipeline/mpi/communicator.hpp"
 
@@ -16,7 +16,7 @@ class CaptureDump {
   CaptureDump(const Job& job, const mpi::Communicator& stage);
 
   /// The heads of this rank's KV heads in one layer. Collective over the stage; does nothing where none are wanted.
-  void write(std::int64_t text, std::int64_t layer, Slice kv_heads, const kernels::QueriesKeys& heads);
+  void write(std::int64_t text, std::int64_t layer, Slice kv_heads, const kernels::Heads& heads);
 
  private:
   const Job& job_;

@@ -10,7 +10,7 @@ namespace {
 constexpr int kSavingShare = 20;
 
 io::StateKey key_of(const TextStates& states) {
-  return {states.text, states.next, states.hidden.rows(), states.hidden.cols()};
+  return {states.text, states.next, states.hidden->rows(), states.hidden->cols()};
 }
 
 }  // namespace
@@ -20,10 +20,11 @@ Continuation::Continuation(const Job& job) : job_(job), done_(nothing_done(job))
 Continuation::Continuation(const Job& job, Done done, std::filesystem::path states, StopNotice& notice)
     : job_(job), done_(std::move(done)), states_(std::move(states)), notice_(&notice), kept_(done_.saved) {}
 
-TextStates Continuation::restored(std::int64_t text) const {
-  TextStates out{text, done_.saved[text], kernels::MatrixF(job_.length(), job_.checkpoint->config().hidden_size)};
-  io::read_state(states_, key_of(out), {out.hidden.data(), static_cast<std::size_t>(out.hidden.size())});
-  return out;
+TextStates Continuation::restored(std::int64_t text, const kernels::Backend& backend) const {
+  const io::StateKey key{text, done_.saved[text], job_.length(), job_.config->hidden_size};
+  kernels::MatrixF hidden(key.rows, key.columns);
+  io::read_state(states_, key, {hidden.data(), static_cast<std::size_t>(hidden.size())});
+  return {text, key.layer, backend.upload(std::move(hidden))};
 }
 
 bool Continuation::stopping(const mpi::Communicator& stage) {
@@ -42,7 +43,9 @@ void Continuation::keep_now(std::span<const TextStates> texts) {
   for (const TextStates& states : texts) {
     if (failed_ || states.next <= kept_[states.text]) continue;
     try {
-      io::write_state(states_, key_of(states), {states.hidden.data(), static_cast<std::size_t>(states.hidden.size())});
+      states.hidden->read([&](const kernels::MatrixF& values) {
+        io::write_state(states_, key_of(states), {values.data(), static_cast<std::size_t>(values.size())});
+      });
       kept_[states.text] = states.next;
     } catch (const InputError& error) {
       // What was measured is in the journal all the same: only computed layers would have to be computed again.

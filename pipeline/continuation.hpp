@@ -2,7 +2,7 @@
 #include <chrono>
 #include <span>
 
-#include "kernels/matrix.hpp"
+#include "kernels/backend.hpp"
 #include "pipeline/done.hpp"
 #include "pipeline/stop_notice.hpp"
 
@@ -11,7 +11,7 @@ namespace logitfield {
 /// Hidden states [L, hidden_size] of a text as they enter layer `next`.
 struct TextStates {
   std::int64_t text = 0, next = 0;
-  kernels::MatrixF hidden;
+  std::unique_ptr<kernels::Activations> hidden;
 };
 
 /// How a rank's part of a run ties in with earlier and later sessions: what is done already, where texts go on, when
@@ -25,7 +25,7 @@ class Continuation {
 
   const Done& done() const { return done_; }
   /// The states that an earlier session saved of this text; throws InputError where they cannot be read.
-  TextStates restored(std::int64_t text) const;
+  TextStates restored(std::int64_t text, const kernels::Backend& backend) const;
 
   /// Is the run to stop? Asked by all ranks of a stage before each unit; they get the same answer. Once yes, ever yes.
   bool stopping(const mpi::Communicator& stage);

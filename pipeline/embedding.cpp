@@ -5,7 +5,9 @@
 namespace logitfield {
 
 using io::Slice;
+using kernels::Activations;
 using kernels::Linear;
+using kernels::LoadedLinear;
 using kernels::MatrixF;
 
 namespace {
@@ -16,41 +18,48 @@ MatrixF read_matrix(const io::Checkpoint& checkpoint, const io::Tensor& tensor, 
   return out;
 }
 
-/// The whole map; weight of size 0 where there is none.
-Linear read_map(const io::Checkpoint& checkpoint, const std::optional<io::LinearTensors>& map) {
+/// The whole map; null where there is none.
+std::unique_ptr<LoadedLinear> load_map(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
+                                       const std::optional<io::LinearTensors>& map) {
+  if (!map) return nullptr;
   Linear out;
-  if (map) read_rows(checkpoint, {{&*map, {0, map->outputs}}}, out);
-  return out;
+  read_rows(checkpoint, {{&*map, {0, map->outputs}}}, out);
+  return backend.load(std::move(out));
 }
 
 }  // namespace
 
-MatrixF embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend, std::span<const std::int32_t> tokens) {
+std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
+                                   std::span<const std::int32_t> tokens) {
   const io::ModelConfig& config = checkpoint.config();
   const io::Tensor& embedding = checkpoint.input_embedding();
-  MatrixF out(tokens.size(), config.embedding_size);
+  MatrixF rows(tokens.size(), config.embedding_size);
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     checkpoint.read(embedding, {tokens[i], tokens[i] + 1}, {0, config.embedding_size},
-                    {out.row(i).data(), static_cast<std::size_t>(config.embedding_size)});
+                    {rows.row(i).data(), static_cast<std::size_t>(config.embedding_size)});
   }
   checkpoint.release(embedding);  // a row touches many pages around it
-  if (config.embedding_scale != 1) out *= static_cast<float>(config.embedding_scale);
-  const Linear projection = read_map(checkpoint, io::embedding_in_tensors(config));
-  if (projection.weight.size() > 0) out = backend.linear(out, projection);
+  if (config.embedding_scale != 1) rows *= static_cast<float>(config.embedding_scale);
+  std::unique_ptr<Activations> out = backend.upload(std::move(rows));
+  const auto projection = load_map(checkpoint, backend, io::embedding_in_tensors(config));
+  if (projection) out = backend.linear(*out, *projection);
   if (const auto positions = io::position_embedding_tensor(config)) {
-    const Slice rows{config.position_offset, config.position_offset + std::ssize(tokens)};
-    out += read_matrix(checkpoint, checkpoint.tensor(positions->name), rows, config.hidden_size);
+    const Slice used{config.position_offset, config.position_offset + std::ssize(tokens)};
+    MatrixF added = read_matrix(checkpoint, checkpoint.tensor(positions->name), used, config.hidden_size);
+    backend.add(*backend.upload(std::move(added)), *out);
   }
-  return backend.normalise(out, read_norm(checkpoint, io::embedding_norm_tensors(config)));
+  backend.normalise(read_norm(checkpoint, io::embedding_norm_tensors(config)), *out);
+  return out;
 }
 
-FinalStates::FinalStates(const io::Checkpoint& checkpoint)
+FinalStates::FinalStates(const io::Checkpoint& checkpoint, const kernels::Backend& backend)
     : norm_(read_norm(checkpoint, io::final_norm_tensors(checkpoint.config()))),
-      projection_(read_map(checkpoint, io::embedding_out_tensors(checkpoint.config()))) {}
+      projection_(load_map(checkpoint, backend, io::embedding_out_tensors(checkpoint.config()))) {}
 
-MatrixF FinalStates::apply(const kernels::Backend& backend, const MatrixF& hidden) const {
-  MatrixF out = backend.normalise(hidden, norm_);
-  return projection_.weight.size() > 0 ? backend.linear(out, projection_) : out;
+std::unique_ptr<Activations> FinalStates::apply(const kernels::Backend& backend,
+                                                std::unique_ptr<Activations> hidden) const {
+  backend.normalise(norm_, *hidden);
+  return projection_ ? backend.linear(*hidden, *projection_) : std::move(hidden);
 }
 
 Linear load_output_rows(const io::Checkpoint& checkpoint, Slice rows) {

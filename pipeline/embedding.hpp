@@ -6,20 +6,22 @@ namespace logitfield {
 
 /// Hidden states [tokens, hidden_size] as they enter the first layer: rows of the token embedding, scaled, projected,
 /// with positions added and normalised, as far as the family does so.
-kernels::MatrixF embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
-                       std::span<const std::int32_t> tokens);
+std::unique_ptr<kernels::Activations> embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
+                                            std::span<const std::int32_t> tokens);
 
 /// What turns the last hidden states into logits, less the output matrix itself: the final norm and, where the family
 /// has it, the projection to the size of the embedding.
 class FinalStates {
  public:
-  explicit FinalStates(const io::Checkpoint& checkpoint);
+  FinalStates(const io::Checkpoint& checkpoint, const kernels::Backend& backend);
   /// [L, embedding_size]
-  kernels::MatrixF apply(const kernels::Backend& backend, const kernels::MatrixF& hidden) const;
+  std::unique_ptr<kernels::Activations> apply(const kernels::Backend& backend,
+                                              std::unique_ptr<kernels::Activations> hidden) const;
 
  private:
   kernels::Norm norm_;
-  kernels::Linear projection_;
+  /// Null: there is none.
+  std::unique_ptr<kernels::LoadedLinear> projection_;
 };
 
 /// Rows of the output matrix [rows.size(), embedding_size] and their bias.

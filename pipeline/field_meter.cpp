@@ -74,9 +74,9 @@ int FieldMeter::owner_of(std::int64_t kv_head) const {
   return static_cast<int>(std::ranges::find_if(kv_heads_, holds) - kv_heads_.begin());
 }
 
-std::vector<kernels::LogitForm> FieldMeter::forms_of(std::int64_t kv_head) const {
-  const auto first = c_.job.forms.begin() + kv_head * c_.job.group_size();
-  return {first, first + c_.job.group_size()};
+std::vector<kernels::LogitForm> FieldMeter::forms_of(Slice kv_heads) const {
+  const auto first = c_.job.forms.begin() + kv_heads.begin * c_.job.group_size();
+  return {first, first + kv_heads.size() * c_.job.group_size()};
 }
 
 void FieldMeter::measure_alone(const HeadSource& source, Sheet& sheet) const {
@@ -91,13 +91,25 @@ void FieldMeter::measure_alone(const HeadSource& source, Sheet& sheet) const {
     requests.push_back(fields[f].request);
     places.push_back(f);
   }
-  for (std::int64_t kv = own_kv_heads().begin; kv < own_kv_heads().end; ++kv) {
-    const GroupRows rows = c_.clock.time(Phase::read, [&] { return source.rows(kv, {0, length}); });
-    const auto statistics = c_.clock.time(
-        Phase::field, [&] { return c_.backend.field_statistics(rows.view(length, forms_of(kv)), requests); });
-    for (std::int64_t m = 0; m < c_.job.group_size(); ++m) {
-      for (std::size_t r = 0; r < places.size(); ++r) sheet.at(kv, m, places[r]) = statistics[m][r];
+  const auto take = [&](Slice kv_heads, const std::vector<std::vector<HeadStatistics>>& statistics) {
+    for (std::size_t h = 0; h < statistics.size(); ++h) {
+      const std::int64_t head = kv_heads.begin * c_.job.group_size() + static_cast<std::int64_t>(h);
+      for (std::size_t r = 0; r < places.size(); ++r) {
+        sheet.at(head / c_.job.group_size(), head % c_.job.group_size(), places[r]) = statistics[h][r];
+      }
     }
+  };
+  const Slice own = own_kv_heads();
+  if (const kernels::Heads* heads = source.computed()) {
+    const std::vector<kernels::LogitForm> forms = forms_of(own);
+    take(own, c_.clock.time(Phase::field, [&] { return c_.backend.field_statistics(*heads, forms, requests); }));
+    return;
+  }
+  for (std::int64_t kv = own.begin; kv < own.end; ++kv) {
+    const Slice one{kv, kv + 1};
+    const GroupRows rows = c_.clock.time(Phase::read, [&] { return source.rows(kv, {0, length}); });
+    take(one, c_.clock.time(Phase::field,
+                            [&] { return c_.backend.field_statistics(rows.view(length, forms_of(one)), requests); }));
   }
 }
 
@@ -110,8 +122,8 @@ void FieldMeter::measure_shared(const HeadSource& source, Sheet& sheet) const {
     for (std::int64_t kv = 0; kv < c_.job.extents.num_kv_heads; ++kv) {
       const GroupRows rows = c_.clock.time(Phase::read, [&] { return source.rows(kv, own); });
       const auto statistics = c_.clock.time(Phase::field, [&] {
-        return c_.backend.shared_field_statistics(team_, rows.view(own.size(), forms_of(kv)), {own.begin, context},
-                                                  {&fields[f].request, 1});
+        return c_.backend.shared_field_statistics(team_, rows.view(own.size(), forms_of({kv, kv + 1})),
+                                                  {own.begin, context}, {&fields[f].request, 1});
       });
       if (!sheet.owns(kv)) continue;
       for (std::int64_t m = 0; m < c_.job.group_size(); ++m) sheet.at(kv, m, f) = statistics[m][0];
@@ -143,7 +155,7 @@ kernels::RouteResult FieldMeter::decompose(const GroupRows& rows, std::int64_t k
   out.route = Route::scalapack;
   out.ranks = stage_.size();
   if (!q.allFinite() || !k.allFinite()) return out;
-  const kernels::LogitForm form = forms_of(kv_head)[member];
+  const kernels::LogitForm form = forms_of({kv_head, kv_head + 1})[member];
   const kernels::Rounding rounding = kernels::rounding_of(q, k, form);
   DenseField field(grid_, q.cast<double>(), k.cast<double>(), form, request.scope);
   out.key_energy = field.key_energies();
@@ -174,8 +186,9 @@ void FieldMeter::measure_scalapack(const HeadSource& source, Sheet& sheet) const
         c_.clock.time(Phase::field, [&] {
           kernels::RouteResult result = decompose(rows, kv, m, request);
           if (!sheet.owns(kv)) return;
-          sheet.at(kv, m, f) = c_.backend.complete_statistics(
-              rows.view(request.context, forms_of(kv)), static_cast<std::size_t>(m), request.scope, std::move(result));
+          sheet.at(kv, m, f) =
+              c_.backend.complete_statistics(rows.view(request.context, forms_of({kv, kv + 1})),
+                                             static_cast<std::size_t>(m), request.scope, std::move(result));
         });
       }
     }

@@ -34,7 +34,7 @@ class FieldMeter {
   int owner_of(std::int64_t kv_head) const;
   /// The first `length` rows of a KV head, from its owner to all ranks of the stage.
   GroupRows spread(const HeadSource& source, std::int64_t kv_head, std::int64_t length) const;
-  std::vector<kernels::LogitForm> forms_of(std::int64_t kv_head) const;
+  std::vector<kernels::LogitForm> forms_of(Slice kv_heads) const;
   kernels::RouteResult decompose(const GroupRows& rows, std::int64_t kv_head, std::int64_t member,
                                  const kernels::FieldRequest& request) const;
 

@@ -4,12 +4,14 @@
 #include <map>
 
 #include "pipeline/embedding.hpp"
+#include "pipeline/layer_loader.hpp"
 #include "pipeline/mpi/team.hpp"
 
 namespace logitfield {
 namespace {
 
-using kernels::LayerWeights;
+using kernels::Activations;
+using kernels::LoadedLayer;
 using kernels::MatrixF;
 
 std::span<float> as_span(MatrixF& m) { return {m.data(), static_cast<std::size_t>(m.size())}; }
@@ -33,14 +35,12 @@ class ForwardPass {
   void stream() {
     std::vector<TextStates> held;
     for (std::int64_t text = 0; text < c_.job.num_texts() && !upstream_stopped_; ++text) take(text, held);
-    LayerWeights weights;
-    prefetch(layers_.begin);
-    for (std::int64_t layer = layers_.begin; layer < layers_.end && !stopping(); ++layer) {
-      if (!is_needed(layer)) continue;
-      load(layer, weights);
-      prefetch(layer + 1);
+    LayerLoader loader = open_loader();
+    for (const std::int64_t layer : needed_layers()) {
+      if (stopping()) break;
+      const std::unique_ptr<LoadedLayer> weights = loader.next(false);
       for (TextStates& states : held) {
-        if (work_on(states.text).contains(layer) && !stopping()) step(layer, weights, states);
+        if (work_on(states.text).contains(layer) && !stopping()) step(layer, *weights, states);
       }
       keep(held);
     }
@@ -50,17 +50,16 @@ class ForwardPass {
 
   /// Text by text: the weights stay, and while this stage computes one text the next stage computes the one before.
   void resident() {
-    std::map<std::int64_t, LayerWeights> weights;
-    for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) {
-      if (is_needed(layer)) load(layer, weights[layer]);
-    }
+    std::map<std::int64_t, std::unique_ptr<LoadedLayer>> weights;
+    LayerLoader loader = open_loader();
+    for (const std::int64_t layer : needed_layers()) weights[layer] = loader.next(true);
     for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) {
       std::vector<TextStates> held;
       take(text, held);
       for (TextStates& states : held) {
         const Slice work = work_on(states.text);
         for (std::int64_t layer = work.begin; layer < work.end && !stopping(); ++layer) {
-          step(layer, weights.at(layer), states);
+          step(layer, *weights.at(layer), states);
           keep(held);
         }
       }
@@ -73,12 +72,10 @@ class ForwardPass {
   const io::ModelConfig& config() const { return c_.job.checkpoint->config(); }
   bool last_stage() const { return stage_ + 1 == grid_.stages; }
 
-  void load(std::int64_t layer, LayerWeights& weights) {
-    c_.clock.time(Phase::read, [&] { load_layer(*c_.job.checkpoint, layer, shard_, weights); });
-    observer_.loaded(layer, shapes_[layer - layers_.begin], weights);
-  }
-  void prefetch(std::int64_t layer) {
-    if (layer < layers_.end && is_needed(layer)) prefetch_layer(*c_.job.checkpoint, layer, shard_);
+  LayerLoader open_loader() {
+    return {c_, shard_, needed_layers(), [this](std::int64_t layer, const kernels::LayerWeights& weights) {
+              observer_.loaded(layer, shapes_[layer - layers_.begin], weights);
+            }};
   }
 
   const Done& done() const { return c_.continuation.done(); }
@@ -89,11 +86,15 @@ class ForwardPass {
     const std::int64_t begin = std::clamp(open.begin, layers_.begin, layers_.end);
     return {begin, std::clamp(open.end, begin, layers_.end)};
   }
-  bool is_needed(std::int64_t layer) const {
-    for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) {
-      if (work_on(text).contains(layer)) return true;
+  /// Those that any text needs.
+  std::vector<std::int64_t> needed_layers() const {
+    std::vector<std::int64_t> out;
+    for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) {
+      bool needed = false;
+      for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) needed = needed || work_on(text).contains(layer);
+      if (needed) out.push_back(layer);
     }
-    return false;
+    return out;
   }
   /// Do its states come from the stage before; go to the stage after?
   bool arrives(std::int64_t text) const {
@@ -112,7 +113,7 @@ class ForwardPass {
     const bool only_loss = last_stage() && !done().losses[text] && done().saved[text] == layers_.end;
     if (work_on(text).size() == 0 && !only_loss) return;
     if (done().saved[text] > 0) {
-      held.push_back(c_.clock.time(Phase::read, [&] { return c_.continuation.restored(text); }));
+      held.push_back(c_.clock.time(Phase::read, [&] { return c_.continuation.restored(text, c_.backend); }));
       return;
     }
     const std::span<const std::int32_t> tokens(c_.job.texts[text].tokens);
@@ -128,16 +129,19 @@ class ForwardPass {
     upstream_stopped_ = goes_on == 0;
     if (upstream_stopped_) return;
     received_ = text + 1;
-    TextStates states{text, layers_.begin, MatrixF(c_.job.length(), config().hidden_size)};
-    c_.clock.time(Phase::communicate, [&] { c_.world.receive(as_span(states.hidden), source); });
-    held.push_back(std::move(states));
+    MatrixF hidden(c_.job.length(), config().hidden_size);
+    c_.clock.time(Phase::communicate, [&] { c_.world.receive(as_span(hidden), source); });
+    held.push_back({text, layers_.begin, c_.backend.upload(std::move(hidden))});
   }
 
-  void pass_on(TextStates& states) {
+  void pass_on(const TextStates& states) {
     const int target = grid_.rank_of(stage_ + 1, shard_.index);
     const float goes_on = 1;
     c_.clock.time(Phase::wait, [&] { c_.world.send({&goes_on, 1}, target); });
-    c_.clock.time(Phase::communicate, [&] { c_.world.send(as_span(states.hidden), target); });
+    const auto send = [&](const MatrixF& m) {
+      c_.world.send(std::span(m.data(), static_cast<std::size_t>(m.size())), target);
+    };
+    c_.clock.time(Phase::communicate, [&] { states.hidden->read(send); });
     passed_on_ = states.text + 1;
   }
 
@@ -176,37 +180,28 @@ class ForwardPass {
     }
   }
 
-  /// Adds the sum of the shards' parts, normalised where the family does so, to the hidden states; then normalises
-  /// these where it does that.
-  void add_all(MatrixF& partial, const kernels::Norm& output_norm, const kernels::Norm& residual_norm,
-               MatrixF& hidden) {
-    if (stage_ranks_.size() > 1) {
+  /// Adds the sum of the shards' parts to the hidden states.
+  void add_all(kernels::Half half, const LoadedLayer& weights, Activations& partial, Activations& hidden) {
+    if (grid_.shards > 1) {
       c_.clock.time(Phase::wait, [&] { stage_ranks_.barrier(); });
-      c_.clock.time(Phase::communicate, [&] { stage_ranks_.sum(as_span(partial)); });
+      c_.clock.time(Phase::communicate, [&] { partial.change([&](MatrixF& m) { stage_ranks_.sum(as_span(m)); }); });
     }
-    c_.clock.time(Phase::forward, [&] {
-      hidden += output_norm.present ? c_.backend.normalise(partial, output_norm) : partial;
-      if (residual_norm.present) hidden = c_.backend.normalise(hidden, residual_norm);
-    });
+    c_.clock.time(Phase::forward, [&] { c_.backend.finish(half, weights, partial, hidden); });
   }
 
   /// One unit: a layer of a text.
-  void step(std::int64_t layer, const LayerWeights& weights, TextStates& states) {
+  void step(std::int64_t layer, const LoadedLayer& weights, TextStates& states) {
     const kernels::BlockShape& shape = shapes_[layer - layers_.begin];
-    MatrixF partial, mlp_partial;
-    kernels::QueriesKeys queries_keys;
-    c_.clock.time(Phase::forward,
-                  [&] { c_.backend.attention(shape, weights, shards_, states.hidden, partial, queries_keys); });
-    if (shape.parallel) {
-      c_.clock.time(Phase::forward, [&] { c_.backend.mlp(shape, weights, states.hidden, mlp_partial); });
-      partial += mlp_partial;
-    }
-    add_all(partial, weights.attention_output_norm, weights.attention_residual_norm, states.hidden);
-    if (!done().units[states.text][layer]) observer_.heads(states.text, layer, queries_keys);
-    if (!shape.parallel) {
-      c_.clock.time(Phase::forward, [&] { c_.backend.mlp(shape, weights, states.hidden, partial); });
-      add_all(partial, weights.mlp_output_norm, weights.mlp_residual_norm, states.hidden);
-    }
+    Activations& hidden = *states.hidden;
+    const auto mlp = [&] {
+      return c_.clock.time(Phase::forward, [&] { return c_.backend.mlp(shape, weights, hidden); });
+    };
+    const kernels::AttentionOutput said =
+        c_.clock.time(Phase::forward, [&] { return c_.backend.attention(shape, weights, shards_, hidden); });
+    if (shape.parallel) c_.backend.add(*mlp(), *said.partial);
+    add_all(kernels::Half::attention, weights, *said.partial, hidden);
+    if (!done().units[states.text][layer]) observer_.heads(states.text, layer, *said.heads);
+    if (!shape.parallel) add_all(kernels::Half::mlp, weights, *mlp(), hidden);
     states.next = layer + 1;
   }
 

@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "kernels/block.hpp"
+#include "kernels/backend.hpp"
 #include "pipeline/run_context.hpp"
 #include "pipeline/weights.hpp"
 
@@ -14,7 +14,7 @@ class LayerObserver {
   /// The weights of a layer were read.
   virtual void loaded(std::int64_t layer, const kernels::BlockShape& shape, const kernels::LayerWeights& weights) = 0;
   /// Q and K of the shard's heads in one layer of one text that is not done. Called on all ranks of the stage.
-  virtual void heads(std::int64_t text, std::int64_t layer, const kernels::QueriesKeys& queries_keys) = 0;
+  virtual void heads(std::int64_t text, std::int64_t layer, const kernels::Heads& heads) = 0;
   /// The hidden states after the last layer, of texts whose loss is wanted and not known: on all ranks of the last
   /// stage.
   virtual void finished(std::vector<TextStates> texts) = 0;

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/field_request.hpp"
+#include "kernels/backend.hpp"
 #include "pipeline/partition.hpp"
 
 namespace logitfield {
@@ -26,6 +26,8 @@ class HeadSource {
   virtual ~HeadSource() = default;
   /// Rows of a KV head, from 0 in the layer. A model's come from the rank that computed the head only.
   virtual GroupRows rows(std::int64_t kv_head, Slice rows) const = 0;
+  /// This rank's heads, all rows, where the back end computed them; null where it did not.
+  virtual const kernels::Heads* computed() const { return nullptr; }
 };
 
 }  // namespace logitfield

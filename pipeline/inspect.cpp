@@ -36,7 +36,7 @@ int validate_against(const Options& options, const mpi::Communicator& world) {
   Job job;
   Plan plan;
   mpi::agree(world, [&] {
-    backend = kernels::make_backend(options.backend);
+    backend = open_backend(options, machine);
     capture = std::make_unique<io::Capture>(options.against);
     job = comparison_job(options, *capture);
     plan = make_plan(job, options, machine);

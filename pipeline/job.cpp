@@ -145,6 +145,7 @@ Job open_job(const Options& options) {
   job.measured_layers = resolve_layers(options.layers, job.num_layers);
   job.extents.num_layers = job.measured_layers.end;
   job.dump_captures = options.dump_captures;
+  job.precision = options.precision;
   return job;
 }
 

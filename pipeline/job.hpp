@@ -36,6 +36,8 @@ struct Job {
   std::vector<kernels::Scope> scopes;
   /// Where Q and K are written to; empty: nowhere.
   std::filesystem::path dump_captures;
+  /// Of the forward pass.
+  std::string precision = "float32";
   /// What a partition divides; num_layers counts only layers that must be computed.
   ModelExtents extents;
 

@@ -19,22 +19,23 @@ std::span<float> as_span(MatrixF& m) { return {m.data(), static_cast<std::size_t
 /// Heads that the forward pass has just made, on the rank that made them.
 class ComputedHeads final : public HeadSource {
  public:
-  ComputedHeads(const kernels::QueriesKeys& all, const Job& job, Slice kv_heads)
-      : all_(all), group_(job.group_size()), length_(job.length()), first_(kv_heads.begin) {}
+  ComputedHeads(const kernels::Heads& all, const Job& job, Slice kv_heads)
+      : all_(all), group_(job.group_size()), first_(kv_heads.begin) {}
 
   GroupRows rows(std::int64_t kv_head, Slice rows) const override {
     const std::int64_t own = kv_head - first_;
     GroupRows out;
     for (std::int64_t m = 0; m < group_; ++m) {
-      out.queries.push_back(all_.queries.middleRows((own * group_ + m) * length_ + rows.begin, rows.size()));
+      out.queries.push_back(all_.queries(own * group_ + m, rows.begin, rows.size()));
     }
-    out.keys = all_.keys.middleRows(own * length_ + rows.begin, rows.size());
+    out.keys = all_.keys(own, rows.begin, rows.size());
     return out;
   }
+  const kernels::Heads* computed() const override { return &all_; }
 
  private:
-  const kernels::QueriesKeys& all_;
-  std::int64_t group_, length_, first_;
+  const kernels::Heads& all_;
+  std::int64_t group_, first_;
 };
 
 /// Recorded heads: any rank can read any rows.
@@ -75,9 +76,9 @@ class ModelRun final : public LayerObserver {
     learned_[layer] = c_.clock.time(Phase::field, [&] { return learned_interactions(c_.backend, shape, weights); });
   }
 
-  void heads(std::int64_t text, std::int64_t layer, const kernels::QueriesKeys& queries_keys) override {
-    c_.clock.time(Phase::read, [&] { dump_.write(text, layer, shard_.kv_heads, queries_keys); });
-    if (layer >= c_.job.measured_layers.begin) measure(layer, text, queries_keys);
+  void heads(std::int64_t text, std::int64_t layer, const kernels::Heads& heads) override {
+    c_.clock.time(Phase::read, [&] { dump_.write(text, layer, shard_.kv_heads, heads); });
+    if (layer >= c_.job.measured_layers.begin) measure(layer, text, heads);
     c_.results.poll();
   }
 
@@ -92,8 +93,8 @@ class ModelRun final : public LayerObserver {
   }
 
  private:
-  void measure(std::int64_t layer, std::int64_t text, const kernels::QueriesKeys& queries_keys) {
-    LayerRecord record{text, layer, meter_.measure(text, layer, ComputedHeads(queries_keys, c_.job, shard_.kv_heads))};
+  void measure(std::int64_t layer, std::int64_t text, const kernels::Heads& heads) {
+    LayerRecord record{text, layer, meter_.measure(text, layer, ComputedHeads(heads, c_.job, shard_.kv_heads))};
     attach(learned_.at(layer), record.heads);
     c_.results.submit(record);
   }

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "io/error.hpp"
+
 namespace logitfield {
 namespace {
 
@@ -26,7 +28,15 @@ Machine this_machine(const mpi::Communicator& world) {
   double most_ranks = host.size(), scarcity = -free_bytes / host.size();
   world.max({&scarcity, 1});
   world.max({&most_ranks, 1});
-  return {world.size(), static_cast<int>(most_ranks), static_cast<std::uint64_t>(-scarcity * most_ranks)};
+  return {world.size(), static_cast<int>(most_ranks), static_cast<std::uint64_t>(-scarcity * most_ranks), host.rank()};
+}
+
+std::unique_ptr<kernels::Backend> open_backend(const Options& options, const Machine& machine) {
+  try {
+    return kernels::make_backend(options.backend, kernels::precision_named(options.precision), machine.local_rank);
+  } catch (const std::runtime_error& error) {
+    throw InputError("{}", error.what());
+  }
 }
 
 std::int64_t peak_memory_bytes() { return static_cast<std::int64_t>(proc_bytes("/proc/self/status", "VmHWM")); }

@@ -93,6 +93,11 @@ void add_analysis(CLI::App& command, Options& options) {
   command.add_option("--backend", options.backend, "where to compute: auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
+  command
+      .add_option("--precision", options.precision,
+                  "of the forward pass's matrix products on a GPU: float32, tf32 or bf16, summed in float32")
+      ->check(CLI::IsMember({"float32", "tf32", "bf16"}))
+      ->capture_default_str();
   command.add_option(kConfig, "file of options, NAME = VALUE a line (TOML); the command line goes first");
 }
 

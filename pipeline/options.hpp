@@ -49,6 +49,8 @@ struct Options {
   std::string grid;
   std::string weights = "auto";
   std::string backend = "auto";
+  /// Of the forward pass: float32, tf32 or bf16.
+  std::string precision = "float32";
 };
 
 /// Throws InputError for bad usage. Returns nothing, and puts the text to print into `message`, where help or the

@@ -6,44 +6,42 @@
 
 namespace logitfield {
 
-using kernels::Linear;
-using kernels::MatrixF;
+using kernels::Activations;
 
 OutputLayer::OutputLayer(const ForwardContext& context, Slice vocabulary)
     : context_(context),
       vocabulary_(vocabulary),
-      final_(*context.job.checkpoint),
+      final_(*context.job.checkpoint, context.backend),
       softcap_(context.job.checkpoint->config().output_softcap) {}
 
-void OutputLayer::keep_weights() {
-  kept_ = context_.clock.time(Phase::read, [&] { return load_output_rows(*context_.job.checkpoint, vocabulary_); });
+std::unique_ptr<kernels::LoadedLinear> OutputLayer::load_tile(std::int64_t begin) const {
+  const Slice rows{begin, std::min(begin + kOutputTileRows, vocabulary_.end)};
+  return context_.clock.time(Phase::read,
+                             [&] { return context_.backend.load(load_output_rows(*context_.job.checkpoint, rows)); });
 }
 
-MatrixF OutputLayer::logits(const MatrixF& states, const Linear& rows) const {
-  MatrixF out = context_.backend.linear(states, rows);
-  if (softcap_) {
-    const float cap = static_cast<float>(*softcap_);
-    out = (out.array() / cap).tanh() * cap;
+void OutputLayer::keep_weights() {
+  for (std::int64_t begin = vocabulary_.begin; begin < vocabulary_.end; begin += kOutputTileRows) {
+    kept_.push_back(load_tile(begin));
   }
-  return out;
 }
 
 void OutputLayer::for_each_tile(std::vector<TextStates> texts, const Visit& visit) const {
   PhaseClock& clock = context_.clock;
+  const kernels::Backend& backend = context_.backend;
   for (TextStates& states : texts) {
-    clock.time(Phase::forward, [&] { states.hidden = final_.apply(context_.backend, states.hidden); });
+    clock.time(Phase::forward, [&] { states.hidden = final_.apply(backend, std::move(states.hidden)); });
   }
   for (std::int64_t begin = vocabulary_.begin; begin < vocabulary_.end; begin += kOutputTileRows) {
-    const Slice rows{begin, std::min(begin + kOutputTileRows, vocabulary_.end)};
-    const std::int64_t first = begin - vocabulary_.begin;
-    const Linear tile = clock.time(Phase::read, [&] {
-      if (!kept_) return load_output_rows(*context_.job.checkpoint, rows);
-      const bool has_bias = kept_->bias.size() > 0;
-      return Linear{kept_->weight.middleRows(first, rows.size()),
-                    has_bias ? kernels::VectorF(kept_->bias.segment(first, rows.size())) : kernels::VectorF()};
-    });
+    std::unique_ptr<kernels::LoadedLinear> read;
+    if (kept_.empty()) read = load_tile(begin);
+    const kernels::LoadedLinear& tile = read ? *read : *kept_[(begin - vocabulary_.begin) / kOutputTileRows];
     clock.time(Phase::forward, [&] {
-      for (std::size_t t = 0; t < texts.size(); ++t) visit(t, logits(texts[t].hidden, tile), begin);
+      for (std::size_t t = 0; t < texts.size(); ++t) {
+        const std::unique_ptr<Activations> logits = backend.linear(*texts[t].hidden, tile);
+        if (softcap_) backend.soft_cap(*softcap_, *logits);
+        visit(t, *logits, begin);
+      }
     });
   }
 }

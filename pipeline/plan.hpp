@@ -18,6 +18,8 @@ struct Machine {
   /// Ranks that share this host's memory, and the memory that is free there, in bytes.
   int ranks_on_host = 1;
   std::uint64_t available_bytes = 0;
+  /// This rank's number among those of its host.
+  int local_rank = 0;
 };
 
 /// What a run will do and need, decided from headers only. Plain data.

@@ -3,8 +3,8 @@
 namespace logitfield {
 namespace {
 
+using kernels::Activations;
 using kernels::LossPart;
-using kernels::MatrixF;
 
 LossRecord combine(const mpi::Communicator& stage_ranks, LossPart part, std::int64_t text) {
   const std::size_t positions = static_cast<std::size_t>(part.max.size());
@@ -25,7 +25,7 @@ std::vector<LossRecord> token_losses(const ForwardContext& context, const mpi::C
   std::vector<std::int64_t> numbers;
   for (const TextStates& states : texts) numbers.push_back(states.text);
   std::vector<LossPart> parts(texts.size(), LossPart(positions));
-  output.for_each_tile(std::move(texts), [&](std::size_t t, const MatrixF& logits, std::int64_t first_token) {
+  output.for_each_tile(std::move(texts), [&](std::size_t t, const Activations& logits, std::int64_t first_token) {
     const std::span<const std::int32_t> tokens(context.job.texts[numbers[t]].tokens);
     context.backend.add_loss(logits, first_token, tokens.subspan(1, positions), parts[t]);
   });

@@ -3,9 +3,12 @@
 #include <cblas.h>
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "kernels/cpu/block.hpp"
 #include "kernels/cpu/feed_forward.hpp"
 #include "kernels/cpu/field_statistics.hpp"
+#include "kernels/cpu/handles.hpp"
 #include "kernels/cpu/learned_interaction.hpp"
 #include "kernels/cpu/loss.hpp"
 #include "kernels/cpu/norm.hpp"
@@ -15,25 +18,73 @@ namespace {
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend() { openblas_set_num_threads(1); }
+  explicit CpuBackend(std::string because) : because_(std::move(because)) { openblas_set_num_threads(1); }
 
   std::string description() const override {
-    return fmt::format("cpu ({}, {} kernels, {} thread)", openblas_get_config(), openblas_get_corename(),
-                       openblas_get_num_threads());
+    return fmt::format("cpu ({}, {} kernels, {} thread{})", openblas_get_config(), openblas_get_corename(),
+                       openblas_get_num_threads(), because_.empty() ? "" : "; " + because_);
   }
-  void attention(const BlockShape& shape, const LayerWeights& weights, const Team& shards, const MatrixF& hidden,
-                 MatrixF& partial, QueriesKeys& queries_keys) const override {
-    attention_half(shape, weights, shards, hidden, partial, queries_keys);
+  Precision precision() const override { return Precision::float32; }
+  bool computes_aside() const override { return false; }
+
+  std::unique_ptr<Activations> upload(MatrixF values) const override {
+    return std::make_unique<HostActivations>(std::move(values));
   }
-  void mlp(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden,
-           MatrixF& partial) const override {
-    mlp_half(shape, weights, hidden, partial);
+  std::unique_ptr<LoadedLayer> load(std::shared_ptr<const LayerWeights> weights) const override {
+    return std::make_unique<HostLayer>(std::move(weights));
   }
-  MatrixF normalise(const MatrixF& hidden, const Norm& norm) const override { return normalised(hidden, norm); }
-  MatrixF linear(const MatrixFRef& rows, const Linear& map) const override { return cpu::linear(rows, map); }
-  void add_loss(const MatrixF& logits, Index first_token, std::span<const std::int32_t> targets,
+  std::unique_ptr<LoadedLinear> load(Linear map) const override { return std::make_unique<HostLinear>(std::move(map)); }
+
+  AttentionOutput attention(const BlockShape& shape, const LoadedLayer& weights, const Team& shards,
+                            const Activations& hidden) const override {
+    MatrixF partial;
+    QueriesKeys queries_keys;
+    attention_half(shape, weights_of(weights), shards, matrix(hidden), partial, queries_keys);
+    return {upload(std::move(partial)), std::make_unique<HostHeads>(std::move(queries_keys), hidden.rows())};
+  }
+  std::unique_ptr<Activations> mlp(const BlockShape& shape, const LoadedLayer& weights,
+                                   const Activations& hidden) const override {
+    MatrixF partial;
+    mlp_half(shape, weights_of(weights), matrix(hidden), partial);
+    return upload(std::move(partial));
+  }
+  void add(const Activations& term, Activations& sum) const override { matrix(sum) += matrix(term); }
+  void finish(Half half, const LoadedLayer& loaded, const Activations& said, Activations& hidden) const override {
+    const LayerWeights& weights = weights_of(loaded);
+    const bool first = half == Half::attention;
+    const Norm& output = first ? weights.attention_output_norm : weights.mlp_output_norm;
+    if (output.present) {
+      matrix(hidden) += normalised(matrix(said), output);
+    } else {
+      matrix(hidden) += matrix(said);
+    }
+    normalise(first ? weights.attention_residual_norm : weights.mlp_residual_norm, hidden);
+  }
+
+  void normalise(const Norm& norm, Activations& rows) const override {
+    if (norm.present) matrix(rows) = normalised(matrix(rows), norm);
+  }
+  std::unique_ptr<Activations> linear(const Activations& rows, const LoadedLinear& map) const override {
+    return upload(cpu::linear(matrix(rows), linear_of(map)));
+  }
+  void soft_cap(double cap, Activations& rows) const override {
+    const float by = static_cast<float>(cap);
+    matrix(rows) = (matrix(rows).array() / by).tanh() * by;
+  }
+  void add_loss(const Activations& logits, Index first_token, std::span<const std::int32_t> targets,
                 LossPart& loss) const override {
-    cpu::add_loss(logits, first_token, targets, loss);
+    cpu::add_loss(matrix(logits), first_token, targets, loss);
+  }
+
+  std::vector<std::vector<HeadStatistics>> field_statistics(const Heads& heads, std::span<const LogitForm> forms,
+                                                            std::span<const FieldRequest> requests) const override {
+    const HostHeads& own = heads_of(heads);
+    std::vector<std::vector<HeadStatistics>> out;
+    for (Index kv = 0; kv < own.num_kv_heads(); ++kv) {
+      auto statistics = cpu::field_statistics(own.group(kv, forms), requests);
+      std::move(statistics.begin(), statistics.end(), std::back_inserter(out));
+    }
+    return out;
   }
   std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group,
                                                             std::span<const FieldRequest> requests) const override {
@@ -52,10 +103,13 @@ class CpuBackend final : public Backend {
                                          const VectorF& gain) const override {
     return cpu::learned_interaction(query_projection, key_projection, gain);
   }
+
+ private:
+  std::string because_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend() { return std::make_unique<CpuBackend>(); }
+std::unique_ptr<Backend> make_backend(const std::string& because) { return std::make_unique<CpuBackend>(because); }
 
 }  // namespace logitfield::kernels::cpu

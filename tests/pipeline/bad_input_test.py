@@ -287,6 +287,11 @@ class BadRank(Case):
         message = self.refuse(["analyze", "--capture", FIXTURES / "llama" / "reference", "--backend", "cuda", "--out", self.folder / "x"], "cuda")
         self.assertIn("--backend cpu", message)
 
+    def test_a_precision_that_the_back_end_does_not_have(self):
+        message = self.refuse(["analyze", "--capture", FIXTURES / "llama" / "reference", "--backend", "cpu", "--precision", "bf16",
+                               "--out", self.folder / "x"], "bf16")
+        self.assertIn("--precision float32", message)
+
 
 if __name__ == "__main__":
     unittest.main()
