@@ -80,10 +80,9 @@ class Comparison final : public LayerObserver {
   void finished(std::vector<TextStates> texts) override {
     if (!logits_) return;
     const OutputLayer output(c_, shard_.vocabulary);
-    output.for_each_tile(std::move(texts),
-                         [&](std::size_t, const kernels::Activations& own, std::int64_t first_token) {
-                           own.read([&](const MatrixF& logits) { compare_logits(logits, first_token); });
-                         });
+    output.for_each_tile(std::move(texts), [&](std::size_t, const kernels::Activations& own, std::int64_t first_token) {
+      own.read([&](const MatrixF& logits) { compare_logits(logits, first_token); });
+    });
   }
 
  private:

@@ -128,8 +128,7 @@ ForwardSample forward_sample(const mpi::Communicator& world, const kernels::Back
   const auto states = backend.upload(gaussian(kLength, hidden, 7));
   const double l = kLength, h = static_cast<double>(hidden), m = static_cast<double>(inner);
   const double mlp = measure(world, [&] { backend.mlp(shape, *layer, *states); });
-  const double attention =
-      measure(world, [&] { backend.attention(shape, *layer, kernels::alone(), *states); });
+  const double attention = measure(world, [&] { backend.attention(shape, *layer, kernels::alone(), *states); });
   const double rate = 6 * l * h * m / mlp, projections = 8 * l * h * h / rate;
   const double attended = 2 * l * l * static_cast<double>(heads * kDim);
   return {hidden, rate, attended / std::max(attention - projections, 0.05 * attention)};

@@ -2,7 +2,8 @@
 
 namespace logitfield {
 
-LayerLoader::LayerLoader(const ForwardContext& context, const Shard& shard, std::vector<std::int64_t> layers, Visit visit)
+LayerLoader::LayerLoader(const ForwardContext& context, const Shard& shard, std::vector<std::int64_t> layers,
+                         Visit visit)
     : c_(context), shard_(shard), layers_(std::move(layers)), visit_(std::move(visit)) {
   prefetch_next();
 }
@@ -25,8 +26,8 @@ std::unique_ptr<kernels::LoadedLayer> LayerLoader::next(bool keep) {
   if (c_.backend.computes_aside()) {
     spare_ = std::move(now.host);
     if (next_ < layers_.size()) {
-      ahead_ =
-          std::async(std::launch::async, [this, layer = layers_[next_], host = std::move(spare_)] { return load(layer, host); });
+      ahead_ = std::async(std::launch::async,
+                          [this, layer = layers_[next_], host = std::move(spare_)] { return load(layer, host); });
     }
   } else {
     if (!keep) spare_ = std::move(now.host);

@@ -9,8 +9,8 @@
 
 namespace logitfield {
 
-/// Reads some layers one after the other and brings them to where they are computed with: the next one meanwhile, where the
-/// back end computes aside (by another thread); else the system is asked to read ahead.
+/// Reads some layers one after the other and brings them to where they are computed with: the next one meanwhile, where
+/// the back end computes aside (by another thread); else the system is asked to read ahead.
 class LayerLoader {
  public:
   /// Told of the host's copy of each layer, in order.

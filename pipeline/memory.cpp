@@ -12,11 +12,14 @@ namespace logitfield {
 namespace {
 
 constexpr double kFloat = 4, kDouble = 8;
-/// Program and libraries before any data: measured at 34 MB; OpenBLAS's buffers; and the mapped pieces of files that
-/// are being read, two of 4 MiB and what lies around them. Then what MPI shares with other ranks: measured.
-constexpr double kBaseBytes = 55e6, kMpiBytes = 14e6;
+/// Measured: program and libraries before any data, with the mapped pieces of files that are being read (34 MB and two
+/// of 4 MiB); what MPI shares with other ranks; and what OpenBLAS packs of large matrices, less of small ones.
+constexpr double kProgramBytes = 38e6, kMpiBytes = 8e6, kPackingBytes = 16e6;
 
-double base_bytes(const Plan& plan) { return kBaseBytes + (plan.partition.grid.ranks() > 1 ? kMpiBytes : 0); }
+double base_bytes(const Plan& plan, double weights) {
+  const double mpi = plan.partition.grid.ranks() > 1 ? kMpiBytes : 0;
+  return kProgramBytes + mpi + std::min(kPackingBytes, 2 * weights);
+}
 
 /// The field that needs most, and what attention and the dense check add.
 double field_bytes(const Job& job, const Plan& plan) {
@@ -69,7 +72,7 @@ double activations(const Job& job, const Plan& plan) {
 }  // namespace
 
 double memory_of(const Job& job, const Plan& plan) {
-  if (job.capture) return base_bytes(plan) + field_bytes(job, plan);
+  if (job.capture) return base_bytes(plan, kPackingBytes) + field_bytes(job, plan);
   const Partition& partition = plan.partition;
   const io::ModelConfig& config = *job.config;
   const double hidden = static_cast<double>(config.hidden_size);
@@ -81,7 +84,7 @@ double memory_of(const Job& job, const Plan& plan) {
     if (job.has_loss()) weights += kFloat * largest(partition.vocabulary) * hidden;
   }
   const double states = texts * static_cast<double>(job.length()) * hidden;
-  return base_bytes(plan) + weights + kFloat * (states + activations(job, plan));
+  return base_bytes(plan, weights) + weights + kFloat * (states + activations(job, plan));
 }
 
 }  // namespace logitfield

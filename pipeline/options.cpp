@@ -255,7 +255,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   auto* compare = app.add_subcommand("compare", "hold several runs side by side");
   compare->add_option("RUN", options.runs, "run folders")->required();
   compare->add_option("--out", options.out, "folder to write tables and pictures to; made if it is not there");
-  compare->add_flag("--scaling", options.scaling, "compare their times: speed-up, efficiency, imbalance, where the time goes");
+  compare->add_flag("--scaling", options.scaling,
+                    "compare their times: speed-up, efficiency, imbalance, where the time goes");
   auto* validate = app.add_subcommand("validate", "check a checkpoint, a capture or a run; change nothing");
   add_input(*validate, options);
   validate->get_option_group("input")->add_option("RUN", options.run, "run folder");
@@ -281,11 +282,11 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   } catch (const CLI::ParseError& error) {
     throw InputError("{} (see logitfield --help)", error.what());
   }
-  options.command = analyze->parsed()  ? Command::analyze
+  options.command = analyze->parsed()   ? Command::analyze
                     : compare->parsed() ? Command::compare
-                    : plan->parsed()   ? Command::plan
-                    : report->parsed() ? Command::report
-                                       : Command::validate;
+                    : plan->parsed()    ? Command::plan
+                    : report->parsed()  ? Command::report
+                                        : Command::validate;
   check(options);
   return options;
 }

@@ -62,7 +62,8 @@ json to_json(const LossRecord& record) {
 json to_json(const SessionRecord& record) {
   return {{"type", "session"},     {"session", record.session}, {"started", record.started},
           {"grid", record.grid},   {"weights", record.weights}, {"backend", record.backend},
-          {"hosts", record.hosts}, {"cluster", record.cluster}, {"job", record.job}, {"flops", record.flops}};
+          {"hosts", record.hosts}, {"cluster", record.cluster}, {"job", record.job},
+          {"flops", record.flops}};
 }
 
 json to_json(const RankRecord& record) {
@@ -90,8 +91,8 @@ LayerRecord layer_from(const json& object) {
 }
 
 SessionRecord session_from(const json& object) {
-  return {object.at("session"), object.at("started"), object.at("grid"),    object.at("weights"),
-          object.at("backend"), object.at("hosts"),   object.at("cluster"), object.at("job"), object.at("flops")};
+  return {object.at("session"), object.at("started"), object.at("grid"), object.at("weights"), object.at("backend"),
+          object.at("hosts"),   object.at("cluster"), object.at("job"),  object.at("flops")};
 }
 
 RankRecord rank_from(const json& object) {

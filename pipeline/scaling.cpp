@@ -78,8 +78,8 @@ std::string scaling_table(const std::vector<ScalingPoint>& points) {
 }
 
 void write_scaling_csv(const std::vector<ScalingPoint>& points, const std::filesystem::path& path) {
-  std::vector<std::string> names{"run",          "cluster", "grid",       "ranks",    "hosts", "flops",
-                                 "wall_seconds", "speedup", "efficiency", "imbalance"};
+  std::vector<std::string> names{"run",   "cluster",      "grid",    "ranks",      "hosts",
+                                 "flops", "wall_seconds", "speedup", "efficiency", "imbalance"};
   for (const std::string_view phase : kPhaseNames) names.push_back(std::string(phase) + "_seconds");
   io::write_csv(path, names, points.size(), [&](std::size_t i) {
     const ScalingPoint& p = points[i];

@@ -63,8 +63,9 @@ class SpeedUp {
         out += line(x(static_cast<double>(points_[i - 1].ranks)), y(points_[i - 1].speedup), px, py,
                     fmt::format("stroke=\"{}\" stroke-width=\"2\"", colour).c_str());
       } else {
-        out += fmt::format("<g fill=\"{}\">{}</g>", colour,
-                           text(kMargin + 12, kMargin + 14 + 16 * static_cast<double>(cluster), escaped(p.cluster), "start"));
+        out += fmt::format(
+            "<g fill=\"{}\">{}</g>", colour,
+            text(kMargin + 12, kMargin + 14 + 16 * static_cast<double>(cluster), escaped(p.cluster), "start"));
       }
       out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\"/>\n", px, py, colour);
     }
@@ -95,14 +96,15 @@ std::string phases(const std::vector<ScalingPoint>& points) {
     for (std::size_t phase = 0; phase < kPhaseNames.size(); ++phase) {
       const double height = kHeight * points[i].seconds[phase] / points[i].wall_seconds;
       bottom -= height;
-      out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"/>\n", x, bottom,
-                         0.7 * step, height, kColours[phase]);
+      out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"/>\n", x,
+                         bottom, 0.7 * step, height, kColours[phase]);
     }
     out += text(x + 0.35 * step, kMargin + kHeight + 18, fmt::format("{}", points[i].ranks));
   }
   for (std::size_t phase = 0; phase < kPhaseNames.size(); ++phase) {
     const double y = kMargin + kHeight + 44, x = left - 40 + 88 * static_cast<double>(phase);
-    out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"11\" height=\"11\" fill=\"{}\"/>\n", x, y - 10, kColours[phase]);
+    out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"11\" height=\"11\" fill=\"{}\"/>\n", x, y - 10,
+                       kColours[phase]);
     out += text(x + 15, y, std::string(kPhaseNames[phase]), "start");
   }
   return out;
@@ -113,7 +115,8 @@ std::string phases(const std::vector<ScalingPoint>& points) {
 std::string scaling_picture(const std::vector<ScalingPoint>& points) {
   return fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "
-      "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n{2}{3}</svg>\n",
+      "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" "
+      "fill=\"white\"/>\n{2}{3}</svg>\n",
       2 * kWidth + kGap + 2 * kMargin, kHeight + 2 * kMargin, SpeedUp(points).draw(), phases(points));
 }
 
