@@ -17,6 +17,7 @@ struct RunFolder {
   std::filesystem::path nulls_csv() const { return root / "nulls.csv"; }
   std::filesystem::path results_nc() const { return root / "results.nc"; }
   std::filesystem::path summary() const { return root / "summary.json"; }
+  std::filesystem::path report() const { return root / "report.html"; }
 };
 
 /// Throws InputError if `root` exists, if its nearest existing parent is no folder or cannot be written, or if the file

@@ -12,15 +12,27 @@ constexpr double kLoosestBound = 1e-6;
 /// What two routes to one field may differ by: singular values by their triplets' residuals.
 constexpr double kDenseAgreement = 1e-7;
 
-/// False for NaN.
-bool within(double error, double bound) { return error <= std::min(bound, kLoosestBound); }
+/// Fails for NaN.
+CertificateCheck check(std::string_view name, double error, double bound) {
+  return {name, error, bound, error <= bound};
+}
 
 }  // namespace
 
-bool Certificate::certified() const {
-  return finite && within(energy_error, energy_bound) && within(probe_residual, probe_bound) && zero_sum_margin <= 1 &&
-         rank <= rank_bound && within(delocalisation_excess, energy_bound) &&
-         (std::isnan(dense_difference) || dense_difference <= kDenseAgreement);
+std::vector<CertificateCheck> Certificate::checks() const {
+  const auto bounded = [](double bound) { return std::min(bound, kLoosestBound); };
+  std::vector<CertificateCheck> out{
+      check("finite", finite ? 0 : 1, 0),
+      check("energies agree", energy_error, bounded(energy_bound)),
+      check("field against its parts", probe_residual, bounded(probe_bound)),
+      check("rows sum to zero (over rounding)", zero_sum_margin, 1),
+      check("rank", static_cast<double>(rank), static_cast<double>(rank_bound)),
+      check("delocalisation", delocalisation_excess, bounded(energy_bound)),
+  };
+  if (!std::isnan(dense_difference)) out.push_back(check("dense decomposition", dense_difference, kDenseAgreement));
+  return out;
 }
+
+bool Certificate::certified() const { return std::ranges::all_of(checks(), &CertificateCheck::holds); }
 
 }  // namespace logitfield::kernels

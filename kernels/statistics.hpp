@@ -84,6 +84,13 @@ struct LearnedInteraction {
   double spectral_gap = kUndefined;
 };
 
+/// One check of a certificate: an error, what it may be at most, and whether it is.
+struct CertificateCheck {
+  std::string_view name;
+  double error = 0, bound = 0;
+  bool holds = false;
+};
+
 /// The checks without which no number is trusted. Each error stands beside the bound that the arithmetic allows.
 struct Certificate {
   /// Largest relative difference between the ways to the energy: sum of e, of the energies per key, per query, and of
@@ -107,6 +114,9 @@ struct Certificate {
   /// Q, K and every statistic are finite where they are defined.
   bool finite = false;
 
+  /// Those that apply.
+  std::vector<CertificateCheck> checks() const;
+  /// All of them hold.
   bool certified() const;
 };
 

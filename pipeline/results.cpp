@@ -3,6 +3,7 @@
 #include "io/error.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
+#include "pipeline/report_page.hpp"
 #include "pipeline/summary.hpp"
 
 namespace logitfield {
@@ -92,6 +93,7 @@ nlohmann::json write_derived(const Results& results, const io::RunFolder& folder
   write_results_nc(results, folder.results_nc());
   nlohmann::json summary = summarise(results);
   io::write_atomically(folder.summary(), summary.dump(1) + "\n");
+  io::write_atomically(folder.report(), report_page(results));
   return summary;
 }
 

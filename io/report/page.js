@@ -1,0 +1,215 @@
+'use strict';
+// The page: choices at the top, and everything that depends on them.
+
+const at = id => document.getElementById(id);
+const choice = name => at(name).value;
+
+function cell(row, content, name = '') {
+  const td = row.insertCell();
+  td.className = name;
+  if (content instanceof Node) td.append(content); else td.textContent = content;
+}
+
+function table(id, heads, rows) {
+  const t = at(id);
+  t.replaceChildren();
+  const head = t.createTHead().insertRow();
+  for (const [title, name] of heads) {
+    const th = document.createElement('th');
+    th.textContent = title;
+    th.className = name ?? '';
+    head.append(th);
+  }
+  const body = t.createTBody();
+  for (const {cells, bad} of rows) {
+    const row = body.insertRow();
+    if (bad) row.className = 'bad';
+    cells.forEach((content, i) => cell(row, content, heads[i][1] ?? ''));
+  }
+}
+
+function headName({layer, head}) { return `layer ${REPORT.firstLayer + layer}, head ${head}`; }
+function statisticInfo(name) { return REPORT.statistics.find(s => s.name === name); }
+function chosenValues(statistic = choice('statistic'), context = choice('context')) {
+  return valuesOf(choice('scope'), context, choice('text'), statistic);
+}
+function chance(statistic) { return REPORT.nulls[`${choice('scope')}/${choice('context')}`]?.[statistic]; }
+
+function headButton(place) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.textContent = headName(place);
+  button.addEventListener('click', () => { map.choose(place); at('one').scrollIntoView(); });
+  return button;
+}
+
+const map = new HeatMap(at('heatmap'), () => { showHead(); tellCell(map.chosen); });
+
+function tellCell(place) {
+  const value = chosenValues()?.[place.layer * REPORT.heads + place.head];
+  at('cell').textContent = `${headName(place)}: ${choice('statistic')} ${number(value)}`;
+}
+
+function showMap() {
+  const info = statisticInfo(choice('statistic')), values = chosenValues();
+  at('meaning').textContent = `${info.name}: ${info.description}${info.units === '1' ? '' : ` (${info.units})`}`;
+  map.show(values, tellCell);
+  tellCell(map.chosen);
+  at('low').textContent = number(map.low);
+  at('high').textContent = number(map.high);
+  const g = at('colours').getContext('2d'), width = at('colours').width;
+  for (let i = 0; i < width; ++i) { g.fillStyle = colourAt(i / (width - 1)); g.fillRect(i, 0, 1, 12); }
+  if (values) histogram(values, chance(info.name), info.name);
+}
+
+function percentile(values, value) {
+  const sorted = defined(values);
+  return sorted.filter(v => v <= value).length / sorted.length;
+}
+
+function showHead() {
+  const place = map.chosen, index = place.layer * REPORT.heads + place.head;
+  at('head-name').textContent = headName(place)[0].toUpperCase() + headName(place).slice(1);
+  table('head-table', [['statistic'], ['value', 'number'], ['share of heads at or below', 'number'], ['chance', 'number wide'], ['meaning', 'wide']],
+    REPORT.statistics.map(s => {
+      const values = chosenValues(s.name), value = values?.[index], null_ = chance(s.name);
+      return {cells: [s.name, number(value), values && !Number.isNaN(value) ? `${Math.round(100 * percentile(values, value))} %` : '',
+                      null_ ? `${number(null_[0])} ± ${number(null_[1])}` : '', s.description]};
+    }));
+  const detail = detailOf(choice('scope'), choice('context'), place.layer, place.head);
+  at('head-note').textContent = detail ? 'Of the first text.' :
+    'The spectrum of this head is not in the report, to keep it small: it is in results.nc. Those of the heads under "extremes" are here, in the longest context.';
+  showSpectrum(detail);
+  showProfile(detail);
+}
+
+function showSpectrum(detail) {
+  const sigma = detail ? Array.from(floatsOf(detail.sigma)) : [], ks = sigma.map((_, i) => i + 1);
+  const marks = detail ? [line(`rank bound ${detail.rankBound}`, [detail.rankBound, detail.rankBound], [Math.min(...sigma.filter(s => s > 0)), sigma[0]], GREY,
+    {borderDash: [5, 4], pointRadius: 0})] : [];
+  show('spectrum', 'line', [line('singular values', ks, sigma, BLUE), ...marks], axis('component', {type: 'linear'}),
+    axis('sigma', {type: 'logarithmic', ...logRange(sigma)}), {title: 'spectrum', points: 1});
+  let sum = 0;
+  const total = detail?.energy ?? 1, shares = sigma.map(s => { sum += s * s; return sum / total; });
+  const k90 = shares.findIndex(s => s >= 0.9) + 1;
+  const k90Mark = k90 > 0 ? [line(`k90 = ${k90}`, [k90, k90], [0, 0.9], ORANGE, {borderDash: [5, 4]})] : [];
+  show('cumulative', 'line', [line('share of the energy', ks, shares, BLUE), ...k90Mark], axis('components', {type: 'linear'}),
+    axis('share of the energy', {min: 0, max: 1}), {title: 'cumulative energy', points: 1});
+}
+
+function showProfile(detail) {
+  const withFirst = at('first-token').checked, context = Number(choice('context'));
+  const shown = (bins, first) => {
+    const shares = Array.from(bins);
+    if (!withFirst) shares[0] -= first;
+    return shares.map(s => s * shares.length / context);  // energy share of one position, mean of the bin
+  };
+  const own = detail ? shown(floatsOf(detail.profile), detail.firstShare) : [];
+  const all = Object.values(REPORT.details[`${choice('scope')}/${choice('context')}`] ?? {});
+  const mean = all.length ? shown(floatsOf(all[0].profile), 0).map(() => 0) : [];
+  for (const other of all) shown(floatsOf(other.profile), other.firstShare).forEach((s, i) => { mean[i] += s / all.length; });
+  const xs = mean.map((_, i) => (i + 0.5) * context / mean.length);
+  show('profile', 'line', [line(headName(map.chosen), xs, own, ORANGE, {pointRadius: 0}), line(`mean of ${all.length} heads`, xs, mean, BLUE, {pointRadius: 0}),
+    line('evenly spread', [0, context], [1 / context, 1 / context], GREY, {borderDash: [5, 4], pointRadius: 0})],
+    axis('key position', {type: 'linear', max: context}), axis('share of a position', {type: 'logarithmic', ...logRange([...own, ...mean, 1 / context])}));
+}
+
+function showContexts() {
+  const statistic = choice('statistic'), scopes = REPORT.scopes, datasets = [];
+  scopes.forEach((scope, s) => {
+    const colour = [BLUE, ORANGE, GREEN][s], xs = REPORT.contexts.map(Number);
+    const spreads = REPORT.contexts.map(c => spreadOf(valuesOf(scope, c, choice('text'), statistic) ?? []));
+    const slope = logSlope(xs, spreads.map(p => p.median));
+    datasets.push(line(`${scope}${Number.isNaN(slope) ? '' : `, slope ${slope.toFixed(2)}`}`, xs, spreads.map(p => p.median), colour),
+      ...band(xs, spreads.map(p => p.low), spreads.map(p => p.high), colour));
+    const nulls = REPORT.contexts.map(c => REPORT.nulls[`${scope}/${c}`]?.[statistic]?.[0] ?? NaN);
+    if (nulls.some(Number.isFinite)) datasets.push(line(`${scope}, chance`, xs, nulls, colour, {borderDash: [4, 4]}));
+  });
+  show('by-context', 'line', datasets, axis('context (tokens)', {type: 'logarithmic', ...logRange(REPORT.contexts.map(Number))}),
+    axis(statistic, {type: 'logarithmic', ...logRange(datasets.flatMap(d => d.data.map(p => p.y)))}));
+}
+
+function showLayers() {
+  const values = chosenValues() ?? [], xs = [], spreads = [];
+  for (let l = 0; l < REPORT.layers; ++l) {
+    xs.push(REPORT.firstLayer + l);
+    spreads.push(spreadOf(values.slice(l * REPORT.heads, (l + 1) * REPORT.heads)));
+  }
+  show('by-layer', 'line', [line('median', xs, spreads.map(s => s.median), BLUE), ...band(xs, spreads.map(s => s.low), spreads.map(s => s.high), BLUE)],
+    axis('layer', {type: 'linear', ticks: {precision: 0, color: ink('--dim')}}), axis(choice('statistic')));
+}
+
+function showLearned() {
+  const field = chosenValues('k90'), learned = chosenValues('learned_k90');
+  const pairs = field && learned ? Array.from(field, (y, i) => ({x: learned[i], y, i})).filter(p => Number.isFinite(p.x) && Number.isFinite(p.y)) : [];
+  at('learned-note').textContent = pairs.length === 0 ? 'Not known here: a capture holds no weights, or no k90 was found.' :
+    'Components for 90 % of the energy: of W_Q^T W_K across, of the measured field upwards. Below the line the text uses fewer than the weights allow.';
+  const most = Math.max(1, ...pairs.map(p => Math.max(p.x, p.y)));
+  show('gap', 'scatter', [{label: 'heads', data: pairs, backgroundColor: BLUE + '99'}, line('equal', [0, most], [0, most], GREY, {showLine: true, borderDash: [5, 4], pointRadius: 0})],
+    axis('k90 of W_Q^T W_K'), axis('k90 of the field'), {points: 3, onClick: (_, items) => {
+      if (items.length && items[0].datasetIndex === 0) { const i = pairs[items[0].index].i; map.choose({layer: Math.floor(i / REPORT.heads), head: i % REPORT.heads}); }
+    }, callbacks: {label: item => item.raw.i === undefined ? '' : headName({layer: Math.floor(item.raw.i / REPORT.heads), head: item.raw.i % REPORT.heads})}});
+}
+
+function showTexts() {
+  const statistic = choice('statistic'), names = REPORT.texts;
+  const spreads = names.map((_, t) => spreadOf(valuesOf(choice('scope'), choice('context'), String(t), statistic) ?? []));
+  const held = spreads.some(s => s.count > 0), medians = defined(spreads.map(s => s.median));
+  at('texts-note').textContent = !held ? 'One text, or too many heads to hold every text here: see heads.csv.' :
+    `Median over heads and the middle half, for each text. The medians lie between ${number(Math.min(...medians))} and ${number(Math.max(...medians))}.`;
+  const bars = {label: 'middle half', data: spreads.map(s => [s.low, s.high]), backgroundColor: BLUE + '66'};
+  show('by-text', 'bar', [bars, {type: 'line', label: 'median', data: spreads.map(s => s.median), borderColor: BLUE, backgroundColor: BLUE, showLine: false, pointRadius: 5}],
+    axis('text'), axis(statistic), {labels: names});
+}
+
+function showExtremes() {
+  const values = chosenValues() ?? [], order = Array.from(values, (v, i) => [v, i]).filter(p => !Number.isNaN(p[0])).sort((a, b) => b[0] - a[0]);
+  const shown = Math.min(5, Math.floor(order.length / 2));
+  const row = (kind, [value, i]) => ({cells: [kind, headButton({layer: Math.floor(i / REPORT.heads), head: i % REPORT.heads}), number(value)]});
+  table('extreme-table', [[''], ['head'], [choice('statistic'), 'number']],
+    [...order.slice(0, shown).map(p => row('largest', p)), ...order.slice(order.length - shown).reverse().map(p => row('smallest', p))]);
+}
+
+function showCertificates() {
+  const {total, certified, failures, worst} = REPORT.certificates;
+  at('certificate-note').textContent = `${certified} of ${total} head measurements are certified: what must hold by algebra holds to rounding. ` +
+    (failures.length < total - certified ? `The first ${failures.length} that are not:` : failures.length ? 'Those that are not come first.' : 'The errors that came closest to their bounds:');
+  const places = ({text, scope, context, layer, head}) => `${REPORT.texts[text]}, ${scope}, ${context} tokens`;
+  table('certificate-table', [['check'], ['head'], ['where', 'wide'], ['error', 'number'], ['bound', 'number']],
+    [...failures.map(f => ({bad: true, cells: [f.check, headButton(f), places(f), number(f.error), number(f.bound)]})),
+     ...worst.map(w => ({cells: [w.check, headButton(w), places(w), number(w.error), number(w.bound)]}))]);
+  at('verdict').textContent = `${certified} of ${total} head measurements certified${REPORT.complete ? '' : '; the run is not complete'}`;
+  at('verdict').className = certified < total || !REPORT.complete ? 'bad' : '';
+}
+
+function showAll() {
+  showMap(); showHead(); showContexts(); showLayers(); showLearned(); showTexts(); showExtremes();
+}
+
+function fill(id, options) { at(id).replaceChildren(...options.map(([value, label]) => new Option(label, value))); }
+
+function start() {
+  at('model').textContent = REPORT.model;
+  fill('statistic', REPORT.statistics.map(s => [s.name, s.name]));
+  fill('scope', REPORT.scopes.map(s => [s, s]));
+  fill('context', REPORT.contexts.map(c => [c, `${c} tokens`]));
+  fill('text', [['', REPORT.texts.length > 1 ? 'median over texts' : REPORT.texts[0]], ...(REPORT.texts.length > 1 && REPORT.holdsTexts ? REPORT.texts.map((t, i) => [String(i), t]) : [])]);
+  at('statistic').value = 'k90';
+  at('context').value = REPORT.contexts[REPORT.contexts.length - 1];
+  table('provenance-table', [['what'], ['value']], REPORT.provenance.map(([name, value]) => ({cells: [name, value]})));
+  document.documentElement.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+  for (const id of ['statistic', 'scope', 'context', 'text']) at(id).addEventListener('change', showAll);
+  at('first-token').addEventListener('change', showHead);
+  at('choices').addEventListener('submit', e => e.preventDefault());
+  at('theme').addEventListener('click', () => {
+    const root = document.documentElement;
+    root.dataset.theme = root.dataset.theme === 'dark' ? 'light' : 'dark';
+    showAll();
+  });
+  let width = innerWidth;
+  addEventListener('resize', () => { if (innerWidth !== width) { width = innerWidth; map.draw(); } });
+  showCertificates();
+  showAll();
+}
+
+start();
