@@ -63,7 +63,7 @@ int finish_run(const OpenRun& run) {
   std::filesystem::remove_all(run.folder.state());
   const Results results = load_results(run.folder);
   fmt::print("{}", summary_table(write_derived(results, run.folder)));
-  fmt::print("results: {} (heads.csv, results.nc, summary.json)\n", run.folder.root.string());
+  fmt::print("results: {} (report.html, heads.csv, results.nc, summary.json)\n", run.folder.root.string());
   if (const std::int64_t failed = results.failed_heads()) {
     fmt::print(stderr, "logitfield: {} head measurements failed their certificate: see column 'certified' of {}\n",
                failed, run.folder.heads_csv().string());

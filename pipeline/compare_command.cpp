@@ -3,6 +3,7 @@
 #include "io/error.hpp"
 #include "io/file.hpp"
 #include "pipeline/commands.hpp"
+#include "pipeline/comparison.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/scaling.hpp"
 
@@ -23,11 +24,24 @@ void compare_times(const Options& options) {
   fmt::print("written to {} (scaling.csv, scaling.svg)\n", options.out.string());
 }
 
+void compare_statistics(const Options& options) {
+  const Comparison comparison = compare_runs(options.runs);
+  fmt::print("{}", comparison_table(comparison));
+  if (options.out.empty()) return;
+  write_comparison(comparison, options.out);
+  fmt::print("written to {} (comparison.csv, comparison.nc, comparison.html)\n", options.out.string());
+}
+
 }  // namespace
 
 int compare(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {
-    if (world.rank() == 0) compare_times(options);
+    if (world.rank() != 0) return;
+    if (options.scaling) {
+      compare_times(options);
+    } else {
+      compare_statistics(options);
+    }
   });
   return 0;
 }

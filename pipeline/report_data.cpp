@@ -102,13 +102,15 @@ class Data {
         std::vector<std::vector<Values>> by_text;
         for (std::size_t t = 0; t < r_.texts.size(); ++t) by_text.push_back(collect(t, r_.field(c, s)));
         out[field] = packed(medians(by_text));
-        for (std::size_t t = 0; holds_texts_ && t < by_text.size(); ++t) out[field + std::to_string(t)] = packed(by_text[t]);
+        for (std::size_t t = 0; holds_texts_ && t < by_text.size(); ++t)
+          out[field + std::to_string(t)] = packed(by_text[t]);
       }
     }
     return out;
   }
 
-  /// Of the first text: every head where they are few; else, in the longest context, the most extreme by each statistic.
+  /// Of the first text: every head where they are few; else, in the longest context, the most extreme by each
+  /// statistic.
   json details() const {
     json out = json::object();
     const bool all = heads_ * contexts_.size() * r_.scopes.size() <= kMostDetails;
@@ -121,8 +123,10 @@ class Data {
         visit(0, field, [&](std::size_t index, const HeadStatistics& h) {
           if (!all && !chosen.contains(index)) return;
           const std::string place = fmt::format("{}/{}", index / heads_per_layer(), index % heads_per_layer());
-          entry[place] = {{"sigma", floats(h.singular_values)}, {"profile", floats(h.key_profile)},
-                          {"energy", h.spectrum.energy},        {"rankBound", h.rank_bound},
+          entry[place] = {{"sigma", floats(h.singular_values)},
+                          {"profile", floats(h.key_profile)},
+                          {"energy", h.spectrum.energy},
+                          {"rankBound", h.rank_bound},
                           {"firstShare", h.keys.first_share}};
         });
       }
@@ -162,7 +166,8 @@ class Data {
     for (const auto& [name, entry] : worst) {
       if (!entry.second.is_null()) closest.push_back(entry.second);
     }
-    return {{"total", total}, {"certified", certified}, {"failures", std::move(failures)}, {"worst", std::move(closest)}};
+    return {
+        {"total", total}, {"certified", certified}, {"failures", std::move(failures)}, {"worst", std::move(closest)}};
   }
 
   json nulls() const {
@@ -247,7 +252,8 @@ class Data {
         if (!std::isnan(values[h])) order.push_back(h);
       }
       std::ranges::sort(order, {}, [&](std::size_t h) { return values[h]; });
-      for (std::size_t i = 0; i < std::min(kEach, order.size()); ++i) out.insert({order[i], order[order.size() - 1 - i]});
+      for (std::size_t i = 0; i < std::min(kEach, order.size()); ++i)
+        out.insert({order[i], order[order.size() - 1 - i]});
     }
     return out;
   }
@@ -257,7 +263,8 @@ class Data {
     const double field = 2.0 * static_cast<double>(heads_ * shown_.size());
     const double fields = kMostBytes / field / static_cast<double>(r_.scopes.size());
     const std::size_t all = r_.contexts.size();
-    const std::size_t held = std::clamp<std::size_t>(static_cast<std::size_t>(fields), std::min<std::size_t>(all, 2), all);
+    const std::size_t held =
+        std::clamp<std::size_t>(static_cast<std::size_t>(fields), std::min<std::size_t>(all, 2), all);
     holds_texts_ = r_.texts.size() > 1 && static_cast<double>(all * (1 + r_.texts.size())) <= fields;
     for (std::size_t i = 0; i < held; ++i) contexts_.push_back(held == 1 ? all - 1 : i * (all - 1) / (held - 1));
   }
@@ -288,7 +295,8 @@ json provenance(const Results& r) {
                     (text.contains("hash_of_used") ? ", tokens " + text.at("hash_of_used").get<std::string>() : ""));
   }
   for (const LossRecord& loss : r.losses) {
-    add("next-token loss", fmt::format("{}: {:.4f} nats over {} predictions", r.texts.at(loss.text), loss.loss, loss.predictions));
+    add("next-token loss",
+        fmt::format("{}: {:.4f} nats over {} predictions", r.texts.at(loss.text), loss.loss, loss.predictions));
   }
   add("contexts measured", m.at("contexts"));
   add("seed", m.at("seed"));

@@ -3,13 +3,10 @@
 #include <string_view>
 #include <vector>
 
+#include "pipeline/embedded.hpp"
 #include "pipeline/report_data.hpp"
 
 namespace logitfield {
-
-namespace embedded {
-extern const std::string_view chart_js, report_html, report_css, report_js;
-}
 
 namespace {
 

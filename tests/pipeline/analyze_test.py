@@ -49,7 +49,7 @@ class Outputs(Case):
 
     def test_the_run_folder(self):
         out = self.analyze(ranks=2)
-        self.assertEqual({p.name for p in out.iterdir()}, {"manifest.json", "journal", "lock", "heads.csv", "results.nc", "summary.json"})
+        self.assertEqual({p.name for p in out.iterdir()}, {"manifest.json", "journal", "lock", "heads.csv", "results.nc", "summary.json", "report.html"})
         rows = heads(out)
         self.assertEqual(len(rows), 2 * 5 * 8)
         self.assertEqual(list(rows[0])[:6], ["text", "context", "layer", "head", "kv_head", "scope"])

@@ -1,5 +1,5 @@
-// Writes a run folder of a model that nobody has: many layers and heads with random statistics, to look at reports of that size.
-// large_run FOLDER LAYERS HEADS
+// Writes a run folder of a model that nobody has: many layers and heads with random statistics, to look at reports of
+// that size. large_run FOLDER LAYERS HEADS
 #include <filesystem>
 #include <random>
 #include <string>
@@ -8,8 +8,8 @@
 #include "io/journal.hpp"
 #include "io/run_folder.hpp"
 #include "pipeline/record.hpp"
-#include "pipeline/results.hpp"
 #include "pipeline/report_page.hpp"
+#include "pipeline/results.hpp"
 #include "pipeline/schema.hpp"
 
 namespace {
@@ -24,7 +24,8 @@ kernels::HeadStatistics random_head(std::mt19937_64& random, std::int64_t contex
   visit_statistics(s, [&](const StatisticInfo& info, auto& value) {
     if (info.kind == Kind::certificate) return;
     if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) value = size(random);
-    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::int64_t>) value = static_cast<std::int64_t>(20 * size(random));
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::int64_t>)
+      value = static_cast<std::int64_t>(20 * size(random));
   });
   s.rank_bound = s.certificate.rank_bound = kHeadDim;
   s.spectrum.rank = s.certificate.rank = kHeadDim;
@@ -48,9 +49,15 @@ int main(int argc, char** argv) {
   const std::vector<std::int64_t> contexts{1024, 2048, 4096, 8192};
   const io::RunFolder folder = io::create_run_folder(argv[1]);
   const nlohmann::json manifest{
-      {"model", {{"name", "imagined"}, {"hash", "none"}, {"num_heads", heads}, {"num_kv_heads", 8}, {"head_dim", kHeadDim}}},
-      {"texts", {{{"name", "a"}}, {{"name", "b"}}}}, {"contexts", contexts}, {"scopes", {"full", "causal"}},
-      {"layers", {0, layers}}, {"seed", 0}, {"program", "large_run"}, {"backend", "none"}};
+      {"model",
+       {{"name", "imagined"}, {"hash", "none"}, {"num_heads", heads}, {"num_kv_heads", 8}, {"head_dim", kHeadDim}}},
+      {"texts", {{{"name", "a"}}, {{"name", "b"}}}},
+      {"contexts", contexts},
+      {"scopes", {"full", "causal"}},
+      {"layers", {0, layers}},
+      {"seed", 0},
+      {"program", "large_run"},
+      {"backend", "none"}};
   io::write_atomically(folder.manifest(), manifest.dump());
   io::Journal journal = io::Journal::create(folder.journal());
   std::mt19937_64 random(1);

@@ -1,0 +1,51 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "pipeline/results.hpp"
+#include "pipeline/summary.hpp"
+
+namespace logitfield {
+
+/// One statistic of one run in one scope and context.
+struct ComparedStatistic {
+  std::string run, statistic, scope;
+  std::int64_t context = 0;
+  /// Over certified heads and texts.
+  Distribution heads;
+  /// Share of heads farther than three standard deviations from the mean of Gaussian heads; NaN without --null.
+  double beyond_chance = 0;
+  /// How far apart the texts' medians lie, in widths of the middle half of all heads: 0 where a text makes no difference.
+  /// NaN for one text.
+  double text_effect = 0;
+  /// Slope of ln median against ln context over all contexts of the run; NaN for one context.
+  double context_slope = 0;
+};
+
+/// What is expected of a trained model, and whether a run shows it. The limits are this program's own.
+struct Regularity {
+  std::string run, name;
+  double value = 0, limit = 0;
+  /// value <= limit; false where the value is not defined.
+  bool holds = false;
+};
+
+struct Comparison {
+  std::vector<std::string> runs;
+  /// Scopes and contexts that all runs have measured.
+  std::vector<std::pair<std::string, std::int64_t>> fields;
+  std::vector<ComparedStatistic> statistics;
+  /// In the longest common context of the first common scope.
+  std::vector<Regularity> regularities;
+};
+
+/// Throws InputError for runs without a common scope and context.
+Comparison compare_runs(const std::vector<std::filesystem::path>& runs);
+
+/// Tables of at most 100 columns: medians and middle halves side by side, and which regularities hold where.
+std::string comparison_table(const Comparison& comparison);
+/// comparison.csv, comparison.nc and comparison.html in a folder, which is made if it is not there.
+void write_comparison(const Comparison& comparison, const std::filesystem::path& folder);
+
+}  // namespace logitfield

@@ -1,0 +1,63 @@
+"""`compare`, held against the same numbers worked out from heads.csv and nulls.csv."""
+import math, pathlib, statistics, unittest
+
+from harness import Case, REPOSITORY, heads, table
+
+CHECKPOINTS = sorted((REPOSITORY / "demo" / "checkpoints").iterdir())
+TOKENS = sorted((REPOSITORY / "demo" / "tokens").glob("*.npy"))
+
+
+def median(values):
+    return statistics.median(values) if values else math.nan
+
+
+class Compare(Case):
+    def analyze(self, name, model, *more):
+        out = self.folder / name
+        self.succeed("analyze", "--model", model, "--tokens", *TOKENS, "--out", out, *more)
+        return out
+
+    def test_its_numbers_are_those_of_the_tables(self):
+        first = self.analyze("first", CHECKPOINTS[0], "--contexts", "64,128,256", "--null", 3)
+        last = self.analyze("last", CHECKPOINTS[-1], "--contexts", "128,256", "--scopes", "full,causal", "--null", 3)
+        result = self.succeed("compare", first, last, "--out", self.folder / "both")
+        self.assertTrue(all(len(line) <= 100 for line in result.stdout.splitlines() if "written to" not in line), result.stdout)
+        compared = table(self.folder / "both" / "comparison.csv")
+        self.assertEqual({(r["scope"], r["context"]) for r in compared}, {("full", "128"), ("full", "256")}, "what both have")
+        for run in (first, last):
+            rows = [r for r in heads(run) if r["scope"] == "full"]
+            for statistic in ("k90", "key_participation", "max_logit"):
+                for context in ("128", "256"):
+                    mine, = [r for r in compared if (r["run"], r["context"], r["statistic"]) == (run.name, context, statistic)]
+                    here = [r for r in rows if r["context"] == context]
+                    values = [float(r[statistic]) for r in here]
+                    self.assertAlmostEqual(float(mine["median"]), median(values), delta=1e-9 * abs(median(values)))
+                    quarters = statistics.quantiles(values, n=4, method="inclusive")
+                    self.assertAlmostEqual(float(mine["p25"]), quarters[0], delta=1e-9 * abs(quarters[0]))
+                    texts = [median([float(r[statistic]) for r in here if r["text"] == t]) for t in {r["text"] for r in here}]
+                    effect = (max(texts) - min(texts)) / (quarters[2] - quarters[0])
+                    self.assertAlmostEqual(float(mine["text_effect"]), effect, delta=1e-9 * (1 + effect))
+                    null, = [r for r in table(run / "nulls.csv") if (r["scope"], r["context"]) == ("full", context)]
+                    far = [abs(v - float(null[statistic])) > 3 * float(null[statistic + "_sd"]) for v in values]
+                    self.assertAlmostEqual(float(mine["beyond_chance"]), sum(far) / len(far))
+                medians = [(math.log(int(c)), math.log(median([float(r[statistic]) for r in rows if r["context"] == c])))
+                           for c in {r["context"] for r in rows}]
+                slope = statistics.linear_regression(*zip(*medians)).slope
+                self.assertAlmostEqual(float(mine["context_slope"]), slope, delta=1e-9)
+
+    def test_runs_without_a_common_field_are_refused(self):
+        a = self.analyze("a", CHECKPOINTS[0], "--contexts", "64")
+        b = self.analyze("b", CHECKPOINTS[0], "--contexts", "128")
+        self.refuse(["compare", a, b], "a, b", "no scope and context in common")
+        self.refuse(["compare", a, self.folder / "none"], "none")
+
+    def test_a_regularity_that_fails_is_named_with_its_run(self):
+        # Two tokens a context: one component carries everything, and no key is like another.
+        short = self.analyze("short", CHECKPOINTS[-1], "--contexts", "2")
+        result = self.succeed("compare", short)
+        failing = [line for line in result.stdout.splitlines() if "not in short" in line]
+        self.assertTrue(any(line.startswith("energy spread") for line in failing), result.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
