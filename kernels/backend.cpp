@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "kernels/cpu/backend.hpp"
+#include "kernels/cuda/backend.hpp"
 #include "kernels/device.hpp"
 
 namespace logitfield::kernels {
@@ -20,15 +21,15 @@ std::unique_ptr<Backend> make_cpu_backend(Precision precision, const std::string
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(std::string_view name, Precision precision, int) {
+std::unique_ptr<Backend> make_backend(std::string_view name, Precision precision, int local_rank) {
   if (name == "cpu") return make_cpu_backend(precision, {});
   if (name != "auto" && name != "cuda") {
     throw std::runtime_error(fmt::format("no back end is named '{}': use auto, cpu or cuda", name));
   }
   const DeviceList devices = list_devices();
-  const std::string because = devices.reason.empty() ? "this version computes on CPUs only" : devices.reason;
-  if (name == "auto") return make_cpu_backend(precision, because);
-  throw std::runtime_error(fmt::format("the back end 'cuda' cannot be had: {}; use --backend cpu", because));
+  if (!devices.devices.empty()) return cuda::make_backend(precision, local_rank);
+  if (name == "auto") return make_cpu_backend(precision, devices.reason);
+  throw std::runtime_error(fmt::format("the back end 'cuda' cannot be had: {}; use --backend cpu", devices.reason));
 }
 
 }  // namespace logitfield::kernels

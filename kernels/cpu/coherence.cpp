@@ -45,10 +45,15 @@ struct Pass {
   std::int64_t raw_rank = 0;
 };
 
+Vector missing_of(const Matrix& stacked) {
+  const Index w = stacked.cols();
+  return Eigen::HouseholderQR<Matrix>(stacked).householderQ() * Vector::Unit(w + 1, w);
+}
+
 /// With full rank only one direction of [basis, 1 / sqrt L] is missing from the column space of the keys as they are.
 Pass full_rank_pass(const TallFactor& keys, const Matrix& stacked, double length) {
   const Index w = stacked.cols();
-  const Vector missing = Eigen::HouseholderQR<Matrix>(stacked).householderQ() * Vector::Unit(w + 1, w);
+  const Vector missing = missing_of(stacked);
   const double constant = 1 / std::sqrt(length);
   Pass out{{Vector(keys.rows.rows()), w}, 0, w};
   for_basis(keys, [&](Index begin, const Matrix& basis) {
@@ -73,6 +78,14 @@ Pass any_rank_pass(const TallFactor& keys, const Matrix& stacked, Index length) 
 }
 
 }  // namespace
+
+Vector missing_direction(const Matrix& r, const Eigen::RowVectorXd& mean, double length) {
+  return missing_of(stacked_triangle(r, mean, length));
+}
+
+KeyCoherence full_rank_coherence(double length, Index width, double largest, double largest_raw) {
+  return {coherence(length, width, largest), coherence(length, width, largest_raw), width};
+}
 
 Leverage leverage(const TallFactor& factor, const Placement& placement) {
   Leverage out{Vector(factor.rows.rows()), factor.rows.width()};

@@ -22,4 +22,10 @@ struct CoherentKeys {
 CoherentKeys key_coherence(const Team& team, const TallFactor& keys, const Eigen::RowVectorXd& mean,
                            const Placement& placement);
 
+/// The direction of [basis, 1 / sqrt L] that is missing from the column space of keys of full rank as they are, w + 1
+/// entries, from r of their factor when centred.
+Vector missing_direction(const Matrix& r, const Eigen::RowVectorXd& mean, double length);
+/// The coherences where the keys have full rank, from the largest leverages of this context.
+KeyCoherence full_rank_coherence(double length, Index width, double largest, double largest_raw);
+
 }  // namespace logitfield::kernels::cpu

@@ -11,12 +11,6 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// One side of the field, from the factor whose rows belong to that side: energy per row, and what the probes say.
-struct Side {
-  Vector energy;
-  double energy_sum = 0, probe_residual = 0, probe_norm = 0;
-};
-
 /// rows * r^T: by the triangular product where r is square.
 void multiply_by_core(const Matrix& r, Matrix& rows) {
   if (r.rows() == r.cols()) {
@@ -43,30 +37,32 @@ Side measure_side(const Team& team, const TallFactor& own, const TallFactor& oth
   });
   sum_over(team, sums);
   out.energy_sum = sum_over(team, out.energy.sum());
-  // Orthonormal vectors keep norms: a basis that is not orthonormal shows here.
-  const Eigen::ArrayXd direct = sums.row(0).cwiseSqrt(), difference = sums.row(1).cwiseSqrt();
-  const Eigen::ArrayXd expected = image.colwise().norm();
-  out.probe_norm = direct.minCoeff();
-  out.probe_residual = std::max((difference / direct).maxCoeff(), ((direct - expected) / direct).abs().maxCoeff());
+  judge_probes(sums, image, out);
   return out;
 }
 
 }  // namespace
 
-RouteResult factored_field(const Team& team, const TallFactor& a, const TallFactor& b, const Placement& placement,
-                           double noise) {
-  const Svd core = svd(a.factor.r() * b.factor.r().transpose());
+void judge_probes(const Matrix& sums, const Matrix& image, Side& side) {
+  const Eigen::ArrayXd direct = sums.row(0).cwiseSqrt(), difference = sums.row(1).cwiseSqrt();
+  const Eigen::ArrayXd expected = image.colwise().norm();
+  side.probe_norm = direct.minCoeff();
+  side.probe_residual = std::max((difference / direct).maxCoeff(), ((direct - expected) / direct).abs().maxCoeff());
+}
+
+RouteResult factored_route(const FactorSummary& a, const FactorSummary& b, const MeasureSide& measure_side,
+                           Index context, double noise) {
+  const Svd core = svd(a.r * b.r.transpose());
   RouteResult out;
   out.route = Route::factored;
   out.sigma = core.sigma;
-  out.spectrum = spectrum_statistics(core.sigma, placement.length, noise);
+  out.spectrum = spectrum_statistics(core.sigma, context, noise);
   if (out.spectrum.energy == 0) return out;
   const Vector sigma = Eigen::Map<const Vector>(core.sigma.data(), std::ssize(core.sigma));
-  Side queries = measure_side(team, a, b, core.u * (sigma.asDiagonal() * (core.vt * b.basis_probes)));
-  Side keys =
-      measure_side(team, b, a, core.vt.transpose() * (sigma.asDiagonal() * (core.u.transpose() * a.basis_probes)));
+  Side queries = measure_side(true, core.u * (sigma.asDiagonal() * (core.vt * b.basis_probes)));
+  Side keys = measure_side(false, core.vt.transpose() * (sigma.asDiagonal() * (core.u.transpose() * a.basis_probes)));
 
-  const double length = static_cast<double>(placement.length), width = static_cast<double>(a.rows.width());
+  const double length = static_cast<double>(context), width = static_cast<double>(a.width);
   const double rounding = (length + 16 * width) * std::numeric_limits<double>::epsilon() * a.norm * b.norm;
   const double energy = out.spectrum.energy;
   out.energy = {std::max(std::abs(energy - queries.energy_sum), std::abs(energy - keys.energy_sum)) / energy,
@@ -76,6 +72,17 @@ RouteResult factored_field(const Team& team, const TallFactor& a, const TallFact
   out.query_energy = std::move(queries.energy);
   out.key_energy = std::move(keys.energy);
   return out;
+}
+
+RouteResult factored_field(const Team& team, const TallFactor& a, const TallFactor& b, const Placement& placement,
+                           double noise) {
+  const auto side = [&](bool queries, const Matrix& image) {
+    return queries ? measure_side(team, a, b, image) : measure_side(team, b, a, image);
+  };
+  const auto summary = [](const TallFactor& factor) {
+    return FactorSummary{factor.factor.r(), factor.basis_probes, factor.norm, factor.rows.width()};
+  };
+  return factored_route(summary(a), summary(b), side, placement.length, noise);
 }
 
 }  // namespace logitfield::kernels::cpu

@@ -11,17 +11,21 @@ namespace logitfield::kernels::cpu {
 
 RouteResult krylov_route(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
                          Index components, const Rounding& rounding) {
+  CausalEnergies energies = causal_energies(team, a, b, placement);
+  const CausalField field = causal_field(a, b, energies.means);
+  return krylov_route(team, std::move(energies), CausalOperator(team, field), placement, components, rounding);
+}
+
+RouteResult krylov_route(const Team& team, CausalEnergies energies, const LinearOperator& matrix,
+                         const Placement& placement, Index components, const Rounding& rounding) {
   RouteResult out;
   out.route = Route::krylov;
   out.ranks = team.size();
-  CausalEnergies energies = causal_energies(team, a, b, placement);
   const double energy = sum_over(team, energies.queries.sum()), by_keys = sum_over(team, energies.keys.sum());
   if (energy <= rounding.noise * rounding.noise) {
     out.spectrum = zero_spectrum();
     return out;
   }
-  const CausalField field = causal_field(a, b, energies.means);
-  const CausalOperator matrix(team, field);
   const KrylovTarget target{.length = placement.length, .energy = energy, .most_components = components};
   const LeadingTriplets leading = leading_triplets(team, matrix, placement.first_row, target);
   const SpectrumEstimates rest =

@@ -9,6 +9,10 @@ namespace logitfield::kernels::cpu {
 RouteResult krylov_route(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
                          Index components, const Rounding& rounding);
 
+/// The same from energies and an operator found elsewhere.
+RouteResult krylov_route(const Team& team, CausalEnergies energies, const LinearOperator& field,
+                         const Placement& placement, Index components, const Rounding& rounding);
+
 /// Any field of a head that one rank holds, formed and decomposed: O(L^3), memory 2 L^2. Energies are column and row
 /// sums of squares.
 RouteResult dense_route(const Matrix& field, const Rounding& rounding);

@@ -7,7 +7,6 @@
 
 #include "kernels/cpu/dense_field.hpp"
 #include "kernels/cpu/factored_field.hpp"
-#include "kernels/cpu/row_sample.hpp"
 #include "kernels/share_statistics.hpp"
 
 namespace logitfield::kernels::cpu {
@@ -56,23 +55,25 @@ bool statistics_finite(const HeadStatistics& s) {
 }  // namespace
 
 HeadContext::HeadContext(const Team& team, const HeadGroup& group, const Placement& placement)
-    : team_(team), group_(group), placement_(placement), keys_(centred_keys(team, group.keys, placement)) {
+    : FieldContext(team, group.forms, placement, group.keys.rows(), group.keys.cols()),
+      group_(group),
+      keys_(centred_keys(team, group.keys, placement)) {
+  raw_norm_ = keys_.raw_norm;
   for (const MatrixFRef& q : group.queries) query_norms_.push_back(squared_norm(q));
   team.sum(query_norms_);
 }
 
 // Squares of float32 numbers cannot overflow in float64.
-bool HeadContext::finite(std::size_t head) const {
-  return std::isfinite(keys_.raw_norm) && std::isfinite(query_norms_[head]);
+bool FieldContext::finite(std::size_t head) const {
+  return std::isfinite(raw_norm_) && std::isfinite(query_norms_[head]);
 }
 
-Rounding HeadContext::rounding(std::size_t head) const {
-  return rounding_of(group_.forms[head], placement_.length, group_.keys.cols(), query_norms_[head],
-                     keys_.raw_norm * keys_.raw_norm);
+Rounding FieldContext::rounding(std::size_t head) const {
+  return rounding_of(forms_[head], placement_.length, head_dim_, query_norms_[head], raw_norm_ * raw_norm_);
 }
 
 FactorRows HeadContext::query_rows(std::size_t head, Scope scope) const {
-  const LogitForm& form = group_.forms[head];
+  const LogitForm& form = forms_[head];
   FactorRows rows = field_queries(group_.queries[head], form);
   if (scope == Scope::causal_mean) {
     rows.append(-causal_means(team_, rows, field_keys(keys_, form, placement_), placement_));
@@ -81,7 +82,7 @@ FactorRows HeadContext::query_rows(std::size_t head, Scope scope) const {
 }
 
 const TallFactor& HeadContext::key_factor(std::size_t head, Scope scope) {
-  const LogitForm& form = group_.forms[head];
+  const LogitForm& form = forms_[head];
   std::optional<TallFactor>& factor = (scope == Scope::full ? full_ : causal_mean_)[has_slope(form)];
   if (!factor) {
     FactorRows rows = field_keys(keys_, form, placement_);
@@ -100,13 +101,13 @@ const CoherentKeys& HeadContext::coherence() {
 }
 
 const Leverage& HeadContext::key_leverage(std::size_t head) {
-  if (!has_slope(group_.forms[head])) return coherence().leverage;
+  if (!has_slope(forms_[head])) return coherence().leverage;
   if (!alibi_leverage_) alibi_leverage_ = leverage(key_factor(head, Scope::full), placement_);
   return *alibi_leverage_;
 }
 
 RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& request) {
-  const LogitForm& form = group_.forms[head];
+  const LogitForm& form = forms_[head];
   const MatrixFRef& queries = group_.queries[head];
   if (request.route == Route::dense) {
     return dense_route(dense_field(queries, group_.keys, form, request.scope), rounding(head));
@@ -124,16 +125,20 @@ RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& reques
   return out;
 }
 
-HeadStatistics HeadContext::measure(std::size_t head, const FieldRequest& request) {
+RowSample HeadContext::sample(std::size_t head, Scope scope, const Matrix& probes) {
+  return sample_rows(team_, group_.queries[head], group_.keys, forms_[head], scope, placement_, probes);
+}
+
+HeadStatistics FieldContext::measure(std::size_t head, const FieldRequest& request) {
   if (!finite(head)) return complete(head, request.scope, {});
   return complete(head, request.scope, take_route(head, request));
 }
 
-HeadStatistics HeadContext::complete(std::size_t head, Scope scope, RouteResult result) {
-  const std::int64_t bound = rank_bound(group_.forms[head], scope, placement_.length, group_.keys.cols());
+HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult result) {
+  const std::int64_t bound = rank_bound(forms_[head], scope, placement_.length, head_dim_);
   if (!finite(head)) return non_finite_statistics(bound);
   if (result.spectrum.energy == 0) {
-    result.key_energy = result.query_energy = Vector::Zero(group_.keys.rows());
+    result.key_energy = result.query_energy = Vector::Zero(rows_);
     std::ranges::fill(result.sigma, 0.0);
     result.products.resize(0, 0);
   }
@@ -153,22 +158,21 @@ HeadStatistics HeadContext::complete(std::size_t head, Scope scope, RouteResult 
   out.query_profile = share_profile(as_span(all));
   out.coherence = coherence().statistics;
   certify(head, scope, result, out);
-  if (scope == Scope::full && group_.forms[head].has_factors()) check_delocalisation(head, result.key_energy, out);
+  if (scope == Scope::full && forms_[head].has_factors()) check_delocalisation(head, result.key_energy, out);
   out.certificate.finite = statistics_finite(out);
   return out;
 }
 
-std::span<const double> HeadContext::gather(const Vector& own, Vector& all) const {
+std::span<const double> FieldContext::gather(const Vector& own, Vector& all) const {
   all = Vector::Zero(placement_.length);
   all.segment(placement_.first_row, own.size()) = own;
   team_.sum({all.data(), static_cast<std::size_t>(all.size())});
   return as_span(all);
 }
 
-void HeadContext::certify(std::size_t head, Scope scope, const RouteResult& result, HeadStatistics& out) {
-  const Matrix probes = probe_rows(placement_.first_row, group_.keys.rows());
-  const RowSample sample =
-      sample_rows(team_, group_.queries[head], group_.keys, group_.forms[head], scope, placement_, probes);
+void FieldContext::certify(std::size_t head, Scope scope, const RouteResult& result, HeadStatistics& out) {
+  const Matrix probes = probe_rows(placement_.first_row, rows_);
+  const RowSample sample = this->sample(head, scope, probes);
   Certificate& c = out.certificate;
   c.energy_error = result.energy.error;
   c.energy_bound = result.energy.bound;
@@ -191,8 +195,8 @@ void HeadContext::certify(std::size_t head, Scope scope, const RouteResult& resu
   sum_over(team_, found);
   const double length = static_cast<double>(placement_.length), energy = out.spectrum.energy;
   const double share = length / static_cast<double>(rows);
-  const double terms = length + 16 * static_cast<double>(group_.keys.cols());
-  const double raw = keys_.raw_norm, size = sample.products.norm();
+  const double terms = length + 16 * static_cast<double>(head_dim_);
+  const double raw = raw_norm_, size = sample.products.norm();
   c.energy_error = std::max(c.energy_error, share * (found.col(0) - sample.energies).cwiseAbs().sum() / energy);
   c.energy_bound = std::max(c.energy_bound, share * terms * kEpsilon * sample.query_norms * raw * raw / energy);
   c.probe_residual = std::max(c.probe_residual, (found.rightCols(probes.cols()) - sample.products).norm() / size);
@@ -200,7 +204,7 @@ void HeadContext::certify(std::size_t head, Scope scope, const RouteResult& resu
       c.probe_bound, terms * kEpsilon * std::sqrt(sample.query_norms * length * double(probes.cols())) * raw / size);
 }
 
-void HeadContext::check_delocalisation(std::size_t head, const Vector& key_energy, HeadStatistics& out) {
+void FieldContext::check_delocalisation(std::size_t head, const Vector& key_energy, HeadStatistics& out) {
   if (out.spectrum.energy == 0) return;
   const Vector& allowed = key_leverage(head).values;
   const double total = sum_over(team_, key_energy.sum());

@@ -3,41 +3,66 @@
 
 #include "kernels/cpu/coherence.hpp"
 #include "kernels/cpu/field_routes.hpp"
+#include "kernels/cpu/row_sample.hpp"
 
 namespace logitfield::kernels::cpu {
 
-/// A KV head and its query heads in one context, as far as this rank's rows go: what all of its fields share, and their
-/// measurement. The group's matrices must outlive it. All calls are collective.
-class HeadContext {
+/// Measures and certifies the fields of a KV head and its query heads in one context, from parts that whoever holds the
+/// rows provides. All calls are collective.
+class FieldContext {
  public:
-  HeadContext(const Team& team, const HeadGroup& group, const Placement& placement);
-
+  virtual ~FieldContext() = default;
   /// Statistics of one query head in one scope, by any route but scalapack. Attention is left undefined.
   HeadStatistics measure(std::size_t head, const FieldRequest& request);
   /// The same from what a route outside has found.
   HeadStatistics complete(std::size_t head, Scope scope, RouteResult result);
 
+  virtual RouteResult take_route(std::size_t head, const FieldRequest& request) = 0;
+  virtual const CoherentKeys& coherence() = 0;
+  /// Of the centred keys and, where the head has a slope, the positions.
+  virtual const Leverage& key_leverage(std::size_t head) = 0;
+  virtual RowSample sample(std::size_t head, Scope scope, const Matrix& probes) = 0;
+
+ protected:
+  /// Rows of this rank [rows, head_dim].
+  FieldContext(const Team& team, std::vector<LogitForm> forms, const Placement& placement, Index rows, Index head_dim)
+      : team_(team), forms_(std::move(forms)), placement_(placement), rows_(rows), head_dim_(head_dim) {}
+  Rounding rounding(std::size_t head) const;
+
+  const Team& team_;
+  const std::vector<LogitForm> forms_;
+  const Placement placement_;
+  const Index rows_, head_dim_;
+  /// Over the context: Frobenius norm of the keys as they are, squared norms of the query heads.
+  double raw_norm_ = 0;
+  std::vector<double> query_norms_;
+
  private:
   /// Keys and the head's queries.
   bool finite(std::size_t head) const;
-  RouteResult take_route(std::size_t head, const FieldRequest& request);
-  Rounding rounding(std::size_t head) const;
+  void certify(std::size_t head, Scope scope, const RouteResult& result, HeadStatistics& out);
+  void check_delocalisation(std::size_t head, const Vector& key_energy, HeadStatistics& out);
+  std::span<const double> gather(const Vector& own, Vector& all) const;
+};
+
+/// Of matrices in host memory, as far as this rank's rows go; they must outlive it.
+class HeadContext final : public FieldContext {
+ public:
+  HeadContext(const Team& team, const HeadGroup& group, const Placement& placement);
+
+  RouteResult take_route(std::size_t head, const FieldRequest& request) override;
+  const CoherentKeys& coherence() override;
+  const Leverage& key_leverage(std::size_t head) override;
+  RowSample sample(std::size_t head, Scope scope, const Matrix& probes) override;
+
+ private:
   /// Left factor of a scope that the factored route takes.
   FactorRows query_rows(std::size_t head, Scope scope) const;
   /// Factored keys of a scope; shared by the query heads.
   const TallFactor& key_factor(std::size_t head, Scope scope);
-  const CoherentKeys& coherence();
-  const Leverage& key_leverage(std::size_t head);
-  void certify(std::size_t head, Scope scope, const RouteResult& result, HeadStatistics& out);
-  void check_delocalisation(std::size_t head, const Vector& key_energy, HeadStatistics& out);
-  std::span<const double> gather(const Vector& own, Vector& all) const;
 
-  const Team& team_;
   const HeadGroup& group_;
-  const Placement placement_;
   CentredKeys keys_;
-  /// Squared Frobenius norms of the query heads over the context.
-  std::vector<double> query_norms_;
   /// Without and with the ALiBi column.
   std::optional<TallFactor> full_[2], causal_mean_[2];
   std::optional<CoherentKeys> coherence_;

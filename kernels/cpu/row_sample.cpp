@@ -9,13 +9,6 @@ namespace {
 
 constexpr Index kMostRows = 64, kLeastRows = 4, kMostLogits = Index{1} << 20;
 
-std::vector<Index> sampled_positions(Index length) {
-  const Index rows = std::min(length, std::clamp(kMostLogits / length, kLeastRows, kMostRows));
-  std::vector<Index> out;
-  for (Index r = 0; r < rows; ++r) out.push_back((r + 1) * length / rows - 1);
-  return out;
-}
-
 /// The sampled queries [rows, d], on every rank.
 Matrix sampled_queries(const Team& team, const MatrixFRef& queries, const std::vector<Index>& positions,
                        Index first_row) {
@@ -49,10 +42,14 @@ Matrix sampled_logits(const Matrix& queries, const MatrixFRef& keys, const Logit
 /// std::max would drop a NaN; a NaN must reach the certificate.
 double larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
 
-/// Sums over one row: of the centred logits and their sizes over the keys of the mean, and of E squared.
-enum Sum { kTotal, kAbsolute, kSquares, kSums };
-
 }  // namespace
+
+std::vector<Index> sampled_positions(Index length) {
+  const Index rows = std::min(length, std::clamp(kMostLogits / length, kLeastRows, kMostRows));
+  std::vector<Index> out;
+  for (Index r = 0; r < rows; ++r) out.push_back((r + 1) * length / rows - 1);
+  return out;
+}
 
 RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form,
                       Scope scope, const Placement& placement, const Matrix& probes) {
@@ -71,7 +68,7 @@ RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixF
   const auto all_keys = [&](Index r) {
     return static_cast<double>(scope == Scope::full ? placement.length : out.positions[r] + 1);
   };
-  Matrix means(rows, 1), sums = Matrix::Zero(rows, kSums);
+  Matrix means(rows, 1), sums = Matrix::Zero(rows, kRowSums);
   for (Index r = 0; r < rows; ++r) means(r, 0) = field.row(r).head(own_keys(r)).sum() / all_keys(r);
   sum_over(team, means);
   for (Index r = 0; r < rows; ++r) {
@@ -85,18 +82,22 @@ RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixF
   out.products = field * probes;
   sum_over(team, sums);
   sum_over(team, out.products);
-  out.energies = sums.col(kSquares);
+  judge_rows(scope, placement.length, means, sums, out);
+  return out;
+}
 
-  // With n terms and unit round-off u, the mean errs by at most n u mean|S| (times n keys; mean|S| <= |mean S| +
-  // mean|E|), the sum by n u sum|E|, each subtraction by u |E|.
+// With n terms and unit round-off u, the mean errs by at most n u mean|S| (times n keys; mean|S| <= |mean S| +
+// mean|E|), the sum by n u sum|E|, each subtraction by u |E|.
+void judge_rows(Scope scope, Index length, const Matrix& means, const Matrix& sums, RowSample& out) {
+  out.energies = sums.col(kSquares);
   const double unit = std::numeric_limits<double>::epsilon() / 2;
-  for (Index r = 0; r < rows; ++r) {
-    const double n = all_keys(r), total = std::abs(sums(r, kTotal)), absolute = sums(r, kAbsolute);
+  for (Index r = 0; r < sums.rows(); ++r) {
+    const double n = static_cast<double>(scope == Scope::full ? length : out.positions[r] + 1);
+    const double total = std::abs(sums(r, kTotal)), absolute = sums(r, kAbsolute);
     if (total == 0) continue;
     out.residual = larger(total / absolute, out.residual);
     out.margin = larger(total / (unit * (n * n * std::abs(means(r, 0)) + (2 * n + 1) * absolute)), out.margin);
   }
-  return out;
 }
 
 }  // namespace logitfield::kernels::cpu

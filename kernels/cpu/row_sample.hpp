@@ -24,4 +24,13 @@ struct RowSample {
 RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form,
                       Scope scope, const Placement& placement, const Matrix& probes);
 
+// Parts that do not depend on where the logits are formed.
+
+/// The positions sampled of a context.
+std::vector<Index> sampled_positions(Index length);
+/// Sums over one row: of the centred logits and their sizes over the keys of the mean, and of E squared.
+enum RowSum { kTotal, kAbsolute, kSquares, kRowSums };
+/// Sets energies, residual and margin of the sampled rows from their means [rows, 1] and sums [rows, kRowSums].
+void judge_rows(Scope scope, Index length, const Matrix& means, const Matrix& sums, RowSample& sample);
+
 }  // namespace logitfield::kernels::cpu

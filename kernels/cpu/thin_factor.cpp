@@ -17,13 +17,6 @@ constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 /// Above this, a pass has lost so much that the next cannot be trusted to repair it.
 constexpr double kRepairable = 0.1;
 
-/// Upper triangular r with r^T r = gram; nothing if gram is not positive definite.
-std::optional<Matrix> cholesky(const Matrix& gram) {
-  const Eigen::LLT<Matrix> factor(gram);
-  if (factor.info() != Eigen::Success) return std::nullopt;
-  return Matrix(factor.matrixU());
-}
-
 Matrix gram_of_kept(const Team& team, const Matrix& basis) {
   Matrix out = Matrix::Zero(basis.cols(), basis.cols());
   for_tiles(basis.rows(), kTileRows, [&](Index begin, Index count) { add_gram(basis.middleRows(begin, count), out); });
@@ -34,11 +27,10 @@ Matrix gram_of_kept(const Team& team, const Matrix& basis) {
 
 /// The second pass, on a basis that is orthonormal to some digits. Nothing where it cannot be repaired.
 std::optional<Kept> second_pass(const Team& team, Kept factor) {
-  const Index w = factor.r.cols();
   const Matrix gram = gram_of_kept(team, factor.basis);
-  const double deviation = (gram - Matrix::Identity(w, w)).norm();
-  if (deviation <= 32 * static_cast<double>(w) * kEpsilon) return factor;
-  if (!(deviation <= kRepairable)) return std::nullopt;  // so that NaN also leaves
+  const SecondPass pass = second_pass_for(gram);
+  if (pass == SecondPass::not_needed) return factor;
+  if (pass == SecondPass::hopeless) return std::nullopt;
   const std::optional<Matrix> r = cholesky(gram);
   if (!r) return std::nullopt;
   divide_by(*r, factor.basis);
@@ -93,6 +85,24 @@ Kept tall_skinny_qr(const Team& team, const Matrix& rows, Index length) {
 
 }  // namespace
 
+std::optional<Matrix> cholesky(const Matrix& gram) {
+  const Eigen::LLT<Matrix> factor(gram);
+  if (factor.info() != Eigen::Success) return std::nullopt;
+  return Matrix(factor.matrixU());
+}
+
+// One pass errs by about eps condition^2.
+bool one_pass_is_enough(const Matrix& r) {
+  const double c = condition(r);
+  return c * c <= 4 * static_cast<double>(r.cols());
+}
+
+SecondPass second_pass_for(const Matrix& gram) {
+  const double deviation = (gram - Matrix::Identity(gram.rows(), gram.cols())).norm();
+  if (deviation <= 32 * static_cast<double>(gram.cols()) * kEpsilon) return SecondPass::not_needed;
+  return deviation <= kRepairable ? SecondPass::needed : SecondPass::hopeless;  // NaN too
+}
+
 Matrix gram_of(const Team& team, const FactorRows& a) {
   Matrix out = Matrix::Zero(a.width(), a.width()), rows;
   for_tiles(a.rows(), kTileRows, [&](Index begin, Index count) {
@@ -105,12 +115,10 @@ Matrix gram_of(const Team& team, const FactorRows& a) {
 }
 
 ThinFactor thin_factor(const Team& team, const FactorRows& a, const Matrix& gram, Index length) {
-  const double w = static_cast<double>(a.width());
   ThinFactor out;
   if (length > a.width()) {
     if (std::optional<Matrix> r = cholesky(gram)) {
-      // One pass errs by about eps condition^2: here no more than the rounding that is always there.
-      if (const double c = condition(*r); c * c <= 4 * w) {
+      if (one_pass_is_enough(*r)) {
         out.inverse_ = Matrix::Identity(r->rows(), r->cols());
         solve(*r, out.inverse_);
         out.r_ = std::move(*r);

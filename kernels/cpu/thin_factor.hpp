@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "kernels/cpu/factor_rows.hpp"
 #include "kernels/team.hpp"
 
@@ -41,6 +43,14 @@ class ThinFactor {
 /// where Cholesky cannot do it (L <= w, rank-deficient or ill-conditioned columns). Collective. `length` is L.
 /// Sources: Yamamoto, Nakatsukasa, Yanagisawa, Fukaya 2015 (CholeskyQR2); Demmel, Grigori, Hoemmen, Langou 2012 (TSQR).
 ThinFactor thin_factor(const Team& team, const FactorRows& a, const Matrix& gram, Index length);
+
+/// Upper triangular r with r^T r = gram; nothing if gram is not positive definite.
+std::optional<Matrix> cholesky(const Matrix& gram);
+/// A factor a r^-1 found in one pass is orthonormal to the rounding that is always there.
+bool one_pass_is_enough(const Matrix& r);
+/// What the Gram matrix of a factor after one pass asks for: nothing more, a second pass, or another method.
+enum class SecondPass { not_needed, needed, hopeless };
+SecondPass second_pass_for(const Matrix& gram);
 
 /// a^T a [w, w] over the team, both triangles. Collective.
 Matrix gram_of(const Team& team, const FactorRows& a);

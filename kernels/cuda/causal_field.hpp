@@ -1,0 +1,37 @@
+#pragma once
+#include "kernels/cpu/causal_field.hpp"
+#include "kernels/cuda/tall_factor.hpp"
+
+namespace logitfield::kernels::cuda {
+
+/// The causal field E = tril(a b^T), a = [queries' factor, -m], b = [keys' factor, 1], on the device; see
+/// cpu/causal_field.hpp. Formed inside tiles only: memory L (2 w + kTileRows) and w^2 a tile.
+class CausalField final : public cpu::LinearOperator {
+ public:
+  /// Finds the row means m. The forms have no column for them.
+  CausalField(const Worker& worker, FactorForm queries, FactorForm keys);
+
+  /// [length] in device memory: -m, as a factor's column.
+  Buffer<double> negative_means() const;
+  cpu::CausalEnergies energies();
+
+  /// After energies().
+  Index rows() const override { return length_; }
+  void apply(const Matrix& x, Matrix& y) const override { multiply(true, x, y); }
+  void apply_transpose(const Matrix& y, Matrix& x) const override { multiply(false, y, x); }
+
+ private:
+  using Rows = Products::Rows<const double>;
+  Rows tiles_of(const Buffer<double>& rows) const { return {rows.data(), width_, kTileRows * width_}; }
+  /// Gram matrices of the rows of each tile [tiles, width, width].
+  void tile_grams(const Buffer<double>& rows);
+  void multiply(bool forwards, const Matrix& x, Matrix& y) const;
+
+  const Worker& worker_;
+  Index length_, padded_, tiles_;
+  /// Of the factors with their last column.
+  Index width_;
+  Buffer<double> a_, b_, logits_, sums_, means_;
+};
+
+}  // namespace logitfield::kernels::cuda

@@ -1,0 +1,78 @@
+#include "kernels/cuda/field_operations.hpp"
+#include "kernels/cuda/launch.hpp"
+#include "kernels/cuda/warp.hpp"
+
+// What happens inside a tile of kTileRows rows of a causal field, where logits are explicit: a block a tile.
+namespace logitfield::kernels::cuda {
+namespace {
+
+constexpr int kThreads = 256, kWarps = kThreads / kWarp, kTile = static_cast<int>(kTileRows);
+
+/// A warp a row.
+__global__ void tile_means_kernel(double* x, int64_t length, int width, const double* logits, const double* before,
+                                  double* means) {
+  const int stride = width + 1, lane = static_cast<int>(threadIdx.x) % kWarp;
+  const double* sums = before + blockIdx.x * int64_t{stride} * stride + int64_t{width} * stride;
+  for (int r = static_cast<int>(threadIdx.x) / kWarp; r < kTile; r += kWarps) {
+    const int64_t row = int64_t{blockIdx.x} * kTile + r;
+    const double* tile_row = logits + row * kTile;
+    double sum = 0;
+    for (int c = lane; c < width; c += kWarp) sum += x[row * stride + c] * sums[c];
+    for (int c = lane; c <= r; c += kWarp) sum += tile_row[c];
+    const double mean = row < length ? warp_sum(sum) / static_cast<double>(row + 1) : 0.0;
+    if (lane != 0) continue;
+    x[row * stride + width] = -mean;
+    means[row] = mean;
+  }
+}
+
+__global__ void tile_squares_kernel(const double* logits, const double* means, int64_t length, double* queries,
+                                    double* keys) {
+  const int64_t first = int64_t{blockIdx.x} * kTile;
+  const double* tile = logits + first * kTile;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  for (int r = static_cast<int>(threadIdx.x) / kWarp; r < kTile; r += kWarps) {
+    double sum = 0;
+    for (int c = lane; c <= r; c += kWarp) {
+      const double e = tile[r * kTile + c] - means[first + r];
+      sum += e * e;
+    }
+    sum = warp_sum(sum);
+    if (lane == 0) queries[first + r] = sum;
+  }
+  const int c = static_cast<int>(threadIdx.x);
+  if (c >= kTile) return;
+  double sum = 0;
+  for (int r = c; r < kTile && first + r < length; ++r) {
+    const double e = tile[r * kTile + c] - means[first + r];
+    sum += e * e;
+  }
+  keys[first + c] = sum;
+}
+
+__global__ void mask_tiles_kernel(double* logits, int64_t size) {
+  for (int64_t e = first_element(); e < size; e += element_step()) {
+    if (e % kTile > e / kTile % kTile) logits[e] = 0;
+  }
+}
+
+}  // namespace
+
+void tile_means(double* x, int64_t length, int width, const double* logits, const double* before, double* means,
+                const Stream& stream) {
+  const Shape shape{dim3(static_cast<unsigned>(padded_rows(length) / kTileRows)), dim3(kThreads), 0};
+  launch("tile_means", tile_means_kernel, shape, stream, x, length, width, logits, before, means);
+}
+
+void tile_squares(const double* logits, const double* means, int64_t length, double* queries, double* keys,
+                  const Stream& stream) {
+  const Shape shape{dim3(static_cast<unsigned>(padded_rows(length) / kTileRows)), dim3(kThreads), 0};
+  launch("tile_squares", tile_squares_kernel, shape, stream, logits, means, length, queries, keys);
+}
+
+void mask_tiles(double* logits, int64_t tiles, const Stream& stream) {
+  const int64_t size = tiles * kTileRows * kTileRows;
+  launch("mask_tiles", mask_tiles_kernel, shape_for(size), stream, logits, size);
+}
+
+}  // namespace logitfield::kernels::cuda

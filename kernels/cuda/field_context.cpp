@@ -1,0 +1,186 @@
+#include "kernels/cuda/field_context.hpp"
+
+#include <cmath>
+
+#include "kernels/cuda/causal_field.hpp"
+
+namespace logitfield::kernels::cuda {
+namespace {
+
+/// Sums of the columns, then of the squares.
+Eigen::RowVectorXd sums_of(const Worker& worker, const float* rows, Index length, Index columns) {
+  const Index chunks = padded_rows(length) / kRowPadding;
+  Buffer<double> parts(chunks * (columns + 1), worker.stream);
+  column_sums(rows, length, static_cast<int>(columns), parts.data(), worker.stream);
+  return download(parts, chunks, columns + 1).colwise().sum();
+}
+
+}  // namespace
+
+FieldContext::FieldContext(const Worker& worker, const DeviceHeads& heads, Index kv_head, std::vector<LogitForm> forms,
+                           Index context)
+    : cpu::FieldContext(alone(), std::move(forms), {0, context}, context, heads.head_dim),
+      worker_(worker),
+      heads_(heads),
+      kv_head_(kv_head),
+      keys_(heads.all_keys.data() + kv_head * heads.length * heads.head_dim) {
+  const Eigen::RowVectorXd sums = sums_of(worker, keys_, context, head_dim_);
+  const double length = static_cast<double>(context);
+  raw_norm_ = std::sqrt(sums[head_dim_]);
+  mean_ = sums.head(head_dim_) / length;
+  doubtful_ = !(1 - length * mean_.squaredNorm() / (raw_norm_ * raw_norm_) > 1e-6);
+  for (std::size_t h = 0; h < forms_.size(); ++h) {
+    query_norms_.push_back(sums_of(worker, queries(h), context, head_dim_)[head_dim_]);
+  }
+  shift_ = upload(mean_, worker);
+  probes_ = upload(probe_rows(0, context).transpose(), worker);
+}
+
+const float* FieldContext::queries(std::size_t head) const {
+  const Index all = kv_head_ * std::ssize(forms_) + static_cast<Index>(head);
+  return heads_.all_queries.data() + all * heads_.length * head_dim_;
+}
+
+FactorForm FieldContext::query_form(std::size_t head) const {
+  FactorForm out{
+      .rows = queries(head), .length = rows_, .columns = static_cast<int>(head_dim_), .factor = forms_[head].scale};
+  if (forms_[head].alibi_slope != 0) out.extra[out.extras++] = {.constant = forms_[head].alibi_slope};
+  return out;
+}
+
+FactorForm FieldContext::key_form(bool slope) const {
+  FactorForm out{.rows = keys_, .length = rows_, .columns = static_cast<int>(head_dim_), .shift = shift_.data()};
+  if (slope) out.extra[out.extras++] = {.constant = -0.5 * static_cast<double>(rows_ - 1), .step = 1};
+  return out;
+}
+
+const std::optional<TallFactor>& FieldContext::key_factor(std::size_t head, Scope scope) {
+  const bool slope = forms_[head].alibi_slope != 0;
+  Tried& tried = (scope == Scope::full ? full_ : causal_mean_)[slope];
+  if (!tried.done && !doubtful_) {
+    FactorForm form = key_form(slope);
+    if (scope == Scope::causal_mean) form.extra[form.extras++] = {.constant = 1};
+    tried.factor = TallFactor::make(worker_, form, probes_.data());
+  }
+  tried.done = true;
+  return tried.factor;
+}
+
+std::optional<RouteResult> FieldContext::factored(std::size_t head, Scope scope) {
+  const std::optional<TallFactor>& keys = key_factor(head, scope);
+  if (!keys) return std::nullopt;
+  FactorForm form = query_form(head);
+  Buffer<double> means;
+  if (scope == Scope::causal_mean) {
+    means = CausalField(worker_, form, key_form(forms_[head].alibi_slope != 0)).negative_means();
+    form.extra[form.extras++] = {.values = means.data()};
+  }
+  const std::optional<TallFactor> queries = TallFactor::make(worker_, form, probes_.data());
+  if (!queries) return std::nullopt;
+  const auto side = [&](bool of_queries, const Matrix& image) {
+    return of_queries ? queries->measure_side(*keys, image) : keys->measure_side(*queries, image);
+  };
+  return cpu::factored_route(queries->summary(), keys->summary(), side, rows_, rounding(head).noise);
+}
+
+RouteResult FieldContext::krylov(std::size_t head, Index components) {
+  CausalField field(worker_, query_form(head), key_form(forms_[head].alibi_slope != 0));
+  cpu::CausalEnergies energies = field.energies();
+  return cpu::krylov_route(alone(), std::move(energies), field, placement_, components, rounding(head));
+}
+
+RouteResult FieldContext::take_route(std::size_t head, const FieldRequest& request) {
+  if (forms_[head].has_factors() && !doubtful_) {
+    if (request.route == Route::krylov && request.scope == Scope::causal) return krylov(head, request.components);
+    if (request.route == Route::factored && request.scope != Scope::causal) {
+      if (std::optional<RouteResult> out = factored(head, request.scope)) return std::move(*out);
+    }
+  }
+  return host().take_route(head, request);
+}
+
+const cpu::CoherentKeys& FieldContext::coherence() {
+  if (coherence_) return *coherence_;
+  Tried& tried = full_[0];
+  if (!tried.done && !doubtful_) tried.factor = TallFactor::make(worker_, key_form(false), probes_.data());
+  tried.done = true;
+  if (!tried.factor) return host().coherence();
+  const double length = static_cast<double>(rows_), constant = 1 / std::sqrt(length);
+  const Vector missing = cpu::missing_direction(tried.factor->r(), mean_, length);
+  TallFactor::BasisRows found = tried.factor->basis_rows(missing.head(head_dim_));
+  const Vector raw =
+      found.squares.array() + constant * constant - (found.along.array() + constant * missing[head_dim_]).square();
+  coherence_ = {cpu::full_rank_coherence(length, head_dim_, found.squares.maxCoeff(), raw.maxCoeff()),
+                {std::move(found.squares), head_dim_}};
+  return *coherence_;
+}
+
+const cpu::Leverage& FieldContext::key_leverage(std::size_t head) {
+  if (forms_[head].alibi_slope == 0) return coherence().leverage;
+  if (!alibi_leverage_) {
+    const std::optional<TallFactor>& keys = key_factor(head, Scope::full);
+    if (!keys) return host().key_leverage(head);
+    alibi_leverage_ = {keys->basis_rows(Vector::Zero(keys->width())).squares, keys->width()};
+  }
+  return *alibi_leverage_;
+}
+
+cpu::RowSample FieldContext::sample(std::size_t head, Scope scope, const Matrix&) {
+  const LogitForm& form = forms_[head];
+  const Stream& stream = worker_.stream;
+  cpu::RowSample out;
+  out.positions = cpu::sampled_positions(rows_);
+  const Index count = std::ssize(out.positions);
+  if (raw_keys_.size() == 0) {
+    raw_keys_ = Buffer<double>(padded_rows(rows_) * head_dim_, stream);
+    FactorForm raw = key_form(false);
+    raw.shift = nullptr;
+    make_factor(raw, raw_keys_.data(), stream);
+  }
+  const std::vector<std::int32_t> tokens(out.positions.begin(), out.positions.end());
+  const std::vector<std::int64_t> positions(out.positions.begin(), out.positions.end());
+  const Buffer<std::int32_t> which{std::span<const std::int32_t>(tokens), stream};
+  const Buffer<std::int64_t> where{std::span<const std::int64_t>(positions), stream};
+  Buffer<float> rows(count * head_dim_, stream);
+  cuda::gather(queries(head), which.data(), count, head_dim_, rows.data(), stream);
+  FactorForm scaled;
+  scaled.rows = rows.data();
+  scaled.length = count;
+  scaled.columns = static_cast<int>(head_dim_);
+  scaled.factor = form.scale;
+  Buffer<double> scaled_rows(padded_rows(count) * head_dim_, stream), products(count * rows_, stream),
+      sums(count * 6, stream);
+  make_factor(scaled, scaled_rows.data(), stream);
+  worker_.products.multiply_transposed({count, rows_, head_dim_}, {scaled_rows.data(), head_dim_},
+                                       {raw_keys_.data(), head_dim_}, {products.data(), rows_});
+  judge_rows({.length = rows_,
+              .rows = count,
+              .positions = where.data(),
+              .slope = form.alibi_slope,
+              .cap = form.softcap.value_or(0),
+              .causal_mean = scope != Scope::full,
+              .masked = scope == Scope::causal,
+              .probes = probes_.data()},
+             products.data(), sums.data(), stream);
+  const Matrix found = download(sums, count, 6);
+  out.query_norms = download(scaled_rows, count, head_dim_).squaredNorm();
+  out.products = found.rightCols(2);
+  cpu::judge_rows(scope, rows_, found.leftCols(1), found.middleCols(1, cpu::kRowSums), out);
+  return out;
+}
+
+cpu::HeadContext& FieldContext::host() {
+  if (!host_) {
+    host_ = std::make_unique<Copies>();
+    host_->keys = heads_.keys(kv_head_, 0, rows_);
+    HeadGroup& group = host_->group.emplace(HeadGroup{{}, host_->keys, forms_});
+    for (Index h = 0; h < std::ssize(forms_); ++h) {
+      host_->queries.push_back(heads_.queries(kv_head_ * std::ssize(forms_) + h, 0, rows_));
+    }
+    for (const MatrixF& q : host_->queries) group.queries.push_back(q);
+    host_->context.emplace(alone(), group, placement_);
+  }
+  return *host_->context;
+}
+
+}  // namespace logitfield::kernels::cuda

@@ -1,0 +1,60 @@
+#pragma once
+#include <memory>
+
+#include "kernels/cpu/head_context.hpp"
+#include "kernels/cuda/handles.hpp"
+#include "kernels/cuda/tall_factor.hpp"
+
+namespace logitfield::kernels::cuda {
+
+/// A KV head and its query heads in one context, their rows on a device. Dense decompositions, and factors that
+/// Cholesky-QR cannot take (few rows, dependent columns), go to the host's HeadContext, on copies of the rows.
+class FieldContext final : public cpu::FieldContext {
+ public:
+  /// `forms`: of the KV head's query heads. The heads must outlive it.
+  FieldContext(const Worker& worker, const DeviceHeads& heads, Index kv_head, std::vector<LogitForm> forms,
+               Index context);
+
+  RouteResult take_route(std::size_t head, const FieldRequest& request) override;
+  const cpu::CoherentKeys& coherence() override;
+  const cpu::Leverage& key_leverage(std::size_t head) override;
+  cpu::RowSample sample(std::size_t head, Scope scope, const Matrix& probes) override;
+
+ private:
+  const float* queries(std::size_t head) const;
+  FactorForm query_form(std::size_t head) const;
+  FactorForm key_form(bool slope) const;
+  /// Factored keys of a scope; nothing where they cannot be had here.
+  const std::optional<TallFactor>& key_factor(std::size_t head, Scope scope);
+  std::optional<RouteResult> factored(std::size_t head, Scope scope);
+  RouteResult krylov(std::size_t head, Index components);
+  cpu::HeadContext& host();
+
+  const Worker& worker_;
+  const DeviceHeads& heads_;
+  const Index kv_head_;
+  const float* keys_;
+  Eigen::RowVectorXd mean_;
+  /// Keys so near to constant that only the host's way of centring them is sure.
+  bool doubtful_ = false;
+  Buffer<double> shift_, probes_;
+  /// Found or found impossible; without and with the ALiBi column.
+  struct Tried {
+    bool done = false;
+    std::optional<TallFactor> factor;
+  };
+  Tried full_[2], causal_mean_[2];
+  Buffer<double> raw_keys_;
+  std::optional<cpu::CoherentKeys> coherence_;
+  std::optional<cpu::Leverage> alibi_leverage_;
+  /// The rows on the host.
+  struct Copies {
+    std::vector<MatrixF> queries;
+    MatrixF keys;
+    std::optional<HeadGroup> group;
+    std::optional<cpu::HeadContext> context;
+  };
+  std::unique_ptr<Copies> host_;
+};
+
+}  // namespace logitfield::kernels::cuda

@@ -1,0 +1,83 @@
+#pragma once
+#include <cstdint>
+
+#include "kernels/cuda/heads.hpp"
+#include "kernels/cuda/runtime.hpp"
+
+// Kernels of the field statistics, float64 unless said otherwise, row-major, all pointers to device memory.
+namespace logitfield::kernels::cuda {
+
+/// Rows are handled by tiles of so many; matrices of rows end with zero rows up to a multiple of kRowPadding.
+inline constexpr std::int64_t kTileRows = 64, kRowPadding = 256;
+constexpr std::int64_t padded_rows(std::int64_t rows) { return (rows + kRowPadding - 1) / kRowPadding * kRowPadding; }
+
+/// sums[chunk] = sums of the columns of kRowPadding rows of `rows` [length, columns] (columns <= 256), then the sum of
+/// squares: columns + 1 numbers a chunk.
+void column_sums(const float* rows, std::int64_t length, int columns, double* sums, const Stream& stream);
+
+/// A column of a factor: values[i] where given, else constant + step * i.
+struct FactorColumn {
+  const double* values = nullptr;
+  double constant = 0, step = 0;
+};
+/// Rows of a factor of the field: factor * rows[i] - shift (null: none), then `extra` columns.
+struct FactorForm {
+  const float* rows = nullptr;
+  std::int64_t length = 0;
+  int columns = 0;
+  double factor = 1;
+  const double* shift = nullptr;
+  int extras = 0;
+  FactorColumn extra[4] = {};
+
+  int width() const { return columns + extras; }
+};
+/// out [padded_rows(length), width].
+void make_factor(const FactorForm& form, double* out, const Stream& stream);
+
+/// out = sum of `count` matrices of `size` numbers, one after the other.
+void sum_matrices(const double* matrices, std::int64_t count, std::int64_t size, double* out, const Stream& stream);
+/// Each of `count` matrices becomes the sum of those before it, or of those after it.
+void sums_before(double* matrices, std::int64_t count, std::int64_t size, const Stream& stream);
+void sums_after(double* matrices, std::int64_t count, std::int64_t size, const Stream& stream);
+
+/// out[i] = x_i . y_i over rows [rows, columns], added to what is there where `adds`.
+void row_dots(const double* x, std::int64_t x_stride, const double* y, std::int64_t y_stride, std::int64_t rows,
+              int columns, bool adds, double* out, const Stream& stream);
+
+/// The causal row means m_i = (x_i . before_t + sum of the row's logits j <= i in its tile) / (i + 1), of factor rows x
+/// [length, stride] whose column `width` is set to -m_i. logits: [kTileRows, kTileRows] a tile t; before_t [width]: row
+/// `width` of matrix t [width + 1, width + 1].
+void tile_means(double* x, std::int64_t length, int width, const double* logits, const double* before, double* means,
+                const Stream& stream);
+/// Inside each tile: queries[i] = sum_{j <= i} (logit_ij - m_i)^2, keys[j] the same over i >= j. [padded_rows]
+void tile_squares(const double* logits, const double* means, std::int64_t length, double* queries, double* keys,
+                  const Stream& stream);
+/// Sets the logits above the diagonals of the tiles to zero.
+void mask_tiles(double* logits, std::int64_t tiles, const Stream& stream);
+
+/// What is asked of sampled rows of the field; see cpu/row_sample.hpp.
+struct SampledRows {
+  std::int64_t length = 0, rows = 0;
+  const std::int64_t* positions = nullptr;
+  double slope = 0, cap = 0;
+  /// The mean is over the keys j <= i only; and only they are not zero.
+  bool causal_mean = false, masked = false;
+  /// [2, length]
+  const double* probes = nullptr;
+};
+/// Of scaled products [rows, length], which become the field's rows: mean, total, absolute, squares, two products with
+/// the probes: six numbers a row.
+void judge_rows(const SampledRows& sampled, double* products, double* sums, const Stream& stream);
+
+/// Of the causal softmax of every row of every head, from logits in float32 and sums in float64: largest logit,
+/// entropy, weight of position 0: [heads * length, 3]. Queries [heads * rows, columns], keys alike, of which the first
+/// `length` rows of each head count. columns <= kMostHeadColumns.
+struct SoftmaxSizes {
+  std::int64_t heads = 0, kv_heads = 0, rows = 0, length = 0;
+  int columns = 0;
+};
+void softmax_rows(const SoftmaxSizes& sizes, const HeadForm* forms, const float* queries, const float* keys,
+                  double* out, const Stream& stream);
+
+}  // namespace logitfield::kernels::cuda

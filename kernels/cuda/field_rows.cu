@@ -1,0 +1,149 @@
+#include "kernels/cuda/field_operations.hpp"
+#include "kernels/cuda/launch.hpp"
+#include "kernels/cuda/warp.hpp"
+
+namespace logitfield::kernels::cuda {
+namespace {
+
+constexpr int kThreads = 256, kWarps = kThreads / kWarp;
+
+/// A block a chunk of rows, a thread a column.
+__global__ void column_sums_kernel(const float* rows, int64_t length, int columns, double* sums) {
+  double* scratch = reinterpret_cast<double*>(shared_memory());
+  const int64_t begin = int64_t{blockIdx.x} * kRowPadding;
+  const int64_t end = begin + kRowPadding < length ? begin + kRowPadding : length;
+  const int column = static_cast<int>(threadIdx.x);
+  double sum = 0, squares = 0;
+  if (column < columns) {
+    for (int64_t i = begin; i < end; ++i) {
+      const double x = static_cast<double>(rows[i * columns + column]);
+      sum += x;
+      squares += x * x;
+    }
+    sums[blockIdx.x * int64_t{columns + 1} + column] = sum;
+  }
+  squares = block_sum(squares, scratch);
+  if (column == 0) sums[blockIdx.x * int64_t{columns + 1} + columns] = squares;
+}
+
+__global__ void make_factor_kernel(FactorForm form, int64_t size, int width, double* out) {
+  for (int64_t e = first_element(); e < size; e += element_step()) {
+    const int64_t i = e / width;
+    const int c = static_cast<int>(e % width);
+    double x = 0;
+    if (i < form.length) {
+      if (c < form.columns) {
+        x = form.factor * static_cast<double>(form.rows[i * form.columns + c]) - (form.shift ? form.shift[c] : 0.0);
+      } else {
+        const FactorColumn& column = form.extra[c - form.columns];
+        x = column.values ? column.values[i] : column.constant + column.step * static_cast<double>(i);
+      }
+    }
+    out[e] = x;
+  }
+}
+
+__global__ void sum_matrices_kernel(const double* matrices, int64_t count, int64_t size, double* out) {
+  for (int64_t e = first_element(); e < size; e += element_step()) {
+    double sum = 0;
+    for (int64_t m = 0; m < count; ++m) sum += matrices[m * size + e];
+    out[e] = sum;
+  }
+}
+
+template <bool kBefore>
+__global__ void scan_kernel(double* matrices, int64_t count, int64_t size) {
+  for (int64_t e = first_element(); e < size; e += element_step()) {
+    double sum = 0;
+    for (int64_t m = 0; m < count; ++m) {
+      double& here = matrices[(kBefore ? m : count - 1 - m) * size + e];
+      const double own = here;
+      here = sum;
+      sum += own;
+    }
+  }
+}
+
+/// A warp a row.
+__global__ void row_dots_kernel(const double* x, int64_t x_stride, const double* y, int64_t y_stride, int64_t rows,
+                                int columns, bool adds, double* out) {
+  const int64_t row = int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarp;
+  if (row >= rows) return;  // a whole warp
+  double sum = 0;
+  for (int c = static_cast<int>(threadIdx.x) % kWarp; c < columns; c += kWarp) {
+    sum += x[row * x_stride + c] * y[row * y_stride + c];
+  }
+  sum = warp_sum(sum);
+  if (threadIdx.x % kWarp == 0) out[row] = adds ? out[row] + sum : sum;
+}
+
+/// A block a row.
+__global__ void judge_rows_kernel(SampledRows s, double* products, double* sums) {
+  double* scratch = reinterpret_cast<double*>(shared_memory());
+  const int64_t position = s.positions[blockIdx.x];
+  const int64_t averaged = s.causal_mean ? position + 1 : s.length;
+  double* row = products + blockIdx.x * s.length;
+  double total = 0;
+  for (int64_t j = threadIdx.x; j < s.length; j += kThreads) {
+    double x = row[j] + s.slope * static_cast<double>(j - position);
+    if (s.cap > 0) x = s.cap * tanh(x / s.cap);
+    row[j] = x;
+    if (j < averaged) total += x;
+  }
+  const double mean = block_sum(total, scratch) / static_cast<double>(averaged);
+  double found[5] = {};  // total, absolute, squares, and the products
+  for (int64_t j = threadIdx.x; j < s.length; j += kThreads) {
+    const bool seen = j < averaged;
+    const double centred = row[j] - mean, field = s.masked && !seen ? 0.0 : centred;
+    if (seen) {
+      found[0] += centred;
+      found[1] += fabs(centred);
+    }
+    found[2] += field * field;
+    found[3] += field * s.probes[j];
+    found[4] += field * s.probes[s.length + j];
+  }
+  double* out = sums + blockIdx.x * 6;
+  if (threadIdx.x == 0) out[0] = mean;
+  for (int f = 0; f < 5; ++f) {
+    const double sum = block_sum(found[f], scratch);
+    if (threadIdx.x == 0) out[1 + f] = sum;
+  }
+}
+
+constexpr std::size_t kScratch = kWarp * sizeof(double);
+
+}  // namespace
+
+void column_sums(const float* rows, int64_t length, int columns, double* sums, const Stream& stream) {
+  launch("column_sums", column_sums_kernel, Shape{dim3(blocks_for(length, kRowPadding)), dim3(kThreads), kScratch},
+         stream, rows, length, columns, sums);
+}
+
+void make_factor(const FactorForm& form, double* out, const Stream& stream) {
+  const int64_t size = padded_rows(form.length) * form.width();
+  launch("make_factor", make_factor_kernel, shape_for(size), stream, form, size, form.width(), out);
+}
+
+void sum_matrices(const double* matrices, int64_t count, int64_t size, double* out, const Stream& stream) {
+  launch("sum_matrices", sum_matrices_kernel, shape_for(size), stream, matrices, count, size, out);
+}
+void sums_before(double* matrices, int64_t count, int64_t size, const Stream& stream) {
+  launch("sums_before", scan_kernel<true>, shape_for(size), stream, matrices, count, size);
+}
+void sums_after(double* matrices, int64_t count, int64_t size, const Stream& stream) {
+  launch("sums_after", scan_kernel<false>, shape_for(size), stream, matrices, count, size);
+}
+
+void row_dots(const double* x, int64_t x_stride, const double* y, int64_t y_stride, int64_t rows, int columns,
+              bool adds, double* out, const Stream& stream) {
+  launch("row_dots", row_dots_kernel, Shape{dim3(blocks_for(rows, kWarps)), dim3(kThreads), 0}, stream, x, x_stride, y,
+         y_stride, rows, columns, adds, out);
+}
+
+void judge_rows(const SampledRows& sampled, double* products, double* sums, const Stream& stream) {
+  launch("judge_rows", judge_rows_kernel, Shape{dim3(static_cast<unsigned>(sampled.rows)), dim3(kThreads), kScratch},
+         stream, sampled, products, sums);
+}
+
+}  // namespace logitfield::kernels::cuda

@@ -1,0 +1,23 @@
+#pragma once
+#include "kernels/backend.hpp"
+#include "kernels/cuda/field_context.hpp"
+
+namespace logitfield::kernels::cuda {
+
+/// Measures the heads of layers. What costs O(L d^2) and more is done on the device `number`; what is O(L) or O(d^3) by
+/// host threads at the same time, a KV head in one context each.
+class FieldMeasurer {
+ public:
+  explicit FieldMeasurer(int number);
+
+  /// See cpu/field_statistics.hpp: of all query heads of a layer, which must be there when it is called.
+  std::vector<std::vector<HeadStatistics>> measure(const DeviceHeads& heads, std::span<const LogitForm> forms,
+                                                   std::span<const FieldRequest> requests) const;
+
+ private:
+  int number_;
+  /// One a host thread.
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace logitfield::kernels::cuda

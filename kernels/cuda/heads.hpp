@@ -1,0 +1,71 @@
+#pragma once
+#include "kernels/cuda/operations.hpp"
+
+namespace logitfield::kernels::cuda {
+
+/// cos and sin [positions, pairs] in device memory; see cpu/rotary.hpp.
+struct RotaryView {
+  const float* cosine = nullptr;
+  const float* sine = nullptr;
+  int first_column = 0, pairs = 0;
+  io::RotaryPairs form = io::RotaryPairs::halves;
+};
+
+/// Where the columns of heads stand among projected rows [length, stride]: head h's own at first + h * head_stride;
+/// columns from `own` on are `shared_rows`', the same for all heads.
+struct HeadColumns {
+  const float* rows = nullptr;
+  std::int64_t stride = 0, first = 0, head_stride = 0;
+  int own = 0;
+  const float* shared_rows = nullptr;
+  std::int64_t shared_stride = 0;
+};
+
+/// What is done with a head's row, in this order: norm, clip, rotation, factor.
+struct HeadSteps {
+  bool has_norm = false;
+  NormView norm;
+  /// The gain is one head's after another.
+  bool gain_by_head = false;
+  /// Instead of the row's own factor: of each position (norms over all heads).
+  const float* row_factors = nullptr;
+  /// Negative: none.
+  float clip = -1;
+  RotaryView rotary;
+  float factor = 1;
+};
+
+/// Most columns of a head.
+inline constexpr int kMostHeadColumns = 256;
+/// Columns of a head as the tensor cores read it: a multiple of 16.
+__host__ __device__ constexpr std::int64_t padded(std::int64_t columns) { return (columns + 15) / 16 * 16; }
+
+/// Takes heads apart: rows [heads * length, columns], head by head, as `plain` (null: not wanted) in float32 and as
+/// `narrow` in T, the latter with rows of padded(columns), zeros behind. `plain` holds the numbers of `narrow`: those
+/// that enter the dot product.
+template <class T>
+void prepare_heads(const HeadColumns& from, const HeadSteps& steps, std::int64_t heads, std::int64_t length,
+                   int columns, float* plain, T* narrow, const Stream& stream);
+
+/// squares[i] = sum over the heads' columns at position i, float64.
+void head_squares(const HeadColumns& from, std::int64_t heads, std::int64_t length, int columns, double* squares,
+                  const Stream& stream);
+
+/// How a head's logits follow; cap 0: none. Of LogitForm.
+struct HeadForm {
+  float scale = 0, slope = 0, cap = 0;
+};
+
+/// Causal softmax attention of all heads, online, with keys j > i - window: queries [heads * length, padded(head_dim)],
+/// keys [kv_heads * length, same], values [kv_heads * length, padded(value_dim)], as prepare_heads leaves them;
+/// out [length, heads * value_dim]. Dimensions up to kMostHeadColumns. Float: SIMT; Bf16: tensor cores, float32 sums.
+struct AttentionSizes {
+  std::int64_t heads = 0, kv_heads = 0, length = 0, window = 0;
+  int head_dim = 0, value_dim = 0;
+};
+void attend(const AttentionSizes& sizes, const HeadForm* forms, const float* queries, const float* keys,
+            const float* values, float* out, const Stream& stream);
+void attend(const AttentionSizes& sizes, const HeadForm* forms, const Bf16* queries, const Bf16* keys,
+            const Bf16* values, Bf16* out, const Stream& stream);
+
+}  // namespace logitfield::kernels::cuda

@@ -1,0 +1,36 @@
+#pragma once
+#include <cstdint>
+
+#include "kernels/cuda/language.hpp"
+
+namespace logitfield::kernels::cuda {
+
+/// The upper half of a float32.
+struct Bf16 {
+  std::uint16_t bits;
+};
+
+__host__ __device__ inline float to_float(float x) { return x; }
+__host__ __device__ inline float to_float(Bf16 x) {
+  const std::uint32_t bits = std::uint32_t{x.bits} << 16;
+  float out;
+  memcpy(&out, &bits, sizeof out);
+  return out;
+}
+
+/// To nearest, ties to even; NaN stays NaN.
+template <class Number>
+__host__ __device__ inline Number from_float(float x);
+template <>
+__host__ __device__ inline float from_float<float>(float x) {
+  return x;
+}
+template <>
+__host__ __device__ inline Bf16 from_float<Bf16>(float x) {
+  std::uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  if ((bits & 0x7fffffffU) > 0x7f800000U) return {static_cast<std::uint16_t>((bits >> 16) | 0x40U)};
+  return {static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16)};
+}
+
+}  // namespace logitfield::kernels::cuda

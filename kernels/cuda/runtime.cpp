@@ -1,0 +1,129 @@
+#include "kernels/cuda/runtime.hpp"
+
+#include <cuda_runtime_api.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "kernels/device.hpp"
+
+namespace logitfield::kernels {
+
+DeviceList list_devices() {
+  int count = 0;
+  // Without a GPU the call fails and leaves `count` unset: any code but success means none.
+  if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaSuccess) {
+    return {{}, fmt::format("no CUDA device ({}: {})", cudaGetErrorName(status), cudaGetErrorString(status))};
+  }
+  DeviceList list;
+  for (int id = 0; id < count; ++id) {
+    cudaDeviceProp properties{};
+    cuda::check(cudaGetDeviceProperties(&properties, id), "cudaGetDeviceProperties", static_cast<std::size_t>(id));
+    list.devices.push_back({properties.name, properties.major * 10 + properties.minor, properties.totalGlobalMem});
+  }
+  if (list.devices.empty()) list.reason = "no CUDA device";
+  return list;
+}
+
+namespace cuda {
+namespace {
+
+cudaStream_t stream_of(const Stream& stream) { return static_cast<cudaStream_t>(stream.handle()); }
+cudaEvent_t event_of(void* handle) { return static_cast<cudaEvent_t>(handle); }
+
+}  // namespace
+
+void check(int status, const char* call, std::size_t size) {
+  const auto code = static_cast<cudaError_t>(status);
+  if (code == cudaSuccess) return;
+  int device = -1;
+  cudaGetDevice(&device);
+  const char* remedy =
+      code == cudaErrorMemoryAllocation ? "; use shorter contexts, --weights stream, or more GPUs" : "";
+  throw DeviceError(fmt::format("{} (size {}) failed on CUDA device {}: {}: {}{}", call, size, device,
+                                cudaGetErrorName(code), cudaGetErrorString(code), remedy));
+}
+
+Stream::Stream() {
+  cudaStream_t stream;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags", 0);
+  handle_ = stream;
+}
+Stream::~Stream() { cudaStreamDestroy(stream_of(*this)); }
+void Stream::wait() const { check(cudaStreamSynchronize(stream_of(*this)), "cudaStreamSynchronize", 0); }
+
+Event::Event(const Stream& stream) {
+  cudaEvent_t event;
+  check(cudaEventCreate(&event), "cudaEventCreate", 0);
+  handle_ = event;
+  check(cudaEventRecord(event, stream_of(stream)), "cudaEventRecord", 0);
+}
+Event::~Event() { cudaEventDestroy(event_of(handle_)); }
+void Event::hold_back(const Stream& other) const {
+  check(cudaStreamWaitEvent(stream_of(other), event_of(handle_), 0), "cudaStreamWaitEvent", 0);
+}
+void Event::wait() const { check(cudaEventSynchronize(event_of(handle_)), "cudaEventSynchronize", 0); }
+double Event::since(const Event& earlier) const {
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, event_of(earlier.handle_), event_of(handle_)), "cudaEventElapsedTime", 0);
+  return milliseconds;
+}
+
+void* allocate(std::size_t bytes, const Stream& stream) {
+  if (bytes == 0) return nullptr;
+  void* memory = nullptr;
+  check(cudaMallocAsync(&memory, bytes, stream_of(stream)), "cudaMallocAsync", bytes);
+  return memory;
+}
+void release(void* memory, const Stream& stream) noexcept { cudaFreeAsync(memory, stream_of(stream)); }
+
+void* allocate_pinned(std::size_t bytes) {
+  if (bytes == 0) return nullptr;
+  void* memory = nullptr;
+  check(cudaMallocHost(&memory, bytes), "cudaMallocHost", bytes);
+  return memory;
+}
+void release_pinned(void* memory) noexcept { cudaFreeHost(memory); }
+
+void copy(void* to, const void* from, std::size_t bytes, const Stream& stream) {
+  if (bytes == 0) return;
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_of(stream)), "cudaMemcpyAsync", bytes);
+}
+void fill_zero(void* memory, std::size_t bytes, const Stream& stream) {
+  if (bytes == 0) return;
+  check(cudaMemsetAsync(memory, 0, bytes, stream_of(stream)), "cudaMemsetAsync", bytes);
+}
+
+void use_device(int number) {
+  check(cudaSetDevice(number), "cudaSetDevice", static_cast<std::size_t>(number));
+  // Memory given back stays in the pool: the next layer takes it again.
+  cudaMemPool_t pool;
+  check(cudaDeviceGetDefaultMemPool(&pool, number), "cudaDeviceGetDefaultMemPool", 0);
+  std::uint64_t all = UINT64_MAX;
+  check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "cudaMemPoolSetAttribute", 0);
+}
+
+std::size_t free_bytes() {
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo", 0);
+  return free;
+}
+
+std::string describe_device(int number) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, number), "cudaGetDeviceProperties", static_cast<std::size_t>(number));
+  int runtime = 0;
+  check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion", 0);
+  return fmt::format("GPU {} ({}.{}, {:.1f} GiB), CUDA {}.{}", properties.name, properties.major, properties.minor,
+                     static_cast<double>(properties.totalGlobalMem) / (1 << 30), runtime / 1000, runtime % 1000 / 10);
+}
+
+int host_threads() {
+  int devices = 1;
+  check(cudaGetDeviceCount(&devices), "cudaGetDeviceCount", 0);
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / devices);
+}
+
+}  // namespace cuda
+}  // namespace logitfield::kernels

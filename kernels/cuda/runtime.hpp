@@ -1,0 +1,133 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace logitfield::kernels::cuda {
+
+/// A CUDA or cuBLAS call failed: which, where, on which device and with what size, and what to do where that is known.
+class DeviceError : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Throws DeviceError where `status` (a cudaError_t) is not success.
+void check(int status, const char* call, std::size_t size);
+
+/// Work on a device that happens in order. Made on the calling thread's current device.
+class Stream {
+ public:
+  Stream();
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  void* handle() const { return handle_; }
+  /// Waits for all that was started; throws what went wrong in it.
+  void wait() const;
+
+ private:
+  void* handle_ = nullptr;
+};
+
+/// A point in the work of a stream; another stream, or the host, can wait for it.
+class Event {
+ public:
+  explicit Event(const Stream& stream);
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void hold_back(const Stream& other) const;
+  void wait() const;
+  /// Milliseconds between two, both passed.
+  double since(const Event& earlier) const;
+
+ private:
+  void* handle_ = nullptr;
+};
+
+/// `bytes` of device memory, or of page-locked host memory, aligned for anything; null where bytes is 0. Device memory
+/// belongs to the stream: taken and given back in its order.
+void* allocate(std::size_t bytes, const Stream& stream);
+void release(void* memory, const Stream& stream) noexcept;
+void* allocate_pinned(std::size_t bytes);
+void release_pinned(void* memory) noexcept;
+
+/// Between any two of host and device; host memory that is not page-locked makes the host wait.
+void copy(void* to, const void* from, std::size_t bytes, const Stream& stream);
+void fill_zero(void* memory, std::size_t bytes, const Stream& stream);
+
+/// Device memory for `size` values, not set to anything. The stream must outlive it.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(std::int64_t size, const Stream& stream)
+      : data_(static_cast<T*>(allocate(static_cast<std::size_t>(size) * sizeof(T), stream))),
+        size_(size),
+        stream_(&stream) {}
+  /// A copy of host values.
+  Buffer(std::span<const T> values, const Stream& stream) : Buffer(static_cast<std::int64_t>(values.size()), stream) {
+    copy(data_, values.data(), values.size_bytes(), stream);
+  }
+  ~Buffer() {
+    if (data_) release(data_, *stream_);
+  }
+  Buffer(Buffer&& other) noexcept { *this = std::move(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(stream_, other.stream_);
+    return *this;
+  }
+
+  T* data() const { return data_; }
+  std::int64_t size() const { return size_; }
+  void zero() { fill_zero(data_, static_cast<std::size_t>(size_) * sizeof(T), *stream_); }
+  /// Copies to the host and waits; values first ... first + target.size() - 1.
+  void read(std::span<T> target, std::int64_t first = 0) const {
+    copy(target.data(), data_ + first, target.size_bytes(), *stream_);
+    stream_->wait();
+  }
+  std::vector<T> read() const {
+    std::vector<T> out(static_cast<std::size_t>(size_));
+    read(out);
+    return out;
+  }
+
+ private:
+  T* data_ = nullptr;
+  std::int64_t size_ = 0;
+  const Stream* stream_ = nullptr;
+};
+
+/// Page-locked host memory: copies from it run beside the host.
+class PinnedBuffer {
+ public:
+  explicit PinnedBuffer(std::size_t bytes) : data_(static_cast<std::byte*>(allocate_pinned(bytes))), bytes_(bytes) {}
+  ~PinnedBuffer() { release_pinned(data_); }
+  PinnedBuffer(const PinnedBuffer&) = delete;
+  PinnedBuffer& operator=(const PinnedBuffer&) = delete;
+  std::byte* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::byte* data_;
+  std::size_t bytes_;
+};
+
+/// Makes device `number` the calling thread's.
+void use_device(int number);
+/// Of the calling thread's device: bytes that are free now.
+std::size_t free_bytes();
+/// "GPU NVIDIA H100 80GB HBM3 (9.0, 79.1 GiB), CUDA 13.0"
+std::string describe_device(int number);
+/// Host threads that may use the device at a time.
+int host_threads();
+
+}  // namespace logitfield::kernels::cuda

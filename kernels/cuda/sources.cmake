@@ -1,0 +1,21 @@
+# The CUDA back end, relative to kernels/: what the tests' emulation compiles too, and what only a CUDA toolkit can.
+set(LOGITFIELD_CUDA_KERNELS
+  cuda/activation.cu
+  cuda/attention.cu
+  cuda/attention_mma.cu
+  cuda/causal_tiles.cu
+  cuda/field_rows.cu
+  cuda/heads.cu
+  cuda/rows.cu
+  cuda/softmax_rows.cu)
+set(LOGITFIELD_CUDA_HOST
+  cuda/backend.cpp
+  cuda/block.cpp
+  cuda/causal_field.cpp
+  cuda/field_context.cpp
+  cuda/field_statistics.cpp
+  cuda/tall_factor.cpp
+  cuda/weights.cpp)
+set(LOGITFIELD_CUDA_TOOLKIT
+  cuda/products.cpp
+  cuda/runtime.cpp)

@@ -1,0 +1,96 @@
+#include "kernels/cuda/weights.hpp"
+
+#include <algorithm>
+
+namespace logitfield::kernels::cuda {
+namespace {
+
+template <class T>
+DeviceLinear<T> upload_linear(Uploader& uploader, const MatrixF& weight, const VectorF& bias) {
+  return {weight.rows(), weight.cols(), uploader.upload<T>(weight.data(), weight.size()),
+          uploader.upload<float>(bias.data(), bias.size())};
+}
+
+template <class T>
+DeviceLinear<T> upload_linear(Uploader& uploader, const Linear& map) {
+  return upload_linear<T>(uploader, map.weight, map.bias);
+}
+
+template <class T>
+DeviceMlp<T> upload_mlp(Uploader& uploader, const MlpWeights& weights) {
+  return {upload_linear<T>(uploader, weights.up), upload_linear<T>(uploader, weights.down)};
+}
+
+}  // namespace
+
+template <class T>
+Buffer<T> Uploader::upload(const float* values, std::int64_t count) {
+  Buffer<T> out(count, stream_);
+  constexpr auto kMost = static_cast<std::int64_t>(kStagingBytes / sizeof(T));
+  for (std::int64_t begin = 0; begin < count; begin += kMost) {
+    const std::int64_t some = std::min(kMost, count - begin);
+    if (copied_[next_]) copied_[next_]->wait();
+    T* staged = reinterpret_cast<T*>(staging_[next_].data());
+    std::transform(values + begin, values + begin + some, staged, [](float x) { return from_float<T>(x); });
+    copy(out.data() + begin, staged, static_cast<std::size_t>(some) * sizeof(T), stream_);
+    copied_[next_].emplace(stream_);
+    next_ = 1 - next_;
+  }
+  return out;
+}
+
+DeviceNorm upload_norm(Uploader& uploader, const Norm& norm) {
+  DeviceNorm out{norm.present,
+                 {norm.centred, norm.epsilon},
+                 norm.gain.size(),
+                 uploader.upload<float>(norm.gain.data(), norm.gain.size()),
+                 uploader.upload<float>(norm.bias.data(), norm.bias.size())};
+  out.view.gain = out.gain.data();
+  out.view.bias = out.bias.data();
+  return out;
+}
+
+template <class T>
+std::unique_ptr<DeviceLayer<T>> upload_layer(Uploader& uploader, const LayerWeights& w, const Stream& computing) {
+  const std::scoped_lock lock(uploader.in_use());
+  auto out = std::make_unique<DeviceLayer<T>>();
+  out->attention_norm = upload_norm(uploader, w.attention_norm);
+  out->attention_output_norm = upload_norm(uploader, w.attention_output_norm);
+  out->attention_residual_norm = upload_norm(uploader, w.attention_residual_norm);
+  out->mlp_norm = upload_norm(uploader, w.mlp_norm);
+  out->mlp_output_norm = upload_norm(uploader, w.mlp_output_norm);
+  out->mlp_residual_norm = upload_norm(uploader, w.mlp_residual_norm);
+  out->latent_query_norm = upload_norm(uploader, w.latent_query_norm);
+  out->latent_norm = upload_norm(uploader, w.latent_norm);
+  out->query_norm = upload_norm(uploader, w.query_norm);
+  out->key_norm = upload_norm(uploader, w.key_norm);
+  out->qkv = upload_linear<T>(uploader, w.qkv);
+  out->query_down = upload_linear<T>(uploader, w.query_down);
+  out->key_value_down = upload_linear<T>(uploader, w.key_value_down);
+  out->key_value_up = upload_linear<T>(uploader, w.key_value_up);
+  out->output = upload_linear<T>(uploader, w.output);
+  out->router = upload_linear<T>(uploader, w.router, {});
+  out->mlp = upload_mlp<T>(uploader, w.mlp);
+  for (const MlpWeights& expert : w.experts) out->experts.push_back(upload_mlp<T>(uploader, expert));
+  out->router_bias = w.router_bias;
+  out->first_expert = w.first_expert;
+  out->ready.emplace(uploader.stream());
+  out->lifetime.emplace(uploader, computing);
+  return out;
+}
+template std::unique_ptr<DeviceLayer<float>> upload_layer(Uploader&, const LayerWeights&, const Stream&);
+template std::unique_ptr<DeviceLayer<Bf16>> upload_layer(Uploader&, const LayerWeights&, const Stream&);
+
+template <class T>
+std::unique_ptr<DeviceMap<T>> upload_map(Uploader& uploader, const Linear& map, const Stream& computing) {
+  const std::scoped_lock lock(uploader.in_use());
+  auto out = std::make_unique<DeviceMap<T>>();
+  out->map = upload_linear<T>(uploader, map);
+  out->ready.emplace(uploader.stream());
+  out->lifetime.emplace(uploader, computing);
+  return out;
+}
+template std::unique_ptr<DeviceMap<float>> upload_map(Uploader&, const Linear&, const Stream&);
+template std::unique_ptr<DeviceMap<Bf16>> upload_map(Uploader&, const Linear&, const Stream&);
+
+}  // namespace logitfield::kernels::cuda

@@ -1,0 +1,106 @@
+#include <cmath>
+
+#include "cuda_device.hpp"
+#include "kernels/cpu/attention.hpp"
+#include "kernels/cuda/heads.hpp"
+#include "random_matrix.hpp"
+
+namespace logitfield::kernels::cuda {
+namespace {
+
+using testing::for_thread_orders;
+using testing::random_matrix;
+
+struct Case {
+  Index heads, kv_heads, length, head_dim, value_dim;
+  LogitForm form;
+  Index window = 1 << 20;
+};
+
+/// Rows padded as prepare_heads pads them, in T; and what they are in float32.
+template <class T>
+Buffer<T> narrow(MatrixF& rows, const Stream& stream) {
+  const Index width = padded(rows.cols());
+  std::vector<T> out(static_cast<std::size_t>(rows.rows() * width), from_float<T>(0));
+  for (Index i = 0; i < rows.rows(); ++i) {
+    for (Index j = 0; j < rows.cols(); ++j) {
+      const T value = from_float<T>(rows(i, j));
+      out[static_cast<std::size_t>(i * width + j)] = value;
+      rows(i, j) = to_float(value);
+    }
+  }
+  Buffer<T> device{std::span<const T>(out), stream};
+  stream.wait();
+  return device;
+}
+
+/// Largest difference from the CPU's attention on the same numbers, over the largest value.
+template <class T>
+double difference(const Case& c) {
+  const Stream stream;
+  MatrixF q = random_matrix<float>(c.heads * c.length, c.head_dim, 1),
+          k = random_matrix<float>(c.kv_heads * c.length, c.head_dim, 2),
+          v = random_matrix<float>(c.kv_heads * c.length, c.value_dim, 3);
+  const Buffer<T> queries = narrow<T>(q, stream), keys = narrow<T>(k, stream), values = narrow<T>(v, stream);
+  const std::vector<HeadForm> host_forms(static_cast<std::size_t>(c.heads),
+                                         {static_cast<float>(c.form.scale), static_cast<float>(c.form.alibi_slope),
+                                          static_cast<float>(c.form.softcap.value_or(0))});
+  const Buffer<HeadForm> forms{std::span<const HeadForm>(host_forms), stream};
+  Buffer<T> out(c.length * c.heads * c.value_dim, stream);
+  attend({c.heads, c.kv_heads, c.length, std::min(c.window, c.length), static_cast<int>(c.head_dim),
+          static_cast<int>(c.value_dim)},
+         forms.data(), queries.data(), keys.data(), values.data(), out.data(), stream);
+  const std::vector<T> found = out.read();
+
+  double worst = 0;
+  MatrixF expected(c.length, c.value_dim);
+  for (Index h = 0; h < c.heads; ++h) {
+    const Index kv = h / (c.heads / c.kv_heads);
+    cpu::causal_attention(q.middleRows(h * c.length, c.length), k.middleRows(kv * c.length, c.length),
+                          v.middleRows(kv * c.length, c.length), c.form, c.window, expected);
+    for (Index i = 0; i < c.length; ++i) {
+      for (Index j = 0; j < c.value_dim; ++j) {
+        const T value = found[static_cast<std::size_t>((i * c.heads + h) * c.value_dim + j)];
+        const double off = std::abs(static_cast<double>(to_float(value) - expected(i, j)));
+        worst = off <= worst ? worst : off;  // a NaN stays
+      }
+    }
+  }
+  return worst / static_cast<double>(v.cwiseAbs().maxCoeff());
+}
+
+const std::vector<Case> kCases{
+    {1, 1, 1, 8, 8, {.scale = 0.3}},
+    {2, 1, 65, 16, 16, {.scale = 0.25}},
+    {4, 2, 130, 24, 24, {.scale = 0.2}},
+    {1, 1, 97, 64, 40, {.scale = 0.125}, 20},
+    {1, 1, 200, 8, 8, {.scale = 1}, 1},
+    {2, 2, 75, 20, 20, {.scale = 0.2, .alibi_slope = 0.25}},
+    {1, 1, 75, 32, 32, {.scale = 0.7, .softcap = 2.0}},
+    {1, 1, 70, 192, 128, {.scale = 0.07}, 66},
+    {1, 1, 66, 256, 256, {.scale = 0.06}},
+};
+
+// Sums of length + head_dim float32 terms of size 1.
+TEST(CudaAttention, Float32EqualsTheCpu) {
+  REQUIRE_DEVICE();
+  for_thread_orders([] {
+    for (const Case& c : kCases) EXPECT_TRUE(difference<float>(c) <= 1e-5) << c.length << " x " << c.head_dim;
+  });
+}
+
+// The weights, at most 1, are rounded to 8 bits, and the output once more: 2^-9 each, and little else.
+TEST(CudaAttention, TensorCoresEqualTheCpuToBf16) {
+  REQUIRE_DEVICE();
+  for_thread_orders([] {
+    for (const Case& c : kCases) EXPECT_TRUE(difference<Bf16>(c) <= 0.0045) << c.length << " x " << c.head_dim;
+  });
+}
+
+TEST(CudaAttention, SurvivesHugeLogits) {
+  REQUIRE_DEVICE();
+  EXPECT_TRUE(difference<float>({1, 1, 64, 16, 16, {.scale = 1e4}}) <= 1e-3);
+}
+
+}  // namespace
+}  // namespace logitfield::kernels::cuda

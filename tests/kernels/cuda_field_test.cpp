@@ -1,0 +1,115 @@
+#include <fmt/format.h>
+
+#include "cuda_device.hpp"
+#include "head_comparison.hpp"
+#include "kernels/backend.hpp"
+
+namespace logitfield::kernels {
+namespace {
+
+using testing::for_thread_orders;
+using testing::random_matrix;
+
+struct Group {
+  std::vector<MatrixF> queries;
+  MatrixF keys;
+  std::vector<LogitForm> forms;
+
+  HeadGroup view() const { return {{queries.begin(), queries.end()}, keys, forms}; }
+};
+
+Group group_of(Index length, Index d, const std::vector<LogitForm>& forms) {
+  Group out;
+  for (unsigned h = 0; h < forms.size(); ++h) out.queries.push_back(random_matrix<float>(length, d, 50 + h));
+  out.keys = random_matrix<float>(length, d, 49);
+  out.keys.rowwise() += random_matrix<float>(1, d, 48).row(0);  // as trained keys have it
+  out.forms = forms;
+  return out;
+}
+
+/// Attention is measured in float32 there.
+void expect_same(HeadStatistics found, const HeadStatistics& expected) {
+  EXPECT_TRUE(found.certificate.certified());
+  testing::expect_near(found.attention.max_logit, expected.attention.max_logit, 1e-5, "max_logit");
+  testing::expect_near(found.attention.entropy, expected.attention.entropy, 1e-5, "entropy");
+  testing::expect_near(found.attention.sink_first, expected.attention.sink_first, 1e-5, "sink_first");
+  found.attention = expected.attention;
+  EXPECT_EQ(found.route, expected.route);
+  EXPECT_EQ(found.rank_bound, expected.rank_bound);
+  EXPECT_NEAR(found.certificate.zero_sum_margin, expected.certificate.zero_sum_margin, 1);
+  testing::expect_leading(found.spectrum, expected.spectrum, 1e-9);
+  testing::expect_singular_values(found, expected, 1e-9);
+  testing::expect_head(found, expected, 1e-8);
+}
+
+void compare(const Group& group, const std::vector<FieldRequest>& requests) {
+  const auto found = make_backend("cuda")->field_statistics(group.view(), requests);
+  const auto expected = make_backend("cpu")->field_statistics(group.view(), requests);
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t h = 0; h < found.size(); ++h) {
+    for (std::size_t r = 0; r < requests.size(); ++r) {
+      SCOPED_TRACE(fmt::format("head {}, {} at {}", h, scope_name(requests[r].scope), requests[r].context));
+      expect_same(found[h][r], expected[h][r]);
+    }
+  }
+}
+
+TEST(CudaField, FactoredFieldsEqualTheCpu) {
+  REQUIRE_DEVICE();
+  for_thread_orders([] {
+    compare(group_of(530, 24, {{.scale = 0.2}, {.scale = 0.3}, {.scale = 0.2, .alibi_slope = 0.125}}),
+            {{.context = 20},
+             {.context = 65},
+             {.context = 530},
+             {.context = 257, .scope = Scope::causal_mean},
+             {.context = 530, .scope = Scope::causal_mean}});
+  });
+}
+
+TEST(CudaField, OtherHeadSizesEqualTheCpu) {
+  REQUIRE_DEVICE();
+  for (const Index d : {1, 7, 64, 130}) compare(group_of(300, d, {{.scale = 0.2}}), {{.context = 290}});
+}
+
+TEST(CudaField, KeysThatNeedASecondPassOrTheHost) {
+  REQUIRE_DEVICE();
+  for (const double orders : {2.0, 5.0, 9.0}) {
+    Group group = group_of(300, 16, {{.scale = 0.2}});
+    group.keys = testing::graded_matrix(300, 16, orders, 60).cast<float>();
+    compare(group, {{.context = 300}});
+  }
+  Group constant = group_of(100, 8, {{.scale = 0.2}});
+  constant.keys.rowwise() = constant.keys.row(0).eval();
+  const auto found =
+      make_backend("cuda")->field_statistics(constant.view(), std::vector<FieldRequest>{{.context = 100}});
+  EXPECT_EQ(found[0][0].spectrum.energy, 0);
+}
+
+TEST(CudaField, CausalFieldsEqualTheCpu) {
+  REQUIRE_DEVICE();
+  for_thread_orders([] {
+    compare(group_of(330, 12, {{.scale = 0.3}, {.scale = 0.3, .alibi_slope = 0.25}}),
+            {{.context = 330, .scope = Scope::causal, .route = Route::krylov, .components = 330}});
+  });
+}
+
+TEST(CudaField, DenseAndCappedFieldsEqualTheCpu) {
+  REQUIRE_DEVICE();
+  compare(group_of(90, 8, {{.scale = 0.4}, {.scale = 0.4, .softcap = 1.0}}),
+          {{.context = 90, .scope = Scope::causal, .route = Route::dense},
+           {.context = 70, .scope = Scope::full, .route = Route::dense}});
+}
+
+TEST(CudaField, ANonFiniteKeyFailsTheCertificate) {
+  REQUIRE_DEVICE();
+  Group group = group_of(80, 8, {{.scale = 0.4}});
+  group.keys(70, 3) = std::numeric_limits<float>::quiet_NaN();
+  const auto found =
+      make_backend("cuda")->field_statistics(group.view(), std::vector<FieldRequest>{{.context = 64}, {.context = 80}});
+  EXPECT_TRUE(found[0][0].certificate.certified());
+  EXPECT_FALSE(found[0][1].certificate.certified());
+  EXPECT_TRUE(std::isnan(found[0][1].attention.entropy));
+}
+
+}  // namespace
+}  // namespace logitfield::kernels

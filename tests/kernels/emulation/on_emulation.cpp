@@ -1,0 +1,15 @@
+#include "cuda_device.hpp"
+#include "emulation/language.hpp"
+
+namespace logitfield::testing {
+
+void for_thread_orders(const std::function<void()>& test) {
+  for (const unsigned seed : {0U, 1U, 2U}) {
+    SCOPED_TRACE("thread order " + std::to_string(seed));
+    emulation::set_seed(seed);
+    test();
+  }
+  emulation::set_seed(0);
+}
+
+}  // namespace logitfield::testing

@@ -1,0 +1,7 @@
+#include "cuda_device.hpp"
+
+namespace logitfield::testing {
+
+void for_thread_orders(const std::function<void()>& test) { test(); }
+
+}  // namespace logitfield::testing

@@ -1,0 +1,55 @@
+"""The program on the emulated device: every family, whole runs. No GPU takes part; times mean nothing."""
+import json, os, unittest
+
+from harness import Case, FIXTURES, REPOSITORY, heads, largest_difference, run
+
+EMULATED = os.environ["LOGITFIELD_EMULATED"]
+DEMO = REPOSITORY / "demo"
+FAMILIES = sorted((FIXTURES / "families").iterdir())
+
+
+class Emulated(Case):
+    def validate(self, family, *options, ranks=1):
+        return run("validate", "--model", family, "--against", family / "reference", *options, ranks=ranks, program=EMULATED)
+
+    def test_every_family_equals_transformers(self):
+        self.assertGreaterEqual(len(FAMILIES), 49)
+        for family in FAMILIES:
+            with self.subTest(family.name):
+                result = self.validate(family, "--tolerance", 2e-5)
+                self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def test_shards_and_stages(self):
+        for name, grid in (("olmo2", "1x2"), ("mixtral", "2x1"), ("deepseek_v2", "1x2")):
+            with self.subTest(name, grid=grid):
+                result = self.validate(FIXTURES / "families" / name, "--tolerance", 2e-5, "--grid", grid, ranks=2)
+                self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def analyze(self, program, name, *options):
+        folder = self.folder / name
+        result = run("analyze", "--model", sorted((DEMO / "checkpoints").iterdir())[-1], "--tokens", DEMO / "tokens/harbour.npy",
+                     *options, "--out", folder, program=program)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        return folder, json.loads((folder / "manifest.json").read_text()), json.loads((folder / "summary.json").read_text())
+
+    def test_a_run_equals_that_of_the_cpu(self):
+        options = ["--contexts", "64,100", "--scopes", "full,causal-mean,causal", "--layers", "1:3"]
+        cpu, of_cpu, _ = self.analyze(os.environ["LOGITFIELD"], "cpu", *options, "--backend", "cpu")
+        device, of_device, _ = self.analyze(EMULATED, "cuda", *options, "--backend", "cuda")
+        self.assertIn("emulated", of_device["backend"])
+        self.assertNotIn("emulated", of_cpu["backend"])
+        difference, where = largest_difference(heads(cpu), heads(device))
+        self.assertLessEqual(difference, 1e-4, where)
+
+    def test_bf16_is_recorded_and_near(self):
+        options = ["--contexts", "64", "--scopes", "full", "--backend", "cuda"]
+        _, _, exact = self.analyze(EMULATED, "float32", *options)
+        _, manifest, near = self.analyze(EMULATED, "bf16", *options, "--precision", "bf16", "--weights", "resident")
+        self.assertEqual(manifest["precision"]["forward"], "bf16")
+        losses = [summary["losses"][0]["loss"] for summary in (exact, near)]
+        self.assertNotEqual(losses[0], losses[1])
+        self.assertLess(abs(losses[0] - losses[1]), 0.02 * losses[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
