@@ -26,7 +26,8 @@ std::vector<Run> load(const std::vector<std::filesystem::path>& folders) {
   std::vector<Run> out;
   std::set<std::string> names;
   for (const std::filesystem::path& folder : folders) {
-    Run run{(folder / "").lexically_normal().parent_path().filename().string(), load_results(io::open_run_folder(folder))};
+    Run run{(folder / "").lexically_normal().parent_path().filename().string(),
+            load_results(io::open_run_folder(folder))};
     if (run.results.layers.empty()) throw InputError("{}: holds no finished layer; let it run first", folder.string());
     const std::string name = run.name;
     for (int copy = 2; !names.insert(run.name).second; ++copy) run.name = fmt::format("{}-{}", name, copy);
@@ -71,7 +72,8 @@ std::vector<double> all_of(const std::vector<std::vector<double>>& texts) {
   return out;
 }
 
-double beyond_chance(const Results& r, std::size_t field, const std::string& statistic, const std::vector<double>& values) {
+double beyond_chance(const Results& r, std::size_t field, const std::string& statistic,
+                     const std::vector<double>& values) {
   for (const NullRecord& null : r.nulls) {
     const auto found = null.statistics.find(statistic);
     if (null.field != static_cast<std::int64_t>(field) || found == null.statistics.end() || values.empty()) continue;
@@ -115,8 +117,8 @@ void add_statistics(const Run& run, const std::string& scope, const std::set<std
       const Distribution heads = distribution(values);
       medians[statistic].emplace_back(static_cast<double>(context), heads.median);
       if (!common.contains(context)) continue;
-      rows.push_back({run.name, statistic, scope, context, heads,
-                      beyond_chance(run.results, field, statistic, values), text_effect(texts, heads), 0});
+      rows.push_back({run.name, statistic, scope, context, heads, beyond_chance(run.results, field, statistic, values),
+                      text_effect(texts, heads), 0});
     }
   }
   for (ComparedStatistic& row : rows) {
@@ -144,11 +146,13 @@ void add_regularities(const Run& run, const std::string& scope, std::int64_t con
   add("heads that failed their certificate", static_cast<double>(r.failed_heads()), 0);
   add("few components: median k90 / rank bound", k90.heads.median / find("rank_bound").heads.median, 0.5);
   add("energy spread: 95 % of heads, key_max_share", find("key_max_share").heads.p95, 0.1);
-  add("keys incoherent: median coherence rank / L", coherence.heads.median * find("key_rank").heads.median / length, 0.25);
+  add("keys incoherent: median coherence rank / L", coherence.heads.median * find("key_rank").heads.median / length,
+      0.25);
   if (r.contexts.size() > 1) add("components grow slower than sqrt context", k90.context_slope, 0.5);
   if (r.texts.size() > 1) add("k90 alike over texts: text_effect", k90.text_effect, 0.5);
   for (const NullRecord& null : r.nulls) {
-    if (null.field != static_cast<std::int64_t>(field_of(r, scope, context)) || !null.statistics.contains("k90")) continue;
+    if (null.field != static_cast<std::int64_t>(field_of(r, scope, context)) || !null.statistics.contains("k90"))
+      continue;
     add("fewer components than chance: median k90 / chance", k90.heads.median / null.statistics.at("k90").first, 0.9);
   }
 }

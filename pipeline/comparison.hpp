@@ -16,8 +16,8 @@ struct ComparedStatistic {
   Distribution heads;
   /// Share of heads farther than three standard deviations from the mean of Gaussian heads; NaN without --null.
   double beyond_chance = 0;
-  /// How far apart the texts' medians lie, in widths of the middle half of all heads: 0 where a text makes no difference.
-  /// NaN for one text.
+  /// How far apart the texts' medians lie, in widths of the middle half of all heads: 0 where a text makes no
+  /// difference. NaN for one text.
   double text_effect = 0;
   /// Slope of ln median against ln context over all contexts of the run; NaN for one context.
   double context_slope = 0;

@@ -15,8 +15,8 @@
 namespace logitfield {
 namespace {
 
-constexpr std::array kShown{"k90", "effective_rank", "stable_rank", "key_participation", "key_max_share", "coherence",
-                            "attention_entropy", "sink_first", "max_logit"};
+constexpr std::array kShown{"k90",       "effective_rank",    "stable_rank", "key_participation", "key_max_share",
+                            "coherence", "attention_entropy", "sink_first",  "max_logit"};
 
 std::string text_of(double value) { return std::isnan(value) ? "-" : fmt::format("{:.4g}", value); }
 
@@ -58,11 +58,14 @@ std::string page(const Comparison& c) {
   std::string out = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width, initial-scale=1\"><title>runs side by side</title><style>{}\n"
-      "@media (prefers-color-scheme: dark) {{ :root {{ --ground: #14171a; --ink: #e6e9ec; --dim: #9aa4af; --line: #353c44; "
+      "@media (prefers-color-scheme: dark) {{ :root {{ --ground: #14171a; --ink: #e6e9ec; --dim: #9aa4af; --line: "
+      "#353c44; "
       "--accent: #6cb2ff; --bad: #ff8a80; }} }}</style></head><body><h1>{} runs side by side</h1>\n",
       embedded::report_css, c.runs.size());
-  out += "<section><h2>What holds where</h2><p class=\"how\">Each value and the limit that it should not exceed; the limits are "
-         "this program's own. Red: it exceeds it, or is not defined.</p><table>\n";
+  out +=
+      "<section><h2>What holds where</h2><p class=\"how\">Each value and the limit that it should not exceed; the "
+      "limits are "
+      "this program's own. Red: it exceeds it, or is not defined.</p><table>\n";
   out += row("th", {"regularity", "run", "value", "limit"});
   for (const auto& [name, entries] : by_name(c)) {
     for (const Regularity* r : entries) {
@@ -77,10 +80,10 @@ std::string page(const Comparison& c) {
       for (const std::string& run : c.runs) {
         const ComparedStatistic* s = find(c, run, statistic, field);
         if (!s || s->heads.count == 0) continue;
-        out += row("td", {statistic, run, text_of(s->heads.median),
-                          text_of(s->heads.p25) + " to " + text_of(s->heads.p75),
-                          std::isnan(s->beyond_chance) ? "-" : fmt::format("{:.0f} %", 100 * s->beyond_chance),
-                          text_of(s->text_effect), text_of(s->context_slope)});
+        out +=
+            row("td", {statistic, run, text_of(s->heads.median), text_of(s->heads.p25) + " to " + text_of(s->heads.p75),
+                       std::isnan(s->beyond_chance) ? "-" : fmt::format("{:.0f} %", 100 * s->beyond_chance),
+                       text_of(s->text_effect), text_of(s->context_slope)});
       }
     }
     out += "</table></section>\n";
@@ -98,8 +101,10 @@ const std::vector<Quantity>& quantities() {
       {"median", "median over heads and texts", [](const ComparedStatistic& s) { return s.heads.median; }},
       {"p25", "first quartile", [](const ComparedStatistic& s) { return s.heads.p25; }},
       {"p75", "third quartile", [](const ComparedStatistic& s) { return s.heads.p75; }},
-      {"beyond_chance", "share of heads beyond 3 sd of Gaussian heads", [](const ComparedStatistic& s) { return s.beyond_chance; }},
-      {"text_effect", "range of the texts' medians over the interquartile range", [](const ComparedStatistic& s) { return s.text_effect; }},
+      {"beyond_chance", "share of heads beyond 3 sd of Gaussian heads",
+       [](const ComparedStatistic& s) { return s.beyond_chance; }},
+      {"text_effect", "range of the texts' medians over the interquartile range",
+       [](const ComparedStatistic& s) { return s.text_effect; }},
       {"context_slope", "d ln median / d ln context", [](const ComparedStatistic& s) { return s.context_slope; }}};
   return all;
 }
@@ -119,7 +124,9 @@ void write_nc(const Comparison& c, const std::filesystem::path& path) {
   std::map<std::string, std::size_t> runs, statistics, fields;
   std::vector<std::string> statistic_names, field_names;
   for (const std::string& run : c.runs) runs.emplace(run, runs.size());
-  const auto field_name = [](const std::string& scope, std::int64_t context) { return fmt::format("{}/{}", scope, context); };
+  const auto field_name = [](const std::string& scope, std::int64_t context) {
+    return fmt::format("{}/{}", scope, context);
+  };
   for (const auto& [scope, context] : c.fields) {
     fields.emplace(field_name(scope, context), field_names.size());
     field_names.push_back(field_name(scope, context));
@@ -128,9 +135,10 @@ void write_nc(const Comparison& c, const std::filesystem::path& path) {
     if (statistics.emplace(s.statistic, statistic_names.size()).second) statistic_names.push_back(s.statistic);
   }
   const std::vector<std::string> axes{"run", "field", "statistic"};
-  std::vector<io::NetcdfVariable> variables{{"run", {"run"}, "", "name of the run's folder", {}, {}, c.runs},
-                                            {"field", {"field"}, "", "scope/context", {}, {}, field_names},
-                                            {"statistic", {"statistic"}, "", "name as in heads.csv", {}, {}, statistic_names}};
+  std::vector<io::NetcdfVariable> variables{
+      {"run", {"run"}, "", "name of the run's folder", {}, {}, c.runs},
+      {"field", {"field"}, "", "scope/context", {}, {}, field_names},
+      {"statistic", {"statistic"}, "", "name as in heads.csv", {}, {}, statistic_names}};
   for (const Quantity& q : quantities()) {
     io::NetcdfVariable v{q.name, axes, "", q.description, {}, {}, {}};
     v.doubles.assign(c.runs.size() * field_names.size() * statistic_names.size(), kernels::kUndefined);
@@ -160,7 +168,8 @@ std::string comparison_table(const Comparison& c) {
     for (const char* statistic : {"k90", "key_participation", "coherence"}) {
       const ComparedStatistic* s = find(c, run, statistic, field);
       const bool there = s && s->heads.count > 0;
-      out += fmt::format(" {:>25}", there ? fmt::format("{:.3g} [{:.3g}, {:.3g}]", s->heads.median, s->heads.p25, s->heads.p75) : "-");
+      out += fmt::format(
+          " {:>25}", there ? fmt::format("{:.3g} [{:.3g}, {:.3g}]", s->heads.median, s->heads.p25, s->heads.p75) : "-");
     }
     out += "\n";
   }

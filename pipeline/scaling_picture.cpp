@@ -102,7 +102,7 @@ std::string phases(const std::vector<ScalingPoint>& points) {
     out += text(x + 0.35 * step, kMargin + kHeight + 18, fmt::format("{}", points[i].ranks));
   }
   for (std::size_t phase = 0; phase < kPhaseNames.size(); ++phase) {
-    const double y = kMargin + kHeight + 44, x = left - 40 + 88 * static_cast<double>(phase);
+    const double y = kMargin + kHeight + 44, x = left - 60 + 98 * static_cast<double>(phase);
     out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"11\" height=\"11\" fill=\"{}\"/>\n", x, y - 10,
                        kColours[phase]);
     out += text(x + 15, y, std::string(kPhaseNames[phase]), "start");
