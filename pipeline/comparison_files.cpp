@@ -8,6 +8,7 @@
 #include "io/csv.hpp"
 #include "io/error.hpp"
 #include "io/file.hpp"
+#include "io/markup.hpp"
 #include "io/netcdf.hpp"
 #include "pipeline/comparison.hpp"
 #include "pipeline/embedded.hpp"
@@ -42,15 +43,9 @@ std::vector<std::pair<std::string, std::vector<const Regularity*>>> by_name(cons
   return out;
 }
 
-std::string in_page(const std::string& raw) {
-  std::string out;
-  for (const char c : raw) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-  return out;
-}
-
 std::string row(const char* tag, const std::vector<std::string>& cells, const char* attributes = "") {
   std::string out = fmt::format("<tr{}>", attributes);
-  for (const std::string& cell : cells) out += fmt::format("<{0}>{1}</{0}>", tag, in_page(cell));
+  for (const std::string& cell : cells) out += fmt::format("<{0}>{1}</{0}>", tag, io::markup_text(cell));
   return out + "</tr>\n";
 }
 
@@ -74,7 +69,7 @@ std::string page(const Comparison& c) {
   }
   out += "</table></section>\n";
   for (const auto& field : c.fields) {
-    out += fmt::format("<section><h2>{}, {} tokens</h2><table>\n", in_page(field.first), field.second);
+    out += fmt::format("<section><h2>{}, {} tokens</h2><table>\n", io::markup_text(field.first), field.second);
     out += row("th", {"statistic", "run", "median", "middle half", "beyond chance", "text effect", "context slope"});
     for (const char* statistic : kShown) {
       for (const std::string& run : c.runs) {

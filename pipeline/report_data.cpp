@@ -9,6 +9,7 @@
 #include <set>
 
 #include "pipeline/schema.hpp"
+#include "pipeline/summary.hpp"
 
 namespace logitfield {
 namespace {
@@ -72,12 +73,8 @@ json pack(const Values& values) {
 }
 
 double median(std::vector<double> values) {
-  std::erase_if(values, [](double v) { return std::isnan(v); });
-  if (values.empty()) return kernels::kUndefined;
-  const auto middle = values.begin() + std::ssize(values) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  if (values.size() % 2 == 1) return *middle;
-  return (*middle + *std::max_element(values.begin(), middle)) / 2;
+  const Distribution d = distribution(std::move(values));
+  return d.count > 0 ? d.median : kernels::kUndefined;
 }
 
 std::string key_of(const std::string& scope, std::int64_t context) { return fmt::format("{}/{}", scope, context); }

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/markup.hpp"
 #include "pipeline/embedded.hpp"
 #include "pipeline/report_data.hpp"
 
@@ -19,15 +20,6 @@ std::string chart_version() {
   return std::string(version.substr(0, version.find_first_of(" \n")));
 }
 
-/// In text of the page.
-std::string escaped(const std::string& raw) {
-  std::string out;
-  for (const char c : raw) {
-    out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-  }
-  return out;
-}
-
 /// In a script, where "</script" and "<!--" would end or change it.
 std::string in_script(const std::string& json) {
   std::string out;
@@ -39,7 +31,7 @@ std::string in_script(const std::string& json) {
 
 std::string report_page(const Results& results) {
   const std::vector<std::pair<std::string_view, std::string>> parts{
-      {"@TITLE@", escaped(results.manifest.at("model").at("name").get<std::string>()) + " - energy field"},
+      {"@TITLE@", io::markup_text(results.manifest.at("model").at("name").get<std::string>()) + " - energy field"},
       {"@STYLE@", std::string(embedded::report_css)},
       {"@CHARTVERSION@", chart_version()},
       {"@CHARTS@", std::string(embedded::chart_js)},

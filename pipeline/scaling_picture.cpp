@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "io/markup.hpp"
 #include "pipeline/scaling.hpp"
 #include "pipeline/timing.hpp"
 
@@ -21,15 +22,6 @@ std::string text(double x, double y, const std::string& content, const char* anc
 
 std::string line(double x1, double y1, double x2, double y2, const char* style) {
   return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" {}/>\n", x1, y1, x2, y2, style);
-}
-
-/// Names come from folders and clusters.
-std::string escaped(const std::string& raw) {
-  std::string out;
-  for (const char c : raw) {
-    out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-  }
-  return out;
 }
 
 /// Ranks to the right, speed-up upwards, both in logarithms.
@@ -65,7 +57,7 @@ class SpeedUp {
       } else {
         out += fmt::format(
             "<g fill=\"{}\">{}</g>", colour,
-            text(kMargin + 12, kMargin + 14 + 16 * static_cast<double>(cluster), escaped(p.cluster), "start"));
+            text(kMargin + 12, kMargin + 14 + 16 * static_cast<double>(cluster), io::markup_text(p.cluster), "start"));
       }
       out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\"/>\n", px, py, colour);
     }

@@ -1,0 +1,10 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace logitfield::io {
+
+/// Text as it stands in HTML or SVG, inside an element or a quoted attribute.
+std::string markup_text(std::string_view raw);
+
+}  // namespace logitfield::io
