@@ -22,7 +22,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 else()
   set(LOGITFIELD_MARCH "" CACHE STRING "value of -march, empty for the compiler's default")
 endif()
-option(LOGITFIELD_SANITIZE "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+set(LOGITFIELD_SANITIZE "" CACHE STRING "sanitizers, as -fsanitize takes them; empty for none")
 
 add_library(logitfield_build_options INTERFACE)
 target_compile_options(logitfield_build_options INTERFACE
@@ -32,6 +32,6 @@ if(LOGITFIELD_MARCH)
 endif()
 if(LOGITFIELD_SANITIZE)
   target_compile_options(logitfield_build_options INTERFACE
-    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer>)
-  target_link_options(logitfield_build_options INTERFACE -fsanitize=address,undefined)
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${LOGITFIELD_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer>)
+  target_link_options(logitfield_build_options INTERFACE -fsanitize=${LOGITFIELD_SANITIZE})
 endif()

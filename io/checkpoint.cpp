@@ -73,7 +73,7 @@ void Checkpoint::refuse_unused_layer_tensors() const {
   const std::vector<const Tensor*> used = model_tensors();
   const std::set<const Tensor*> known(used.begin(), used.end());
   for (const auto& [name, place] : tensors_) {
-    const auto is_derived = [&](const std::string& ending) { return name.ends_with(ending); };
+    const auto is_derived = [&name = name](const std::string& ending) { return name.ends_with(ending); };
     if (known.contains(place.first) || std::ranges::any_of(config_.names.derived, is_derived)) continue;
     const std::optional<std::int64_t> layer = layer_of(config_, name);
     const bool is_extra = layer && *layer >= config_.num_layers && *layer < config_.num_layers + config_.extra_layers;

@@ -60,7 +60,7 @@ int reserve(const Descriptor& file, off_t size) {
 }  // namespace
 
 std::string read_file(const fs::path& path, std::size_t limit) {
-  constexpr std::size_t kPiece = 1 << 20;
+  constexpr std::size_t kPiece = 1 << 16;
   const Descriptor file(path, Access::read, O_RDONLY);
   std::string content;
   for (std::size_t used = 0;;) {

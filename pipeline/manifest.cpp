@@ -6,6 +6,7 @@
 #include "io/clock_text.hpp"
 #include "io/hash.hpp"
 #include "pipeline/mpi/agreement.hpp"
+#include "pipeline/results.hpp"
 
 namespace logitfield {
 namespace {
@@ -123,8 +124,8 @@ std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& worl
 
 json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& backend, std::uint64_t input_hash,
                    const std::vector<std::string>& hosts) {
-  return {{"format", "logitfield-run"},
-          {"version", 1},
+  return {{"format", kRunFormat},
+          {"version", kRunVersion},
           {"program", "logitfield " LOGITFIELD_VERSION},
           {"started", io::utc_now()},
           {"model", describe_model(job, input_hash)},

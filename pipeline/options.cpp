@@ -171,11 +171,16 @@ void add_config(const CLI::App& command, const std::string& path, Arguments& arg
   Arguments added;
   for (const CLI::ConfigItem& item : items) {
     const std::string option = "--" + item.name;
-    if (!item.parents.empty() || option == kConfig || !command.get_option_no_throw(option)) {
+    const CLI::Option* known = command.get_option_no_throw(option);
+    if (!item.parents.empty() || option == kConfig || !known) {
       throw InputError("{}: unknown key '{}'; keys are the long options of '{}', without sections", path,
                        item.fullname(), command.get_name());
     }
     if (gives(arguments, option)) continue;
+    if (known->get_expected_max() == 0) {  // a flag: true or false
+      for (const std::string& value : item.inputs) added.push_back(option + "=" + value);
+      continue;
+    }
     added.push_back(option);
     added.insert(added.end(), item.inputs.begin(), item.inputs.end());
   }
@@ -271,6 +276,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
                      name.empty() ? "no command is given" : "'" + name + "' is no command");
   }
   if (!config.empty() && !commands.empty()) add_config(*commands.front(), config, arguments);
+  // CLI11 takes it for the name of an option group, which has none, and may never end.
+  if (std::ranges::find(arguments, "") != arguments.end()) {
+    throw InputError("an argument or a value of the config file is empty; leave it out");
+  }
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
     app.parse(arguments);

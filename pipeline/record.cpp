@@ -34,9 +34,34 @@ json to_json(const HeadStatistics& s) {
   return out;
 }
 
+void read(const json& found, double& value) { found.get_to(value); }
+void read(const json& found, bool& value) { found.get_to(value); }
+void read(const json& found, std::int64_t& value) {
+  // A number that is no integer may lie outside of what converts to one.
+  if (!found.is_number_integer()) throw std::runtime_error("a count is no integer");
+  found.get_to(value);
+}
+void read(const json& found, kernels::Route& value) {
+  std::int64_t number = 0;
+  read(found, number);
+  if (number < 0 || number > static_cast<std::int64_t>(kernels::Route::scalapack)) {
+    throw std::runtime_error("a route that this version does not know: " + std::to_string(number));
+  }
+  value = static_cast<kernels::Route>(number);
+}
+
+void set_undefined(double& value) { value = kernels::kUndefined; }
+void set_undefined(std::int64_t& value) { value = -1; }
+void set_undefined(bool& value) { value = false; }
+void set_undefined(kernels::Route&) { throw std::runtime_error("a field without a route"); }
+
+/// What the version that wrote the record did not measure yet is undefined.
 HeadStatistics statistics_from(const json& object) {
   HeadStatistics s;
-  visit_statistics(s, [&](const StatisticInfo& info, auto& value) { object.at(std::string(info.name)).get_to(value); });
+  visit_statistics(s, [&](const StatisticInfo& info, auto& value) {
+    const auto found = object.find(std::string(info.name));
+    found == object.end() ? set_undefined(value) : read(*found, value);
+  });
   s.certificate.rank = s.spectrum.rank;
   s.certificate.rank_bound = s.rank_bound;
   s.singular_values = unpack(object.at("singular_values"));

@@ -65,6 +65,7 @@ using Record = std::variant<LayerRecord, LossRecord, SessionRecord, RankRecord, 
 
 /// CBOR (RFC 8949), self-describing, every float64 exact, NaN and infinities included.
 std::vector<std::byte> encode(const Record& record);
+/// Statistics that an older version did not write are undefined (NaN, -1; a check that is not there does not hold).
 /// Throws std::runtime_error naming what is missing or wrong.
 Record decode(std::span<const std::byte> bytes);
 

@@ -1,5 +1,7 @@
 #include "pipeline/results.hpp"
 
+#include <algorithm>
+
 #include "io/error.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
@@ -9,8 +11,21 @@
 namespace logitfield {
 namespace {
 
+void check_format(const std::filesystem::path& manifest, const nlohmann::json& object) {
+  const auto format = io::required<std::string>(object, "format", manifest.string());
+  const auto version = io::required<std::int64_t>(object, "version", manifest.string());
+  if (format != kRunFormat)
+    throw InputError("{}: \"format\" is not {}; give a run folder", manifest.string(), kRunFormat);
+  if (version < 1 || version > kRunVersion) {
+    throw InputError(
+        "{}: a run folder of version {}, but this program reads 1 to {}; use the program that wrote it ({})",
+        manifest.string(), version, kRunVersion, object.value("program", "unknown"));
+  }
+}
+
 /// Reads the axes of the results from the manifest.
 void read_axes(const std::filesystem::path& manifest, Results& results) {
+  check_format(manifest, results.manifest);
   try {
     const nlohmann::json& m = results.manifest;
     for (const auto& text : m.at("texts")) results.texts.push_back(text.at("name"));
@@ -23,21 +38,48 @@ void read_axes(const std::filesystem::path& manifest, Results& results) {
   } catch (const nlohmann::json::exception& error) {
     throw InputError("{}: not a manifest of this version ({})", manifest.string(), error.what());
   }
+  if (results.texts.empty() || results.contexts.empty() || results.scopes.empty() || results.num_heads < 1 ||
+      results.num_kv_heads < 1 || results.num_heads % results.num_kv_heads != 0 || results.num_layers < 1) {
+    throw InputError("{}: names no texts, contexts, scopes, layers or heads, or KV heads that do not divide the heads",
+                     manifest.string());
+  }
 }
+
+bool lies_below(std::int64_t index, std::int64_t end) { return index >= 0 && index < end; }
 
 /// True where the record lies inside the manifest's axes.
 bool fits(const LayerRecord& record, const Results& results) {
-  if (record.text < 0 || record.text >= std::ssize(results.texts) || record.layer < results.first_layer ||
-      record.layer >= results.first_layer + results.num_layers || std::ssize(record.heads) != results.num_heads) {
-    return false;
-  }
-  for (const HeadRecord& head : record.heads) {
-    if (head.head < 0 || head.head >= results.num_heads ||
-        head.fields.size() != results.contexts.size() * results.scopes.size())
-      return false;
-  }
-  return true;
+  const auto num_fields = std::ssize(results.contexts) * std::ssize(results.scopes);
+  return lies_below(record.text, std::ssize(results.texts)) &&
+         lies_below(record.layer - results.first_layer, results.num_layers) &&
+         std::ssize(record.heads) == results.num_heads && std::ranges::all_of(record.heads, [&](const HeadRecord& h) {
+           return lies_below(h.head, results.num_heads) && lies_below(h.kv_head, results.num_kv_heads) &&
+                  std::ssize(h.fields) == num_fields;
+         });
 }
+bool fits(const LossRecord& record, const Results& results) {
+  return lies_below(record.text, std::ssize(results.texts));
+}
+bool fits(const NullRecord& record, const Results& results) {
+  return lies_below(record.field, std::ssize(results.contexts) * std::ssize(results.scopes));
+}
+bool fits(const SessionRecord&, const Results&) { return true; }
+bool fits(const RankRecord&, const Results&) { return true; }
+
+void add(LayerRecord&& layer, Results& results) {
+  const std::pair place(layer.text, layer.layer);
+  results.layers.insert_or_assign(place, std::move(layer));
+}
+void add(LossRecord&& loss, Results& results) {
+  std::erase_if(results.losses, [&](const LossRecord& other) { return other.text == loss.text; });
+  results.losses.push_back(loss);
+}
+void add(NullRecord&& null, Results& results) {
+  std::erase_if(results.nulls, [&](const NullRecord& other) { return other.field == null.field; });
+  results.nulls.push_back(std::move(null));
+}
+void add(SessionRecord&& session, Results& results) { results.sessions.push_back(std::move(session)); }
+void add(RankRecord&& rank, Results& results) { results.ranks.push_back(std::move(rank)); }
 
 }  // namespace
 
@@ -66,23 +108,11 @@ Results load_results(const io::RunFolder& folder, const io::JournalContent& jour
     } catch (const std::runtime_error& error) {
       throw InputError("{}: record {}: {}", folder.journal().string(), i, error.what());
     }
-    if (auto* layer = std::get_if<LayerRecord>(&record)) {
-      if (!fits(*layer, results)) {
-        throw InputError("{}: record {} (text {}, layer {}) contradicts manifest.json; the two are not of one run",
-                         folder.journal().string(), i, layer->text, layer->layer);
-      }
-      results.layers.insert_or_assign({layer->text, layer->layer}, std::move(*layer));
-    } else if (auto* loss = std::get_if<LossRecord>(&record)) {
-      std::erase_if(results.losses, [&](const LossRecord& other) { return other.text == loss->text; });
-      results.losses.push_back(*loss);
-    } else if (auto* null = std::get_if<NullRecord>(&record)) {
-      std::erase_if(results.nulls, [&](const NullRecord& other) { return other.field == null->field; });
-      results.nulls.push_back(std::move(*null));
-    } else if (auto* session = std::get_if<SessionRecord>(&record)) {
-      results.sessions.push_back(std::move(*session));
-    } else {
-      results.ranks.push_back(std::get<RankRecord>(std::move(record)));
+    if (!std::visit([&](const auto& r) { return fits(r, results); }, record)) {
+      throw InputError("{}: record {} contradicts manifest.json; the two are not of one run", folder.journal().string(),
+                       i);
     }
+    std::visit([&](auto& r) { add(std::move(r), results); }, record);
   }
   return results;
 }

@@ -11,6 +11,11 @@
 
 namespace logitfield {
 
+/// "format" and "version" of manifest.json. The version rises when older programs would misread a run folder; this
+/// program reads all of them so far.
+inline constexpr const char* kRunFormat = "logitfield-run";
+inline constexpr std::int64_t kRunVersion = 1;
+
 /// A run as its folder tells it: the manifest, and what the journal holds.
 struct Results {
   nlohmann::json manifest;
@@ -33,7 +38,7 @@ struct Results {
   std::int64_t failed_heads() const;
 };
 
-/// Throws InputError if manifest or journal are missing, broken or contradict each other.
+/// Throws InputError if manifest or journal are missing, broken, of a later version or contradict each other.
 Results load_results(const io::RunFolder& folder);
 /// The same from a journal that was read before.
 Results load_results(const io::RunFolder& folder, const io::JournalContent& journal);

@@ -103,6 +103,7 @@ TEST(Options, BadUsageIsRefusedByName) {
       {{"plan", "--model", "m", "--tokens", "t.npy", "--start", "3"}, "--text"},
       {{"plan", "--model", "m", "--text", "t.txt", "--start", "-1"}, "--start"},
       {{"plan", "--model", "m", "--text", "t.txt", "--num-tokens", "1"}, "--num-tokens"},
+      {{"plan", "--model-shape", "8B", "", "more"}, "empty"},
       {{"report"}, "RUN"},
       {{"validate"}, "RUN"},
       {{"plan", "--model", "m", "--tokens", "t.npy", "--config"}, "--config"},
