@@ -43,6 +43,10 @@ const std::map<std::string, Reader>& readers() {
 }
 
 void check_routing(const ConfigSource& config, const Routing& r) {
+  constexpr std::int64_t kMostExperts = 100'000;
+  if (r.num_experts > kMostExperts) {
+    throw InputError("{}: {} experts are more than {}; correct it", config.path(), r.num_experts, kMostExperts);
+  }
   if (r.top_k > r.num_experts) {
     throw InputError("{}: {} experts are chosen from {}; correct them", config.path(), r.top_k, r.num_experts);
   }

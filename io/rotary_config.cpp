@@ -91,6 +91,17 @@ void scale_longrope(const ConfigSource& config, const ConfigSource& p, const Rot
   divide_by(p, "long_factor", rotary.long_frequencies);
 }
 
+/// Numbers that are each in order may come to infinity or 0/0 together.
+void check_finite(const ConfigSource& config, const Rotary& rotary) {
+  const auto finite = [](double value) { return std::isfinite(value); };
+  if (finite(rotary.amplitude) && std::ranges::all_of(rotary.frequencies, finite) &&
+      std::ranges::all_of(rotary.long_frequencies, finite)) {
+    return;
+  }
+  throw InputError("{}: the rotation's frequencies or its amplitude are not finite; correct rope_theta and the scaling",
+                   config.path());
+}
+
 }  // namespace
 
 RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& p, const RotaryDefaults& defaults) {
@@ -129,6 +140,7 @@ RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& p, cons
   }
   // Files of the default rotation carry leftovers of other types; a scaled one must be understood whole.
   if (type != "default") p.ignore({"original_max_position_embeddings"}), p.refuse_unread();
+  check_finite(p, out.rotary);
   return out;
 }
 

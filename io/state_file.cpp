@@ -91,7 +91,10 @@ std::vector<std::int64_t> saved_layers(const fs::path& folder, std::int64_t text
     std::int64_t layer = 0;
     const char *first = name.data() + prefix.size(), *last = name.data() + name.size();
     const auto parsed = std::from_chars(first, last, layer);
-    if (parsed.ec == std::errc{} && parsed.ptr == last) layers.push_back(layer);
+    // Other spellings of a number ("007") are not names of ours.
+    const bool is_ours =
+        parsed.ec == std::errc{} && parsed.ptr == last && layer >= 0 && name == prefix + std::to_string(layer);
+    if (is_ours) layers.push_back(layer);
   }
   std::ranges::sort(layers, std::greater<>());
   return layers;

@@ -126,6 +126,34 @@ RankRecord rank_from(const json& object) {
           object.at("wall_seconds"), object.at("peak_bytes")};
 }
 
+/// Builds the value, no deeper than a record is: the library calls itself at every level.
+class BoundedBuilder : public nlohmann::detail::json_sax_dom_parser<json> {
+ public:
+  using Base = nlohmann::detail::json_sax_dom_parser<json>;
+  using Base::Base;
+
+  bool start_object(std::size_t size) { return enter(), Base::start_object(size); }
+  bool start_array(std::size_t size) { return enter(), Base::start_array(size); }
+  bool end_object() { return --depth_, Base::end_object(); }
+  bool end_array() { return --depth_, Base::end_array(); }
+
+ private:
+  void enter() {
+    constexpr int kDeepest = 16;
+    if (++depth_ > kDeepest) throw std::runtime_error("a record nested deeper than records are");
+  }
+
+  int depth_ = 0;
+};
+
+json from_cbor(std::span<const std::byte> bytes) {
+  const auto* begin = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  json object;
+  BoundedBuilder builder(object);
+  json::sax_parse(begin, begin + bytes.size(), &builder, json::input_format_t::cbor);
+  return object;
+}
+
 }  // namespace
 
 std::vector<std::byte> encode(const Record& record) {
@@ -138,8 +166,7 @@ std::vector<std::byte> encode(const Record& record) {
 
 Record decode(std::span<const std::byte> bytes) {
   try {
-    const auto* begin = reinterpret_cast<const std::uint8_t*>(bytes.data());
-    const json object = json::from_cbor(begin, begin + bytes.size());
+    const json object = from_cbor(bytes);
     const std::string type = object.at("type");
     if (type == "layer") return layer_from(object);
     if (type == "loss") return LossRecord{object.at("text"), object.at("predictions"), object.at("loss")};

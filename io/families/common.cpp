@@ -8,7 +8,12 @@
 namespace logitfield::io::families {
 
 void set_heads(const ConfigSource& config, std::int64_t num_kv_heads, ModelConfig& model) {
+  constexpr std::int64_t kMostHeads = 100'000, kLargestHead = 1'000'000;  // memory is taken for each, before weights
   model.num_kv_heads = num_kv_heads;
+  if (model.num_heads > kMostHeads) {
+    throw InputError("{}: {} query heads (num_attention_heads) are more than {}; correct it", config.path(),
+                     model.num_heads, kMostHeads);
+  }
   if (model.num_heads % num_kv_heads != 0) {
     throw InputError(
         "{}: {} query heads (num_attention_heads) are not divisible by {} KV heads (num_key_value_heads); correct them",
@@ -20,6 +25,10 @@ void set_heads(const ConfigSource& config, std::int64_t num_kv_heads, ModelConfi
         config.path(), model.hidden_size, model.num_heads);
   }
   model.head_dim = config.size_or("head_dim", std::max<std::int64_t>(1, model.hidden_size / model.num_heads));
+  if (model.head_dim > kLargestHead) {
+    throw InputError("{}: heads of dimension {} (head_dim) are larger than {}; correct it", config.path(),
+                     model.head_dim, kLargestHead);
+  }
   model.value_dim = model.head_dim;
   model.scale = 1 / std::sqrt(static_cast<double>(model.head_dim));
 }

@@ -158,6 +158,7 @@ TEST(ModelConfig, RotationsAreReadOrRefused) {
   EXPECT_TRUE(refused(with("rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2}}), {"rope_type", "\"dynamic\""}));
   EXPECT_TRUE(
       refused(with("rope_scaling", {{"type", "linear"}, {"factor", 2}, {"apple", 1}}), {"rope_scaling", "apple"}));
+  EXPECT_TRUE(refused(with("rope_scaling", {{"type", "linear"}, {"factor", 1e-320}}), {"rope_scaling", "not finite"}));
   EXPECT_TRUE(refused(with("rope_scaling", {{"factor", 2}}), {"rope_scaling", "rope_type"}));
   EXPECT_TRUE(refused(with("rope_scaling", "linear"), {"rope_scaling", "\"linear\""}));
   const json half = {{"rope_type", "default"}, {"partial_rotary_factor", 0.5}};

@@ -67,6 +67,7 @@ TEST(StateFile, LayersOfATextAreListedLatestFirst) {
   for (const std::int64_t layer : {2, 11, 5}) write_state(folder.path(), {3, layer, 5, 7}, some_values());
   write_state(folder.path(), {31, 4, 5, 7}, some_values());
   folder.write("text-3.layer-12.4711.tmp", "left by a process that was killed");
+  for (const char* name : {"text-3.layer-007", "text-3.layer--4", "text-3.layer-"}) folder.write(name, "not ours");
   EXPECT_EQ(saved_layers(folder.path(), 3), (std::vector<std::int64_t>{11, 5, 2}));
   remove_state(folder.path(), 3, 5);
   remove_state(folder.path(), 3, 6);

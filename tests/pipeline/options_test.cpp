@@ -143,6 +143,10 @@ TEST(Options, ConfigFilesAreReadAndUnknownKeysRefused) {
   const Options given =
       parse({"plan", "--model", "m", "--tokens", "t.npy", "--weights=stream", "--config", path.c_str()});
   EXPECT_EQ(given.weights, "stream") << "the command line goes first";
+  write("resume=true\n");
+  EXPECT_TRUE(parse({"analyze", "--config", path.c_str(), "--capture", "c", "--out", "r"}).resume);
+  write("resume=false\n");
+  EXPECT_FALSE(parse({"analyze", "--config", path.c_str(), "--capture", "c", "--out", "r"}).resume);
   write("wieghts=\"resident\"\n");
   try {
     parse({"plan", "--model", "m", "--tokens", "t.npy", "--config", path.c_str()});

@@ -63,6 +63,43 @@ TEST(Record, EveryBitOfALayerComesBack) {
   EXPECT_EQ(back.heads[0].fields[1].learned.k90, -1);
 }
 
+/// The record, changed as an object.
+template <class Change>
+std::vector<std::byte> changed(const Record& record, Change change) {
+  const std::vector<std::byte> bytes = encode(record);
+  const auto* begin = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  nlohmann::json object = nlohmann::json::from_cbor(begin, begin + bytes.size());
+  change(object);
+  std::vector<std::byte> out;
+  for (const std::uint8_t byte : nlohmann::json::to_cbor(object)) out.push_back(std::byte{byte});
+  return out;
+}
+
+TEST(Record, WhatAnOlderVersionDidNotMeasureIsUndefined) {
+  const LayerRecord layer{0, 0, {{0, 0, {distinct_statistics()}}}};
+  const auto bytes = changed(layer, [](nlohmann::json& object) {
+    for (const char* name : {"gap", "k90", "finite"}) object["heads"][0]["fields"][0].erase(name);
+    object["heads"][0]["fields"][0]["of_a_later_version"] = 1;
+  });
+  const auto s = std::get<LayerRecord>(decode(bytes)).heads[0].fields[0];
+  EXPECT_TRUE(std::isnan(s.spectrum.gap));
+  EXPECT_EQ(s.spectrum.k90, -1);
+  EXPECT_FALSE(s.certificate.finite);
+  EXPECT_EQ(s.spectrum.k95, distinct_statistics().spectrum.k95);
+}
+
+TEST(Record, ValuesThatMeanNothingAreRefused) {
+  const LayerRecord layer{0, 0, {{0, 0, {distinct_statistics()}}}};
+  const auto with = [&](const char* name, const nlohmann::json& value) {
+    return changed(layer, [&](nlohmann::json& object) { object["heads"][0]["fields"][0][name] = value; });
+  };
+  EXPECT_THROW(decode(with("route", 4)), std::runtime_error);
+  EXPECT_THROW(decode(with("route", -1)), std::runtime_error);
+  EXPECT_THROW(decode(with("k90", 1e300)), std::runtime_error);
+  EXPECT_THROW(decode(with("energy", "much")), std::runtime_error);
+  EXPECT_THROW(decode(std::vector<std::byte>(100'000, std::byte{0x81})), std::runtime_error) << "lists in lists";
+}
+
 TEST(Record, NullsComeBackBitForBit) {
   const NullRecord null{5, 12, {{"energy", {1.0 / 3, 1e-300}}, {"gap", {-0.0, std::numeric_limits<double>::max()}}}};
   const auto back = std::get<NullRecord>(decode(encode(null)));
