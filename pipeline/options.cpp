@@ -242,6 +242,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
       "logitfield measures the energy field of softmax attention (the row-centred logits) for every layer\n"
       "and head of a language model. Start it alone, or under mpirun or srun to use several cores or nodes.",
       "logitfield");
+  app.set_help_all_flag("--help-all", "print the help of all commands");
   app.set_version_flag("--version", std::string("logitfield ") + LOGITFIELD_VERSION);
   app.require_subcommand(1);
 

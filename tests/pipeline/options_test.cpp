@@ -124,6 +124,11 @@ TEST(Options, HelpAndVersionAreNotErrors) {
     EXPECT_FALSE(parse({flag}, message));
     EXPECT_NE(message.find("logitfield"), std::string::npos);
   }
+  std::string manual;
+  EXPECT_FALSE(parse({"--help-all"}, manual));
+  for (const char* option : {"--verify-dense", "--model-shape", "--scaling", "--tolerance"}) {
+    EXPECT_NE(manual.find(option), std::string::npos) << option;
+  }
 }
 
 TEST(Options, ConfigFilesAreReadAndUnknownKeysRefused) {
