@@ -10,8 +10,8 @@ namespace logitfield::io {
 inline constexpr const char* kCaptureFormat = "logitfield-capture";
 inline constexpr std::int64_t kCaptureVersion = 1;
 
+/// capture.json, and the file of a layer.
 inline std::filesystem::path capture_info_path(const std::filesystem::path& folder) { return folder / "capture.json"; }
-
 inline std::filesystem::path capture_layer_path(const std::filesystem::path& folder, std::int64_t layer) {
   return folder / fmt::format("layer_{:03}.safetensors", layer);
 }

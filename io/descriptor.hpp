@@ -3,6 +3,7 @@
 
 namespace logitfield::io {
 
+/// What a file is opened for.
 enum class Access { read, write };
 
 /// Throws InputError: "<path>: cannot read: <reason>; <remedy>". `error` is an errno value.

@@ -36,6 +36,7 @@ struct HeadTensors {
   std::int64_t rows_per_head = 0, heads_per_block = 1, block = 0;
 };
 
+/// A dense network, or one expert; `gate` where it is gated.
 struct MlpTensors {
   std::optional<LinearTensors> gate;
   LinearTensors up, down;

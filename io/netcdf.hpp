@@ -8,6 +8,7 @@
 
 namespace logitfield::io {
 
+/// A named axis.
 struct NetcdfDimension {
   std::string name;
   std::size_t size = 0;

@@ -19,6 +19,7 @@ struct RotaryDefaults {
   const char* factor_key = "partial_rotary_factor";
 };
 
+/// What a configuration says of the rotation.
 struct RotaryConfig {
   Rotary rotary;
   /// YaRN as DeepSeek uses it: a factor of the logit scale.

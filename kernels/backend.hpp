@@ -30,6 +30,7 @@ class LoadedLayer {
  public:
   virtual ~LoadedLayer() = default;
 };
+/// The same of one linear map.
 class LoadedLinear {
  public:
   virtual ~LoadedLinear() = default;
@@ -51,6 +52,7 @@ struct AttentionOutput {
   std::unique_ptr<Heads> heads;
 };
 
+/// Of a transformer block.
 enum class Half { attention, mlp };
 
 /// Of the forward pass: what matrix products take in. All sum in float32; field statistics are float64 in any case.

@@ -5,6 +5,7 @@
 
 namespace logitfield::kernels {
 
+/// A GPU, as the driver describes it.
 struct Device {
   std::string name;
   /// Compute capability, 90 for 9.0.

@@ -17,6 +17,7 @@ using MatrixF = RowMajor<float>;
 using VectorF = Eigen::VectorXf;
 using MatrixFRef = Eigen::Ref<const MatrixF, 0, Eigen::OuterStride<>>;
 
+/// Signed, as Eigen counts.
 using Index = Eigen::Index;
 
 }  // namespace logitfield::kernels

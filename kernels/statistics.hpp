@@ -64,6 +64,7 @@ struct KeyCoherence {
   std::int64_t key_rank = 0;
 };
 
+/// NaN: a statistic that has no value here.
 inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 /// Causal softmax of the logits. NaN where a context is too long for it to be measured (kLongestAttention).

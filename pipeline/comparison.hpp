@@ -31,6 +31,7 @@ struct Regularity {
   bool holds = false;
 };
 
+/// Several runs, held against each other.
 struct Comparison {
   std::vector<std::string> runs;
   /// Scopes and contexts that all runs have measured.

@@ -141,13 +141,13 @@ using Arguments = std::vector<std::string>;
 std::string take_config(Arguments& arguments) {
   for (auto a = arguments.begin(); a != arguments.end(); ++a) {
     if (a->starts_with(std::string(kConfig) + "=")) {
-      const std::string path = a->substr(std::strlen(kConfig) + 1);
+      std::string path = a->substr(std::strlen(kConfig) + 1);
       arguments.erase(a);
       return path;
     }
     if (*a != kConfig) continue;
     if (a + 1 == arguments.end()) throw InputError("{} needs a file", kConfig);
-    const std::string path = *(a + 1);
+    std::string path = *(a + 1);
     arguments.erase(a, a + 2);
     return path;
   }

@@ -7,6 +7,7 @@
 
 namespace logitfield {
 
+/// The program's commands.
 enum class Command { analyze, compare, plan, report, validate };
 
 /// The command line, parsed and checked for form; see `logitfield --help`.

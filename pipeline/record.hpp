@@ -61,6 +61,7 @@ struct NullRecord {
   std::map<std::string, std::pair<double, double>> statistics;
 };
 
+/// What one record of the journal says.
 using Record = std::variant<LayerRecord, LossRecord, SessionRecord, RankRecord, NullRecord>;
 
 /// CBOR (RFC 8949), self-describing, every float64 exact, NaN and infinities included.

@@ -46,6 +46,7 @@ Results load_results(const io::RunFolder& folder, const io::JournalContent& jour
 /// Writes heads.csv, nulls.csv, results.nc and summary.json from what was loaded; returns the summary.
 nlohmann::json write_derived(const Results& results, const io::RunFolder& folder);
 
+/// One file of those; each throws InputError if it cannot be written.
 void write_heads_csv(const Results& results, const std::filesystem::path& path);
 void write_nulls_csv(const Results& results, const std::filesystem::path& path);
 void write_results_nc(const Results& results, const std::filesystem::path& path);

@@ -6,6 +6,7 @@
 
 namespace logitfield {
 
+/// What a statistic belongs to.
 enum class Kind {
   head,         // one value per query head
   kv_head,      // the same for all query heads of a KV head: counts once in the model's statistics

@@ -23,6 +23,7 @@ void read_rows(const io::Checkpoint& checkpoint, const std::vector<MapRows>& par
 void read_columns(const io::Checkpoint& checkpoint, const io::LinearTensors& map, io::Slice columns, bool with_bias,
                   kernels::Linear& out);
 
+/// Some rows of a vector.
 kernels::VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, io::Slice rows);
 
 /// Absent where `tensors` is. `part`: the entries of gain and bias to keep (of one stacked after the other where there

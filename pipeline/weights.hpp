@@ -20,6 +20,7 @@ struct Shard {
 };
 Shard shard_of(const Partition& partition, int rank);
 
+/// A head's logits, and the block that a shard computes of a layer.
 kernels::LogitForm logit_form(const io::ModelConfig& config, std::int64_t head);
 kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t layer, const Shard& shard);
 

@@ -11,7 +11,7 @@ bool is_space(char32_t code);
 bool is_numeric(char32_t code);
 /// ASCII punctuation (symbols such as $ and + included) and general category P of Unicode 8.
 bool is_punctuation(char32_t code);
-/// What \w of an added token's neighbours means: Alphabetic, marks, decimal digits, connectors, joiners.
+/// What counts as part of a word beside an added token: Alphabetic, marks, decimal digits, connectors, joiners.
 bool is_word(char32_t code);
 /// General category M of Unicode 9.
 bool is_combining_mark(char32_t code);
@@ -19,6 +19,7 @@ bool is_combining_mark(char32_t code);
 /// The full lower case without context (Unicode 17), appended to `text`.
 void append_lower_case(std::string& text, char32_t code);
 
+/// Unicode's normal forms.
 enum class NormalForm { nfc, nfd, nfkc, nfkd };
 
 /// `text` (valid UTF-8) in a normal form of Unicode 9; younger characters stay as they are and end a combining

@@ -5,6 +5,7 @@ namespace logitfield::kernels::cpu {
 
 // What the handles of the CPU back end are: host matrices. Others' handles throw std::bad_cast.
 
+/// A matrix in host memory.
 class HostActivations final : public Activations {
  public:
   explicit HostActivations(MatrixF matrix) : values(std::move(matrix)) {}
@@ -16,16 +17,19 @@ class HostActivations final : public Activations {
   MatrixF values;
 };
 
+/// Weights where they were read.
 struct HostLayer final : LoadedLayer {
   explicit HostLayer(std::shared_ptr<const LayerWeights> host) : weights(std::move(host)) {}
   std::shared_ptr<const LayerWeights> weights;
 };
 
+/// The same of a linear map.
 struct HostLinear final : LoadedLinear {
   explicit HostLinear(Linear host) : map(std::move(host)) {}
   Linear map;
 };
 
+/// Queries and keys in host memory.
 class HostHeads final : public Heads {
  public:
   HostHeads(QueriesKeys heads, Index length) : heads_(std::move(heads)), length_(length) {}
@@ -53,6 +57,7 @@ class HostHeads final : public Heads {
   Index length_;
 };
 
+/// What a handle of this back end holds; std::bad_cast for one of another.
 inline const MatrixF& matrix(const Activations& a) { return dynamic_cast<const HostActivations&>(a).values; }
 inline MatrixF& matrix(Activations& a) { return dynamic_cast<HostActivations&>(a).values; }
 inline const LayerWeights& weights_of(const LoadedLayer& layer) {

@@ -30,6 +30,7 @@ struct BlockCyclic {
   std::vector<int> global_columns() const;
 };
 
+/// As ScaLAPACK takes a distributed matrix, and the part of it that lies here.
 using Descriptor = std::array<int, 9>;
 using LocalPart = Eigen::Map<Eigen::MatrixXd, 0, Eigen::OuterStride<>>;
 using ConstLocalPart = Eigen::Map<const Eigen::MatrixXd, 0, Eigen::OuterStride<>>;

@@ -3,6 +3,7 @@
 
 namespace logitfield::scalapack {
 
+/// Ranks by rows and columns.
 struct ProcessGridShape {
   int rows = 1, columns = 1;
 };
