@@ -31,7 +31,7 @@ Parts split(const std::filesystem::path& path, std::string_view content) {
   constexpr std::size_t kVersionAt = kMagic.size();
   constexpr std::size_t kLengthAt = kVersionAt + 2;
   if (!content.starts_with(kMagic) || content.size() < kLengthAt + 4) refuse(path, "not a .npy file");
-  const int version = content[kVersionAt];
+  const int version = static_cast<unsigned char>(content[kVersionAt]);
   if (version < 1 || version > 3) refuse(path, fmt::format(".npy version {} is not 1 to 3", version));
   const std::size_t length_size = version == 1 ? 2 : 4;
   std::uint32_t length = 0;
