@@ -8,6 +8,7 @@
 #include "io/error.hpp"
 #include "pipeline/capture_dump.hpp"
 #include "pipeline/commands.hpp"
+#include "pipeline/figures.hpp"
 #include "pipeline/journal_writer.hpp"
 #include "pipeline/layer_loop.hpp"
 #include "pipeline/machine.hpp"
@@ -59,11 +60,12 @@ RankRecord rank_record(std::int64_t session, const mpi::Communicator& world, con
 }
 
 /// Rank 0, after the last record: derived files, and the summary on standard output. Returns the exit code.
-int finish_run(const OpenRun& run) {
+int finish_run(const OpenRun& run, const std::filesystem::path& plots) {
   std::filesystem::remove_all(run.folder.state());
   const Results results = load_results(run.folder);
   fmt::print("{}", summary_table(write_derived(results, run.folder)));
   fmt::print("results: {} (report.html, heads.csv, results.nc, summary.json)\n", run.folder.root.string());
+  draw_figures(results, plots);
   if (const std::int64_t failed = results.failed_heads()) {
     fmt::print(stderr, "logitfield: {} head measurements failed their certificate: see column 'certified' of {}\n",
                failed, run.folder.heads_csv().string());
@@ -137,7 +139,7 @@ int analyze(const Options& options, const mpi::Communicator& world) {
   }
   int code = 0;
   if (root) finish_captures(job);
-  if (root) code = finish_run(*run);
+  if (root) code = finish_run(*run, options.plots);
   return -world.min(-code);
 }
 

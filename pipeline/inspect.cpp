@@ -5,6 +5,7 @@
 #include "io/hash.hpp"
 #include "pipeline/against.hpp"
 #include "pipeline/commands.hpp"
+#include "pipeline/figures.hpp"
 #include "pipeline/machine.hpp"
 #include "pipeline/manifest.hpp"
 #include "pipeline/mpi/agreement.hpp"
@@ -59,6 +60,7 @@ int report(const Options& options, const mpi::Communicator& world) {
     const Results results = load_results(folder);
     if (results.layers.empty()) throw InputError("{}: the journal holds no finished layer", folder.journal().string());
     fmt::print("{}", summary_table(write_derived(results, folder)));
+    draw_figures(results, options.plots);
     if (!results.complete()) {
       fmt::print("incomplete: {} of {} layers and texts\n", results.layers.size(),
                  std::ssize(results.texts) * results.num_layers);

@@ -101,6 +101,10 @@ void add_analysis(CLI::App& command, Options& options) {
   command.add_option(kConfig, "file of options, NAME = VALUE a line (TOML); the command line goes first");
 }
 
+void add_plots(CLI::App& command, Options& options) {
+  command.add_option("--plots", options.plots, "folder to draw figures in (SVG), made if it is not there");
+}
+
 /// Predictions, also of what is not there.
 void add_imagination(CLI::App& plan, Options& options) {
   auto* input = plan.get_option_group("input");
@@ -247,11 +251,14 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
                     "go on with the run in --out, on any number of ranks; start it if there is none");
   analyze->add_option("--dump-captures", options.dump_captures,
                       "folder to write the model's Q and K to, one capture a text (with --model)");
+  add_plots(*analyze, options);
   auto* plan = app.add_subcommand("plan", "print what analyze would do, need and take; run nothing");
   add_analysis(*plan, options);
   add_imagination(*plan, options);
-  auto* report = app.add_subcommand("report", "rebuild heads.csv, results.nc and summary.json from a run's journal");
+  auto* report =
+      app.add_subcommand("report", "rebuild tables, results.nc and report.html from a run's journal; draw figures");
   report->add_option("RUN", options.run, "run folder")->required();
+  add_plots(*report, options);
   auto* compare = app.add_subcommand("compare", "hold several runs side by side");
   compare->add_option("RUN", options.runs, "run folders")->required();
   compare->add_option("--out", options.out, "folder to write tables and pictures to; made if it is not there");

@@ -19,6 +19,8 @@ struct Options {
   std::int64_t start = 0, num_tokens = 0;
   /// Of `report` and `validate`; of `compare`.
   std::filesystem::path run;
+  /// Of `analyze` and `report`: folder for figures. Empty: none are drawn.
+  std::filesystem::path plots;
   std::vector<std::filesystem::path> runs;
   bool scaling = false;
   /// Of `validate`: a capture that the model is held against, and the largest relative difference allowed.

@@ -34,6 +34,7 @@ std::string report_page(const Results& results) {
       {"@TITLE@", io::markup_text(results.manifest.at("model").at("name").get<std::string>()) + " - energy field"},
       {"@STYLE@", std::string(embedded::report_css)},
       {"@CHARTVERSION@", chart_version()},
+      {"@CHARTLICENCE@", io::markup_text(embedded::chart_licence)},
       {"@CHARTS@", std::string(embedded::chart_js)},
       {"@DATA@", in_script(report_data(results).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace))},
       {"@SCRIPT@", std::string(embedded::report_js)}};
