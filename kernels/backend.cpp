@@ -9,26 +9,15 @@
 #include "kernels/device.hpp"
 
 namespace logitfield::kernels {
-namespace {
-
-std::unique_ptr<Backend> make_cpu_backend(Precision precision, const std::string& because) {
-  if (precision != Precision::float32) {
-    throw std::runtime_error(fmt::format("the back end 'cpu' computes in float32 only, not {}; use --precision float32",
-                                         precision_name(precision)));
-  }
-  return cpu::make_backend(because);
-}
-
-}  // namespace
 
 std::unique_ptr<Backend> make_backend(std::string_view name, Precision precision, int local_rank) {
-  if (name == "cpu") return make_cpu_backend(precision, {});
+  if (name == "cpu") return cpu::make_backend(precision);
   if (name != "auto" && name != "cuda") {
     throw std::runtime_error(fmt::format("no back end is named '{}': use auto, cpu or cuda", name));
   }
   const DeviceList devices = list_devices();
   if (!devices.devices.empty()) return cuda::make_backend(precision, local_rank);
-  if (name == "auto") return make_cpu_backend(precision, devices.reason);
+  if (name == "auto") return cpu::make_backend(precision, devices.reason);
   throw std::runtime_error(fmt::format("the back end 'cuda' cannot be had: {}; use --backend cpu", devices.reason));
 }
 

@@ -115,8 +115,9 @@ class Backend {
                                              RouteResult result) const = 0;
 
   /// See cpu/learned_interaction.hpp.
-  virtual LearnedInteraction learned_interaction(const MatrixFRef& query_projection, const MatrixFRef& key_projection,
-                                                 const VectorF& gain) const = 0;
+  virtual std::vector<LearnedInteraction> learned_interactions(const std::vector<MatrixFRef>& query_projections,
+                                                               const MatrixFRef& key_projection,
+                                                               const VectorF& gain) const = 0;
 };
 
 /// The back end of that name: "auto" (a GPU where there is one), "cpu" or "cuda", on GPU local_rank modulo their

@@ -94,8 +94,10 @@ void add_analysis(CLI::App& command, Options& options) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
   command
-      .add_option("--precision", options.precision,
-                  "of the forward pass's matrix products on a GPU: float32, tf32 or bf16, summed in float32")
+      .add_option(
+          "--precision", options.precision,
+          "of the forward pass's matrix products, summed in float32: float32, bf16 (GPUs, and CPUs with AVX512_BF16 or "
+          "AMX) or tf32 (GPUs)")
       ->check(CLI::IsMember({"float32", "tf32", "bf16"}))
       ->capture_default_str();
   command.add_option(kConfig, "file of options, NAME = VALUE a line (TOML); the command line goes first");

@@ -133,9 +133,10 @@ class CudaBackend final : public Backend {
                                      RouteResult result) const override {
     return host_->complete_statistics(group, head, scope, std::move(result));
   }
-  LearnedInteraction learned_interaction(const MatrixFRef& query_projection, const MatrixFRef& key_projection,
-                                         const VectorF& gain) const override {
-    return host_->learned_interaction(query_projection, key_projection, gain);
+  std::vector<LearnedInteraction> learned_interactions(const std::vector<MatrixFRef>& query_projections,
+                                                       const MatrixFRef& key_projection,
+                                                       const VectorF& gain) const override {
+    return host_->learned_interactions(query_projections, key_projection, gain);
   }
 
  private:
