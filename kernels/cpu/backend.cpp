@@ -26,6 +26,7 @@ class CpuBackend final : public Backend {
   }
   Precision precision() const override { return Precision::float32; }
   bool computes_aside() const override { return false; }
+  std::optional<DeviceMemory> device_memory() const override { return std::nullopt; }
 
   std::unique_ptr<Activations> upload(MatrixF values) const override {
     return std::make_unique<HostActivations>(std::move(values));

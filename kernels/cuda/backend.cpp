@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/cpu/backend.hpp"
@@ -31,6 +32,11 @@ class CudaBackend final : public Backend {
   }
   Precision precision() const override { return precision_; }
   bool computes_aside() const override { return true; }
+  std::optional<DeviceMemory> device_memory() const override {
+    const std::size_t free = free_bytes();
+    const std::size_t libraries = static_cast<std::size_t>(fields_.workers() + 1) * Products::kWorkspaceBytes;
+    return DeviceMemory{device_identity(number_), free - std::min(free, libraries), fields_.workers()};
+  }
 
   std::unique_ptr<Activations> upload(MatrixF values) const override {
     return std::make_unique<DeviceActivations>(values, stream_);
@@ -164,11 +170,6 @@ std::unique_ptr<Backend> make_backend(Precision precision, int local_rank) {
   const DeviceList list = list_devices();
   if (list.devices.empty()) throw std::runtime_error(list.reason);
   const int number = local_rank % static_cast<int>(list.devices.size());
-  const Device& chosen = list.devices[static_cast<std::size_t>(number)];
-  if (chosen.capability < 80) {
-    throw std::runtime_error(fmt::format("{} has compute capability {}.{}, but 8.0 is needed; use --backend cpu",
-                                         chosen.name, chosen.capability / 10, chosen.capability % 10));
-  }
   use_device(number);
   if (precision == Precision::bf16) return std::make_unique<CudaBackend<Bf16>>(precision, number);
   return std::make_unique<CudaBackend<float>>(precision, number);

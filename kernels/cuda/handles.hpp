@@ -1,5 +1,6 @@
 #pragma once
 #include "kernels/backend.hpp"
+#include "kernels/cuda/number.hpp"
 #include "kernels/cuda/runtime.hpp"
 
 namespace logitfield::kernels::cuda {
@@ -56,6 +57,8 @@ class DeviceHeads final : public Heads {
 
   const Index length, head_dim;
   Buffer<float> all_queries, all_keys;
+  /// The same numbers with rows of padded(head_dim), where they are bf16; else empty.
+  Buffer<Bf16> narrow_queries, narrow_keys;
 
  private:
   MatrixF rows_of(const Buffer<float>& all, Index first, Index count) const {

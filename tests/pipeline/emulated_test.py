@@ -50,6 +50,40 @@ class Emulated(Case):
         self.assertNotEqual(losses[0], losses[1])
         self.assertLess(abs(losses[0] - losses[1]), 0.02 * losses[0])
 
+    def test_plan_counts_the_devices_memory(self):
+        model = sorted((DEMO / "checkpoints").iterdir())[-1]
+        for name, *options in (("full", "--contexts", "64,1000"), ("bf16", "--contexts", "1000", "--precision", "bf16"),
+                               ("causal", "--contexts", "600", "--scopes", "causal,causal-mean", "--layers", "0:2"),
+                               ("resident", "--contexts", "200", "--weights", "resident", "--spectrum", "krylov",
+                                "--scopes", "causal", "--layers", "0:1")):
+            with self.subTest(name):
+                common = ["--model", model, "--tokens", DEMO / "tokens/harbour.npy", "--backend", "cuda", *options]
+                plan = run("plan", *common, program=EMULATED)
+                self.assertEqual(plan.returncode, 0, plan.stderr)
+                number, unit = next(line for line in plan.stdout.splitlines() if line.startswith("GPU memory")).split()[2:4]
+                planned = float(number) * {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[unit]
+                peak = self.folder / f"{name}-peak"
+                done = run("analyze", *common, "--out", self.folder / name, program=EMULATED,
+                           env={**os.environ, "LOGITFIELD_EMULATED_PEAK": str(peak)})
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                held = int(peak.read_text())
+                self.assertLessEqual(held, 1.02 * planned)
+                self.assertGreaterEqual(held, 0.3 * planned)  # not all host threads are at their worst at once
+
+    def test_too_little_memory_on_the_device(self):
+        common = ["--model", sorted((DEMO / "checkpoints").iterdir())[-1], "--tokens", DEMO / "tokens/harbour.npy",
+                  "--contexts", "64", "--layers", "0:1"]
+        environment = {**os.environ, "LOGITFIELD_EMULATED_MEMORY": str(65 << 20)}  # 64 MiB are the libraries'
+        refused = run("analyze", *common, "--backend", "cuda", "--out", self.folder / "refused", program=EMULATED, env=environment)
+        self.assertEqual(refused.returncode, 2, refused.stdout)
+        self.assertIn("not enough memory on the GPU: a rank needs at least", refused.stderr)
+        other = run("analyze", *common, "--out", self.folder / "other", program=EMULATED, env=environment)
+        self.assertEqual(other.returncode, 0, other.stderr)
+        self.assertIn("no GPU is used: cpu", other.stderr)
+        manifest = json.loads((self.folder / "other" / "manifest.json").read_text())
+        self.assertTrue(manifest["backend"].startswith("cpu"))
+        self.assertIn("not enough memory on the GPU", manifest["backend"])
+
 
 if __name__ == "__main__":
     unittest.main()
