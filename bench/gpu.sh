@@ -37,7 +37,7 @@ run() {  # NAME COMMAND...: a line of the table's head; the output where it fail
   echo "# $device, $(date +%F)"
   echo
   echo "Driver $driver, $(nvcc --version | sed -n 's/.*release \([0-9.]*\).*/CUDA \1/p'), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)."
-  echo "Events around each call: the first of the process; with a cache full of other data; one after another (medians)."
+  echo "Events around each call (the host's clock where host threads take part): with a cache full of other data; one after another. Medians."
   echo
 } >"$table"
 run "kernel tests" $build/tests/gpu_tests

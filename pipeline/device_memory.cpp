@@ -51,7 +51,8 @@ struct HeadBytes {
 
 HeadBytes heads_of(const io::ModelConfig& config, double length, double heads, double kv_heads, double number) {
   const double d = static_cast<double>(config.head_dim), v = static_cast<double>(config.value_dim);
-  const double plain = kFloat * length * d * (heads + kv_heads), narrow = number * length * up_to(d, 16) * (heads + kv_heads);
+  const double plain = kFloat * length * d * (heads + kv_heads),
+               narrow = number * length * up_to(d, 16) * (heads + kv_heads);
   return {plain + narrow, number * length * up_to(v, 16) * kv_heads};
 }
 
@@ -65,8 +66,9 @@ double model_bytes(const Job& job, const Plan& plan, int workers) {
   const HeadBytes qk = heads_of(config, length, heads, kv_heads, number);
   double latent = 0;
   if (config.latent) {
-    latent = kFloat * length * static_cast<double>(config.latent->key_value_size + config.latent->query_size +
-                                                   config.latent->shared_key_size);
+    latent =
+        kFloat * length *
+        static_cast<double>(config.latent->key_value_size + config.latent->query_size + config.latent->shared_key_size);
   }
   const double projected = latent + kFloat * length * (d * (heads + kv_heads) + v * kv_heads);
   const double projecting = projected + number * hidden;

@@ -47,7 +47,7 @@ void count_device_memory(const kernels::DeviceMemory& own, const mpi::Communicat
   double scarcity = -static_cast<double>(own.free_bytes) / sharing, workers = own.workers;
   world.max({&scarcity, 1});
   world.max({&workers, 1});
-  machine.device_bytes = static_cast<std::uint64_t>(-scarcity);
+  machine.device_bytes = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(-scarcity));  // 0 would say: no GPU
   machine.device_workers = static_cast<int>(workers);
 }
 

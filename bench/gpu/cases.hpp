@@ -18,7 +18,6 @@ std::vector<Row> field_rows(const Meter& meter, const LayerSizes& sizes, Index s
 /// A layer's forward pass in each precision, and layers that come from the host while others compute; says in `notes`
 /// how these compare.
 std::vector<Row> layer_rows(const Meter& meter, const LayerSizes& sizes);
-std::vector<Row> stream_rows(const Meter& meter, const LayerSizes& sizes, const Ceilings& ceilings,
-                             std::string& notes);
+std::vector<Row> stream_rows(const Meter& meter, const LayerSizes& sizes, const Ceilings& ceilings, std::string& notes);
 
 }  // namespace logitfield::bench::gpu

@@ -46,7 +46,8 @@ class Layer {
     check(measurer_.measure(heads_, forms_, requests), requests);
     // Gram matrices and triangular products, by symmetry half of a general product each.
     const double square = number(context * s_.head_dim * s_.head_dim);
-    return {fmt::format("field statistics, full, L = {}", context), size(context),
+    return {fmt::format("field statistics, full, L = {}", context),
+            size(context),
             {square * number(3 * s_.heads + s_.kv_heads), Unit::float64, bytes(context)},
             meter_.by_clock([&] { measurer_.measure(heads_, forms_, requests); })};
   }
@@ -57,7 +58,8 @@ class Layer {
     expect_small("causal energies", error / expected_energies().norm(), 1e-10);
     const double square = number(s_.length * s_.head_dim * s_.head_dim);
     const double tiles = number(2 * s_.length * kTileRows * s_.head_dim);
-    return {"causal energies", size(s_.length),
+    return {"causal energies",
+            size(s_.length),
             {number(s_.heads) * (4 * square + tiles), Unit::float64, bytes(s_.length)},
             meter_.by_clock([&] { all_causal_energies(); })};
   }
@@ -79,8 +81,10 @@ class Layer {
     for (Index c = 0; c < d; ++c) trace += found.col(c * d + c).sum();
     const double expected = queries_.topRows(s_.length).cast<double>().squaredNorm();
     expect_small("Gram products", std::abs(trace / expected - 1), 1e-12);
-    return {"Gram products float64", fmt::format("1 head, d = {}, L = {}", d, s_.length),
-            {2 * number(rows * d * d), Unit::float64, 8 * number(rows * d)}, meter_.by_events(run)};
+    return {"Gram products float64",
+            fmt::format("1 head, d = {}, L = {}", d, s_.length),
+            {2 * number(rows * d * d), Unit::float64, 8 * number(rows * d)},
+            meter_.by_events(run)};
   }
 
  private:
@@ -94,9 +98,7 @@ class Layer {
   /// Once for the factorisation, once for what follows from it.
   double bytes(Index context) const { return 2 * 4 * number(context * s_.head_dim * (s_.heads + s_.kv_heads)); }
   MatrixFRef queries(Index head) const { return queries_.middleRows(head * s_.length, s_.length); }
-  MatrixFRef keys(Index head) const {
-    return keys_.middleRows(head / (s_.heads / s_.kv_heads) * s_.length, s_.length);
-  }
+  MatrixFRef keys(Index head) const { return keys_.middleRows(head / (s_.heads / s_.kv_heads) * s_.length, s_.length); }
   FactorForm form_of(const float* rows) const {
     FactorForm out;
     out.rows = rows;

@@ -56,8 +56,11 @@ class AttentionCases {
     expect_small("attention", attention_error(out.read()), kNarrow ? 6e-3 : 2e-5);
     const double pairs = 0.5 * static_cast<double>(s_.length) * static_cast<double>(s_.length + 1);
     const double tokens = static_cast<double>(s_.length * d * sizeof(T));
-    return {fmt::format("attention {}", kName), size(), {4 * pairs * static_cast<double>(s_.heads * d), kUnit,
-            tokens * static_cast<double>(2 * s_.heads + 2 * s_.kv_heads)}, meter_.by_events(run)};
+    return {fmt::format("attention {}", kName),
+            size(),
+            {4 * pairs * static_cast<double>(s_.heads * d), kUnit,
+             tokens * static_cast<double>(2 * s_.heads + 2 * s_.kv_heads)},
+            meter_.by_events(run)};
   }
 
   Row statistics() const {
@@ -71,7 +74,8 @@ class AttentionCases {
     expect_small("softmax statistics", statistics_error(out.read()), 1e-4);
     const double pairs = 0.5 * static_cast<double>(s_.length) * static_cast<double>(s_.length + 1);
     const double numbers = static_cast<double>(s_.length * s_.head_dim * (s_.heads + s_.kv_heads));
-    return {fmt::format("softmax statistics {}", kName), size(),
+    return {fmt::format("softmax statistics {}", kName),
+            size(),
             {2 * pairs * static_cast<double>(s_.heads * s_.head_dim), kUnit, numbers * sizeof(T)},
             meter_.by_events(run)};
   }
@@ -175,12 +179,15 @@ std::vector<Row> moving_rows(const Meter& meter, const LayerSizes& s) {
     off = here <= off ? off : here;  // a NaN stays
   }
   expect_small("activation", off, 1e-5);
-  out.push_back({"gated activation float32", fmt::format("{} x {}", s.length, inner), {0, Unit::float32, 6 * values},
+  out.push_back({"gated activation float32",
+                 fmt::format("{} x {}", s.length, inner),
+                 {0, Unit::float32, 6 * values},
                  meter.by_events(activation)});
 
   const auto prepare = [&] {
-    prepare_heads({.rows = in.data(), .stride = s.hidden, .head_stride = s.head_dim, .own = static_cast<int>(s.head_dim)},
-                  {}, s.hidden / s.head_dim, s.length, static_cast<int>(s.head_dim), nullptr, narrow.data(), stream);
+    prepare_heads(
+        {.rows = in.data(), .stride = s.hidden, .head_stride = s.head_dim, .own = static_cast<int>(s.head_dim)}, {},
+        s.hidden / s.head_dim, s.length, static_cast<int>(s.head_dim), nullptr, narrow.data(), stream);
   };
   prepare();
   check("heads taken apart", row.tail(s.head_dim));

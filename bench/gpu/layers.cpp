@@ -102,7 +102,8 @@ Row forward_row(const Meter& meter, const LayerSizes& s, const std::shared_ptr<c
   forward.run(*layer, hidden);
   hidden.read([&](const MatrixF& found) {
     const MatrixF expected = expected_prefix(forward.shape(), weights, x.topRows(kPrefix));
-    expect_small("forward", static_cast<double>((found.topRows(kPrefix) - expected).norm() / expected.norm()), tolerance);
+    expect_small("forward", static_cast<double>((found.topRows(kPrefix) - expected).norm() / expected.norm()),
+                 tolerance);
     expect_small("forward, finite", found.allFinite() ? 0 : 1, 0);
   });
   const std::string name{precision_name(precision)};
@@ -147,12 +148,15 @@ std::vector<Row> stream_rows(const Meter& meter, const LayerSizes& s, const Ceil
   });
   const double copying = 2 * weight_count(s) / ceilings.upload, a_layer = streamed.warm / kLayers;
   notes += fmt::format(
-      "{} layers, bf16, streamed from float32 in host memory: {:.2f} ms a layer; computing alone {:.2f}, converting and "
+      "{} layers, bf16, streamed from float32 in host memory: {:.2f} ms a layer; computing alone {:.2f}, converting "
+      "and "
       "copying alone {:.2f}, copying at the bus's speed {:.2f}: {:.2f} times the larger of computing and copying.\n\n",
       s.name, 1e3 * a_layer, 1e3 * computing.warm, 1e3 * alone.warm, 1e3 * copying,
       a_layer / std::max(computing.warm, copying));
-  return {{fmt::format("streamed layer {}", s.name), fmt::format("bf16, L = {}", s.length),
-           work_of(s, Unit::bf16, 2), {streamed.first / kLayers, streamed.cold / kLayers, a_layer}}};
+  return {{fmt::format("streamed layer {}", s.name),
+           fmt::format("bf16, L = {}", s.length),
+           work_of(s, Unit::bf16, 2),
+           {streamed.cold / kLayers, a_layer}}};
 }
 
 }  // namespace logitfield::bench::gpu

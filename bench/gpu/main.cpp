@@ -1,4 +1,5 @@
-// The kernels of the CUDA back end, field statistics and forward pass of a layer, and streamed layers, on the first GPU.
+// The kernels of the CUDA back end, field statistics and forward pass of a layer, and streamed layers, on the first
+// GPU.
 //   gpu_bench [--quick] [--json FILE]
 // Prints a Markdown table. Every answer is checked before it is timed; a wrong one ends the program with 1.
 #include <fmt/format.h>

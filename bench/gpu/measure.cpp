@@ -62,8 +62,8 @@ double copy_rate(const Meter& meter, std::int64_t bytes, bool from_host) {
   Buffer<std::byte> from(bytes, meter.stream()), to(bytes, meter.stream());
   kernels::cuda::copy(from.data(), host.data(), static_cast<std::size_t>(bytes), meter.stream());
   const void* source = from_host ? host.data() : from.data();
-  const Timing timing = meter.by_events(
-      [&] { kernels::cuda::copy(to.data(), source, static_cast<std::size_t>(bytes), meter.stream()); });
+  const Timing timing =
+      meter.by_events([&] { kernels::cuda::copy(to.data(), source, static_cast<std::size_t>(bytes), meter.stream()); });
   expect_small("copy", to.read() == from.read() ? 0 : 1, 0);
   return static_cast<double>(bytes) * (from_host ? 1 : 2) / timing.warm;
 }
@@ -73,7 +73,6 @@ double copy_rate(const Meter& meter, std::int64_t bytes, bool from_host) {
 Meter::Meter(bool quick) : repetitions_(quick ? 2 : 15), cache_(quick ? 1 << 16 : kFlushBytes, stream_) {}
 
 Timing Meter::measure(const std::function<double()>& once) const {
-  Timing out{.first = once()};
   std::vector<double> cold, warm;
   for (int r = 0; r < repetitions_; ++r) {
     cache_.zero();
@@ -82,9 +81,7 @@ Timing Meter::measure(const std::function<double()>& once) const {
   }
   once();
   for (int r = 0; r < repetitions_; ++r) warm.push_back(once());
-  out.cold = median(cold);
-  out.warm = median(warm);
-  return out;
+  return {median(cold), median(warm)};
 }
 
 Timing Meter::by_events(const std::function<void()>& work) const {
@@ -111,12 +108,11 @@ Ceilings measure_ceilings(const Meter& meter, bool quick) {
   Ceilings out{.copy = copy_rate(meter, bytes, false), .upload = copy_rate(meter, bytes, true)};
   for (const Unit unit : {Unit::tf32, Unit::float32}) {
     const Products products(meter.stream(), unit == Unit::tf32 ? Precision::tf32 : Precision::float32);
-    out.products[static_cast<std::size_t>(unit)] =
-        product_rate<float>(meter, n_float32, "float32 product", unit == Unit::tf32 ? 2e-3 : 1e-5,
-                            [&](const float* x, const float* w, float* y) {
-                              products.linear({n_float32, n_float32, n_float32}, {x, n_float32}, {w, n_float32},
-                                              {y, n_float32});
-                            });
+    out.products[static_cast<std::size_t>(unit)] = product_rate<float>(
+        meter, n_float32, "float32 product", unit == Unit::tf32 ? 2e-3 : 1e-5,
+        [&](const float* x, const float* w, float* y) {
+          products.linear({n_float32, n_float32, n_float32}, {x, n_float32}, {w, n_float32}, {y, n_float32});
+        });
   }
   const Products products(meter.stream(), Precision::bf16);
   out.products[static_cast<std::size_t>(Unit::bf16)] =

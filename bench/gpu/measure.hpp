@@ -33,9 +33,10 @@ struct Work {
   double bytes = 0;
 };
 
-/// Seconds: of the first call of the process, of one that finds nothing in the cache, of one after another (medians).
+/// Seconds of a call that finds nothing in the cache, and of one after another: medians, after the call that was
+/// checked.
 struct Timing {
-  double first = 0, cold = 0, warm = 0;
+  double cold = 0, warm = 0;
 };
 
 struct Row {

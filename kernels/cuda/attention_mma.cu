@@ -84,13 +84,7 @@ __global__ void __launch_bounds__(kThreads)
   OnlineRow softmax[2];
   float sums[kValue / 8][4] = {};
   for (; tile < tiles; ++tile) {
-    if (tile + 1 < tiles) {
-      start_tile(tile + 1);
-      wait_for_copies<1>();
-    } else {
-      wait_for_copies<0>();
-    }
-    __syncthreads();
+    await_tile(tile, tiles, start_tile);
     const int stage = static_cast<int>(tile % 2);
     float logits[kKeys / 8][4] = {};
     multiply_keys<kKeys>(query_rows + warp * 16 * (width + kPadding), key_rows + stage * key_tile, width, logits);

@@ -19,6 +19,19 @@ __device__ inline void start_rows(const Bf16* from, std::int64_t valid, int rows
   }
 }
 
+/// Until the block has a tile, whose copies were started before: those of the next one, if there is one, are started
+/// first.
+template <class StartTile>
+__device__ inline void await_tile(std::int64_t tile, std::int64_t tiles, StartTile start_tile) {
+  if (tile + 1 < tiles) {
+    start_tile(tile + 1);
+    wait_for_copies<1>();
+  } else {
+    wait_for_copies<0>();
+  }
+  __syncthreads();
+}
+
 /// logits [16, kKeys] of a warp's queries, in kKeys / 8 accumulators.
 template <int kKeys>
 __device__ inline void multiply_keys(const Bf16* queries, const Bf16* keys, int width, float (&logits)[kKeys / 8][4]) {

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -164,7 +165,11 @@ std::string describe_device(int number) {
 int host_threads() {
   int devices = 1;
   check(cudaGetDeviceCount(&devices), "cudaGetDeviceCount", 0);
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / devices);
+  // A launcher that binds ranks to cores has divided them; else the GPUs' ranks do.
+  constexpr int kMost = 16;  // more would wait for the device
+  const int own = static_cast<int>(std::thread::hardware_concurrency());
+  const bool bound = own < ::sysconf(_SC_NPROCESSORS_ONLN);
+  return std::clamp(bound ? own : own / devices, 1, kMost);
 }
 
 }  // namespace cuda

@@ -136,7 +136,7 @@ std::size_t free_bytes();
 std::string device_identity(int number);
 /// "GPU NVIDIA H100 80GB HBM3 (9.0, 79.1 GiB), CUDA 13.0"
 std::string describe_device(int number);
-/// Host threads that may use the device at a time.
+/// Host threads that may use the device at a time: those that this process may run on, or its GPU's share of all.
 int host_threads();
 
 }  // namespace logitfield::kernels::cuda

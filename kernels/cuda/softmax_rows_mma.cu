@@ -34,13 +34,7 @@ __global__ void __launch_bounds__(kThreads)
   RowSums sums[2];
   float first_logit[2] = {};
   for (int64_t tile = 0; tile < tiles; ++tile) {
-    if (tile + 1 < tiles) {
-      start_tile(tile + 1);
-      wait_for_copies<1>();
-    } else {
-      wait_for_copies<0>();
-    }
-    __syncthreads();
+    await_tile(tile, tiles, start_tile);
     float logits[kKeys / 8][4] = {};
     multiply_keys<kKeys>(query_rows + warp * 16 * (width + kPadding), key_rows + tile % 2 * key_tile, width, logits);
     const int64_t first_key = tile * kKeys;
@@ -59,8 +53,7 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int64_t query = own_query + g + 8 * half;
-    sums[half].write(first_logit[half], threadIdx.x % 4 == 0 && query < s.length,
-                     out + 3 * (head * s.length + query));
+    sums[half].write(first_logit[half], threadIdx.x % 4 == 0 && query < s.length, out + 3 * (head * s.length + query));
   }
 }
 

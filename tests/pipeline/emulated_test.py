@@ -73,7 +73,7 @@ class Emulated(Case):
     def test_too_little_memory_on_the_device(self):
         common = ["--model", sorted((DEMO / "checkpoints").iterdir())[-1], "--tokens", DEMO / "tokens/harbour.npy",
                   "--contexts", "64", "--layers", "0:1"]
-        environment = {**os.environ, "LOGITFIELD_EMULATED_MEMORY": str(65 << 20)}  # 64 MiB are the libraries'
+        environment = {**os.environ, "LOGITFIELD_EMULATED_MEMORY": str(128 << 20)}  # less than libraries take
         refused = run("analyze", *common, "--backend", "cuda", "--out", self.folder / "refused", program=EMULATED, env=environment)
         self.assertEqual(refused.returncode, 2, refused.stdout)
         self.assertIn("not enough memory on the GPU: a rank needs at least", refused.stderr)
