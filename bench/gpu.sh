@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PATH:/usr/local/cuda/bin" OPENBLAS_NUM_THREADS=1
-build=build/gpu results=${1:-bench/results}
+build=build/kernels-cuda results=${1:-bench/results}
 mkdir -p build "$results"
 
 missing=()
@@ -26,7 +26,7 @@ table=$results/$(date +%F)-gpu-$device.md status=0
 
 run() {  # NAME COMMAND...: a line of the table's head; the output where it failed
   local name=$1; shift
-  if "$@" >"build/gpu-run.log" 2>&1; then
+  if "$@" >"build/gpu-run.log" 2>&1 && ! grep -q 'SKIPPED' build/gpu-run.log; then
     echo "- $name: passed" >>"$table"
   else
     status=1
@@ -40,10 +40,11 @@ run() {  # NAME COMMAND...: a line of the table's head; the output where it fail
   echo "Events around each call (the host's clock where host threads take part): with a cache full of other data; one after another. Medians."
   echo
 } >"$table"
-run "kernel tests" $build/tests/gpu_tests
+tests=($build/tests/gpu_tests '--gtest_filter=-Device.WithoutOneTheReasonIsGiven')
+run "kernel tests" "${tests[@]}"
 if command -v compute-sanitizer >/dev/null; then
-  run "memcheck" compute-sanitizer --tool memcheck --error-exitcode 1 $build/tests/gpu_tests
-  run "racecheck" compute-sanitizer --tool racecheck --error-exitcode 1 $build/tests/gpu_tests
+  run "memcheck" compute-sanitizer --tool memcheck --error-exitcode 1 "${tests[@]}"
+  run "racecheck" compute-sanitizer --tool racecheck --error-exitcode 1 "${tests[@]}"
 else
   echo "- compute-sanitizer: not on this machine" >>"$table"
 fi
