@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/cpu/attention_statistics.hpp"
+#include "kernels/device.hpp"
 #include "pipeline/dense_field.hpp"
 #include "pipeline/weights.hpp"
 #include "pipeline/work.hpp"
@@ -12,6 +13,8 @@ namespace logitfield {
 namespace {
 
 constexpr double kFloat = 4, kDouble = 8;
+/// Measured: what a program with CUDA holds of its libraries, also where it computes on CPUs.
+constexpr double kCudaLibraryBytes = 160e6;
 /// Assumed, not measured: what the CUDA runtime takes on the host, with 64 MiB of page-locked buffers.
 constexpr double kCudaBytes = 600e6;
 /// Measured: program and libraries before any data, with the mapped pieces of files that are being read (34 MB and two
@@ -19,8 +22,9 @@ constexpr double kCudaBytes = 600e6;
 constexpr double kProgramBytes = 38e6, kMpiBytes = 8e6, kPackingBytes = 16e6;
 
 double base_bytes(const Plan& plan, double weights) {
+  static const double cuda = kernels::list_devices().supported ? kCudaLibraryBytes : 0;
   const double mpi = plan.partition.grid.ranks() > 1 ? kMpiBytes : 0;
-  return kProgramBytes + mpi + std::min(kPackingBytes, 2 * weights);
+  return kProgramBytes + cuda + mpi + std::min(kPackingBytes, 2 * weights);
 }
 
 /// The field that needs most, and what attention and the dense check add.

@@ -1,5 +1,5 @@
 """The program on the emulated device: every family, whole runs. No GPU takes part; times mean nothing."""
-import json, os, unittest
+import json, os, subprocess, unittest
 
 from harness import Case, FIXTURES, REPOSITORY, heads, largest_difference, run
 
@@ -83,6 +83,22 @@ class Emulated(Case):
         manifest = json.loads((self.folder / "other" / "manifest.json").read_text())
         self.assertTrue(manifest["backend"].startswith("cpu"))
         self.assertIn("not enough memory on the GPU", manifest["backend"])
+
+    def test_ranks_compute_alike_where_one_has_no_device(self):
+        def with_one_lacking(backend, name):
+            arguments = ["analyze", "--model", sorted((DEMO / "checkpoints").iterdir())[-1], "--tokens", DEMO / "tokens/harbour.npy",
+                         "--contexts", "64", "--layers", "0:1", "--backend", backend, "--out", self.folder / name]
+            command = ["mpirun", "--bind-to", "none", "-n", "1", EMULATED, *arguments, ":", "-x", "LOGITFIELD_EMULATED_MEMORY=0",
+                       "-n", "1", EMULATED, *arguments]
+            return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=120)
+
+        refused = with_one_lacking("cuda", "refused")
+        self.assertEqual(refused.returncode, 2, refused.stdout)
+        self.assertIn("rank 1", refused.stderr)
+        self.assertIn("none is emulated", refused.stderr)
+        done = with_one_lacking("auto", "done")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("another rank has no GPU", json.loads((self.folder / "done" / "manifest.json").read_text())["backend"])
 
 
 if __name__ == "__main__":

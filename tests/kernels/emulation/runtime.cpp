@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <string_view>
 
 #include "kernels/device.hpp"
 
@@ -17,9 +18,10 @@
 // of NaNs. Streams do everything at once.
 namespace logitfield::kernels {
 
-/// LOGITFIELD_EMULATED_MEMORY bytes, else 4 GiB.
+/// LOGITFIELD_EMULATED_MEMORY bytes, else 4 GiB; with 0, no device.
 DeviceList list_devices() {
   const char* bytes = std::getenv("LOGITFIELD_EMULATED_MEMORY");
+  if (bytes && std::string_view(bytes) == "0") return {{}, "none is emulated"};
   return {{{"emulated on a CPU, for tests", 90, bytes ? std::stoull(bytes) : std::size_t{4} << 30}}, {}};
 }
 
