@@ -75,13 +75,14 @@ double model_bytes(const Job& job, const Plan& plan, int workers) {
   const double mixing = projected + qk.kept + qk.values + number * length * v * heads + kFloat * hidden;
   const double inner = 3 * widest_mlp(config, partition);
   const double mlp = qk.kept + (number + 3 * kFloat) * hidden + std::min(length, kMlpRows) * number * inner;
-  const double field = qk.kept + kFloat * hidden + fields_of(job, plan, heads, workers);
+  // The network is computed while fields are measured.
+  const double measuring = mlp + fields_of(job, plan, heads, workers);
   const double tile = static_cast<double>(kOutputTileRows);
   const double output = job.has_loss() ? number * (hidden + tile * static_cast<double>(config.hidden_size)) +
                                              kFloat * length * tile + 3 * kDouble * length
                                        : 0;
   return number * weight_values(job, plan, 2) + kFloat * held_texts(job, plan) * hidden +
-         std::max({projecting, mixing, mlp, field, output});
+         std::max({projecting, mixing, measuring, output});
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ class Layer {
     heads_.narrow_keys = Buffer<Bf16>(keys_.size(), stream);
     convert(heads_.all_queries.data(), queries_.size(), heads_.narrow_queries.data(), stream);
     convert(heads_.all_keys.data(), keys_.size(), heads_.narrow_keys.data(), stream);
+    heads_.ready.emplace(stream);
     stream.wait();
   }
 

@@ -112,7 +112,6 @@ class CudaBackend final : public Backend {
 
   std::vector<std::vector<HeadStatistics>> field_statistics(const Heads& heads, std::span<const LogitForm> forms,
                                                             std::span<const FieldRequest> requests) const override {
-    stream_.wait();  // other streams read the heads
     return fields_.measure(dynamic_cast<const DeviceHeads&>(heads), forms, requests);
   }
   std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group,
@@ -127,6 +126,7 @@ class CudaBackend final : public Backend {
     for (std::size_t h = 0; h < group.queries.size(); ++h) {
       upload_rows(group.queries[h], heads.all_queries.data() + static_cast<Index>(h) * length * columns);
     }
+    heads.ready.emplace(stream_);
     return field_statistics(heads, group.forms, requests);
   }
   // Rows shared by ranks, and spectra found elsewhere, stay on the host.

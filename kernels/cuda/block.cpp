@@ -192,6 +192,7 @@ AttentionOutput Block<T>::attention(const BlockShape& s, const DeviceLayer<T>& w
   of_values.clip = of_keys.clip;
   prepare_heads(from.queries, of_queries, s.num_heads, length, d, heads->all_queries.data(), queries.data(), stream_);
   prepare_heads(from.keys, of_keys, s.num_kv_heads, length, d, heads->all_keys.data(), keys.data(), stream_);
+  heads->ready.emplace(stream_);
   prepare_heads(from.values, of_values, s.num_kv_heads, length, v, nullptr, values.data(), stream_);
 
   Buffer<T> mixed(length * s.num_heads * v, stream_);

@@ -72,6 +72,7 @@ std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHead
                                                                 std::span<const LogitForm> forms,
                                                                 std::span<const FieldRequest> requests) const {
   const ByContext contexts = by_context(heads.length, requests);
+  for (const auto& worker : workers_) heads.ready->hold_back(worker->stream);
   const auto attended = attention(*workers_[0], heads, forms, contexts);
   const Index kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim);
   const Index members = std::ssize(forms) / kv_heads;

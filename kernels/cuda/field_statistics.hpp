@@ -11,7 +11,7 @@ class FieldMeasurer {
   explicit FieldMeasurer(int number);
   int workers() const { return static_cast<int>(workers_.size()); }
 
-  /// See cpu/field_statistics.hpp: of all query heads of a layer, which must be there when it is called.
+  /// See cpu/field_statistics.hpp: of all query heads of a layer. Their stream may go on with other work.
   std::vector<std::vector<HeadStatistics>> measure(const DeviceHeads& heads, std::span<const LogitForm> forms,
                                                    std::span<const FieldRequest> requests) const;
 

@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "kernels/backend.hpp"
 #include "kernels/cuda/number.hpp"
 #include "kernels/cuda/runtime.hpp"
@@ -59,6 +61,8 @@ class DeviceHeads final : public Heads {
   Buffer<float> all_queries, all_keys;
   /// The same numbers with rows of padded(head_dim), where they are bf16; else empty.
   Buffer<Bf16> narrow_queries, narrow_keys;
+  /// All of it is there; for other streams to wait for.
+  std::optional<Event> ready;
 
  private:
   MatrixF rows_of(const Buffer<float>& all, Index first, Index count) const {

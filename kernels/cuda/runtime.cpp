@@ -66,9 +66,12 @@ void check(int status, const char* call, std::size_t size, const std::source_loc
                                 cudaGetErrorName(code), cudaGetErrorString(code), place_of(where), remedy));
 }
 
-Stream::Stream() {
+Stream::Stream(Priority priority) {
   cudaStream_t stream;
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags", 0);
+  int least = 0, greatest = 0;
+  check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange", 0);
+  check(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, priority == Priority::high ? greatest : least),
+        "cudaStreamCreateWithPriority", 0);
   handle_ = stream;
 }
 Stream::~Stream() { cudaStreamDestroy(stream_of(*this)); }

@@ -22,10 +22,13 @@ std::string place_of(const std::source_location& where);
 void check(int status, const char* call, std::size_t size,
            const std::source_location& where = std::source_location::current());
 
+/// Of streams whose work waits for room on the device.
+enum class Priority { normal, high };
+
 /// Work on a device that happens in order. Made on the calling thread's current device.
 class Stream {
  public:
-  Stream();
+  explicit Stream(Priority priority = Priority::normal);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;

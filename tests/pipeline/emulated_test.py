@@ -50,6 +50,21 @@ class Emulated(Case):
         self.assertNotEqual(losses[0], losses[1])
         self.assertLess(abs(losses[0] - losses[1]), 0.02 * losses[0])
 
+    def planned(self, *arguments, program=EMULATED):
+        """Bytes on the GPU, as `plan` says."""
+        plan = run("plan", *arguments, "--backend", "cuda", program=program)
+        self.assertEqual(plan.returncode, 0, plan.stderr)
+        number, unit = next(line for line in plan.stdout.splitlines() if line.startswith("GPU memory")).split()[2:4]
+        return float(number) * {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[unit]
+
+    def test_plans_for_gpus_that_are_not_here(self):
+        shape = ["--model-shape", "70B", "--nodes", 1, "--gpus-per-node", 8, "--contexts", "1024", "--grid", "8x1", "--weights",
+                 "resident", "--rates", REPOSITORY / "slurm/rates/h100.json"]
+        exact, narrow = (self.planned(*shape, "--precision", p, program=os.environ["LOGITFIELD"]) for p in ("float32", "bf16"))
+        self.assertGreater(narrow, 10 * 856e6 * 2)  # ten layers
+        self.assertGreater(exact, 1.8 * narrow)
+        self.assertLess(exact, 80e9)
+
     def test_plan_counts_the_devices_memory(self):
         model = sorted((DEMO / "checkpoints").iterdir())[-1]
         for name, *options in (("full", "--contexts", "64,1000"), ("bf16", "--contexts", "1000", "--precision", "bf16"),
@@ -57,13 +72,10 @@ class Emulated(Case):
                                ("resident", "--contexts", "200", "--weights", "resident", "--spectrum", "krylov",
                                 "--scopes", "causal", "--layers", "0:1")):
             with self.subTest(name):
-                common = ["--model", model, "--tokens", DEMO / "tokens/harbour.npy", "--backend", "cuda", *options]
-                plan = run("plan", *common, program=EMULATED)
-                self.assertEqual(plan.returncode, 0, plan.stderr)
-                number, unit = next(line for line in plan.stdout.splitlines() if line.startswith("GPU memory")).split()[2:4]
-                planned = float(number) * {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[unit]
+                common = ["--model", model, "--tokens", DEMO / "tokens/harbour.npy", *options]
+                planned = self.planned(*common)
                 peak = self.folder / f"{name}-peak"
-                done = run("analyze", *common, "--out", self.folder / name, program=EMULATED,
+                done = run("analyze", *common, "--backend", "cuda", "--out", self.folder / name, program=EMULATED,
                            env={**os.environ, "LOGITFIELD_EMULATED_PEAK": str(peak)})
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
                 held = int(peak.read_text())

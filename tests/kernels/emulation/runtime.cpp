@@ -49,7 +49,7 @@ void check(int status, const char* call, std::size_t, const std::source_location
   if (status != 0) throw DeviceError(call);
 }
 
-Stream::Stream() : handle_(this) {}
+Stream::Stream(Priority) : handle_(this) {}
 Stream::~Stream() = default;
 void Stream::wait() const {}
 
