@@ -89,18 +89,22 @@ void report_stop(const OpenRun& run, int signal) {
 int analyze(const Options& options, const mpi::Communicator& world) {
   PhaseClock clock;
   const bool root = world.rank() == 0;
-  const Machine machine = this_machine(world);
+  Machine machine = this_machine(world);
   Job job;
   Plan plan;
-  std::unique_ptr<kernels::Backend> backend;
   mpi::agree(world, [&] {
     catch_stop_signals();
     if (root && !goes_on(options)) io::check_new_run_folder(options.out, 0);
-    backend = open_backend(options, machine);
+  });
+  std::unique_ptr<kernels::Backend> backend = open_backend(options, world, machine);
+  mpi::agree(world, [&] {
     job = open_job(options);
-    plan = make_plan(job, options, machine);
+    plan = plan_for(job, options, machine, backend);
     if (root && !goes_on(options)) io::check_new_run_folder(options.out, plan.result_bytes);
   });
+  if (const std::string reason = fallback_reason(options, *backend); root && !reason.empty()) {
+    fmt::print(stderr, "logitfield: no GPU is used: {}\n", reason);
+  }
   const std::uint64_t input_hash = clock.time(Phase::read, [&] { return check_and_hash_input(job, world); });
   const std::vector<std::string> hosts = gather_hosts(world);
   std::optional<OpenRun> run;

@@ -31,16 +31,15 @@ int validate_run(const std::filesystem::path& root) {
 /// The model's Q, K and logits beside a capture's. Returns 3 where they differ by more than --tolerance.
 int validate_against(const Options& options, const mpi::Communicator& world) {
   PhaseClock clock;
-  const Machine machine = this_machine(world);
+  Machine machine = this_machine(world);
   std::unique_ptr<io::Capture> capture;
-  std::unique_ptr<kernels::Backend> backend;
+  std::unique_ptr<kernels::Backend> backend = open_backend(options, world, machine);
   Job job;
   Plan plan;
   mpi::agree(world, [&] {
-    backend = open_backend(options, machine);
     capture = std::make_unique<io::Capture>(options.against);
     job = comparison_job(options, *capture);
-    plan = make_plan(job, options, machine);
+    plan = plan_for(job, options, machine, backend);
   });
   Continuation continuation(job);
   const Differences differences = compare({job, plan, *backend, world, clock, continuation}, *capture);

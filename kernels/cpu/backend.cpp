@@ -31,6 +31,7 @@ class CpuBackend final : public Backend {
   }
   Precision precision() const override { return precision_; }
   bool computes_aside() const override { return false; }
+  std::optional<DeviceMemory> device_memory() const override { return std::nullopt; }
 
   std::unique_ptr<Activations> upload(MatrixF values) const override {
     return std::make_unique<HostActivations>(std::move(values));
@@ -120,9 +121,9 @@ class CpuBackend final : public Backend {
 std::unique_ptr<Backend> make_backend(Precision precision, const std::string& because) {
   if (!can_multiply(precision)) {
     throw std::runtime_error(fmt::format(
-        "the back end 'cpu' does not compute in {} here (products by {}): bf16 needs oneDNN and a processor "
+        "the back end 'cpu' does not compute in {} here (products by {}{}): bf16 needs oneDNN and a processor "
         "with AVX512_BF16 or AMX; use --precision float32",
-        precision_name(precision), product_library()));
+        precision_name(precision), product_library(), because.empty() ? "" : "; " + because));
   }
   return std::make_unique<CpuBackend>(precision, because);
 }
