@@ -48,25 +48,28 @@ class Judge {
  public:
   Judge(const HeadSeries& series, std::size_t index, const Rule& rule, const Thresholds& thresholds)
       : series_(series), rule_(rule), t_(thresholds), statistic_(followed(rule.statistic)) {
-    for (std::size_t i = index + 1; i-- > 0 && std::ssize(block_) < t_.confirm;) {
-      if (series.steps[i].measured()) block_.insert(block_.begin(), i);
+    for (std::size_t i = index + 1; i-- > 0 && std::ssize(steps_) < t_.confirm + 1;) {
+      if (series.steps[i].measured()) steps_.insert(steps_.begin(), i);
     }
+    if (is_too_short()) return;
     for (std::size_t h = 0; h < series.size(); ++h) {
       beginnings_.push_back(beginning(h));
       recent_.push_back(recent(h));
       spreads_.push_back(is_judged(h) ? spread(recent_[h]) : kUndefined);
     }
     common_spread_ = std::max(kLeastSpread, median(spreads_));
-    for (const std::size_t i : block_) changes_.push_back(changes(i));
+    for (const std::size_t i : steps_) changes_.push_back(changes(i));
   }
 
+  /// There are no earlier checkpoints to compare with.
+  bool is_too_short() const { return std::ssize(steps_) < t_.confirm + 1; }
   bool is_judged(std::size_t h) const { return std::ssize(recent_[h]) >= t_.history; }
 
   /// The band of the head's own history, where it lies outside.
   std::optional<Band> leaves_history(std::size_t h) const {
     if (!is_judged(h)) return std::nullopt;
     const Band band{median(recent_[h]), width(spreads_[h])};
-    return outside(h, [&](std::size_t) { return band; }) ? std::optional(band) : std::nullopt;
+    return leaves(h, [&](std::size_t) { return band; }) ? std::optional(band) : std::nullopt;
   }
 
   /// The band of what the head would be, had it changed since its beginning as the other heads have.
@@ -75,19 +78,15 @@ class Judge {
     const auto band_at = [&](std::size_t b) {
       return Band{beginnings_[h] + median(changes_[b]), width(spread(changes_[b]))};
     };
-    return outside(h, band_at) ? std::optional(band_at(block_.size() - 1)) : std::nullopt;
+    return leaves(h, band_at) ? std::optional(band_at(steps_.size() - 1)) : std::nullopt;
   }
 
-  /// The band around what chance gives, where the head lay inside once and does not any more.
+  /// The band around what chance gives.
   std::optional<Band> leaves_chance(std::size_t h) const {
     const auto found = series_.chance.find(std::string(rule_.statistic));
     if (found == series_.chance.end() || !rule_.both_sides) return std::nullopt;
     const Band band{std::log(found->second.first), std::log(t_.chance)};
-    if (!outside(h, [&](std::size_t) { return band; })) return std::nullopt;
-    for (std::size_t i = 0; i < block_.front(); ++i) {
-      if (const double v = log_at(h, i); !std::isnan(v) && band.holds(v, true)) return band;
-    }
-    return std::nullopt;
+    return leaves(h, [&](std::size_t) { return band; }) ? std::optional(band) : std::nullopt;
   }
 
  private:
@@ -97,17 +96,17 @@ class Judge {
     return value > 0 ? std::log(value) : kUndefined;
   }
 
-  /// What is known of a head before the steps that are judged: the last of it, and the median of the first.
+  /// What is known of a head before it may have left: the last of it, and the median of the first.
   std::vector<double> recent(std::size_t h) const {
     std::vector<double> out;
-    for (std::size_t i = block_.front(); i-- > 0 && std::ssize(out) < t_.window;) {
+    for (std::size_t i = steps_[1]; i-- > 0 && std::ssize(out) < t_.window;) {
       if (const double v = log_at(h, i); !std::isnan(v)) out.push_back(v);
     }
     return out;
   }
   double beginning(std::size_t h) const {
     std::vector<double> out;
-    for (std::size_t i = 0; i < block_.front() && std::ssize(out) < t_.history; ++i) {
+    for (std::size_t i = 0; i < steps_[1] && std::ssize(out) < t_.history; ++i) {
       if (const double v = log_at(h, i); !std::isnan(v)) out.push_back(v);
     }
     return median(std::move(out));
@@ -128,13 +127,15 @@ class Judge {
     return std::max(t_.band * std::max(own_spread, common_spread_), least);
   }
 
-  /// At every judged step on the same side.
+  /// Inside at the first step, or not known there; outside at all others, on the same side. A head that left before it
+  /// had a history to be judged by, as all do early in training, does not leave now.
   template <class BandAt>
-  bool outside(std::size_t h, BandAt&& band_at) const {
-    if (std::ssize(block_) < t_.confirm) return false;
+  bool leaves(std::size_t h, BandAt&& band_at) const {
+    const double first = log_at(h, steps_[0]);
+    if (!std::isnan(first) && !band_at(0).holds(first, rule_.both_sides)) return false;
     int above = 0, below = 0;
-    for (std::size_t b = 0; b < block_.size(); ++b) {
-      const double value = log_at(h, block_[b]);
+    for (std::size_t b = 1; b < steps_.size(); ++b) {
+      const double value = log_at(h, steps_[b]);
       const Band band = band_at(b);
       above += rule_.both_sides && value > band.middle + band.width;
       below += value < band.middle - band.width && fell_enough(value, band);
@@ -149,13 +150,13 @@ class Judge {
   const Rule& rule_;
   const Thresholds& t_;
   const std::size_t statistic_;
-  /// The steps that must all lie outside.
-  std::vector<std::size_t> block_;
+  /// The last step before the head left, and the steps that must lie outside.
+  std::vector<std::size_t> steps_;
   /// By head; the spreads are those of the judged heads' histories.
   std::vector<std::vector<double>> recent_;
   std::vector<double> beginnings_, spreads_;
   double common_spread_ = 0;
-  /// By place in block_, of the heads that are judged.
+  /// By place in steps_, of the heads that are judged.
   std::vector<std::vector<double>> changes_;
 };
 
@@ -180,6 +181,7 @@ class Alerts {
 
 void judge(const HeadSeries& series, std::size_t index, const Thresholds& t, const Rule& rule, Alerts& out) {
   const Judge judge(series, index, rule, t);
+  if (judge.is_too_short()) return;
   const auto group = static_cast<std::size_t>(series.num_heads / series.num_kv_heads);
   for (std::size_t h = 0; h < series.size(); h += rule.of_kv_head ? group : 1) {
     const auto add = [&](AlertKind kind, const Band& band, const char* detail) {

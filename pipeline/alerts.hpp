@@ -13,8 +13,8 @@ namespace logitfield {
 inline constexpr double kLeastSpread = 0.05;
 /// A fall of the attention entropy by less, in nats, is no collapse.
 inline constexpr double kLeastFall = 0.1;
-/// Heads with fewer others are not compared with them.
-inline constexpr std::size_t kFewestPeers = 8;
+/// Fewer heads than these are not compared with each other.
+inline constexpr std::size_t kFewestPeers = 6;
 
 enum class AlertKind { jump, drift, chance, entropy_collapse, rank_collapse, max_logit, not_finite, certificate };
 /// "jump", "drift", ...

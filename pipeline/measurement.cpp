@@ -50,36 +50,59 @@ RankRecord rank_record(std::int64_t session, const mpi::Communicator& world, con
   return record;
 }
 
+/// The input of a measurement, as far as headers tell, and what is planned for it.
+struct Opened {
+  Job job;
+  Plan plan;
+  std::unique_ptr<kernels::Backend> backend;
+};
+
+/// Collective; throws mpi::AgreedError.
+Opened open(const Options& options, const mpi::Communicator& world) {
+  const Machine machine = this_machine(world);
+  Opened out;
+  mpi::agree(world, [&] {
+    out.backend = open_backend(options, machine);
+    out.job = open_job(options);
+    out.plan = make_plan(out.job, options, machine);
+  });
+  return out;
+}
+
 }  // namespace
+
+nlohmann::json planned_manifest(const Options& options, const mpi::Communicator& world) {
+  const Opened opened = open(options, world);
+  return make_manifest(opened.job, opened.plan, *opened.backend, 0, {});
+}
 
 Measurement measure(const Options& options, const mpi::Communicator& world, const MeasurementRules& rules) {
   PhaseClock clock;
   const bool root = world.rank() == 0;
-  const Machine machine = this_machine(world);
-  Job job;
-  Plan plan;
-  std::unique_ptr<kernels::Backend> backend;
+  const auto check_folder = [&](std::uint64_t bytes) {
+    if (root && !goes_on(options)) io::check_new_run_folder(options.out, bytes);
+  };
   mpi::agree(world, [&] {
     catch_stop_signals();
-    if (root && !goes_on(options)) io::check_new_run_folder(options.out, 0);
-    backend = open_backend(options, machine);
-    job = open_job(options);
-    plan = make_plan(job, options, machine);
-    if (root && !goes_on(options)) io::check_new_run_folder(options.out, plan.result_bytes);
+    check_folder(0);
   });
+  const Opened opened = open(options, world);
+  const auto& [job, plan, backend] = opened;
+  mpi::agree(world, [&] { check_folder(opened.plan.result_bytes); });
   Measurement out;
   const std::uint64_t input_hash = clock.time(Phase::read, [&] {
-    return check_and_hash_input(job, world, rules.tells_not_finite ? &out.not_finite : nullptr);
+    return check_and_hash_input(opened.job, world, rules.tells_not_finite ? &out.not_finite : nullptr);
   });
   if (!out.not_finite.empty()) return out;
   const std::vector<std::string> hosts = gather_hosts(world);
   std::string known;
   mpi::agree(world, [&] {
     if (!root) return;
-    const nlohmann::json manifest = make_manifest(job, plan, *backend, input_hash, hosts);
+    const nlohmann::json manifest = make_manifest(opened.job, opened.plan, *opened.backend, input_hash, hosts);
     rules.admit(manifest);
-    out.run.emplace(options.resume ? resume_run(options.out, job, manifest) : start_run(options.out, job, manifest));
-    out.run->journal.append(encode(Record(session_record(out.run->done.sessions, manifest, plan))));
+    out.run.emplace(options.resume ? resume_run(options.out, opened.job, manifest)
+                                   : start_run(options.out, opened.job, manifest));
+    out.run->journal.append(encode(Record(session_record(out.run->done.sessions, manifest, opened.plan))));
     known = encode(out.run->done);
   });
   Done done = decode_done(world.broadcast(std::move(known), 0));

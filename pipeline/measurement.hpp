@@ -28,6 +28,10 @@ struct MeasurementRules {
   std::function<void(const nlohmann::json& manifest)> admit = [](const nlohmann::json&) {};
 };
 
+/// The manifest that measuring would begin with, but for the input's hash and the hosts: nothing is read but headers.
+/// Collective; throws mpi::AgreedError.
+nlohmann::json planned_manifest(const Options& options, const mpi::Communicator& world);
+
 /// Measures the model or capture of `options` into the run folder options.out: its journal is complete, or the run was
 /// stopped by a signal. Throws mpi::AgreedError for what all ranks know of. Collective.
 Measurement measure(const Options& options, const mpi::Communicator& world, const MeasurementRules& rules = {});

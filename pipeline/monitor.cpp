@@ -29,6 +29,14 @@ class Watch {
  public:
   Watch(const Options& options, const MonitorStore& store) : options_(options), store_(store) {}
 
+  /// The earliest checkpoint that has been measured; none.
+  std::optional<Pending> known() const {
+    for (const io::StepFolder& checkpoint : io::find_step_folders(options_.checkpoints)) {
+      if (store_.knows(checkpoint)) return Pending{checkpoint, nullptr};
+    }
+    return std::nullopt;
+  }
+
   /// The earliest checkpoint that is not known and, with --follow, has stood still since the last look; none.
   std::optional<Pending> next() {
     std::map<fs::path, json> seen;
@@ -44,8 +52,8 @@ class Watch {
   }
 
  private:
-  /// Whoever writes a checkpoint does not say when it is whole: its files must not change from one look to the next, and
-  /// hold what their headers promise.
+  /// Whoever writes a checkpoint does not say when it is whole: its files must not change from one look to the next,
+  /// and hold what their headers promise.
   bool is_complete(const io::StepFolder& checkpoint, const json& stamps) {
     const auto before = seen_.find(checkpoint.path);
     if (before == seen_.end() || before->second != stamps) return false;
@@ -98,17 +106,36 @@ int wait(double seconds, const mpi::Communicator& world) {
   return signal;
 }
 
+/// The options by which `analyze` would measure it.
+Options options_of(const Options& options, const io::StepFolder& checkpoint) {
+  Options out = options;
+  (checkpoint.is_capture ? out.capture : out.model) = checkpoint.path;
+  out.out = MonitorFolder{options.out}.run(checkpoint.step);
+  out.resume = true;
+  check_texts(out);
+  return out;
+}
+
+/// Of a monitor that goes on: are the settings those that its steps were measured with? Collective.
+void check_settings(const Options& options, const std::optional<Pending>& known, MonitorStore* store,
+                    const mpi::Communicator& world) {
+  if (!known) return;
+  Options one;
+  mpi::agree(world, [&] { one = options_of(options, known->checkpoint); });
+  const json manifest = planned_manifest(one, world);
+  mpi::agree(world, [&] {
+    if (store) store->admit(known->checkpoint, manifest);
+  });
+}
+
 /// One checkpoint into its run folder and into the store (rank 0's). Returns the signal that stopped it. Collective.
 int measure_step(const Options& options, const Pending& pending, MonitorStore* store, const mpi::Communicator& world) {
   const io::StepFolder& checkpoint = pending.checkpoint;
-  Options one = options;
-  (checkpoint.is_capture ? one.capture : one.model) = checkpoint.path;
-  one.out = MonitorFolder{options.out}.run(checkpoint.step);
-  one.resume = true;
-  mpi::agree(world, [&] { check_texts(one); });
-  const Measurement measurement = measure(
-      one, world,
-      {.tells_not_finite = true, .admit = [&](const json& manifest) { store->admit(checkpoint, manifest); }});
+  Options one;
+  mpi::agree(world, [&] { one = options_of(options, checkpoint); });
+  const Measurement measurement =
+      measure(one, world,
+              {.tells_not_finite = true, .admit = [&](const json& manifest) { store->admit(checkpoint, manifest); }});
   if (measurement.stopped_by != 0) return measurement.stopped_by;
   mpi::agree(world, [&] {
     if (!store) return;
@@ -141,7 +168,8 @@ void print_row(const MonitorStore& store, std::int64_t step) {
 
 void report_stop(const MonitorStore& store, int signal) {
   tell(store, false);
-  fmt::print(stderr, "logitfield: stopped by signal {} ({}): {} checkpoints are measured in {}; the same command goes on\n",
+  fmt::print(stderr,
+             "logitfield: stopped by signal {} ({}): {} checkpoints are measured in {}; the same command goes on\n",
              signal, ::sigabbrev_np(signal), store.series().steps.size(), store.folder().root.string());
 }
 
@@ -150,6 +178,7 @@ void report_stop(const MonitorStore& store, int signal) {
 int monitor(const Options& options, const mpi::Communicator& world) {
   std::optional<MonitorStore> store;
   std::optional<Watch> watch;
+  std::string known;
   mpi::agree(world, [&] {
     catch_stop_signals();
     if (world.rank() != 0) return;
@@ -159,10 +188,14 @@ int monitor(const Options& options, const mpi::Communicator& world) {
     }
     store.emplace(options.out, options.thresholds);
     watch.emplace(options, *store);
-    fmt::print("{}", monitor_header());
-    for (const StepValues& step : store->series().steps) fmt::print("{}", monitor_row(*store, step));
+    known = encode(watch->known());
   });
   MonitorStore* const mine = store ? &*store : nullptr;
+  check_settings(options, decode_pending(world.broadcast(std::move(known), 0)), mine, world);
+  if (mine) {
+    fmt::print("{}", monitor_header());
+    for (const StepValues& step : store->series().steps) fmt::print("{}", monitor_row(*store, step));
+  }
   while (true) {
     std::string text;
     mpi::agree(world, [&] {

@@ -61,6 +61,7 @@ function showTimeline() {
   const spreads = steps.map(s => spreadOf(valuesAt(s) ?? [])), own = steps.map(s => valuesAt(s)?.[indexOf(place)] ?? NaN);
   const dashed = (label, value, colour) => line(label, [xs[0], xs[xs.length - 1]], [value, value], colour, {borderDash: [5, 4], pointRadius: 0});
   const mine = REPORT.alerts.filter(a => isOf(a, place) && a.statistic === statistic);
+  const crossed = mine.map(a => (a.low !== null && a.value < a.low ? a.low : a.high));
   const datasets = [
     line(headName(place), xs, own, ORANGE),
     line('median of all heads', xs, spreads.map(s => s.median), BLUE),
@@ -68,6 +69,7 @@ function showTimeline() {
     ...(statistic in REPORT.chance && statistic !== 'max_logit' ? [dashed('chance (Gaussian heads)', REPORT.chance[statistic], GREY)] : []),
     ...(statistic === 'max_logit' ? [dashed('alert above', REPORT.maxLogit, GREY)] : []),
     ...(mine.length ? [line('alert', mine.map(a => placeOf(a.step)), mine.map(a => a.value), '#d55e00', {showLine: false, pointStyle: 'triangle', pointRadius: 9})] : []),
+    ...(mine.length ? [line('limit that it crossed', mine.map(a => placeOf(a.step)), crossed, '#d55e00', {showLine: false, pointStyle: 'line', pointRadius: 9, borderWidth: 2})] : []),
   ];
   at('timeline-note').textContent = `The median over heads with the middle half of them, and ${headName(place)}. Click a point to see that checkpoint below.` +
     (steps.length < REPORT.checkpoints.filter(c => c.measured).length ? ` To keep the page small it holds ${steps.length} of the checkpoints; series.csv holds all.` : '');
@@ -132,10 +134,10 @@ function showCheckpoints() {
     if (!c.measured) return 'not measured: weights are not finite';
     const a = document.createElement('a');
     a.href = c.report;
-    a.textContent = 'report';
+    a.textContent = c.report.split('/')[0];
     return a;
   };
-  table('checkpoint-table', [['step', 'number'], ['loss', 'number'], ['alerts', 'number'], ['heads without certificate', 'number wide'], ['everything about it', 'number']],
+  table('checkpoint-table', [['step', 'number'], ['loss', 'number'], ['alerts', 'number'], ['heads without certificate', 'number wide'], ['its report', 'number']],
     REPORT.checkpoints.map(c => ({cells: [String(c.step), c.loss === null ? '' : number(c.loss), c.alerts ? String(c.alerts) : '', c.failed ? String(c.failed) : '', link(c)]})));
 }
 
@@ -159,7 +161,10 @@ function start() {
   at('choices').addEventListener('submit', e => e.preventDefault());
   table('threshold-table', [['option'], ['value', 'number'], ['meaning']], REPORT.thresholds.map(t => ({cells: [t.name, number(t.value), t.meaning]})));
   const first = REPORT.alerts.find(a => a.layer !== null && a.head !== null);
-  if (first) map.chosen = {layer: first.layer, head: first.head};
+  if (first) {
+    map.chosen = {layer: first.layer, head: first.head};
+    if (statisticInfo(first.statistic)) at('statistic').value = first.statistic;
+  }
   showAlerts();
   showCheckpoints();
   startTheme(showAll);

@@ -153,7 +153,7 @@ class Monitor(Case):
         self.monitor(code=3)
         self.assertEqual(sorted(self.series("k90", 0, 0))[:5], [0, 100, 200, 250, 300])
         # Other thresholds judge what is there.
-        self.monitor("--alert-max-logit", "1")
+        self.monitor("--alert-max-logit", "1", code=3)
         self.assertTrue(any(a["kind"] == "max_logit" for a in alerts_of(self.out)))
         self.assertEqual(json.loads((self.out / "monitor.json").read_text())["thresholds"]["max_logit"], 1)
         before = (self.out / "alerts.jsonl").read_bytes()
@@ -170,16 +170,15 @@ class Monitor(Case):
 
     def test_weights_that_are_not_finite_are_alerted_and_the_series_goes_on(self):
         tokens = self.models(4)
-        path = self.checkpoints / "checkpoint-100" / "model.safetensors"
-        tensors = read_safetensors(path)
-        for name, row in (("model.layers.2.self_attn.q_proj.weight", 3 * 8 + 5), ("model.layers.1.self_attn.k_proj.weight", 2 * 8),
-                          ("model.norm.weight", 0)):
-            dtype, shape, raw = tensors[name]
-            columns = shape[1] if len(shape) > 1 else 1
-            values = array.array("f", raw)
-            values[row * columns] = math.nan
-            tensors[name] = (dtype, shape, values.tobytes())
-        write_safetensors(path, tensors)
+        rows = {"model.layers.2.self_attn.q_proj.weight": 3 * 8 + 5, "model.layers.1.self_attn.k_proj.weight": 2 * 8, "model.norm.weight": 0}
+        for path in (self.checkpoints / "checkpoint-100").glob("*.safetensors"):
+            tensors = read_safetensors(path)
+            for name in tensors.keys() & rows.keys():
+                dtype, shape, raw = tensors[name]
+                values = array.array("f", raw)
+                values[rows[name] * (shape[1] if len(shape) > 1 else 1)] = math.nan
+                tensors[name] = (dtype, shape, values.tobytes())
+            write_safetensors(path, tensors)
         for ranks in (1, 2):
             out = self.folder / f"out-{ranks}"
             self.monitor("--tokens", tokens, "--contexts", 64, code=3, ranks=ranks, out=out)
@@ -263,7 +262,7 @@ class Monitor(Case):
         with_folder("final", "final: its name holds no number")
         with_folder("again-100", "again-100 and ", "step_000100 are both of step 100")
         with_folder("step_000300", "step_000300: is not of the series in ", "num_heads: 4 before, 2 now", heads=2)
-        self.refuse([*arguments, "--contexts", "32"], "contexts/0: 64 before, 32 now", "step_000000")
+        self.refuse([*arguments, "--contexts", "32"], "step_000000: is not of the series in ", "contexts/0: 64 before, 32 now")
         (self.checkpoints / "step_000300").mkdir()
         (self.checkpoints / "step_000300" / "capture.json").write_text("{")
         self.refuse(arguments, "step_000300/capture.json")
