@@ -41,8 +41,8 @@ class Capture {
   const std::filesystem::path& folder() const { return folder_; }
   const CaptureInfo& info() const { return info_; }
 
-  /// Some rows of one head as float32 [rows.size(), head_dim]; no other row is touched. Where values must be finite, throws
-  /// InputError at a NaN or infinity among them, naming file, tensor, head, row (of the whole tensor) and value.
+  /// Some rows of one head as float32 [rows.size(), head_dim]; no other row is touched. Where values must be finite,
+  /// throws InputError at a NaN or infinity among them, naming file, tensor, head, row (of the whole tensor) and value.
   void read_queries(std::int64_t layer, std::int64_t head, Slice rows, std::span<float> target) const;
   void read_keys(std::int64_t layer, std::int64_t kv_head, Slice rows, std::span<float> target) const;
 

@@ -36,10 +36,9 @@ void require_finite(const SafetensorsFile& file, const Tensor& tensor, std::size
   float value = 0;
   to_float32(tensor.dtype, tensor.data.data() + element * width, {&value, 1});
   const std::vector<std::int64_t> index = unravel(element, tensor.shape);
-  throw NotFiniteError(
-      fmt::format("{}: tensor {} holds {} at [{}] = {}; repair the file or take another", file.path().string(),
-                  excerpt(tensor.name), value, axes, shape_text(index)),
-      tensor.name, index, value);
+  throw NotFiniteError(fmt::format("{}: tensor {} holds {} at [{}] = {}; repair the file or take another",
+                                   file.path().string(), excerpt(tensor.name), value, axes, shape_text(index)),
+                       tensor.name, index, value);
 }
 
 void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,

@@ -23,8 +23,8 @@ class NotFiniteError : public InputError {
   float value;
 };
 
-/// Throws NotFiniteError at the first NaN or infinity among `count` elements from element `first` on, naming file, tensor,
-/// index and value; `axes` says in the message what the index counts ("head, row, component").
+/// Throws NotFiniteError at the first NaN or infinity among `count` elements from element `first` on, naming file,
+/// tensor, index and value; `axes` says in the message what the index counts ("head, row, component").
 void require_finite(const SafetensorsFile& file, const Tensor& tensor, std::size_t first, std::size_t count,
                     std::string_view axes);
 

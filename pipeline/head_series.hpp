@@ -15,9 +15,9 @@
 namespace logitfield {
 
 /// What a monitor follows of every head; names as in docs/statistics.md.
-inline constexpr std::array<std::string_view, 9> kFollowed{"coherence",   "key_participation", "k90",
-                                                           "effective_rank", "stable_rank",    "max_logit",
-                                                           "attention_entropy", "sink_first",  "key_rank"};
+inline constexpr std::array<std::string_view, 9> kFollowed{"coherence",         "key_participation", "k90",
+                                                           "effective_rank",    "stable_rank",       "max_logit",
+                                                           "attention_entropy", "sink_first",        "key_rank"};
 /// Place of a name in kFollowed; and what it means.
 std::size_t followed(std::string_view statistic);
 StatisticInfo info_of(std::string_view statistic);

@@ -67,14 +67,10 @@ void write_alerts(const std::vector<Alert>& alerts, const std::filesystem::path&
   const auto none = [](std::int64_t place) { return place < 0 ? json(nullptr) : json(place); };
   std::string out;
   for (const Alert& a : alerts) {
-    const nlohmann::ordered_json line{{"step", a.step},
-                                      {"layer", none(a.layer)},
-                                      {"head", none(a.head)},
-                                      {"kind", alert_name(a.kind)},
-                                      {"statistic", a.statistic},
-                                      {"value", a.value},  // a NaN becomes null
-                                      {"band", {a.low, a.high}},
-                                      {"detail", a.detail}};
+    const nlohmann::ordered_json line{{"step", a.step},           {"layer", none(a.layer)},
+                                      {"head", none(a.head)},     {"kind", alert_name(a.kind)},
+                                      {"statistic", a.statistic}, {"value", a.value},  // a NaN becomes null
+                                      {"band", {a.low, a.high}},  {"detail", a.detail}};
     out += line.dump() + "\n";
   }
   io::write_atomically(path, out);

@@ -136,10 +136,8 @@ void MonitorStore::admit(const io::StepFolder& checkpoint, const json& manifest)
 
 void MonitorStore::note(const io::StepFolder& checkpoint, const json& stamps,
                         const std::vector<NotFinite>& not_finite) {
-  const json note{{"step", checkpoint.step},
-                  {"path", checkpoint.path.string()},
-                  {"files", stamps},
-                  {"not_finite", not_finite}};
+  const json note{
+      {"step", checkpoint.step}, {"path", checkpoint.path.string()}, {"files", stamps}, {"not_finite", not_finite}};
   io::write_atomically(folder_.note(checkpoint.step), note.dump(1) + "\n");
 }
 

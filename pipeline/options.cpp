@@ -321,8 +321,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   const std::string name = arguments.empty() ? "" : arguments.front();
   const auto commands = app.get_subcommands([&](const CLI::App* c) { return c->get_name() == name; });
   if (commands.empty() && !name.starts_with('-')) {
-    throw InputError("{}; the commands are analyze, compare, monitor, plan, report and validate (see logitfield --help)",
-                     name.empty() ? "no command is given" : "'" + name + "' is no command");
+    throw InputError(
+        "{}; the commands are analyze, compare, monitor, plan, report and validate (see logitfield --help)",
+        name.empty() ? "no command is given" : "'" + name + "' is no command");
   }
   if (!config.empty() && !commands.empty()) add_config(*commands.front(), config, arguments);
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them

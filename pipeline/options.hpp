@@ -26,7 +26,8 @@ struct Options {
   /// Of `validate`: a capture that the model is held against, and the largest relative difference allowed.
   std::filesystem::path against;
   double tolerance = 1e-4;
-  /// Of `monitor`: checkpoints or folders of them; whether, and how often (seconds), to look for new ones; when to alert.
+  /// Of `monitor`: checkpoints or folders of them; whether, and how often (seconds), to look for new ones; when to
+  /// alert.
   std::vector<std::filesystem::path> checkpoints;
   bool follow = false;
   double interval = 10;

@@ -13,7 +13,7 @@ struct Thresholds {
   /// Checkpoints in a row that must lie outside.
   std::int64_t confirm = 2;
   /// Entropy and ranks: the share of what they were below which they have collapsed.
-  double collapse = 0.5;
+  double collapse = 0.25;
   /// How many times more or less than Gaussian heads.
   double chance = 4;
   double max_logit = 100;

@@ -97,13 +97,15 @@ class Monitor(Case):
             k[5 * WIDTH] = math.nan  # of head 0
 
     def crossing(self, statistic, layer, head):
-        """The first step at which a head's change since its beginning lies outside the narrowest band around the others'."""
+        """The first step at which a head's change since its beginning lies outside the band of all heads' (docs/monitor.md)."""
         heads = [(l, h) for l in range(LAYERS) for h in range(HEADS)]
         logs = {place: {s: math.log(v) for s, v in self.series(statistic, *place).items() if not math.isnan(v)} for place in heads}
         changes = {place: {s: v - statistics.median(list(values.values())[:8]) for s, v in values.items()} for place, values in logs.items()}
         for step in sorted(changes[layer, head]):
-            common = statistics.median(c[step] for c in changes.values() if step in c)
-            if abs(changes[layer, head][step] - common) > 6 * 0.05:
+            others = [c[step] for c in changes.values() if step in c]
+            common = statistics.median(others)
+            spread = 1.4826 * statistics.median(abs(c - common) for c in others)
+            if step >= 800 and abs(changes[layer, head][step] - common) > 6 * max(spread, 0.05):
                 return step
         return math.inf
 
