@@ -150,24 +150,33 @@ int measure_step(const Options& options, const Pending& pending, MonitorStore* s
   return 0;
 }
 
-/// Rank 0, when everything there is has been measured.
-void tell(const MonitorStore& store, bool all) {
+/// Brings the derived files up to date.
+void write(const MonitorStore& store) {
   if (!store.series().steps.empty()) store.write_derived();
-  if (!all) return;
+}
+
+/// Rank 0, when everything there is has been measured.
+void tell_all(const MonitorStore& store) {
+  write(store);
   fmt::print("\n{}", alert_list(store.alerts()));
   fmt::print("{} alerts in {} checkpoints\nresults: {} (monitor.html, series.csv, alerts.jsonl)\n",
              store.alerts().size(), store.series().steps.size(), store.folder().root.string());
 }
 
-void print_row(const MonitorStore& store, std::int64_t step) {
+/// Rank 0, after a step; who follows is told of alerts at once.
+void tell_step(const MonitorStore& store, std::int64_t step, bool follows) {
   for (const StepValues& values : store.series().steps) {
     if (values.step == step) fmt::print("{}", monitor_row(store, values));
+  }
+  if (follows) {
+    write(store);
+    fmt::print("{}", alert_list(store.alerts_of(step)));
   }
   std::fflush(stdout);
 }
 
 void report_stop(const MonitorStore& store, int signal) {
-  tell(store, false);
+  write(store);
   fmt::print(stderr,
              "logitfield: stopped by signal {} ({}): {} checkpoints are measured in {}; the same command goes on\n",
              signal, ::sigabbrev_np(signal), store.series().steps.size(), store.folder().root.string());
@@ -192,10 +201,12 @@ int monitor(const Options& options, const mpi::Communicator& world) {
   });
   MonitorStore* const mine = store ? &*store : nullptr;
   check_settings(options, decode_pending(world.broadcast(std::move(known), 0)), mine, world);
-  if (mine) {
+  mpi::agree(world, [&] {
+    if (!mine) return;
+    write(*mine);
     fmt::print("{}", monitor_header());
-    for (const StepValues& step : store->series().steps) fmt::print("{}", monitor_row(*store, step));
-  }
+    for (const StepValues& step : mine->series().steps) fmt::print("{}", monitor_row(*mine, step));
+  });
   while (true) {
     std::string text;
     mpi::agree(world, [&] {
@@ -205,18 +216,13 @@ int monitor(const Options& options, const mpi::Communicator& world) {
     if (!pending && !options.follow) break;
     const int signal = pending ? measure_step(options, *pending, mine, world) : wait(options.interval, world);
     mpi::agree(world, [&] {
-      if (!mine) return;
-      if (pending && signal == 0) print_row(*mine, pending->checkpoint.step);
-      if (signal != 0) {
-        report_stop(*mine, signal);
-      } else if (pending && options.follow) {
-        tell(*mine, false);
-      }
+      if (mine && signal != 0) report_stop(*mine, signal);
+      if (mine && signal == 0 && pending) tell_step(*mine, pending->checkpoint.step, options.follow);
     });
     if (signal != 0) return 128 + signal;
   }
   mpi::agree(world, [&] {
-    if (mine) tell(*mine, true);
+    if (mine) tell_all(*mine);
   });
   return -world.min(mine && !mine->alerts().empty() ? -3 : 0);
 }

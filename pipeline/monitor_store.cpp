@@ -73,8 +73,9 @@ MonitorStore::MonitorStore(const fs::path& root, const Thresholds* thresholds)
       throw InputError("{}: is not of a monitor of this version ({})", folder_.manifest().string(), error.what());
     }
   }
-  write_manifest();
   load();
+  if (series_.steps.empty()) common_ = nullptr;  // the first was stopped
+  write_manifest();
 }
 
 MonitorStore::MonitorStore(const fs::path& root, const Thresholds& thresholds) : MonitorStore(root, &thresholds) {}
