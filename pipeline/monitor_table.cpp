@@ -13,18 +13,22 @@ namespace {
 
 constexpr std::size_t kShownAlerts = 20;
 
+/// Of a row.
+constexpr std::size_t kWidth = 99;
+
 struct Column {
   const char *title, *statistic;
+  int width;
   bool largest = false;
 };
-constexpr std::array<Column, 8> kColumns{{{"coherence", "coherence"},
-                                          {"key part.", "key_participation"},
-                                          {"k90", "k90"},
-                                          {"eff.rank", "effective_rank"},
-                                          {"stab.rank", "stable_rank"},
-                                          {"max logit", "max_logit", true},
-                                          {"att.nats", "attention_entropy"},
-                                          {"sink", "sink_first"}}};
+constexpr std::array<Column, 8> kColumns{{{"coherence", "coherence", 10},
+                                          {"key part.", "key_participation", 10},
+                                          {"k90", "k90", 7},
+                                          {"eff.rank", "effective_rank", 9},
+                                          {"stab.rank", "stable_rank", 10},
+                                          {"max logit", "max_logit", 10, true},
+                                          {"att.nats", "attention_entropy", 9},
+                                          {"sink", "sink_first", 9}}};
 
 std::string text_of(double value) { return std::isnan(value) ? "-" : fmt::format("{:.4g}", value); }
 
@@ -46,21 +50,21 @@ std::string band_text(const Alert& alert) {
 }  // namespace
 
 std::string monitor_header() {
-  std::string out = fmt::format("{:>9}{:>9}", "step", "loss");
-  for (const Column& column : kColumns) out += fmt::format("{:>{}}", column.title, 9);
-  return out + fmt::format("{:>8}\n", "alerts");
+  std::string out = fmt::format("{:>9}{:>8}", "step", "loss");
+  for (const Column& column : kColumns) out += fmt::format("{:>{}}", column.title, column.width);
+  return out + fmt::format("{:>{}}\n", "alerts", kWidth - out.size());
 }
 
 std::string monitor_row(const MonitorStore& store, const StepValues& step) {
   const std::size_t alerts = store.alerts_of(step.step).size();
   std::string out = fmt::format("{:>9}", step.step);
-  if (!step.measured()) {
-    return out + fmt::format("  not measured: {} tensors hold NaN or infinity", step.not_finite.size()) +
-           fmt::format("{:>{}}\n", alerts, 98 - 9 - 49);
+  if (step.measured()) {
+    out += fmt::format("{:>8}", text_of(step.loss));
+    for (const Column& column : kColumns) out += fmt::format("{:>{}}", text_of(shown(step, column)), column.width);
+  } else {
+    out += fmt::format("  not measured: {} tensors hold NaN or infinity", step.not_finite.size());
   }
-  out += fmt::format("{:>9}", text_of(step.loss));
-  for (const Column& column : kColumns) out += fmt::format("{:>9}", text_of(shown(step, column)));
-  return out + fmt::format("{:>8}\n", alerts == 0 ? "-" : std::to_string(alerts));
+  return out + fmt::format("{:>{}}\n", alerts == 0 ? "-" : std::to_string(alerts), kWidth - out.size());
 }
 
 std::string alert_list(const std::vector<Alert>& alerts) {
