@@ -4,6 +4,6 @@
 /// Files inside the program: io/report/ and Chart.js (see cmake/Embed.cmake).
 namespace logitfield::embedded {
 
-extern const std::string_view chart_js, chart_licence, report_html, report_css, report_js;
+extern const std::string_view chart_js, chart_licence, report_html, report_css, report_js, monitor_html, monitor_js;
 
 }  // namespace logitfield::embedded

@@ -8,6 +8,7 @@
 #include "pipeline/figures.hpp"
 #include "pipeline/machine.hpp"
 #include "pipeline/manifest.hpp"
+#include "pipeline/monitor_store.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/results.hpp"
 #include "pipeline/summary.hpp"
@@ -17,6 +18,14 @@ namespace {
 
 void print_once(const mpi::Communicator& world, const std::string& text) {
   if (world.rank() == 0) fmt::print("{}", text);
+}
+
+void report_monitor(const std::filesystem::path& root) {
+  const MonitorStore store(root);
+  store.write_derived();
+  fmt::print("{}", monitor_header());
+  for (const StepValues& step : store.series().steps) fmt::print("{}", monitor_row(store, step));
+  fmt::print("\n{}", alert_list(store.alerts()));
 }
 
 int validate_run(const std::filesystem::path& root) {
@@ -55,6 +64,7 @@ int validate_against(const Options& options, const mpi::Communicator& world) {
 int report(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {
     if (world.rank() != 0) return;
+    if (MonitorStore::is_monitor(options.run)) return report_monitor(options.run);
     const io::RunFolder folder = io::open_run_folder(options.run);
     const Results results = load_results(folder);
     if (results.layers.empty()) throw InputError("{}: the journal holds no finished layer", folder.journal().string());

@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/thresholds.hpp"
+
 namespace logitfield {
 
-enum class Command { analyze, compare, plan, report, validate };
+enum class Command { analyze, compare, monitor, plan, report, validate };
 
 /// The command line, parsed and checked for form; see `logitfield --help`.
 struct Options {
@@ -26,6 +28,12 @@ struct Options {
   /// Of `validate`: a capture that the model is held against, and the largest relative difference allowed.
   std::filesystem::path against;
   double tolerance = 1e-4;
+  /// Of `monitor`: checkpoints or folders of them; whether, and how often (seconds), to look for new ones; when to
+  /// alert.
+  std::vector<std::filesystem::path> checkpoints;
+  bool follow = false;
+  double interval = 10;
+  Thresholds thresholds;
   std::vector<std::int64_t> contexts;
   std::vector<std::string> scopes{"full"};
   /// auto, krylov or dense; auto, whole or sharded.
@@ -54,6 +62,9 @@ struct Options {
   /// Of the forward pass: float32, tf32 or bf16.
   std::string precision = "float32";
 };
+
+/// Throws InputError for a model without texts, and for a capture with texts.
+void check_texts(const Options& options);
 
 /// Throws InputError for bad usage. Returns nothing, and puts the text to print into `message`, where help or the
 /// version was asked for.

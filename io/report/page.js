@@ -1,36 +1,7 @@
 'use strict';
 // The page: choices at the top, and everything that depends on them.
 
-const at = id => document.getElementById(id);
-const choice = name => at(name).value;
-
-function cell(row, content, name = '') {
-  const td = row.insertCell();
-  td.className = name;
-  if (content instanceof Node) td.append(content); else td.textContent = content;
-}
-
-function table(id, heads, rows) {
-  const t = at(id);
-  t.replaceChildren();
-  const head = t.createTHead().insertRow();
-  for (const [title, name] of heads) {
-    const th = document.createElement('th');
-    th.textContent = title;
-    th.className = name ?? '';
-    head.append(th);
-  }
-  const body = t.createTBody();
-  for (const {cells, bad} of rows) {
-    const row = body.insertRow();
-    if (bad) row.className = 'bad';
-    cells.forEach((content, i) => cell(row, content, heads[i][1] ?? ''));
-  }
-}
-
-function headName({layer, head}) { return `layer ${REPORT.firstLayer + layer}, head ${head}`; }
 function withUnits(name) { const {units} = statisticInfo(name); return units === '1' ? name : `${name} (${units})`; }
-function statisticInfo(name) { return REPORT.statistics.find(s => s.name === name); }
 function chosenValues(statistic = choice('statistic'), context = choice('context')) {
   return valuesOf(choice('scope'), context, choice('text'), statistic);
 }
@@ -52,14 +23,10 @@ function tellCell(place) {
 }
 
 function showMap() {
-  const info = statisticInfo(choice('statistic')), values = chosenValues();
-  at('meaning').textContent = `${info.name}: ${info.description}${info.units === '1' ? '' : ` (${info.units})`}`;
+  const info = showMeaning(), values = chosenValues();
   map.show(values, tellCell);
   tellCell(map.chosen);
-  at('low').textContent = number(map.low);
-  at('high').textContent = number(map.high);
-  const g = at('colours').getContext('2d'), width = at('colours').width;
-  for (let i = 0; i < width; ++i) { g.fillStyle = colourAt(i / (width - 1)); g.fillRect(i, 0, 1, 12); }
+  showScale(map);
   if (values) histogram(counted(values, info.name), chance(info.name), info.name);
 }
 
@@ -207,8 +174,6 @@ function showAll() {
 
 const SCOPES = {full: 'full: all keys', causal: 'causal: what the softmax sees', 'causal-mean': 'causal-mean: causal means, unmasked'};
 
-function fill(id, options) { at(id).replaceChildren(...options.map(([value, label]) => new Option(label, value))); }
-
 /** The model and the run in a sentence or two. */
 function card() {
   const {type, layers, heads, kvHeads, headDim, texts, contexts, losses} = REPORT;
@@ -229,17 +194,10 @@ function start() {
   at('statistic').value = 'k90';
   at('context').value = REPORT.contexts[REPORT.contexts.length - 1];
   table('provenance-table', [['what'], ['value']], REPORT.provenance.map(([name, value]) => ({cells: [name, value]})));
-  const root = document.documentElement;
-  root.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
   for (const id of ['statistic', 'scope', 'context', 'text']) at(id).addEventListener('change', showAll);
   at('first-token').addEventListener('change', showHead);
   at('choices').addEventListener('submit', e => e.preventDefault());
-  const change = theme => { root.dataset.theme = theme; showAll(); };
-  at('theme').addEventListener('click', () => change(root.dataset.theme === 'dark' ? 'light' : 'dark'));
-  // Paper is white, and charts are drawn in the theme's ink.
-  let onScreen = root.dataset.theme;
-  addEventListener('beforeprint', () => { onScreen = root.dataset.theme; change('light'); });
-  addEventListener('afterprint', () => change(onScreen));
+  startTheme(showAll);
   let width = innerWidth;
   addEventListener('resize', () => { if (innerWidth !== width) { width = innerWidth; map.draw(); } });
   showCertificates();

@@ -1,25 +1,21 @@
-"""The report in a real browser (headless Chromium): it opens without errors, and does what its choices say. Skipped where Chromium, its
-driver or Selenium are not installed: apt-get install chromium chromium-driver python3-selenium."""
-import os, pathlib, shutil, subprocess, tempfile, time, unittest
+"""The report in a real browser: it opens without errors, and does what its choices say."""
+import os, pathlib, shutil, subprocess, tempfile, unittest
 
 try:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import Select
-    MISSING = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
 except ImportError:
-    MISSING = ["selenium"]
+    pass  # Browser skips
 
+from browser import Browser
 from harness import FIXTURES, REPOSITORY, heads, overflowing_model, run, table
 
 LARGE_RUN = os.environ["LARGE_RUN"]
 
 
-@unittest.skipIf(MISSING, f"not installed: {', '.join(MISSING)}")
-class Report(unittest.TestCase):
+class Report(Browser):
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="logitfield-browser-"))
@@ -32,30 +28,6 @@ class Report(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         shutil.rmtree(cls.folder, ignore_errors=True)
-
-    def open(self, page, width=1280, theme="light"):
-        options = webdriver.ChromeOptions()
-        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-            options.add_argument(argument)
-        options.binary_location = shutil.which("chromium")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        browser = webdriver.Chrome(service=Service(shutil.which("chromedriver")), options=options)
-        self.addCleanup(browser.quit)
-        browser.execute_cdp_cmd("Network.enable", {})
-        browser.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0})
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                                {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500})
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
-        begin = time.monotonic()
-        browser.get(page.as_uri())
-        self.seconds = time.monotonic() - begin
-        return browser
-
-    def text(self, browser, name):
-        return browser.find_element(By.ID, name).text
-
-    def assert_no_errors(self, browser):
-        self.assertEqual([entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"], [])
 
     def value(self, **place):
         row, = [r for r in heads(self.results) if all(r[key] == str(value) for key, value in place.items())]
