@@ -111,8 +111,9 @@ void write_checkpoint(const Shape& shape, const std::filesystem::path& folder) {
     io::write_safetensors(folder / name, tensors);
     for (const io::TensorToWrite& tensor : tensors) weight_map[tensor.name] = name;
   }
-  io::write_atomically(folder / "model.safetensors.index.json",
-                       nlohmann::json{{"weight_map", weight_map}}.dump(1) + "\n");
+  io::write_atomically(
+      folder / "model.safetensors.index.json",
+      nlohmann::json{{"metadata", nlohmann::json::object()}, {"weight_map", weight_map}}.dump(1) + "\n");
   std::vector<std::int64_t> tokens;
   for (std::int64_t i = 0; i < shape.tokens; ++i)
     tokens.push_back(static_cast<std::int64_t>(random_bits(i) % shape.vocab));

@@ -104,7 +104,8 @@ void check_tensor(const SafetensorsFile& file, const char* name, const std::vect
 }
 
 /// Some rows of matrix `head` of a tensor [heads, rows, components].
-void read_rows(const SafetensorsFile& file, const char* name, std::int64_t head, Slice rows, std::span<float> target) {
+void read_rows(const SafetensorsFile& file, const char* name, std::int64_t head, Slice rows, Finite finite,
+               std::span<float> target) {
   // Below this, asking for the pages anew would cost more than keeping them.
   constexpr std::size_t kLargePiece = 8 << 20;
   const Tensor& tensor = file.at(name);
@@ -115,14 +116,14 @@ void read_rows(const SafetensorsFile& file, const char* name, std::int64_t head,
   const auto first = static_cast<std::size_t>((head * tensor.shape[1] + rows.begin) * tensor.shape[2]);
   const std::size_t width = dtype_size(tensor.dtype);
   const auto piece = tensor.data.subspan(first * width, target.size() * width);
-  require_finite(file, tensor, first, target.size(), kAxes);
+  if (finite == Finite::required) require_finite(file, tensor, first, target.size(), kAxes);
   to_float32(tensor.dtype, piece.data(), target);
   if (piece.size() >= kLargePiece) file.file().release(piece);
 }
 
 }  // namespace
 
-Capture::Capture(const std::filesystem::path& folder) : folder_(folder) {
+Capture::Capture(const std::filesystem::path& folder, Finite finite) : folder_(folder), finite_(finite) {
   const auto json_path = capture_info_path(folder);
   info_ = read_info({json_path.string(), read_json(json_path)});
   for (std::int64_t layer = 0; layer < info_.num_layers; ++layer) {
@@ -133,17 +134,17 @@ Capture::Capture(const std::filesystem::path& folder) : folder_(folder) {
 }
 
 void Capture::read_queries(std::int64_t layer, std::int64_t head, Slice rows, std::span<float> target) const {
-  read_rows(layers_.at(static_cast<std::size_t>(layer)), "q", head, rows, target);
+  read_rows(layers_.at(static_cast<std::size_t>(layer)), "q", head, rows, finite_, target);
 }
 
 void Capture::read_keys(std::int64_t layer, std::int64_t kv_head, Slice rows, std::span<float> target) const {
-  read_rows(layers_.at(static_cast<std::size_t>(layer)), "k", kv_head, rows, target);
+  read_rows(layers_.at(static_cast<std::size_t>(layer)), "k", kv_head, rows, finite_, target);
 }
 
 std::uint64_t Capture::check_and_hash(std::int64_t layer) const {
   const SafetensorsFile& file = layers_.at(static_cast<std::size_t>(layer));
   Hasher hasher;
-  for (const char* name : {"q", "k"}) io::check_and_hash(file, file.at(name), kAxes, hasher);
+  for (const char* name : {"q", "k"}) io::check_and_hash(file, file.at(name), kAxes, finite_, hasher);
   return hasher.digest();
 }
 

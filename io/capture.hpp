@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/checkpoint.hpp"
+#include "io/tensor_check.hpp"
 
 namespace logitfield::io {
 
@@ -35,13 +36,13 @@ class Capture {
   /// remedy: wrong format or version, sizes not positive or not divisible, scale or logit_softcap not positive and
   /// finite, alibi_slopes not num_heads finite numbers, causal or position_encoding_applied not true, a missing layer
   /// file, a missing tensor, another shape or type.
-  explicit Capture(const std::filesystem::path& folder);
+  explicit Capture(const std::filesystem::path& folder, Finite finite = Finite::required);
 
   const std::filesystem::path& folder() const { return folder_; }
   const CaptureInfo& info() const { return info_; }
 
-  /// Some rows of one head as float32 [rows.size(), head_dim]; no other row is touched. Throws InputError at a NaN or
-  /// infinity among them, naming file, tensor, head, row (of the whole tensor) and value.
+  /// Some rows of one head as float32 [rows.size(), head_dim]; no other row is touched. Where values must be finite,
+  /// throws InputError at a NaN or infinity among them, naming file, tensor, head, row (of the whole tensor) and value.
   void read_queries(std::int64_t layer, std::int64_t head, Slice rows, std::span<float> target) const;
   void read_keys(std::int64_t layer, std::int64_t kv_head, Slice rows, std::span<float> target) const;
 
@@ -52,6 +53,7 @@ class Capture {
  private:
   std::filesystem::path folder_;
   CaptureInfo info_;
+  Finite finite_;
   std::vector<SafetensorsFile> layers_;
 };
 

@@ -78,9 +78,7 @@ void CaptureWriter::check() const {
 
 void CaptureWriter::create() const {
   check();
-  std::error_code error;
-  fs::create_directories(folder_, error);
-  if (error) throw_system_error(folder_, Access::write, error.value());
+  make_folder(folder_);
 }
 
 bool CaptureWriter::has_folder() const {

@@ -179,7 +179,7 @@ void Checkpoint::release(const Tensor& tensor) const { holder(tensor).file().rel
 
 std::uint64_t Checkpoint::check_and_hash(const Tensor& tensor) const {
   Hasher hasher;
-  io::check_and_hash(holder(tensor), tensor, "row, column", hasher);
+  io::check_and_hash(holder(tensor), tensor, "row, column", Finite::required, hasher);
   return hasher.digest();
 }
 

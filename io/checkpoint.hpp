@@ -53,8 +53,8 @@ class Checkpoint {
   /// Lets go of the memory that mapped parts of it take; reading it again maps them anew.
   void release(const Tensor& tensor) const;
 
-  /// Throws InputError naming file, tensor, index and value at the first NaN or infinity; returns the XXH3 hash of the
-  /// tensor's name, type, shape and bytes. Reads in pieces and lets go of the pages.
+  /// Throws NotFiniteError naming file, tensor, index and value at the first NaN or infinity; returns the XXH3 hash of
+  /// the tensor's name, type, shape and bytes. Reads in pieces and lets go of the pages.
   std::uint64_t check_and_hash(const Tensor& tensor) const;
 
  private:

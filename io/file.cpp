@@ -59,6 +59,12 @@ int reserve(const Descriptor& file, off_t size) {
 
 }  // namespace
 
+void make_folder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw_system_error(path, Access::write, error.value());
+}
+
 std::string read_file(const fs::path& path, std::size_t limit) {
   constexpr std::size_t kPiece = 1 << 16;
   const Descriptor file(path, Access::read, O_RDONLY);

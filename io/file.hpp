@@ -19,6 +19,9 @@ void write_atomically(const std::filesystem::path& path,
                       const std::function<void(const std::filesystem::path&)>& write);
 void write_atomically(const std::filesystem::path& path, std::string_view content);
 
+/// Makes a folder, and those that it lies in, where they are not there. Throws InputError naming it and the reason.
+void make_folder(const std::filesystem::path& path);
+
 /// Makes a file (in place of one that is there) of `size` bytes: `head`, then zeros. Their space is reserved, so that
 /// later writes find room. Throws InputError naming `path` and the reason; a file that found no room is removed.
 void create_sized(const std::filesystem::path& path, std::span<const std::byte> head, std::size_t size);

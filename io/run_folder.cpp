@@ -8,6 +8,7 @@
 
 #include "io/descriptor.hpp"
 #include "io/error.hpp"
+#include "io/file.hpp"
 
 namespace logitfield::io {
 namespace {
@@ -67,9 +68,7 @@ void check_new_run_folder(const fs::path& root, std::uint64_t needed_bytes) {
 RunFolder create_run_folder(const fs::path& root) {
   const fs::path path = absolute_path(root);
   refuse_existing(path);
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) throw_system_error(path, Access::write, error.value());
+  make_folder(path);
   return {path};
 }
 

@@ -35,18 +35,21 @@ void require_finite(const SafetensorsFile& file, const Tensor& tensor, std::size
   const std::size_t element = first + *found;
   float value = 0;
   to_float32(tensor.dtype, tensor.data.data() + element * width, {&value, 1});
-  throw InputError("{}: tensor {} holds {} at [{}] = {}; repair the file or take another", file.path().string(),
-                   excerpt(tensor.name), value, axes, shape_text(unravel(element, tensor.shape)));
+  const std::vector<std::int64_t> index = unravel(element, tensor.shape);
+  throw NotFiniteError(fmt::format("{}: tensor {} holds {} at [{}] = {}; repair the file or take another",
+                                   file.path().string(), excerpt(tensor.name), value, axes, shape_text(index)),
+                       tensor.name, index, value);
 }
 
-void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Hasher& hasher) {
+void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,
+                    Hasher& hasher) {
   constexpr std::size_t kPieceBytes = 4 << 20;
   const std::size_t width = dtype_size(tensor.dtype);
   hash_text_into(hasher, fmt::format("{} {} {}\n", dtype_name(tensor.dtype), shape_text(tensor.shape), tensor.name));
   for (std::size_t begin = 0; begin < tensor.data.size(); begin += kPieceBytes) {
     const auto piece = tensor.data.subspan(begin, std::min(kPieceBytes, tensor.data.size() - begin));
     file.file().prefetch(tensor.data.subspan(begin, std::min(2 * kPieceBytes, tensor.data.size() - begin)));
-    require_finite(file, tensor, begin / width, piece.size() / width, axes);
+    if (finite == Finite::required) require_finite(file, tensor, begin / width, piece.size() / width, axes);
     hasher.update(piece);
     file.file().release(piece);
   }

@@ -1,19 +1,39 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "io/error.hpp"
 #include "io/hash.hpp"
 #include "io/safetensors.hpp"
 
 namespace logitfield::io {
 
-/// Throws InputError at the first NaN or infinity among `count` elements from element `first` on, naming file, tensor,
-/// index and value; `axes` says in the message what the index counts ("head, row, component").
+/// A NaN or an infinity where a number is needed, and where it lies.
+class NotFiniteError : public InputError {
+ public:
+  NotFiniteError(const std::string& message, std::string name, std::vector<std::int64_t> place, float found)
+      : InputError("{}", message), tensor(std::move(name)), index(std::move(place)), value(found) {}
+
+  std::string tensor;
+  /// Along every axis.
+  std::vector<std::int64_t> index;
+  float value;
+};
+
+/// Throws NotFiniteError at the first NaN or infinity among `count` elements from element `first` on, naming file,
+/// tensor, index and value; `axes` says in the message what the index counts ("head, row, component").
 void require_finite(const SafetensorsFile& file, const Tensor& tensor, std::size_t first, std::size_t count,
                     std::string_view axes);
 
-/// require_finite for the whole tensor, and its type, shape, name and bytes added to the hash. Reads in pieces and lets
-/// go of the pages.
-void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Hasher& hasher);
+/// Do values have to be finite?
+enum class Finite { required, not_required };
+
+/// require_finite for the whole tensor where it is required, and its type, shape, name and bytes added to the hash.
+/// Reads in pieces and lets go of the pages.
+void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,
+                    Hasher& hasher);
 
 }  // namespace logitfield::io

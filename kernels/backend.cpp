@@ -9,17 +9,10 @@
 #include "kernels/device.hpp"
 
 namespace logitfield::kernels {
-namespace {
 
 std::unique_ptr<Backend> make_cpu_backend(Precision precision, const std::string& because) {
-  if (precision != Precision::float32) {
-    throw std::runtime_error(fmt::format("the back end 'cpu' computes in float32 only, not {}; use --precision float32",
-                                         precision_name(precision)));
-  }
-  return cpu::make_backend(because);
+  return cpu::make_backend(precision, because);
 }
-
-}  // namespace
 
 std::unique_ptr<Backend> make_backend(std::string_view name, Precision precision, int local_rank) {
   if (name == "cpu") return make_cpu_backend(precision, {});
@@ -27,9 +20,15 @@ std::unique_ptr<Backend> make_backend(std::string_view name, Precision precision
     throw std::runtime_error(fmt::format("no back end is named '{}': use auto, cpu or cuda", name));
   }
   const DeviceList devices = list_devices();
-  if (!devices.devices.empty()) return cuda::make_backend(precision, local_rank);
-  if (name == "auto") return make_cpu_backend(precision, devices.reason);
-  throw std::runtime_error(fmt::format("the back end 'cuda' cannot be had: {}; use --backend cpu", devices.reason));
+  std::string reason = devices.reason;
+  if (!devices.devices.empty()) {
+    const Device& own = devices.devices[static_cast<std::size_t>(local_rank) % devices.devices.size()];
+    if (own.capability >= kLeastCapability) return cuda::make_backend(precision, local_rank);
+    reason = fmt::format("{} has compute capability {}.{}, but {}.{} is needed", own.name, own.capability / 10,
+                         own.capability % 10, kLeastCapability / 10, kLeastCapability % 10);
+  }
+  if (name == "auto") return make_cpu_backend(precision, reason);
+  throw std::runtime_error(fmt::format("the back end 'cuda' cannot be had: {}; use --backend cpu", reason));
 }
 
 }  // namespace logitfield::kernels

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/block.hpp"
+#include "kernels/device.hpp"
 #include "kernels/field_request.hpp"
 #include "kernels/team.hpp"
 
@@ -72,6 +73,8 @@ class Backend {
   virtual Precision precision() const = 0;
   /// Where a layer should be read and loaded while the one before computes: there the host only waits.
   virtual bool computes_aside() const = 0;
+  /// Nothing where it computes in the host's memory.
+  virtual std::optional<DeviceMemory> device_memory() const = 0;
 
   virtual std::unique_ptr<Activations> upload(MatrixF values) const = 0;
   /// The CPU back end reads the weights where they are, so they must not change while the handle lives.
@@ -117,13 +120,17 @@ class Backend {
                                              RouteResult result) const = 0;
 
   /// See cpu/learned_interaction.hpp.
-  virtual LearnedInteraction learned_interaction(const MatrixFRef& query_projection, const MatrixFRef& key_projection,
-                                                 const VectorF& gain) const = 0;
+  virtual std::vector<LearnedInteraction> learned_interactions(const std::vector<MatrixFRef>& query_projections,
+                                                               const MatrixFRef& key_projection,
+                                                               const VectorF& gain) const = 0;
 };
 
-/// The back end of that name: "auto" (a GPU where there is one), "cpu" or "cuda", on GPU local_rank modulo their
-/// number. Throws std::runtime_error saying why where it cannot be had.
+/// The back end of that name: "auto" (a GPU where there is one that it can use), "cpu" or "cuda", on GPU local_rank
+/// modulo their number. Throws std::runtime_error saying why where it cannot be had.
 std::unique_ptr<Backend> make_backend(std::string_view name, Precision precision = Precision::float32,
                                       int local_rank = 0);
+
+/// The CPU's; its description says `because`. Throws std::runtime_error for a precision that it does not have.
+std::unique_ptr<Backend> make_cpu_backend(Precision precision, const std::string& because);
 
 }  // namespace logitfield::kernels

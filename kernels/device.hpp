@@ -13,11 +13,23 @@ struct Device {
   std::size_t memory_bytes = 0;
 };
 
-/// The GPUs that this process could use; where there are none, why.
+/// The least compute capability that kernels/cuda is written for.
+inline constexpr int kLeastCapability = 80;
+
+/// The GPUs that this process could use; where there are none, why, and whether the program could use any.
 struct DeviceList {
   std::vector<Device> devices;
   std::string reason;
+  bool supported = true;
 };
 DeviceList list_devices();
+
+/// Of the device that a back end computes with: its name among all of the host, what is free of its memory beside what
+/// libraries take, and how many host threads measure fields on it at a time.
+struct DeviceMemory {
+  std::string identity;
+  std::size_t free_bytes = 0;
+  int workers = 1;
+};
 
 }  // namespace logitfield::kernels

@@ -5,7 +5,7 @@
 
 namespace logitfield::kernels {
 
-DeviceList list_devices() { return {{}, "this program was built without CUDA (LOGITFIELD_CUDA=OFF)"}; }
+DeviceList list_devices() { return {{}, "this program was built without CUDA (LOGITFIELD_CUDA=OFF)", false}; }
 
 namespace cuda {
 

@@ -18,7 +18,7 @@ void compare_times(const Options& options) {
   relate(points);
   fmt::print("{}", scaling_table(points));
   if (options.out.empty()) return;
-  std::filesystem::create_directories(options.out);
+  io::make_folder(options.out);
   write_scaling_csv(points, options.out / "scaling.csv");
   io::write_atomically(options.out / "scaling.svg", scaling_picture(points));
   fmt::print("written to {} (scaling.csv, scaling.svg)\n", options.out.string());
@@ -29,7 +29,8 @@ void compare_statistics(const Options& options) {
   fmt::print("{}", comparison_table(comparison));
   if (options.out.empty()) return;
   write_comparison(comparison, options.out);
-  fmt::print("written to {} (comparison.csv, comparison.nc, comparison.html)\n", options.out.string());
+  fmt::print("written to {} (comparison.html, comparison.csv, regularities.csv, comparison.nc)\n",
+             options.out.string());
 }
 
 }  // namespace

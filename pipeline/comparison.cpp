@@ -107,26 +107,6 @@ double slope_of(const std::vector<std::pair<double, double>>& points) {
   return n < 2 ? kUndefined : (n * xy - x * y) / (n * xx - x * x);
 }
 
-void add_statistics(const Run& run, const std::string& scope, const std::set<std::int64_t>& common, Comparison& out) {
-  std::map<std::string, std::vector<std::pair<double, double>>> medians;
-  std::vector<ComparedStatistic> rows;
-  for (const std::int64_t context : run.results.contexts) {
-    const std::size_t field = field_of(run.results, scope, context);
-    for (const auto& [statistic, texts] : collect(run.results, field)) {
-      const std::vector<double> values = all_of(texts);
-      const Distribution heads = distribution(values);
-      medians[statistic].emplace_back(static_cast<double>(context), heads.median);
-      if (!common.contains(context)) continue;
-      rows.push_back({run.name, statistic, scope, context, heads, beyond_chance(run.results, field, statistic, values),
-                      text_effect(texts, heads), 0});
-    }
-  }
-  for (ComparedStatistic& row : rows) {
-    row.context_slope = slope_of(medians[row.statistic]);
-    out.statistics.push_back(std::move(row));
-  }
-}
-
 /// Limits are ours: no published ones exist. All are upper limits.
 void add_regularities(const Run& run, const std::string& scope, std::int64_t context, Comparison& out) {
   const auto find = [&](const char* statistic) {
@@ -159,6 +139,24 @@ void add_regularities(const Run& run, const std::string& scope, std::int64_t con
 
 }  // namespace
 
+std::vector<ComparedStatistic> compared_statistics(const std::string& run, const Results& results,
+                                                   const std::string& scope) {
+  std::map<std::string, std::vector<std::pair<double, double>>> medians;
+  std::vector<ComparedStatistic> out;
+  for (const std::int64_t context : results.contexts) {
+    const std::size_t field = field_of(results, scope, context);
+    for (const auto& [statistic, texts] : collect(results, field)) {
+      const std::vector<double> values = all_of(texts);
+      const Distribution heads = distribution(values);
+      medians[statistic].emplace_back(static_cast<double>(context), heads.median);
+      out.push_back({run, statistic, scope, context, heads, beyond_chance(results, field, statistic, values),
+                     text_effect(texts, heads), 0});
+    }
+  }
+  for (ComparedStatistic& row : out) row.context_slope = slope_of(medians[row.statistic]);
+  return out;
+}
+
 Comparison compare_runs(const std::vector<std::filesystem::path>& folders) {
   const std::vector<Run> runs = load(folders);
   Comparison out;
@@ -173,7 +171,10 @@ Comparison compare_runs(const std::vector<std::filesystem::path>& folders) {
       }
     }
     for (const Run& run : runs) {
-      if (!common.empty()) add_statistics(run, scope, common, out);
+      if (common.empty()) continue;
+      for (ComparedStatistic& row : compared_statistics(run.name, run.results, scope)) {
+        if (common.contains(row.context)) out.statistics.push_back(std::move(row));
+      }
     }
   }
   if (out.fields.empty()) {

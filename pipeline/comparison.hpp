@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -7,6 +8,11 @@
 #include "pipeline/summary.hpp"
 
 namespace logitfield {
+
+/// What pictures and pages show, where all would be too many.
+inline constexpr std::array kMainStatistics{"k90",           "effective_rank", "stable_rank",       "key_participation",
+                                            "key_max_share", "coherence",      "attention_entropy", "sink_first",
+                                            "max_logit"};
 
 /// One statistic of one run in one scope and context.
 struct ComparedStatistic {
@@ -39,14 +45,27 @@ struct Comparison {
   std::vector<ComparedStatistic> statistics;
   /// In the longest common context of the first common scope.
   std::vector<Regularity> regularities;
+
+  /// Null where a run has no such statistic.
+  const ComparedStatistic* find(const std::string& run, const std::string& statistic,
+                                const std::pair<std::string, std::int64_t>& field) const;
 };
+
+/// Names of regularities, and each run's, in order.
+std::vector<std::pair<std::string, std::vector<const Regularity*>>> by_name(const Comparison& comparison);
+
+/// Every statistic of one run and scope, over all its contexts.
+std::vector<ComparedStatistic> compared_statistics(const std::string& run, const Results& results,
+                                                   const std::string& scope);
 
 /// Throws InputError for runs without a common scope and context.
 Comparison compare_runs(const std::vector<std::filesystem::path>& runs);
 
 /// Tables of at most 100 columns: medians and middle halves side by side, and which regularities hold where.
 std::string comparison_table(const Comparison& comparison);
-/// comparison.csv, comparison.nc and comparison.html in a folder, which is made if it is not there.
+/// comparison.html.
+std::string comparison_page(const Comparison& comparison);
+/// comparison.csv, regularities.csv, comparison.nc and comparison.html in a folder, which is made if it is not there.
 void write_comparison(const Comparison& comparison, const std::filesystem::path& folder);
 
 }  // namespace logitfield

@@ -1,106 +1,36 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <map>
 
 #include "io/csv.hpp"
 #include "io/error.hpp"
 #include "io/file.hpp"
-#include "io/markup.hpp"
 #include "io/netcdf.hpp"
 #include "pipeline/comparison.hpp"
-#include "pipeline/embedded.hpp"
 
 namespace logitfield {
 namespace {
 
-constexpr std::array kShown{"k90",       "effective_rank",    "stable_rank", "key_participation", "key_max_share",
-                            "coherence", "attention_entropy", "sink_first",  "max_logit"};
-
 std::string text_of(double value) { return std::isnan(value) ? "-" : fmt::format("{:.4g}", value); }
 
-const ComparedStatistic* find(const Comparison& c, const std::string& run, const std::string& statistic,
-                              const std::pair<std::string, std::int64_t>& field) {
-  for (const ComparedStatistic& s : c.statistics) {
-    if (s.run == run && s.statistic == statistic && s.scope == field.first && s.context == field.second) return &s;
-  }
-  return nullptr;
-}
-
-/// Name of a regularity and its runs, in order.
-std::vector<std::pair<std::string, std::vector<const Regularity*>>> by_name(const Comparison& c) {
-  std::vector<std::pair<std::string, std::vector<const Regularity*>>> out;
-  for (const Regularity& r : c.regularities) {
-    const auto same = std::ranges::find(out, r.name, [](const auto& entry) { return entry.first; });
-    if (same == out.end()) {
-      out.push_back({r.name, {&r}});
-    } else {
-      same->second.push_back(&r);
-    }
-  }
-  return out;
-}
-
-std::string row(const char* tag, const std::vector<std::string>& cells, const char* attributes = "") {
-  std::string out = fmt::format("<tr{}>", attributes);
-  for (const std::string& cell : cells) out += fmt::format("<{0}>{1}</{0}>", tag, io::markup_text(cell));
-  return out + "</tr>\n";
-}
-
-std::string page(const Comparison& c) {
-  std::string out = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width, initial-scale=1\"><title>runs side by side</title><style>{}\n"
-      "@media (prefers-color-scheme: dark) {{ :root {{ --ground: #14171a; --ink: #e6e9ec; --dim: #9aa4af; --line: "
-      "#353c44; "
-      "--accent: #6cb2ff; --bad: #ff8a80; }} }}</style></head><body><h1>{} runs side by side</h1>\n",
-      embedded::report_css, c.runs.size());
-  out +=
-      "<section><h2>What holds where</h2><p class=\"how\">Each value and the limit that it should not exceed; the "
-      "limits are "
-      "this program's own. Red: it exceeds it, or is not defined.</p><table>\n";
-  out += row("th", {"regularity", "run", "value", "limit"});
-  for (const auto& [name, entries] : by_name(c)) {
-    for (const Regularity* r : entries) {
-      out += row("td", {name, r->run, text_of(r->value), text_of(r->limit)}, r->holds ? "" : " class=\"bad\"");
-    }
-  }
-  out += "</table></section>\n";
-  for (const auto& field : c.fields) {
-    out += fmt::format("<section><h2>{}, {} tokens</h2><table>\n", io::markup_text(field.first), field.second);
-    out += row("th", {"statistic", "run", "median", "middle half", "beyond chance", "text effect", "context slope"});
-    for (const char* statistic : kShown) {
-      for (const std::string& run : c.runs) {
-        const ComparedStatistic* s = find(c, run, statistic, field);
-        if (!s || s->heads.count == 0) continue;
-        out +=
-            row("td", {statistic, run, text_of(s->heads.median), text_of(s->heads.p25) + " to " + text_of(s->heads.p75),
-                       std::isnan(s->beyond_chance) ? "-" : fmt::format("{:.0f} %", 100 * s->beyond_chance),
-                       text_of(s->text_effect), text_of(s->context_slope)});
-      }
-    }
-    out += "</table></section>\n";
-  }
-  return out + "</body></html>\n";
-}
-
 struct Quantity {
-  const char *name, *description;
+  const char *name, *units, *description;
   double (*value)(const ComparedStatistic&);
 };
 const std::vector<Quantity>& quantities() {
   static const std::vector<Quantity> all{
-      {"heads", "heads that count", [](const ComparedStatistic& s) { return static_cast<double>(s.heads.count); }},
-      {"median", "median over heads and texts", [](const ComparedStatistic& s) { return s.heads.median; }},
-      {"p25", "first quartile", [](const ComparedStatistic& s) { return s.heads.p25; }},
-      {"p75", "third quartile", [](const ComparedStatistic& s) { return s.heads.p75; }},
-      {"beyond_chance", "share of heads beyond 3 sd of Gaussian heads",
+      {"heads", "1", "heads that count", [](const ComparedStatistic& s) { return static_cast<double>(s.heads.count); }},
+      {"median", "of the statistic", "median over heads and texts",
+       [](const ComparedStatistic& s) { return s.heads.median; }},
+      {"p25", "of the statistic", "first quartile", [](const ComparedStatistic& s) { return s.heads.p25; }},
+      {"p75", "of the statistic", "third quartile", [](const ComparedStatistic& s) { return s.heads.p75; }},
+      {"beyond_chance", "1", "share of heads beyond 3 sd of Gaussian heads",
        [](const ComparedStatistic& s) { return s.beyond_chance; }},
-      {"text_effect", "range of the texts' medians over the interquartile range",
+      {"text_effect", "1", "range of the texts' medians over the interquartile range",
        [](const ComparedStatistic& s) { return s.text_effect; }},
-      {"context_slope", "d ln median / d ln context", [](const ComparedStatistic& s) { return s.context_slope; }}};
+      {"context_slope", "1", "d ln median / d ln context", [](const ComparedStatistic& s) { return s.context_slope; }}};
   return all;
 }
 
@@ -113,6 +43,36 @@ void write_csv(const Comparison& c, const std::filesystem::path& path) {
     for (const Quantity& q : quantities()) cells.push_back(fmt::format("{}", q.value(s)));
     return cells;
   });
+}
+
+void write_regularities(const Comparison& c, const std::filesystem::path& path) {
+  io::write_csv(path, {"run", "regularity", "value", "limit", "holds"}, c.regularities.size(), [&](std::size_t i) {
+    const Regularity& r = c.regularities[i];
+    return std::vector<std::string>{r.run, r.name, fmt::format("{}", r.value), fmt::format("{}", r.limit),
+                                    r.holds ? "1" : "0"};
+  });
+}
+
+/// Of all runs: what was expected, and found.
+void add_regularities(const Comparison& c, std::vector<io::NetcdfDimension>& dimensions,
+                      std::vector<io::NetcdfVariable>& variables) {
+  const auto all = by_name(c);
+  std::vector<std::string> names;
+  io::NetcdfVariable value{"regularity_value", {"run", "regularity"}, "1", "should not exceed the limit", {}, {}, {}};
+  io::NetcdfVariable limit{"regularity_limit", {"regularity"}, "1", "this program's own", {}, {}, {}};
+  value.doubles.assign(c.runs.size() * all.size(), kernels::kUndefined);
+  for (const auto& [name, entries] : all) {
+    for (const Regularity* r : entries) {
+      const auto run = static_cast<std::size_t>(std::ranges::find(c.runs, r->run) - c.runs.begin());
+      value.doubles[run * all.size() + names.size()] = r->value;
+    }
+    limit.doubles.push_back(entries.front()->limit);
+    names.push_back(name);
+  }
+  dimensions.push_back({"regularity", names.size()});
+  variables.push_back({"regularity", {"regularity"}, "", "what is expected of a trained model", {}, {}, names});
+  variables.push_back(std::move(value));
+  variables.push_back(std::move(limit));
 }
 
 void write_nc(const Comparison& c, const std::filesystem::path& path) {
@@ -135,7 +95,7 @@ void write_nc(const Comparison& c, const std::filesystem::path& path) {
       {"field", {"field"}, "", "scope/context", {}, {}, field_names},
       {"statistic", {"statistic"}, "", "name as in heads.csv", {}, {}, statistic_names}};
   for (const Quantity& q : quantities()) {
-    io::NetcdfVariable v{q.name, axes, "", q.description, {}, {}, {}};
+    io::NetcdfVariable v{q.name, axes, q.units, q.description, {}, {}, {}};
     v.doubles.assign(c.runs.size() * field_names.size() * statistic_names.size(), kernels::kUndefined);
     for (const ComparedStatistic& s : c.statistics) {
       const std::size_t place = runs.at(s.run) * field_names.size() + fields.at(field_name(s.scope, s.context));
@@ -143,13 +103,35 @@ void write_nc(const Comparison& c, const std::filesystem::path& path) {
     }
     variables.push_back(std::move(v));
   }
-  const std::vector<io::NetcdfDimension> dimensions{
+  std::vector<io::NetcdfDimension> dimensions{
       {"run", c.runs.size()}, {"field", field_names.size()}, {"statistic", statistic_names.size()}};
+  add_regularities(c, dimensions, variables);
   const std::vector<std::pair<std::string, std::string>> attributes{{"title", "logitfield runs side by side"}};
   io::write_netcdf(path, dimensions, variables, attributes);
 }
 
 }  // namespace
+
+const ComparedStatistic* Comparison::find(const std::string& run, const std::string& statistic,
+                                          const std::pair<std::string, std::int64_t>& field) const {
+  for (const ComparedStatistic& s : statistics) {
+    if (s.run == run && s.statistic == statistic && s.scope == field.first && s.context == field.second) return &s;
+  }
+  return nullptr;
+}
+
+std::vector<std::pair<std::string, std::vector<const Regularity*>>> by_name(const Comparison& c) {
+  std::vector<std::pair<std::string, std::vector<const Regularity*>>> out;
+  for (const Regularity& r : c.regularities) {
+    const auto same = std::ranges::find(out, r.name, [](const auto& entry) { return entry.first; });
+    if (same == out.end()) {
+      out.push_back({r.name, {&r}});
+    } else {
+      same->second.push_back(&r);
+    }
+  }
+  return out;
+}
 
 std::string comparison_table(const Comparison& c) {
   std::string out;
@@ -161,7 +143,7 @@ std::string comparison_table(const Comparison& c) {
   for (const std::string& run : c.runs) {
     out += fmt::format("{:<20.20}", run);
     for (const char* statistic : {"k90", "key_participation", "coherence"}) {
-      const ComparedStatistic* s = find(c, run, statistic, field);
+      const ComparedStatistic* s = c.find(run, statistic, field);
       const bool there = s && s->heads.count > 0;
       out += fmt::format(
           " {:>25}", there ? fmt::format("{:.3g} [{:.3g}, {:.3g}]", s->heads.median, s->heads.p25, s->heads.p75) : "-");
@@ -179,10 +161,11 @@ std::string comparison_table(const Comparison& c) {
 }
 
 void write_comparison(const Comparison& c, const std::filesystem::path& folder) {
-  std::filesystem::create_directories(folder);
+  io::make_folder(folder);
   write_csv(c, folder / "comparison.csv");
+  write_regularities(c, folder / "regularities.csv");
   write_nc(c, folder / "comparison.nc");
-  io::write_atomically(folder / "comparison.html", page(c));
+  io::write_atomically(folder / "comparison.html", comparison_page(c));
 }
 
 }  // namespace logitfield

@@ -5,6 +5,6 @@
 namespace logitfield::embedded {
 
 /// As the files are, byte for byte.
-extern const std::string_view chart_js, report_html, report_css, report_js;
+extern const std::string_view chart_js, chart_licence, report_html, report_css, report_js, monitor_html, monitor_js;
 
 }  // namespace logitfield::embedded

@@ -200,8 +200,12 @@ class ForwardPass {
         c_.clock.time(Phase::forward, [&] { return c_.backend.attention(shape, weights, shards_, hidden); });
     if (shape.parallel) c_.backend.add(*mlp(), *said.partial);
     add_all(kernels::Half::attention, weights, *said.partial, hidden);
+    // A device has something to compute while the host decomposes the fields.
+    std::unique_ptr<Activations> next;
+    if (!shape.parallel && c_.backend.computes_aside()) next = mlp();
     if (!done().units[states.text][layer]) observer_.heads(states.text, layer, *said.heads);
-    if (!shape.parallel) add_all(kernels::Half::mlp, weights, *mlp(), hidden);
+    if (!shape.parallel && !next) next = mlp();
+    if (next) add_all(kernels::Half::mlp, weights, *next, hidden);
     states.next = layer + 1;
   }
 

@@ -5,8 +5,10 @@
 #include "io/hash.hpp"
 #include "pipeline/against.hpp"
 #include "pipeline/commands.hpp"
+#include "pipeline/figures.hpp"
 #include "pipeline/machine.hpp"
 #include "pipeline/manifest.hpp"
+#include "pipeline/monitor_store.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/results.hpp"
 #include "pipeline/summary.hpp"
@@ -16,6 +18,14 @@ namespace {
 
 void print_once(const mpi::Communicator& world, const std::string& text) {
   if (world.rank() == 0) fmt::print("{}", text);
+}
+
+void report_monitor(const std::filesystem::path& root) {
+  const MonitorStore store(root);
+  store.write_derived();
+  fmt::print("{}", monitor_header());
+  for (const StepValues& step : store.series().steps) fmt::print("{}", monitor_row(store, step));
+  fmt::print("\n{}", alert_list(store.alerts()));
 }
 
 int validate_run(const std::filesystem::path& root) {
@@ -30,16 +40,15 @@ int validate_run(const std::filesystem::path& root) {
 /// The model's Q, K and logits beside a capture's. Returns 3 where they differ by more than --tolerance.
 int validate_against(const Options& options, const mpi::Communicator& world) {
   PhaseClock clock;
-  const Machine machine = this_machine(world);
+  Machine machine = this_machine(world);
   std::unique_ptr<io::Capture> capture;
-  std::unique_ptr<kernels::Backend> backend;
+  std::unique_ptr<kernels::Backend> backend = open_backend(options, world, machine);
   Job job;
   Plan plan;
   mpi::agree(world, [&] {
-    backend = open_backend(options, machine);
     capture = std::make_unique<io::Capture>(options.against);
     job = comparison_job(options, *capture);
-    plan = make_plan(job, options, machine);
+    plan = plan_for(job, options, machine, backend);
   });
   Continuation continuation(job);
   const Differences differences = compare({job, plan, *backend, world, clock, continuation}, *capture);
@@ -55,10 +64,12 @@ int validate_against(const Options& options, const mpi::Communicator& world) {
 int report(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {
     if (world.rank() != 0) return;
+    if (MonitorStore::is_monitor(options.run)) return report_monitor(options.run);
     const io::RunFolder folder = io::open_run_folder(options.run);
     const Results results = load_results(folder);
     if (results.layers.empty()) throw InputError("{}: the journal holds no finished layer", folder.journal().string());
     fmt::print("{}", summary_table(write_derived(results, folder)));
+    draw_figures(results, options.plots);
     if (!results.complete()) {
       fmt::print("incomplete: {} of {} layers and texts\n", results.layers.size(),
                  std::ssize(results.texts) * results.num_layers);

@@ -104,7 +104,9 @@ void imagine(const Options& options, Job& job) {
 }
 
 void open_capture(const Options& options, Job& job) {
-  job.capture = std::make_unique<io::Capture>(options.capture);
+  // A monitor measures the other heads.
+  const auto finite = options.command == Command::monitor ? io::Finite::not_required : io::Finite::required;
+  job.capture = std::make_unique<io::Capture>(options.capture, finite);
   const io::CaptureInfo& info = job.capture->info();
   job.texts.push_back({(options.capture / "").lexically_normal().parent_path().filename().string(), {}});
   job.num_layers = info.num_layers;
@@ -141,6 +143,7 @@ Job open_input(const Options& options) {
 Job open_job(const Options& options) {
   Job job = open_input(options);
   job.contexts = resolve_contexts(options.contexts, longest_context(job));
+  if (options.command == Command::monitor) job.contexts = {job.contexts.back()};
   for (const std::string& scope : options.scopes) job.scopes.push_back(kernels::scope_named(scope));
   job.measured_layers = resolve_layers(options.layers, job.num_layers);
   job.extents.num_layers = job.measured_layers.end;

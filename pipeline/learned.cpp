@@ -15,9 +15,12 @@ std::vector<LearnedInteraction> learned_interactions(const kernels::Backend& bac
   const auto projection = [&](kernels::Index head) {  // keys follow the queries
     return weights.qkv.weight.middleRows(head * shape.head_dim, shape.head_dim);
   };
-  for (kernels::Index h = 0; h < shape.num_heads; ++h) {
-    out.push_back(backend.learned_interaction(projection(h), projection(shape.num_heads + h / group),
-                                              weights.attention_norm.gain));
+  for (kernels::Index kv = 0; kv < shape.num_kv_heads; ++kv) {
+    std::vector<kernels::MatrixFRef> queries;
+    for (kernels::Index h = kv * group; h < (kv + 1) * group; ++h) queries.emplace_back(projection(h));
+    const auto found =
+        backend.learned_interactions(queries, projection(shape.num_heads + kv), weights.attention_norm.gain);
+    out.insert(out.end(), found.begin(), found.end());
   }
   return out;
 }

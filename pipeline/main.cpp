@@ -15,6 +15,8 @@ int run_command(const Options& options, const mpi::Communicator& world) {
       return analyze(options, world);
     case Command::compare:
       return compare(options, world);
+    case Command::monitor:
+      return monitor(options, world);
     case Command::plan:
       return plan(options, world);
     case Command::report:

@@ -5,6 +5,7 @@
 
 #include "io/clock_text.hpp"
 #include "io/hash.hpp"
+#include "io/tensor_check.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/results.hpp"
 
@@ -110,7 +111,7 @@ json describe_routes(const Plan& plan) {
 
 }  // namespace
 
-std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& world) {
+std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& world, std::vector<NotFinite>* not_finite) {
   if (job.capture) {
     const std::vector<std::uint64_t> bytes(job.num_layers, 1);
     return hash_parts(world, bytes,
@@ -119,7 +120,18 @@ std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& worl
   const std::vector<const io::Tensor*> tensors = job.checkpoint->model_tensors();
   std::vector<std::uint64_t> bytes;
   for (const io::Tensor* tensor : tensors) bytes.push_back(tensor->data.size());
-  return hash_parts(world, bytes, [&](std::size_t i) { return job.checkpoint->check_and_hash(*tensors[i]); });
+  std::vector<NotFinite> mine;
+  const std::uint64_t hash = hash_parts(world, bytes, [&](std::size_t i) -> std::uint64_t {
+    try {
+      return job.checkpoint->check_and_hash(*tensors[i]);
+    } catch (const io::NotFiniteError& error) {
+      if (!not_finite) throw;
+      mine.push_back(locate(*job.checkpoint, error));
+      return 0;
+    }
+  });
+  if (not_finite) *not_finite = all_of(mine, world);
+  return hash;
 }
 
 json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& backend, std::uint64_t input_hash,

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/cpu/attention_statistics.hpp"
+#include "kernels/device.hpp"
 #include "pipeline/dense_field.hpp"
 #include "pipeline/weights.hpp"
 #include "pipeline/work.hpp"
@@ -12,13 +13,18 @@ namespace logitfield {
 namespace {
 
 constexpr double kFloat = 4, kDouble = 8;
+/// Measured: what a program with CUDA holds of its libraries, also where it computes on CPUs.
+constexpr double kCudaLibraryBytes = 160e6;
+/// Assumed, not measured: what the CUDA runtime takes on the host, with 64 MiB of page-locked buffers.
+constexpr double kCudaBytes = 600e6;
 /// Measured: program and libraries before any data, with the mapped pieces of files that are being read (34 MB and two
 /// of 4 MiB); what MPI shares with other ranks; and what OpenBLAS packs of large matrices, less of small ones.
 constexpr double kProgramBytes = 38e6, kMpiBytes = 8e6, kPackingBytes = 16e6;
 
 double base_bytes(const Plan& plan, double weights) {
+  static const double cuda = kernels::list_devices().supported ? kCudaLibraryBytes : 0;
   const double mpi = plan.partition.grid.ranks() > 1 ? kMpiBytes : 0;
-  return kProgramBytes + mpi + std::min(kPackingBytes, 2 * weights);
+  return kProgramBytes + cuda + mpi + std::min(kPackingBytes, 2 * weights);
 }
 
 /// The field that needs most, and what attention and the dense check add.
@@ -34,21 +40,24 @@ double field_bytes(const Job& job, const Plan& plan) {
   return static_cast<double>(most) + kDouble * attended * static_cast<double>(job.head_dim + 2 * 64);
 }
 
-/// Of the largest layer, on the first shard, which has most.
-double layer_bytes(const io::ModelConfig& config, const Partition& partition) {
+/// Values of the largest layer, on the first shard, which has most.
+double largest_layer(const io::ModelConfig& config, const Partition& partition) {
   std::int64_t most = 0;
   for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
     most = std::max(most, layer_values(config, layer, shard_of(partition, 0)));
   }
-  return kFloat * static_cast<double>(most);
+  return static_cast<double>(most);
 }
 
-/// Rows of the widest network that a shard computes.
-double widest_mlp(const io::ModelConfig& config, const Partition& partition) {
-  std::int64_t widest = 0;
-  for (const io::LayerForm& layer : config.layers) widest = std::max(widest, layer.intermediate_size);
-  const double divided = std::ceil(static_cast<double>(widest) / partition.grid.shards);
-  return std::max(divided, static_cast<double>(config.expert_size));
+/// What a GPU's rank holds on its host beside the base: a layer that is read, hidden states on their way, and a field
+/// that the GPU cannot take.
+double host_bytes_beside_gpu(const Job& job, const Plan& plan) {
+  if (job.capture) return kCudaBytes + field_bytes(job, plan);
+  const double hidden = static_cast<double>(job.config->hidden_size);
+  const double states = 2 * static_cast<double>(job.length()) * hidden;
+  const double read =
+      std::max(largest_layer(*job.config, plan.partition), static_cast<double>(kOutputTileRows) * hidden);
+  return kCudaBytes + kFloat * (read + states) + field_bytes(job, plan);
 }
 
 /// Values beside weights and hidden states, at the worst moment of a layer or of the loss.
@@ -71,19 +80,30 @@ double activations(const Job& job, const Plan& plan) {
 
 }  // namespace
 
-double memory_of(const Job& job, const Plan& plan) {
+double held_texts(const Job& job, const Plan& plan) {
+  return plan.residency == Residency::stream ? static_cast<double>(job.num_texts()) : 1;
+}
+
+double weight_values(const Job& job, const Plan& plan, double layers) {
+  const double layer = largest_layer(*job.config, plan.partition);
+  if (plan.residency == Residency::stream) return layers * layer;
+  const double output =
+      job.has_loss() ? largest(plan.partition.vocabulary) * static_cast<double>(job.config->hidden_size) : 0;
+  return largest(plan.partition.layers) * layer + output;
+}
+
+double widest_mlp(const io::ModelConfig& config, const Partition& partition) {
+  std::int64_t widest = 0;
+  for (const io::LayerForm& layer : config.layers) widest = std::max(widest, layer.intermediate_size);
+  const double divided = std::ceil(static_cast<double>(widest) / partition.grid.shards);
+  return std::max(divided, static_cast<double>(config.expert_size));
+}
+
+double memory_of(const Job& job, const Plan& plan, bool on_device) {
+  if (on_device) return base_bytes(plan, kPackingBytes) + host_bytes_beside_gpu(job, plan);
   if (job.capture) return base_bytes(plan, kPackingBytes) + field_bytes(job, plan);
-  const Partition& partition = plan.partition;
-  const io::ModelConfig& config = *job.config;
-  const double hidden = static_cast<double>(config.hidden_size);
-  double weights = layer_bytes(config, partition), texts = 1;
-  if (plan.residency == Residency::stream) {
-    texts = static_cast<double>(job.num_texts());
-  } else {
-    weights *= largest(partition.layers);
-    if (job.has_loss()) weights += kFloat * largest(partition.vocabulary) * hidden;
-  }
-  const double states = texts * static_cast<double>(job.length()) * hidden;
+  const double weights = kFloat * weight_values(job, plan, 1);
+  const double states = held_texts(job, plan) * static_cast<double>(job.length() * job.config->hidden_size);
   return base_bytes(plan, weights) + weights + kFloat * (states + activations(job, plan));
 }
 

@@ -64,7 +64,8 @@ std::vector<kernels::LearnedInteraction> learned_null(const RunContext& c, Slice
       return kernels::MatrixF(
           kernels::gaussian_rows(draw_seed(c.plan.seed, draw, stream), 0, c.job.head_dim, hidden).cast<float>());
     };
-    out.push_back(c.backend.learned_interaction(projection(kQueryProjection), projection(kKeyProjection), {}));
+    const kernels::MatrixF queries = projection(kQueryProjection);
+    out.push_back(c.backend.learned_interactions({queries}, projection(kKeyProjection), {}).front());
   }
   return out;
 }

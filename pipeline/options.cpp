@@ -13,6 +13,8 @@ namespace logitfield {
 namespace {
 
 constexpr const char* kConfig = "--config";
+/// One of its alerts needs them.
+constexpr std::int64_t kNullDrawsOfMonitor = 8;
 
 void add_input(CLI::App& command, Options& options) {
   auto* input = command.add_option_group("input", "what is measured: one of")->require_option(1);
@@ -70,8 +72,8 @@ void add_texts(CLI::App& command, Options& options) {
       ->needs(text);
 }
 
-void add_analysis(CLI::App& command, Options& options) {
-  add_input(command, options);
+/// What is measured of the input, and how.
+void add_measurement(CLI::App& command, Options& options) {
   add_texts(command, options);
   command
       .add_option("--contexts", options.contexts,
@@ -94,11 +96,51 @@ void add_analysis(CLI::App& command, Options& options) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
   command
-      .add_option("--precision", options.precision,
-                  "of the forward pass's matrix products on a GPU: float32, tf32 or bf16, summed in float32")
+      .add_option(
+          "--precision", options.precision,
+          "of the forward pass's matrix products, summed in float32: float32, bf16 (GPUs, and CPUs with AVX512_BF16 or "
+          "AMX) or tf32 (GPUs)")
       ->check(CLI::IsMember({"float32", "tf32", "bf16"}))
       ->capture_default_str();
   command.add_option(kConfig, "file of options, NAME = VALUE a line (TOML); the command line goes first");
+}
+
+void add_analysis(CLI::App& command, Options& options) {
+  add_input(command, options);
+  add_measurement(command, options);
+}
+
+/// When `monitor` alerts.
+void add_thresholds(CLI::App& command, Thresholds& t) {
+  const auto add = [&](const char* name, auto& value, auto least, auto most, const char* what) {
+    command.add_option(name, value, what)->check(CLI::Range(least, most))->capture_default_str();
+  };
+  add("--alert-band", t.band, 1.0, 1e6, "half the width of a band of history or of the other heads, in robust sd");
+  add("--alert-window", t.window, std::int64_t{4}, std::int64_t{1} << 20, "checkpoints of a head's history");
+  add("--alert-history", t.history, std::int64_t{4}, std::int64_t{1} << 20, "checkpoints before a head is judged");
+  add("--alert-confirm", t.confirm, std::int64_t{1}, std::int64_t{100}, "checkpoints in a row outside a band");
+  add("--alert-collapse", t.collapse, 1e-6, 1.0, "entropy and ranks collapse below this share of what they were");
+  add("--alert-chance", t.chance, 1.0, 1e6, "times more or less than Gaussian heads (--null)");
+  add("--alert-max-logit", t.max_logit, 0.0, 1e30, "largest logit");
+}
+
+void add_monitor(CLI::App& command, Options& options) {
+  command
+      .add_option("--checkpoints", options.checkpoints,
+                  "checkpoints or captures of one model with their steps in their names, or folders of them")
+      ->required();
+  command.add_option("--out", options.out, "the monitor's folder: made, or gone on with")->required();
+  command.add_flag("--follow", options.follow, "look for new checkpoints until a signal comes");
+  command.add_option("--interval", options.interval, "with --follow: seconds between two looks")
+      ->check(CLI::Range(0.1, 86400.0))
+      ->capture_default_str();
+  add_measurement(command, options);
+  command.get_option("--null")->default_str(std::to_string(kNullDrawsOfMonitor));
+  add_thresholds(command, options.thresholds);
+}
+
+void add_plots(CLI::App& command, Options& options) {
+  command.add_option("--plots", options.plots, "folder to draw figures in (SVG), made if it is not there");
 }
 
 /// Predictions, also of what is not there.
@@ -194,8 +236,31 @@ bool lies_in(const std::filesystem::path& path, const std::filesystem::path& fol
   return inner.lexically_normal().string().starts_with(outer.lexically_normal().string());
 }
 
+}  // namespace
+
+void check_texts(const Options& options) {
+  if (!options.model.empty() && options.tokens.empty() && options.text.empty()) {
+    throw InputError("{} needs --text FILE... (text files) or --tokens FILE... (token ids in .npy or .json files)",
+                     options.checkpoints.empty() ? "--model" : options.model.string());
+  }
+  if (!options.capture.empty() && !(options.tokens.empty() && options.text.empty())) {
+    throw InputError("{} goes with {}; a capture already holds its text's Q and K",
+                     options.text.empty() ? "--tokens" : "--text",
+                     options.checkpoints.empty() ? "--model" : "checkpoints of a model");
+  }
+}
+
+namespace {
+
 /// What CLI11 cannot express.
 void check(const Options& options) {
+  if (options.command == Command::monitor && (options.contexts.size() > 1 || options.scopes.size() > 1)) {
+    throw InputError("monitor follows heads in one context and one scope; give one to --contexts and to --scopes");
+  }
+  if (options.thresholds.window < options.thresholds.history) {
+    throw InputError("--alert-window {} is shorter than --alert-history {}", options.thresholds.window,
+                     options.thresholds.history);
+  }
   const bool runs = options.command == Command::analyze || options.command == Command::plan;
   if (options.command == Command::plan && !options.calibrate && options.model.empty() && options.capture.empty() &&
       options.model_shape.empty()) {
@@ -205,14 +270,7 @@ void check(const Options& options) {
   if ((options.nodes > 0) != (options.ranks_per_node > 0)) {
     throw InputError("--nodes and --ranks-per-node (or --gpus-per-node) go together");
   }
-  if (runs && !options.model.empty() && options.tokens.empty() && options.text.empty()) {
-    throw InputError(
-        "--model needs --text FILE... (text files) or --tokens FILE... (token ids in .npy or .json files)");
-  }
-  if (runs && !options.capture.empty() && !(options.tokens.empty() && options.text.empty())) {
-    throw InputError("{} goes with --model; a capture already holds its text's Q and K",
-                     options.text.empty() ? "--tokens" : "--text");
-  }
+  if (runs) check_texts(options);
   if (!options.against.empty() && options.model.empty()) {
     throw InputError("--against goes with --model: the model that the capture is of");
   }
@@ -253,11 +311,16 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
                     "go on with the run in --out, on any number of ranks; start it if there is none");
   analyze->add_option("--dump-captures", options.dump_captures,
                       "folder to write the model's Q and K to, one capture a text (with --model)");
+  add_plots(*analyze, options);
+  auto* monitor = app.add_subcommand("monitor", "follow every head over the checkpoints of a training run; alert");
+  add_monitor(*monitor, options);
   auto* plan = app.add_subcommand("plan", "print what analyze would do, need and take; run nothing");
   add_analysis(*plan, options);
   add_imagination(*plan, options);
-  auto* report = app.add_subcommand("report", "rebuild heads.csv, results.nc and summary.json from a run's journal");
-  report->add_option("RUN", options.run, "run folder")->required();
+  auto* report =
+      app.add_subcommand("report", "rebuild tables, results.nc, summary.json and pages from journals; draw figures");
+  report->add_option("RUN", options.run, "run folder, or a monitor's folder")->required();
+  add_plots(*report, options);
   auto* compare = app.add_subcommand("compare", "hold several runs side by side");
   compare->add_option("RUN", options.runs, "run folders")->required();
   compare->add_option("--out", options.out, "folder to write tables and pictures to; made if it is not there");
@@ -273,8 +336,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   const std::string name = arguments.empty() ? "" : arguments.front();
   const auto commands = app.get_subcommands([&](const CLI::App* c) { return c->get_name() == name; });
   if (commands.empty() && !name.starts_with('-')) {
-    throw InputError("{}; the commands are analyze, compare, plan, report and validate (see logitfield --help)",
-                     name.empty() ? "no command is given" : "'" + name + "' is no command");
+    throw InputError(
+        "{}; the commands are analyze, compare, monitor, plan, report and validate (see logitfield --help)",
+        name.empty() ? "no command is given" : "'" + name + "' is no command");
   }
   if (!config.empty() && !commands.empty()) add_config(*commands.front(), config, arguments);
   // CLI11 takes it for the name of an option group, which has none, and may never end.
@@ -294,9 +358,11 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   }
   options.command = analyze->parsed()   ? Command::analyze
                     : compare->parsed() ? Command::compare
+                    : monitor->parsed() ? Command::monitor
                     : plan->parsed()    ? Command::plan
                     : report->parsed()  ? Command::report
                                         : Command::validate;
+  if (monitor->parsed() && monitor->count("--null") == 0) options.null_draws = kNullDrawsOfMonitor;
   check(options);
   return options;
 }

@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/thresholds.hpp"
+
 namespace logitfield {
 
 /// The program's commands.
-enum class Command { analyze, compare, plan, report, validate };
+enum class Command { analyze, compare, monitor, plan, report, validate };
 
 /// The command line, parsed and checked for form; see `logitfield --help`.
 struct Options {
@@ -20,11 +22,19 @@ struct Options {
   std::int64_t start = 0, num_tokens = 0;
   /// Of `report` and `validate`; of `compare`.
   std::filesystem::path run;
+  /// Of `analyze` and `report`: folder for figures. Empty: none are drawn.
+  std::filesystem::path plots;
   std::vector<std::filesystem::path> runs;
   bool scaling = false;
   /// Of `validate`: a capture that the model is held against, and the largest relative difference allowed.
   std::filesystem::path against;
   double tolerance = 1e-4;
+  /// Of `monitor`: checkpoints or folders of them; whether, and how often (seconds), to look for new ones; when to
+  /// alert.
+  std::vector<std::filesystem::path> checkpoints;
+  bool follow = false;
+  double interval = 10;
+  Thresholds thresholds;
   std::vector<std::int64_t> contexts;
   std::vector<std::string> scopes{"full"};
   /// auto, krylov or dense; auto, whole or sharded.
@@ -53,6 +63,9 @@ struct Options {
   /// Of the forward pass: float32, tf32 or bf16.
   std::string precision = "float32";
 };
+
+/// Throws InputError for a model without texts, and for a capture with texts.
+void check_texts(const Options& options);
 
 /// Throws InputError for bad usage. Returns nothing, and puts the text to print into `message`, where help or the
 /// version was asked for.

@@ -75,18 +75,25 @@ std::string refusal_of(const std::vector<FieldPlan>& fields, int team, double li
   return {};
 }
 
+/// Bytes of its host that a rank may fill.
+double host_limit(const Machine& machine) {
+  return static_cast<double>(machine.available_bytes) / machine.ranks_on_host;
+}
+
 /// The plan of one choice.
-Plan candidate(const Job& job, const Options& options, const Grid& grid, Residency residency, double limit) {
+Plan candidate(const Job& job, const Options& options, const Grid& grid, Residency residency, const Machine& machine) {
   Plan plan;
   plan.residency = residency;
   plan.verified_heads = options.verify_dense;
   plan.null_draws = options.null_draws;
   plan.seed = options.seed;
-  plan.fields = plan_fields(job, options, {job.capture ? grid.ranks() : grid.shards, limit});
+  plan.fields = plan_fields(job, options, {job.capture ? grid.ranks() : grid.shards, host_limit(machine)});
   const bool collective = std::ranges::any_of(plan.fields, &FieldPlan::collective) || plan.verified_heads > 0;
   plan.partition =
       job.capture && collective ? shared_partition(job, options, grid.ranks()) : make_partition(job.extents, grid);
-  plan.memory_bytes = static_cast<std::uint64_t>(memory_of(job, plan));
+  const bool on_device = machine.device_bytes > 0;
+  plan.memory_bytes = static_cast<std::uint64_t>(memory_of(job, plan, on_device));
+  if (on_device) plan.device_bytes = static_cast<std::uint64_t>(device_memory_of(job, plan, machine.device_workers));
   const bool all_shared = job.capture && std::ranges::all_of(plan.fields, &FieldPlan::collective);
   plan.balance = all_shared ? 1 : balance_of(job, plan.partition, residency);
   plan.forward_flops = job.config ? forward_flops(job) : 0;
@@ -99,21 +106,29 @@ Plan candidate(const Job& job, const Options& options, const Grid& grid, Residen
 }  // namespace
 
 std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Machine& machine) {
-  const double limit = static_cast<double>(machine.available_bytes) / machine.ranks_on_host;
+  const double limit = host_limit(machine);
   std::vector<Plan> out;
-  std::uint64_t least_memory = 0;
+  std::uint64_t least_memory = 0, least_on_device = 0;
   std::string refusal;
   for (const Grid& grid : candidate_grids(job, options, machine.ranks)) {
     for (const Residency residency : candidate_residencies(job, options)) {
-      Plan plan = candidate(job, options, grid, residency, limit);
+      Plan plan = candidate(job, options, grid, residency, machine);
       if (least_memory == 0 || plan.memory_bytes < least_memory) {
         least_memory = plan.memory_bytes;
         refusal = refusal_of(plan.fields, plan.partition.grid.shards, limit);
       }
-      if (static_cast<double>(plan.memory_bytes) <= limit) out.push_back(std::move(plan));
+      if (static_cast<double>(plan.memory_bytes) > limit) continue;
+      if (least_on_device == 0 || plan.device_bytes < least_on_device) least_on_device = plan.device_bytes;
+      if (plan.device_bytes <= machine.device_bytes) out.push_back(std::move(plan));
     }
   }
   if (!out.empty()) return out;
+  if (least_on_device > 0) {
+    throw TooLittleDeviceMemory(
+        "not enough memory on the GPU: a rank needs at least {}, but {} is free for it; use more GPUs or fewer ranks a "
+        "GPU, shorter contexts, fewer texts, --weights stream, --precision bf16, or --backend cpu",
+        bytes_text(least_on_device), bytes_text(machine.device_bytes));
+  }
   if (!refusal.empty()) throw InputError("{}", refusal);
   throw InputError(
       "not enough memory: a rank needs at least {}, but {} ranks share the {} that are free on this host; "
@@ -123,7 +138,8 @@ std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Ma
 
 Plan make_plan(const Job& job, const Options& options, const Machine& machine) {
   const auto better = [](const Plan& a, const Plan& b) {
-    return a.balance > b.balance + 1e-9 || (a.balance > b.balance - 1e-9 && a.memory_bytes < b.memory_bytes);
+    const auto memory = [](const Plan& p) { return p.device_bytes > 0 ? p.device_bytes : p.memory_bytes; };
+    return a.balance > b.balance + 1e-9 || (a.balance > b.balance - 1e-9 && memory(a) < memory(b));
   };
   Plan best;
   for (Plan& plan : fitting_plans(job, options, machine)) {
@@ -174,6 +190,10 @@ std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
   }
   line("memory", fmt::format("{} for the largest rank, {} ranks on a host with {} free", bytes_text(plan.memory_bytes),
                              machine.ranks_on_host, bytes_text(machine.available_bytes)));
+  if (machine.device_bytes > 0) {
+    line("GPU memory", fmt::format("{} for the largest rank, {} free for each", bytes_text(plan.device_bytes),
+                                   bytes_text(machine.device_bytes)));
+  }
   line("work",
        fmt::format("forward {:.3g} GFLOP, field {:.3g} GFLOP", plan.forward_flops * 1e-9, plan.field_flops * 1e-9));
   line("results", fmt::format("up to {}", bytes_text(plan.result_bytes)));

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "io/error.hpp"
 #include "pipeline/job.hpp"
 #include "pipeline/routes.hpp"
 
@@ -20,6 +21,15 @@ struct Machine {
   std::uint64_t available_bytes = 0;
   /// This rank's number among those of its host.
   int local_rank = 0;
+  /// Where ranks compute on GPUs: the memory that one may fill on its own, and how many fields it measures there at a
+  /// time. 0: they compute on CPUs.
+  std::uint64_t device_bytes = 0;
+  int device_workers = 1;
+};
+
+/// The plan would fit the host, but not the GPUs.
+class TooLittleDeviceMemory : public InputError {
+  using InputError::InputError;
 };
 
 /// What a run will do and need, decided from headers only. Plain data.
@@ -31,8 +41,9 @@ struct Plan {
   /// Heads that are also decomposed densely; Gaussian heads; the seed of both.
   std::int64_t verified_heads = 0, null_draws = 0;
   std::uint64_t seed = 0;
-  /// The rank that needs most: weights and activations in float32, fields in float64, buffers.
-  std::uint64_t memory_bytes = 0;
+  /// The rank that needs most: weights and activations in float32, fields in float64, buffers. With GPUs: what stays on
+  /// the host, and what is on the GPU, weights there in the forward pass's precision.
+  std::uint64_t memory_bytes = 0, device_bytes = 0;
   /// Of all ranks together.
   double forward_flops = 0, field_flops = 0;
   std::uint64_t weight_bytes = 0, result_bytes = 0;
@@ -42,7 +53,7 @@ struct Plan {
 
 /// The plans of all grids and residencies (options force any) that fit in memory. A capture whose heads are shared has
 /// one stage, and shards may have no head of their own. Throws InputError where nothing works, naming grids that do, or
-/// the field and the memory that it would take.
+/// the field and the memory that it would take; TooLittleDeviceMemory where only the GPUs are too small.
 std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Machine& machine);
 
 /// Of these, the one of the best balance, the least memory among equals.

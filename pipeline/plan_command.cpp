@@ -25,11 +25,18 @@ std::filesystem::path largest_file(const std::filesystem::path& folder) {
   return largest;
 }
 
+/// Host threads that measure fields beside each GPU of an imagined node.
+constexpr int kImaginedWorkers = 12;
+
 /// Where the job is to run: the ranks at hand, as many as --grid asks for on this host, or --nodes.
 Machine planned_machine(Machine here, const Options& options, const std::optional<Rates>& rates) {
   if (options.nodes > 0) {
     here.ranks = options.nodes * options.ranks_per_node;
     here.ranks_on_host = options.ranks_per_node;
+    if (options.backend == "cuda" && rates && rates->rank_memory > 0) {
+      here.device_bytes = static_cast<std::uint64_t>(rates->rank_memory);
+      here.device_workers = kImaginedWorkers;
+    }
     if (options.node_memory > 0) {
       here.available_bytes = options.node_memory;
     } else if (rates && rates->rank_memory > 0) {
@@ -37,6 +44,10 @@ Machine planned_machine(Machine here, const Options& options, const std::optiona
     }
   } else if (!options.grid.empty()) {
     here.ranks = here.ranks_on_host = parse_grid(options.grid).ranks();
+    if (here.device_bytes > 0) {
+      const int gpus = static_cast<int>(kernels::list_devices().devices.size());
+      here.device_bytes /= static_cast<std::uint64_t>((here.ranks + gpus - 1) / gpus);
+    }
   }
   return here;
 }
@@ -82,7 +93,8 @@ std::string grids_table(const std::vector<Candidate>& ranked) {
     const auto& [plan, p] = ranked[i];
     out += fmt::format("{:>10} {:>9} {:>10.3g} {:>10.3g} {:>10.3g} {:>10.3g} {:>12.3g} {:>10.3g} {:>10}\n",
                        grid_text(plan.partition.grid), plan.residency == Residency::stream ? "stream" : "resident",
-                       p.seconds(), p.read, p.forward, p.field, p.communicate, p.wait, bytes_text(plan.memory_bytes));
+                       p.seconds(), p.read, p.forward, p.field, p.communicate, p.wait,
+                       bytes_text(plan.device_bytes > 0 ? plan.device_bytes : plan.memory_bytes));
   }
   return out;
 }
@@ -113,7 +125,10 @@ int plan(const Options& options, const mpi::Communicator& world) {
   if (options.calibrate) {
     rates = calibrate(world, options.model.empty() ? std::filesystem::path{} : largest_file(options.model));
   }
-  const Machine here = this_machine(world);
+  Machine here = this_machine(world);
+  // What an imagined machine has is not asked of this one.
+  std::unique_ptr<kernels::Backend> backend;
+  if (options.nodes == 0) backend = open_backend(options, world, here);
   mpi::agree(world, [&] {
     if (world.rank() != 0) return;
     if (rates) {

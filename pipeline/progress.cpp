@@ -15,8 +15,13 @@ using std::chrono::seconds;
 
 }  // namespace
 
-Progress::Progress(std::int64_t total, std::int64_t done)
-    : total_(total), before_(done), done_(done), terminal_(isatty(STDERR_FILENO) == 1), shown_(start_) {}
+Progress::Progress(std::int64_t total, std::int64_t done, milliseconds pause_in_logs)
+    : total_(total),
+      before_(done),
+      done_(done),
+      terminal_(isatty(STDERR_FILENO) == 1),
+      pause_(terminal_ ? milliseconds(200) : pause_in_logs),
+      shown_(start_) {}
 
 Progress::~Progress() {
   if (line_open_) fmt::print(stderr, "\n");
@@ -24,9 +29,7 @@ Progress::~Progress() {
 
 void Progress::advance() {
   ++done_;
-  const auto since = Clock::now() - shown_;
-  const milliseconds pause = terminal_ ? milliseconds(200) : milliseconds(10000);
-  if (since >= pause || (terminal_ && done_ == total_)) show();
+  if (Clock::now() - shown_ >= pause_ || (terminal_ && done_ == total_)) show();
 }
 
 void Progress::show() {

@@ -9,7 +9,7 @@ namespace logitfield {
 class Progress {
  public:
   /// `done` of them were finished before; the time left is told from the others.
-  Progress(std::int64_t total, std::int64_t done);
+  Progress(std::int64_t total, std::int64_t done, std::chrono::milliseconds pause_in_logs = std::chrono::seconds(10));
   ~Progress();
   /// One more (text, layer) is finished.
   void advance();
@@ -20,6 +20,7 @@ class Progress {
 
   std::int64_t total_, before_, done_;
   bool terminal_, line_open_ = false;
+  std::chrono::milliseconds pause_;
   Clock::time_point start_ = Clock::now(), shown_{};
 };
 

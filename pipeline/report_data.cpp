@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <map>
 #include <set>
 
-#include "pipeline/schema.hpp"
-#include "pipeline/summary.hpp"
+#include "pipeline/head_values.hpp"
+#include "pipeline/packed_values.hpp"
 
 namespace logitfield {
 namespace {
@@ -20,73 +18,16 @@ using nlohmann::json;
 /// Of packed values, before base64; and heads whose spectra and profiles are held, over all fields.
 constexpr double kMostBytes = 4.5e6;
 constexpr std::size_t kMostDetails = 600;
-constexpr std::uint16_t kUndefinedStep = 65535;
 constexpr std::size_t kShownFailures = 200;
-
-/// Values of one statistic over the heads, layers outermost.
-using Values = std::vector<double>;
-
-bool is_shown(const StatisticInfo& info) {
-  return info.kind != Kind::certificate && info.name != "rank_bound" && info.name != "zero_sum_residual";
-}
-
-std::string base64(const void* data, std::size_t size) {
-  constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const auto* bytes = static_cast<const unsigned char*>(data);
-  std::string out;
-  for (std::size_t i = 0; i < size; i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, size - i);
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) group = (group << 8) | (k < count ? bytes[i + k] : 0U);
-    for (std::size_t k = 0; k < 4; ++k) out += k <= count ? digits[(group >> (18 - 6 * k)) & 63] : '=';
-  }
-  return out;
-}
-
-std::string floats(const std::vector<double>& values) {
-  const std::vector<float> singles(values.begin(), values.end());
-  return base64(singles.data(), singles.size() * sizeof(float));
-}
-
-/// 16-bit steps from the least to the largest value, of the logarithm where values span more than a factor of 100.
-json pack(const Values& values) {
-  double least = INFINITY, largest = -INFINITY;
-  for (const double v : values) {
-    if (std::isfinite(v)) least = std::min(least, v), largest = std::max(largest, v);
-  }
-  const bool logarithmic = least > 0 && largest > 100 * least;
-  std::vector<std::uint16_t> steps;
-  for (const double v : values) {
-    if (!std::isfinite(v)) {
-      steps.push_back(kUndefinedStep);
-      continue;
-    }
-    const double part = largest == least ? 0
-                        : logarithmic    ? std::log(v / least) / std::log(largest / least)
-                                         : (v - least) / (largest - least);
-    steps.push_back(static_cast<std::uint16_t>(std::lround(part * (kUndefinedStep - 1))));
-  }
-  return {{"least", std::isfinite(least) ? least : 0},
-          {"largest", std::isfinite(largest) ? largest : 0},
-          {"logarithmic", logarithmic},
-          {"data", base64(steps.data(), steps.size() * sizeof(std::uint16_t))}};
-}
-
-double median(std::vector<double> values) {
-  const Distribution d = distribution(std::move(values));
-  return d.count > 0 ? d.median : kernels::kUndefined;
-}
 
 std::string key_of(const std::string& scope, std::int64_t context) { return fmt::format("{}/{}", scope, context); }
 
 class Data {
  public:
   explicit Data(const Results& results)
-      : r_(results), heads_(static_cast<std::size_t>(results.num_layers * results.num_heads)) {
-    const HeadStatistics any;
-    visit_statistics(any, [&](const StatisticInfo& info, const auto&) {
-      if (is_shown(info)) shown_.push_back(info);
-    });
+      : r_(results),
+        heads_(static_cast<std::size_t>(results.num_layers * results.num_heads)),
+        shown_(shown_statistics()) {
     choose_contexts();
   }
 
@@ -95,10 +36,9 @@ class Data {
     for (const std::size_t c : contexts_) {
       for (std::size_t s = 0; s < r_.scopes.size(); ++s) {
         const std::string field = key_of(r_.scopes[s], r_.contexts[c]) + "/";
-        // By text, then statistic.
-        std::vector<std::vector<Values>> by_text;
-        for (std::size_t t = 0; t < r_.texts.size(); ++t) by_text.push_back(collect(t, r_.field(c, s)));
-        out[field] = packed(medians(by_text));
+        std::vector<HeadValues> by_text;
+        for (std::size_t t = 0; t < r_.texts.size(); ++t) by_text.push_back(head_values(r_, t, r_.field(c, s)));
+        out[field] = packed(medians_over_texts(by_text));
         for (std::size_t t = 0; holds_texts_ && t < by_text.size(); ++t)
           out[field + std::to_string(t)] = packed(by_text[t]);
       }
@@ -117,7 +57,7 @@ class Data {
         const std::size_t field = r_.field(c, s);
         const std::set<std::size_t> chosen = all ? std::set<std::size_t>{} : extremes(field);
         json& entry = out[key_of(r_.scopes[s], r_.contexts[c])] = json::object();
-        visit(0, field, [&](std::size_t index, const HeadStatistics& h) {
+        for_each_head(r_, 0, field, [&](std::size_t index, const HeadStatistics& h) {
           if (!all && !chosen.contains(index)) return;
           const std::string place = fmt::format("{}/{}", index / heads_per_layer(), index % heads_per_layer());
           entry[place] = {{"sigma", floats(h.singular_values)},
@@ -132,13 +72,13 @@ class Data {
   }
 
   json certificates() const {
-    std::int64_t total = 0, certified = 0;
+    std::int64_t total = 0, certified = 0, failed_checks = 0;
     json failures = json::array();
     std::map<std::string, std::pair<double, json>> worst;
     for (std::size_t c = 0; c < r_.contexts.size(); ++c) {
       for (std::size_t s = 0; s < r_.scopes.size(); ++s) {
         for (std::size_t t = 0; t < r_.texts.size(); ++t) {
-          visit(t, r_.field(c, s), [&](std::size_t index, const HeadStatistics& h) {
+          for_each_head(r_, t, r_.field(c, s), [&](std::size_t index, const HeadStatistics& h) {
             ++total;
             certified += h.certificate.certified();
             for (const kernels::CertificateCheck& check : h.certificate.checks()) {
@@ -150,6 +90,7 @@ class Data {
                                {"head", index % heads_per_layer()},
                                {"error", check.error},
                                {"bound", check.bound}};
+              failed_checks += !check.holds;
               if (!check.holds && failures.size() < kShownFailures) failures.push_back(entry);
               const double closeness = check.bound > 0 ? check.error / check.bound : check.error;
               auto& [closest, where] = worst.try_emplace(std::string(check.name), -1, nullptr).first->second;
@@ -163,8 +104,11 @@ class Data {
     for (const auto& [name, entry] : worst) {
       if (!entry.second.is_null()) closest.push_back(entry.second);
     }
-    return {
-        {"total", total}, {"certified", certified}, {"failures", std::move(failures)}, {"worst", std::move(closest)}};
+    return {{"total", total},
+            {"certified", certified},
+            {"failedChecks", failed_checks},
+            {"failures", std::move(failures)},
+            {"worst", std::move(closest)}};
   }
 
   json nulls() const {
@@ -180,7 +124,10 @@ class Data {
   json statistics() const {
     json out = json::array();
     for (const StatisticInfo& info : shown_) {
-      out.push_back({{"name", info.name}, {"units", info.units}, {"description", info.description}});
+      out.push_back({{"name", info.name},
+                     {"units", info.units},
+                     {"description", info.description},
+                     {"ofKvHead", info.kind == Kind::kv_head}});
     }
     return out;
   }
@@ -195,46 +142,7 @@ class Data {
  private:
   std::size_t heads_per_layer() const { return static_cast<std::size_t>(r_.num_heads); }
 
-  /// Calls visit(layer * heads + head, statistics) for the heads that the journal holds.
-  template <class Visit>
-  void visit(std::size_t text, std::size_t field, Visit&& visit) const {
-    for (std::int64_t l = 0; l < r_.num_layers; ++l) {
-      const auto found = r_.layers.find({static_cast<std::int64_t>(text), r_.first_layer + l});
-      if (found == r_.layers.end()) continue;
-      for (const HeadRecord& head : found->second.heads) {
-        visit(static_cast<std::size_t>(l * r_.num_heads + head.head), head.fields[field]);
-      }
-    }
-  }
-
-  /// By statistic.
-  std::vector<Values> collect(std::size_t text, std::size_t field) const {
-    std::vector<Values> out(shown_.size(), Values(heads_, kernels::kUndefined));
-    visit(text, field, [&](std::size_t index, const HeadStatistics& h) {
-      std::size_t statistic = 0;
-      visit_statistics(h, [&](const StatisticInfo& info, const auto& value) {
-        if (!is_shown(info)) return;
-        if (is_defined(value)) out[statistic][index] = static_cast<double>(value);
-        ++statistic;
-      });
-    });
-    return out;
-  }
-
-  std::vector<Values> medians(const std::vector<std::vector<Values>>& by_text) const {
-    if (by_text.size() == 1) return by_text.front();
-    std::vector<Values> out(shown_.size(), Values(heads_));
-    for (std::size_t s = 0; s < shown_.size(); ++s) {
-      for (std::size_t h = 0; h < heads_; ++h) {
-        std::vector<double> over_texts;
-        for (const std::vector<Values>& text : by_text) over_texts.push_back(text[s][h]);
-        out[s][h] = median(std::move(over_texts));
-      }
-    }
-    return out;
-  }
-
-  json packed(const std::vector<Values>& values) const {
+  json packed(const HeadValues& values) const {
     json out = json::object();
     for (std::size_t s = 0; s < shown_.size(); ++s) out[std::string(shown_[s].name)] = pack(values[s]);
     return out;
@@ -243,7 +151,7 @@ class Data {
   std::set<std::size_t> extremes(std::size_t field) const {
     constexpr std::size_t kEach = 5;
     std::set<std::size_t> out;
-    for (const Values& values : collect(0, field)) {
+    for (const std::vector<double>& values : head_values(r_, 0, field)) {
       std::vector<std::size_t> order;
       for (std::size_t h = 0; h < heads_; ++h) {
         if (!std::isnan(values[h])) order.push_back(h);
@@ -268,11 +176,22 @@ class Data {
 
   const Results& r_;
   const std::size_t heads_;
-  std::vector<StatisticInfo> shown_;
+  const std::vector<StatisticInfo> shown_;
   /// Places in the results' contexts.
   std::vector<std::size_t> contexts_;
   bool holds_texts_ = false;
 };
+
+std::string model_type(const Results& r) {
+  const json& model = r.manifest.at("model");
+  return model.value("model_type", model.value("source", "capture"));
+}
+
+json losses(const Results& r) {
+  json out = json::array();
+  for (const LossRecord& loss : r.losses) out.push_back(loss.loss);
+  return out;
+}
 
 /// The manifest and the sessions, for people.
 json provenance(const Results& r) {
@@ -283,7 +202,7 @@ json provenance(const Results& r) {
   };
   add("model", m.at("model").value("path", ""));
   add("hash of all weights", m.at("model").at("hash"));
-  add("type", m.at("model").value("model_type", m.at("model").value("source", "")));
+  add("type", model_type(r));
   add("layers x heads (KV heads) x head dimension",
       fmt::format("{} x {} ({}) x {}", r.num_layers, r.num_heads, r.num_kv_heads,
                   m.at("model").at("head_dim").get<std::int64_t>()));
@@ -300,8 +219,9 @@ json provenance(const Results& r) {
   add("program", m.at("program"));
   add("back end", m.at("backend"));
   for (const SessionRecord& s : r.sessions) {
-    add("session", fmt::format("{}: {} ranks as {}, weights {}{}", s.started, s.hosts.size(), s.grid, s.weights,
-                               s.job.empty() ? "" : fmt::format(", SLURM job {} on {}", s.job, s.cluster)));
+    add("session",
+        fmt::format("{}: {} rank{} as {}, weights {}{}", s.started, s.hosts.size(), s.hosts.size() == 1 ? "" : "s",
+                    s.grid, s.weights, s.job.empty() ? "" : fmt::format(", SLURM job {} on {}", s.job, s.cluster)));
   }
   return out;
 }
@@ -319,6 +239,11 @@ json report_data(const Results& results) {
           {"layers", results.num_layers},
           {"firstLayer", results.first_layer},
           {"heads", results.num_heads},
+          {"kvHeads", results.num_kv_heads},
+          {"group", results.num_heads / results.num_kv_heads},
+          {"headDim", results.manifest.at("model").at("head_dim")},
+          {"type", model_type(results)},
+          {"losses", losses(results)},
           {"statistics", data.statistics()},
           {"values", data.values()},
           {"details", data.details()},

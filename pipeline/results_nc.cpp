@@ -127,14 +127,17 @@ std::size_t most_components(const Results& results) {
   return most;
 }
 
-/// Mean and standard deviation of every statistic over Gaussian heads, by scope and context.
+/// Mean and standard deviation of every statistic, whose own variables are there, over Gaussian heads, by scope and
+/// context.
 void add_nulls(const Results& results, std::vector<NetcdfVariable>& variables) {
   std::map<std::string, std::size_t> places;
   const std::size_t scopes = results.scopes.size(), contexts = results.contexts.size();
-  const auto place_of = [&](const std::string& name, const char* description) {
+  const auto place_of = [&](const std::string& statistic, const char* ending, const char* description) {
+    const std::string name = "null_" + statistic + ending;
     const auto [found, fresh] = places.try_emplace(name, variables.size());
     if (fresh) {
-      variables.push_back({name, {"scope", "context"}, "", description, {}, {}, {}});
+      const auto measured = std::ranges::find(variables, statistic, &NetcdfVariable::name);
+      variables.push_back({name, {"scope", "context"}, measured->units, description, {}, {}, {}});
       variables.back().doubles.assign(scopes * contexts, kernels::kUndefined);
     }
     return found->second;
@@ -143,9 +146,8 @@ void add_nulls(const Results& results, std::vector<NetcdfVariable>& variables) {
     const auto field = static_cast<std::size_t>(null.field);
     const std::size_t entry = field % scopes * contexts + field / scopes;
     for (const auto& [name, value] : null.statistics) {
-      variables[place_of("null_" + name, "mean over Gaussian heads")].doubles.at(entry) = value.first;
-      variables[place_of("null_" + name + "_sd", "standard deviation over Gaussian heads")].doubles.at(entry) =
-          value.second;
+      variables[place_of(name, "", "mean over Gaussian heads")].doubles.at(entry) = value.first;
+      variables[place_of(name, "_sd", "standard deviation over Gaussian heads")].doubles.at(entry) = value.second;
     }
   }
 }

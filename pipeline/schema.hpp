@@ -34,7 +34,8 @@ void visit_statistics(Statistics& s, Visit&& visit) {
     visit({keys ? "key_max_share" : "query_max_share", "1", "largest energy share of one position"}, group.max_share);
     visit({keys ? "key_argmax" : "query_argmax", "position", "position of the largest share, -1 for a zero field"},
           group.argmax);
-    visit({keys ? "key_participation" : "query_participation", "1", "1 / (L sum c^2) of the energy shares c"},
+    visit({keys ? "key_participation" : "query_participation", "1",
+           "evenness over positions: 1 / (L sum c^2) of the energy shares c; 1 even, 1/L one position"},
           group.participation);
     visit({keys ? "key_entropy" : "query_entropy", "1", "-sum c ln c / ln L of the energy shares c"}, group.entropy);
     visit({keys ? "key_gini" : "query_gini", "1", "Gini coefficient of the energy shares"}, group.gini);
@@ -71,7 +72,8 @@ void visit_statistics(Statistics& s, Visit&& visit) {
   visit({"gap", "1", "sigma_1 / sigma_2"}, s.spectrum.gap);
   shares(s.keys, true);
   shares(s.queries, false);
-  visit({"coherence", "1", "(L/r) max leverage of the centred keys (Candes & Recht 2009)", Kind::kv_head},
+  visit({"coherence", "1",
+         "(L/r) max leverage of the centred keys (Candes & Recht 2009); 1 all alike, L/r one key rules", Kind::kv_head},
         s.coherence.coherence);
   visit({"coherence_raw", "1", "(L/r) max leverage of the keys, not centred", Kind::kv_head},
         s.coherence.coherence_raw);

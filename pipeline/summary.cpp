@@ -156,6 +156,11 @@ Distribution distribution(std::vector<double> values) {
   return out;
 }
 
+double median(std::vector<double> values) {
+  const Distribution d = distribution(std::move(values));
+  return d.count > 0 ? d.median : kernels::kUndefined;
+}
+
 json summarise(const Results& results) {
   json losses = json::array(), fields = json::array();
   for (const LossRecord& loss : results.losses) {

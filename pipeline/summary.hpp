@@ -13,6 +13,8 @@ struct Distribution {
   double min = 0, p05 = 0, p25 = 0, median = 0, p75 = 0, p95 = 0, max = 0;
 };
 Distribution distribution(std::vector<double> values);
+/// Of the finite values; NaN where there are none.
+double median(std::vector<double> values);
 
 /// summary.json: loss per text; per scope and context the distribution of every statistic over the model's heads and
 /// over each layer's, all texts together; share of heads whose certificate holds. Heads that failed are counted and

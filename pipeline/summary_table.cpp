@@ -36,6 +36,12 @@ std::string row(const std::string& label, const json& group, const char* measure
   return out + "\n";
 }
 
+/// A name that leaves room on its line; cut between characters.
+std::string shortened(const std::string& name) {
+  constexpr std::size_t kMost = 40;
+  return name.size() <= kMost ? name : fmt::format("{:.37}...", name);
+}
+
 std::string header(const char* label) {
   std::string out = fmt::format("{:>8}", label);
   for (const TableColumn& column : kColumns) out += fmt::format("{:>11}", column.title);
@@ -71,11 +77,11 @@ std::string resources(const json& ranks) {
     wall = std::max(wall, rank.at("wall_seconds").get<double>());
     peak = std::max(peak, rank.at("peak_bytes").get<double>());
   }
-  std::string out =
-      fmt::format("{}{:.1f} s on {} rank{}, slowest rank:", session > 0 ? fmt::format("session {}: ", session + 1) : "",
-                  wall, count, count == 1 ? "" : "s");
-  for (const auto& [phase, value] : seconds) out += fmt::format(" {} {:.1f} s,", phase, value);
-  return out + fmt::format(" peak memory {:.0f} MB\n", peak / 1e6);
+  std::string out = fmt::format("{}{:.1f} s on {} rank{}, peak memory {:.0f} MB; slowest rank, seconds:\n ",
+                                session > 0 ? fmt::format("session {}: ", session + 1) : "", wall, count,
+                                count == 1 ? "" : "s", peak / 1e6);
+  for (const auto& [phase, value] : seconds) out += fmt::format(" {} {:.1f}", phase, value);
+  return out + "\n";
 }
 
 }  // namespace
@@ -83,9 +89,9 @@ std::string resources(const json& ranks) {
 std::string summary_table(const json& summary) {
   std::string out;
   for (const json& loss : summary.at("losses")) {
-    out +=
-        fmt::format("text '{}': next-token loss {:.4f} nats over {} predictions\n", loss.at("text").get<std::string>(),
-                    loss.at("loss").get<double>(), loss.at("predictions").get<std::int64_t>());
+    out += fmt::format("text '{}': next-token loss {:.4f} nats over {} predictions\n",
+                       shortened(loss.at("text").get<std::string>()), loss.at("loss").get<double>(),
+                       loss.at("predictions").get<std::int64_t>());
   }
   const json& fields = summary.at("fields");
   for (std::size_t first = 0; first < fields.size();) {

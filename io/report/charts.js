@@ -16,16 +16,25 @@ function show(id, type, datasets, x, y, options = {}) {
     type,
     data: {datasets, ...(options.labels ? {labels: options.labels} : {})},
     options: {
-      animation: false, responsive: true, maintainAspectRatio: false, parsing: options.labels ? undefined : false,
+      indexAxis: options.indexAxis, animation: false, responsive: true, maintainAspectRatio: false, parsing: options.labels ? undefined : false,
       scales: {x, y}, elements: {point: {radius: options.points ?? 2}, line: {borderWidth: 2}},
       plugins: {
-        legend: {display: datasets.length > 1, labels: {color: ink('--ink'), boxWidth: 14, filter: item => item.text !== ''}},
+        legend: {display: datasets.length > 1, labels: {color: ink('--ink'), boxWidth: 22, usePointStyle: true, filter: item => item.text !== '', generateLabels: legendItems}},
         title: {display: Boolean(options.title), text: options.title, color: ink('--ink')},
         tooltip: {filter: item => item.dataset.label !== '', callbacks: options.callbacks ?? {}},
       },
       onClick: options.onClick,
     },
   }));
+}
+
+/** Lines as lines, dashed where they are, all else as boxes. */
+function legendItems(chart) {
+  return Chart.defaults.plugins.legend.labels.generateLabels(chart).map(item => {
+    const dataset = chart.data.datasets[item.datasetIndex];
+    const drawn = (dataset.type ?? chart.config.type) === 'line' ? dataset.showLine !== false : dataset.showLine === true;
+    return {...item, pointStyle: drawn ? 'line' : 'rect', lineWidth: drawn ? 2 : 0, lineDash: dataset.borderDash ?? []};
+  });
 }
 
 function line(label, xs, ys, colour, more = {}) {
@@ -39,19 +48,45 @@ function logRange(values) {
   return positive.length ? {min: Math.min(...positive) / 1.1, max: Math.max(...positive) * 1.1} : {};
 }
 
+/** 1, 2 and 5 times powers of ten between two numbers; powers alone of a wide range, equal steps of a narrow one. */
+function roundTicks(low, high) {
+  const decades = Math.log10(high / low), digits = decades > 3 ? [1] : [1, 2, 5], out = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += Math.max(1, Math.round(decades / 8))) {
+    out.push(...digits.map(d => d * 10 ** power).filter(v => v >= low && v <= high));
+  }
+  if (out.length >= 3) return out;
+  const step = (high - low) / 4;
+  return [0, 1, 2, 3, 4].map(i => Number((low + i * step).toPrecision(2))).filter(v => v >= low && v <= high);
+}
+
+/** A logarithmic axis for some values, with ticks where they are given. */
+function logAxis(title, values, ticks) {
+  return axis(title, {type: 'logarithmic', ...logRange(values),
+    afterBuildTicks: scale => { scale.ticks = (ticks ?? roundTicks(scale.min, scale.max)).map(value => ({value})); },
+    ticks: {color: ink('--dim'), autoSkip: ticks !== undefined, autoSkipPadding: 6, maxRotation: 0, callback: value => number(value)}});
+}
+
 /** A band between two lines. */
 function band(xs, lows, highs, colour) {
   const edge = {borderWidth: 0, pointRadius: 0, backgroundColor: colour + '33'};
   return [line('', xs, lows, colour, edge), line('', xs, highs, colour, {...edge, fill: '-1'})];
 }
 
+/** How many heads have which value; `chanceBand`: mean and standard deviation of Gaussian heads, drawn where it is near. */
 function histogram(values, chanceBand, name) {
-  const sorted = defined(values).filter(Number.isFinite).sort((a, b) => a - b);
-  const whole = sorted.every(Number.isInteger), span = sorted[sorted.length - 1] - sorted[0];
-  const bins = Math.max(1, Math.min(whole ? span + 1 : 40, 2 * Math.ceil(Math.sqrt(sorted.length)))), low = sorted[0], high = sorted[sorted.length - 1], width = (high - low) / bins || 1;
+  const sorted = defined(values).filter(Number.isFinite).sort((a, b) => a - b), low = sorted[0], high = sorted[sorted.length - 1];
+  if (sorted.length === 0) return show('histogram', 'bar', [], axis(name), axis('heads'));
+  const most = 2 * Math.ceil(Math.sqrt(sorted.length)), whole = sorted.every(Number.isInteger);
+  // Whole numbers stand in the middle of their bins.
+  const width = whole ? Math.ceil((high - low + 1) / Math.min(most, 40)) : (high - low) / Math.min(most, 40) || 1, first = whole ? low - 0.5 : low;
+  const bins = whole ? Math.ceil((high - low + 1) / width) : Math.max(1, Math.round((high - low) / width));
   const counts = new Array(bins).fill(0);
-  for (const v of sorted) counts[Math.min(Math.floor((v - low) / width), bins - 1)] += 1;
-  const labels = counts.map((_, i) => (whole && width < 1.01 ? String(low + i) : `${number(low + i * width)} to ${number(low + (i + 1) * width)}`));
-  const title = chanceBand ? `chance (Gaussian heads): ${number(chanceBand[0])} ± ${number(chanceBand[1])}` : '';
-  show('histogram', 'bar', [{label: 'heads', data: counts, backgroundColor: BLUE}], axis(name), axis('heads'), {labels, title});
+  for (const v of sorted) counts[Math.min(Math.floor((v - first) / width), bins - 1)] += 1;
+  const bars = {label: 'heads', data: counts.map((y, i) => ({x: first + (i + 0.5) * width, y})), backgroundColor: BLUE, barThickness: 'flex', barPercentage: 0.96, categoryPercentage: 1};
+  const span = bins * width, near = chanceBand && chanceBand[0] > first - 2 * span && chanceBand[0] < first + 3 * span;
+  const ends = near ? [Math.min(first, chanceBand[0]), Math.max(first + span, chanceBand[0])] : [first, first + span];
+  const chance = near ? [{...line(`chance ${number(chanceBand[0])}`, [chanceBand[0], chanceBand[0]], [0, Math.max(...counts)], ORANGE, {borderDash: [5, 4], pointRadius: 0}), type: 'line'}] : [];
+  const title = chanceBand ? `${name} by chance (Gaussian heads): ${number(chanceBand[0])} ± ${number(chanceBand[1])}${near ? '' : ', outside this picture'}` : '';
+  show('histogram', 'bar', [bars, ...chance], axis(name, {type: 'linear', offset: false, min: ends[0] - 0.02 * span, max: ends[1] + 0.02 * span, ticks: {includeBounds: false, color: ink('--dim'), ...(whole ? {precision: 0} : {})}}), axis('number of heads', {ticks: {precision: 0, color: ink('--dim')}}), {title,
+    callbacks: {title: () => '', label: item => item.dataset.label === 'heads' ? `${number(first + item.dataIndex * width)} to ${number(first + (item.dataIndex + 1) * width)}: ${item.raw.y} heads` : item.dataset.label}});
 }

@@ -37,6 +37,12 @@ function detailOf(scope, context, layer, head) {
   return REPORT.details[`${scope}/${context}`]?.[`${layer}/${head}`];
 }
 
+/** Values that count: of what belongs to a KV head, one for each. */
+function counted(values, statistic) {
+  const {group, statistics} = REPORT;
+  return statistics.find(s => s.name === statistic).ofKvHead ? values.filter((_, i) => i % group === 0) : values;
+}
+
 function defined(values) { return Array.from(values).filter(v => !Number.isNaN(v)); }
 
 function quantile(sorted, part) {

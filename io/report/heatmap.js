@@ -36,15 +36,15 @@ class HeatMap {
   part(value) { return this.high > this.low ? (value - this.low) / (this.high - this.low) : 0.5; }
 
   draw() {
-    const {layers, heads} = REPORT, room = this.canvas.parentElement.clientWidth, margin = 34;
+    const {layers, heads} = REPORT, room = this.canvas.parentElement.clientWidth, margin = 44, top = 3;
     const cell = Math.min(Math.max((room - margin) / heads, 2), 64), width = margin + cell * heads;
     const down = Math.min(Math.max(cell, layers > 60 ? 7 : 14), 30);
-    this.geometry = {margin, cell, down};
+    this.geometry = {margin, cell, down, top};
     const scale = window.devicePixelRatio || 1;
     this.canvas.style.width = `${width}px`;
-    this.canvas.style.height = `${down * layers + margin}px`;
+    this.canvas.style.height = `${top + down * layers + 34}px`;
     this.canvas.width = width * scale;
-    this.canvas.height = (down * layers + margin) * scale;
+    this.canvas.height = (top + down * layers + 34) * scale;
     const g = this.canvas.getContext('2d');
     g.scale(scale, scale);
     const style = getComputedStyle(document.documentElement);
@@ -52,25 +52,30 @@ class HeatMap {
       for (let h = 0; h < heads; ++h) {
         const value = this.values?.[l * heads + h];
         g.fillStyle = value === undefined || Number.isNaN(value) ? style.getPropertyValue('--line') : colourAt(this.part(value));
-        g.fillRect(margin + h * cell, l * down, Math.max(cell - (cell > 6 ? 1 : 0), 1), down - (down > 6 ? 1 : 0));
+        g.fillRect(margin + h * cell, top + l * down, Math.max(cell - (cell > 6 ? 1 : 0), 1), down - (down > 6 ? 1 : 0));
       }
     }
     g.fillStyle = style.getPropertyValue('--dim');
     g.font = '11px system-ui, sans-serif';
-    const everyLayer = Math.ceil(14 / down), everyHead = Math.ceil(30 / cell);
-    for (let l = 0; l < layers; l += everyLayer) g.fillText(String(REPORT.firstLayer + l), 4, l * down + Math.min(down, 14) - 3);
-    for (let h = 0; h < heads; h += everyHead) g.fillText(String(h), margin + h * cell, layers * down + 14);
-    g.fillText('layer', 4, layers * down + 14);
-    g.fillText('head', margin, layers * down + 29);
+    const everyLayer = Math.ceil(14 / down), everyHead = Math.ceil(30 / cell), bottom = top + layers * down;
+    g.textAlign = 'right';
+    for (let l = 0; l < layers; l += everyLayer) g.fillText(String(REPORT.firstLayer + l), margin - 6, top + l * down + Math.min(down, 14) / 2 + (down > 14 ? down / 2 - 3 : 4));
+    g.fillText('layer', margin - 6, bottom + 14);
+    g.textAlign = 'center';
+    for (let h = 0; h < heads; h += everyHead) g.fillText(String(h), margin + (h + 0.5) * cell, bottom + 14);
+    g.fillText('head', margin + heads * cell / 2, bottom + 29);
     const {layer, head} = this.chosen;
-    g.strokeStyle = '#ff2d2d';
-    g.lineWidth = 2;
-    g.strokeRect(margin + head * cell - 1, layer * down - 1, Math.max(cell, 4) + 1, down + 1);
+    // Black in white, seen on every colour.
+    for (const [colour, wide] of [['#ffffff', 4], ['#000000', 2]]) {
+      g.strokeStyle = colour;
+      g.lineWidth = wide;
+      g.strokeRect(margin + head * cell, top + layer * down, Math.max(cell, 4), down);
+    }
   }
 
   cellAt(event) {
-    const {margin, cell, down} = this.geometry, box = this.canvas.getBoundingClientRect();
-    const head = Math.floor((event.clientX - box.left - margin) / cell), layer = Math.floor((event.clientY - box.top) / down);
+    const {margin, cell, down, top} = this.geometry, box = this.canvas.getBoundingClientRect();
+    const head = Math.floor((event.clientX - box.left - margin) / cell), layer = Math.floor((event.clientY - box.top - top) / down);
     const inside = head >= 0 && head < REPORT.heads && layer >= 0 && layer < REPORT.layers;
     return inside ? {layer, head} : null;
   }

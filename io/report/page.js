@@ -1,35 +1,7 @@
 'use strict';
 // The page: choices at the top, and everything that depends on them.
 
-const at = id => document.getElementById(id);
-const choice = name => at(name).value;
-
-function cell(row, content, name = '') {
-  const td = row.insertCell();
-  td.className = name;
-  if (content instanceof Node) td.append(content); else td.textContent = content;
-}
-
-function table(id, heads, rows) {
-  const t = at(id);
-  t.replaceChildren();
-  const head = t.createTHead().insertRow();
-  for (const [title, name] of heads) {
-    const th = document.createElement('th');
-    th.textContent = title;
-    th.className = name ?? '';
-    head.append(th);
-  }
-  const body = t.createTBody();
-  for (const {cells, bad} of rows) {
-    const row = body.insertRow();
-    if (bad) row.className = 'bad';
-    cells.forEach((content, i) => cell(row, content, heads[i][1] ?? ''));
-  }
-}
-
-function headName({layer, head}) { return `layer ${REPORT.firstLayer + layer}, head ${head}`; }
-function statisticInfo(name) { return REPORT.statistics.find(s => s.name === name); }
+function withUnits(name) { const {units} = statisticInfo(name); return units === '1' ? name : `${name} (${units})`; }
 function chosenValues(statistic = choice('statistic'), context = choice('context')) {
   return valuesOf(choice('scope'), context, choice('text'), statistic);
 }
@@ -51,15 +23,11 @@ function tellCell(place) {
 }
 
 function showMap() {
-  const info = statisticInfo(choice('statistic')), values = chosenValues();
-  at('meaning').textContent = `${info.name}: ${info.description}${info.units === '1' ? '' : ` (${info.units})`}`;
+  const info = showMeaning(), values = chosenValues();
   map.show(values, tellCell);
   tellCell(map.chosen);
-  at('low').textContent = number(map.low);
-  at('high').textContent = number(map.high);
-  const g = at('colours').getContext('2d'), width = at('colours').width;
-  for (let i = 0; i < width; ++i) { g.fillStyle = colourAt(i / (width - 1)); g.fillRect(i, 0, 1, 12); }
-  if (values) histogram(values, chance(info.name), info.name);
+  showScale(map);
+  if (values) histogram(counted(values, info.name), chance(info.name), info.name);
 }
 
 function percentile(values, value) {
@@ -70,15 +38,15 @@ function percentile(values, value) {
 function showHead() {
   const place = map.chosen, index = place.layer * REPORT.heads + place.head;
   at('head-name').textContent = headName(place)[0].toUpperCase() + headName(place).slice(1);
-  table('head-table', [['statistic'], ['value', 'number'], ['share of heads at or below', 'number'], ['chance', 'number wide'], ['meaning', 'wide']],
+  table('head-table', [['statistic'], ['value', 'number'], ['heads at or below', 'number'], ['chance (± sd)', 'number wide'], ['meaning', 'wide']],
     REPORT.statistics.map(s => {
       const values = chosenValues(s.name), value = values?.[index], null_ = chance(s.name);
       return {cells: [s.name, number(value), values && !Number.isNaN(value) ? `${Math.round(100 * percentile(values, value))} %` : '',
                       null_ ? `${number(null_[0])} ± ${number(null_[1])}` : '', s.description]};
     }));
   const detail = detailOf(choice('scope'), choice('context'), place.layer, place.head);
-  at('head-note').textContent = detail ? 'Of the first text.' :
-    'The spectrum of this head is not in the report, to keep it small: it is in results.nc. Those of the heads under "extremes" are here, in the longest context.';
+  at('head-note').textContent = `Table: what is chosen above. ` + (detail ? `Pictures: text ${REPORT.texts[0]}.` :
+    'The spectrum of this head is not in the report, to keep it small: it is in results.nc. Those of the heads under "extremes" are here, in the longest context.');
   showSpectrum(detail);
   showProfile(detail);
 }
@@ -87,13 +55,13 @@ function showSpectrum(detail) {
   const sigma = detail ? Array.from(floatsOf(detail.sigma)) : [], ks = sigma.map((_, i) => i + 1);
   const marks = detail ? [line(`rank bound ${detail.rankBound}`, [detail.rankBound, detail.rankBound], [Math.min(...sigma.filter(s => s > 0)), sigma[0]], GREY,
     {borderDash: [5, 4], pointRadius: 0})] : [];
-  show('spectrum', 'line', [line('singular values', ks, sigma, BLUE), ...marks], axis('component', {type: 'linear'}),
-    axis('sigma', {type: 'logarithmic', ...logRange(sigma)}), {title: 'spectrum', points: 1});
+  show('spectrum', 'line', [line('singular values', ks, sigma, BLUE), ...marks], axis('component', {type: 'linear', min: 0, max: 1 + Math.max(ks.length, detail?.rankBound ?? 1)}),
+    logAxis('singular value (logit)', sigma), {title: 'spectrum', points: 1});
   let sum = 0;
   const total = detail?.energy ?? 1, shares = sigma.map(s => { sum += s * s; return sum / total; });
   const k90 = shares.findIndex(s => s >= 0.9) + 1;
   const k90Mark = k90 > 0 ? [line(`k90 = ${k90}`, [k90, k90], [0, 0.9], ORANGE, {borderDash: [5, 4]})] : [];
-  show('cumulative', 'line', [line('share of the energy', ks, shares, BLUE), ...k90Mark], axis('components', {type: 'linear'}),
+  show('cumulative', 'line', [line('share of the energy', ks, shares, BLUE), ...k90Mark], axis('components', {type: 'linear', min: 0, max: Math.max(ks.length, 1)}),
     axis('share of the energy', {min: 0, max: 1}), {title: 'cumulative energy', points: 1});
 }
 
@@ -101,8 +69,9 @@ function showProfile(detail) {
   const withFirst = at('first-token').checked, context = Number(choice('context'));
   const shown = (bins, first) => {
     const shares = Array.from(bins);
+    const positions = b => Math.floor((b + 1) * context / shares.length) - Math.floor(b * context / shares.length) - (b === 0 && !withFirst ? 1 : 0);
     if (!withFirst) shares[0] -= first;
-    return shares.map(s => s * shares.length / context);  // energy share of one position, mean of the bin
+    return shares.map((s, b) => (positions(b) > 0 ? s / positions(b) : NaN));  // energy share of one position, mean of the bin
   };
   const own = detail ? shown(floatsOf(detail.profile), detail.firstShare) : [];
   const all = Object.values(REPORT.details[`${choice('scope')}/${choice('context')}`] ?? {});
@@ -111,39 +80,56 @@ function showProfile(detail) {
   const xs = mean.map((_, i) => (i + 0.5) * context / mean.length);
   show('profile', 'line', [line(headName(map.chosen), xs, own, ORANGE, {pointRadius: 0}), line(`mean of ${all.length} heads`, xs, mean, BLUE, {pointRadius: 0}),
     line('evenly spread', [0, context], [1 / context, 1 / context], GREY, {borderDash: [5, 4], pointRadius: 0})],
-    axis('key position', {type: 'linear', max: context}), axis('share of a position', {type: 'logarithmic', ...logRange([...own, ...mean, 1 / context])}));
+    axis('key position (token)', {type: 'linear', max: context}), logAxis('energy share of one position', [...own, ...mean, 1 / context]));
 }
 
 function showContexts() {
   const statistic = choice('statistic'), scopes = REPORT.scopes, datasets = [];
   scopes.forEach((scope, s) => {
     const colour = [BLUE, ORANGE, GREEN][s], xs = REPORT.contexts.map(Number);
-    const spreads = REPORT.contexts.map(c => spreadOf(valuesOf(scope, c, choice('text'), statistic) ?? []));
+    const spreads = REPORT.contexts.map(c => spreadOf(counted(valuesOf(scope, c, choice('text'), statistic) ?? [], statistic)));
     const slope = logSlope(xs, spreads.map(p => p.median));
     datasets.push(line(`${scope}${Number.isNaN(slope) ? '' : `, slope ${slope.toFixed(2)}`}`, xs, spreads.map(p => p.median), colour),
       ...band(xs, spreads.map(p => p.low), spreads.map(p => p.high), colour));
     const nulls = REPORT.contexts.map(c => REPORT.nulls[`${scope}/${c}`]?.[statistic]?.[0] ?? NaN);
     if (nulls.some(Number.isFinite)) datasets.push(line(`${scope}, chance`, xs, nulls, colour, {borderDash: [4, 4]}));
   });
-  show('by-context', 'line', datasets, axis('context (tokens)', {type: 'logarithmic', ...logRange(REPORT.contexts.map(Number))}),
-    axis(statistic, {type: 'logarithmic', ...logRange(datasets.flatMap(d => d.data.map(p => p.y)))}));
+  show('by-context', 'line', datasets, logAxis('context (tokens)', REPORT.contexts.map(Number), REPORT.contexts.map(Number)),
+    logAxis(withUnits(statistic), datasets.flatMap(d => d.data.map(p => p.y))));
+}
+
+/** All statistics over what Gaussian heads have. */
+function showChance() {
+  const rows = REPORT.statistics.filter(s => s.units !== 'position' && chance(s.name)?.[0] > 0)
+    .map(s => ({name: s.name, null_: chance(s.name)[0], spread: spreadOf(counted(chosenValues(s.name) ?? [], s.name))})).filter(r => r.spread.median > 0);
+  at('beside-chance').hidden = rows.length === 0;
+  at('chance-note').textContent = rows.length === 0 ? 'Not measured: --null N puts Gaussian heads beside every statistic.' :
+    'Each statistic over what heads of Gaussian queries and keys of the same size have: median over heads (dot) and the middle half (bar). At 1 it is what chance gives.';
+  at('beside-chance').style.height = `${70 + 19 * rows.length}px`;
+  const labels = rows.map(r => r.name), part = (r, key) => r.spread[key] / r.null_;
+  const bars = {label: 'middle half', data: rows.map(r => [part(r, 'low'), part(r, 'high')]), backgroundColor: BLUE + '66', minBarLength: 3};
+  const medians = {type: 'line', label: 'median', data: rows.map(r => part(r, 'median')), borderColor: BLUE, backgroundColor: BLUE, showLine: false, pointRadius: 4};
+  const x = logAxis('measured over chance', [0.5, 2, ...rows.flatMap(r => [part(r, 'low'), part(r, 'high')])]);
+  x.grid = {color: place => (place.tick?.value === 1 ? ORANGE : ink('--line')), lineWidth: place => (place.tick?.value === 1 ? 2 : 1)};
+  show('by-chance', 'bar', [bars, medians], x,
+    axis('', {ticks: {autoSkip: false, color: ink('--dim')}}), {labels, indexAxis: 'y'});
 }
 
 function showLayers() {
   const values = chosenValues() ?? [], xs = [], spreads = [];
   for (let l = 0; l < REPORT.layers; ++l) {
     xs.push(REPORT.firstLayer + l);
-    spreads.push(spreadOf(values.slice(l * REPORT.heads, (l + 1) * REPORT.heads)));
+    spreads.push(spreadOf(counted(values.slice(l * REPORT.heads, (l + 1) * REPORT.heads), choice('statistic'))));
   }
   show('by-layer', 'line', [line('median', xs, spreads.map(s => s.median), BLUE), ...band(xs, spreads.map(s => s.low), spreads.map(s => s.high), BLUE)],
-    axis('layer', {type: 'linear', ticks: {precision: 0, color: ink('--dim')}}), axis(choice('statistic')));
+    axis('layer', {type: 'linear', ticks: {precision: 0, color: ink('--dim')}}), axis(withUnits(choice('statistic'))));
 }
 
 function showLearned() {
   const field = chosenValues('k90'), learned = chosenValues('learned_k90');
   const pairs = field && learned ? Array.from(field, (y, i) => ({x: learned[i], y, i})).filter(p => Number.isFinite(p.x) && Number.isFinite(p.y)) : [];
   at('learned-note').textContent = pairs.length === 0 ? 'Not known here: a capture holds no weights, or no k90 was found.' :
-    'Components for 90 % of the energy: of W_Q^T W_K across, of the measured field upwards. Below the line the text uses fewer than the weights allow.';
+    'A point is a head: components for 90 % of the energy of W_Q^T W_K, from the weights alone, across; of the measured field upwards. Below the line the text moves the head along fewer components than its weights hold, above it along more. Click a point to see the head.';
   const most = Math.max(1, ...pairs.map(p => Math.max(p.x, p.y)));
   show('gap', 'scatter', [{label: 'heads', data: pairs, backgroundColor: BLUE + '99'}, line('equal', [0, most], [0, most], GREY, {showLine: true, borderDash: [5, 4], pointRadius: 0})],
     axis('k90 of W_Q^T W_K'), axis('k90 of the field'), {points: 3, onClick: (_, items) => {
@@ -153,13 +139,13 @@ function showLearned() {
 
 function showTexts() {
   const statistic = choice('statistic'), names = REPORT.texts;
-  const spreads = names.map((_, t) => spreadOf(valuesOf(choice('scope'), choice('context'), String(t), statistic) ?? []));
+  const spreads = names.map((_, t) => spreadOf(counted(valuesOf(choice('scope'), choice('context'), String(t), statistic) ?? [], statistic)));
   const held = spreads.some(s => s.count > 0), medians = defined(spreads.map(s => s.median));
   at('texts-note').textContent = !held ? 'One text, or too many heads to hold every text here: see heads.csv.' :
     `Median over heads and the middle half, for each text. The medians lie between ${number(Math.min(...medians))} and ${number(Math.max(...medians))}.`;
-  const bars = {label: 'middle half', data: spreads.map(s => [s.low, s.high]), backgroundColor: BLUE + '66'};
+  const bars = {label: 'middle half', data: spreads.map(s => [s.low, s.high]), backgroundColor: BLUE + '66', maxBarThickness: 160};
   show('by-text', 'bar', [bars, {type: 'line', label: 'median', data: spreads.map(s => s.median), borderColor: BLUE, backgroundColor: BLUE, showLine: false, pointRadius: 5}],
-    axis('text'), axis(statistic), {labels: names});
+    axis('text'), axis(withUnits(statistic)), {labels: names});
 }
 
 function showExtremes() {
@@ -171,9 +157,9 @@ function showExtremes() {
 }
 
 function showCertificates() {
-  const {total, certified, failures, worst} = REPORT.certificates;
+  const {total, certified, failedChecks, failures, worst} = REPORT.certificates;
   at('certificate-note').textContent = `${certified} of ${total} head measurements are certified: what must hold by algebra holds to rounding. ` +
-    (failures.length < total - certified ? `The first ${failures.length} that are not:` : failures.length ? 'Those that are not come first.' : 'The errors that came closest to their bounds:');
+    (failedChecks === 0 ? 'The errors that came closest to their bounds:' : `${failedChecks} checks failed${failures.length < failedChecks ? `, of which the first ${failures.length} stand here` : ''}, in red; below them, of those that hold, the closest to their bounds.`);
   const places = ({text, scope, context, layer, head}) => `${REPORT.texts[text]}, ${scope}, ${context} tokens`;
   table('certificate-table', [['check'], ['head'], ['where', 'wide'], ['error', 'number'], ['bound', 'number']],
     [...failures.map(f => ({bad: true, cells: [f.check, headButton(f), places(f), number(f.error), number(f.bound)]})),
@@ -183,29 +169,35 @@ function showCertificates() {
 }
 
 function showAll() {
-  showMap(); showHead(); showContexts(); showLayers(); showLearned(); showTexts(); showExtremes();
+  showMap(); showHead(); showContexts(); showChance(); showLayers(); showLearned(); showTexts(); showExtremes();
 }
 
-function fill(id, options) { at(id).replaceChildren(...options.map(([value, label]) => new Option(label, value))); }
+const SCOPES = {full: 'full: all keys', causal: 'causal: what the softmax sees', 'causal-mean': 'causal-mean: causal means, unmasked'};
+
+/** The model and the run in a sentence or two. */
+function card() {
+  const {type, layers, heads, kvHeads, headDim, texts, contexts, losses} = REPORT;
+  const parts = [`${type}, ${layers} layers of ${heads} heads${kvHeads === heads ? '' : ` (${kvHeads} KV heads)`} of dimension ${headDim}`,
+                 `${texts.length === 1 ? 'text' : `${texts.length} texts:`} ${texts.slice(0, 4).join(', ')}${texts.length > 4 ? ', ...' : ''}`,
+                 contexts.length === 1 ? `${contexts[0]} tokens` : `contexts of ${contexts[0]} to ${contexts[contexts.length - 1]} tokens`];
+  if (losses.length) parts.push(`next-token loss (nats) ${losses.slice(0, 4).map(number).join(', ')}${losses.length > 4 ? ', ...' : ''}`);
+  return parts.join(' \u00b7 ');
+}
 
 function start() {
   at('model').textContent = REPORT.model;
+  at('card').textContent = card();
   fill('statistic', REPORT.statistics.map(s => [s.name, s.name]));
-  fill('scope', REPORT.scopes.map(s => [s, s]));
+  fill('scope', REPORT.scopes.map(s => [s, SCOPES[s]]));
   fill('context', REPORT.contexts.map(c => [c, `${c} tokens`]));
   fill('text', [['', REPORT.texts.length > 1 ? 'median over texts' : REPORT.texts[0]], ...(REPORT.texts.length > 1 && REPORT.holdsTexts ? REPORT.texts.map((t, i) => [String(i), t]) : [])]);
   at('statistic').value = 'k90';
   at('context').value = REPORT.contexts[REPORT.contexts.length - 1];
   table('provenance-table', [['what'], ['value']], REPORT.provenance.map(([name, value]) => ({cells: [name, value]})));
-  document.documentElement.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
   for (const id of ['statistic', 'scope', 'context', 'text']) at(id).addEventListener('change', showAll);
   at('first-token').addEventListener('change', showHead);
   at('choices').addEventListener('submit', e => e.preventDefault());
-  at('theme').addEventListener('click', () => {
-    const root = document.documentElement;
-    root.dataset.theme = root.dataset.theme === 'dark' ? 'light' : 'dark';
-    showAll();
-  });
+  startTheme(showAll);
   let width = innerWidth;
   addEventListener('resize', () => { if (innerWidth !== width) { width = innerWidth; map.draw(); } });
   showCertificates();

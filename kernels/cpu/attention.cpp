@@ -8,6 +8,9 @@ namespace {
 
 constexpr Index kQueryTile = 128, kKeyTile = 256;
 constexpr float kMasked = -std::numeric_limits<float>::infinity();
+/// exp of it vanishes beside the 1 of the largest logit; smaller ones would be denormal numbers, on which processors
+/// are slow.
+constexpr float kNegligible = -80;
 
 /// Sets the logits that a query may not see to minus infinity; tile(r, c) is query i0 + r on key j0 + c.
 void mask(MatrixF& tile, Index i0, Index j0, Index window) {
@@ -37,7 +40,7 @@ struct OnlineSoftmax {
         continue;
       }
       const float rescale = std::exp(max[r] - new_max);
-      tile.row(r) = (tile.row(r).array() - new_max).exp();
+      tile.row(r) = (tile.row(r).array() - new_max).max(kNegligible).exp();
       sum[r] = sum[r] * rescale + tile.row(r).sum();
       weighted.row(r) *= rescale;
       max[r] = new_max;

@@ -12,20 +12,26 @@
 #include "kernels/cpu/learned_interaction.hpp"
 #include "kernels/cpu/loss.hpp"
 #include "kernels/cpu/norm.hpp"
+#include "kernels/cpu/product.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(std::string because) : because_(std::move(because)) { openblas_set_num_threads(1); }
+  CpuBackend(Precision precision, std::string because) : precision_(precision), because_(std::move(because)) {
+    openblas_set_num_threads(1);
+    use_one_thread();
+  }
 
   std::string description() const override {
-    return fmt::format("cpu ({}, {} kernels, {} thread{})", openblas_get_config(), openblas_get_corename(),
-                       openblas_get_num_threads(), because_.empty() ? "" : "; " + because_);
+    return fmt::format("cpu ({}, {} kernels, products by {}, {} thread{})", openblas_get_config(),
+                       openblas_get_corename(), product_library(), openblas_get_num_threads(),
+                       because_.empty() ? "" : "; " + because_);
   }
-  Precision precision() const override { return Precision::float32; }
+  Precision precision() const override { return precision_; }
   bool computes_aside() const override { return false; }
+  std::optional<DeviceMemory> device_memory() const override { return std::nullopt; }
 
   std::unique_ptr<Activations> upload(MatrixF values) const override {
     return std::make_unique<HostActivations>(std::move(values));
@@ -39,13 +45,13 @@ class CpuBackend final : public Backend {
                             const Activations& hidden) const override {
     MatrixF partial;
     QueriesKeys queries_keys;
-    attention_half(shape, weights_of(weights), shards, matrix(hidden), partial, queries_keys);
+    attention_half(shape, weights_of(weights), shards, matrix(hidden), precision_, partial, queries_keys);
     return {upload(std::move(partial)), std::make_unique<HostHeads>(std::move(queries_keys), hidden.rows())};
   }
   std::unique_ptr<Activations> mlp(const BlockShape& shape, const LoadedLayer& weights,
                                    const Activations& hidden) const override {
     MatrixF partial;
-    mlp_half(shape, weights_of(weights), matrix(hidden), partial);
+    mlp_half(shape, weights_of(weights), matrix(hidden), precision_, partial);
     return upload(std::move(partial));
   }
   void add(const Activations& term, Activations& sum) const override { matrix(sum) += matrix(term); }
@@ -65,7 +71,7 @@ class CpuBackend final : public Backend {
     if (norm.present) matrix(rows) = normalised(matrix(rows), norm);
   }
   std::unique_ptr<Activations> linear(const Activations& rows, const LoadedLinear& map) const override {
-    return upload(cpu::linear(matrix(rows), linear_of(map)));
+    return upload(cpu::linear(matrix(rows), linear_of(map), precision_));
   }
   void soft_cap(double cap, Activations& rows) const override {
     const float by = static_cast<float>(cap);
@@ -99,17 +105,27 @@ class CpuBackend final : public Backend {
                                      RouteResult result) const override {
     return cpu::complete_statistics(group, head, scope, std::move(result));
   }
-  LearnedInteraction learned_interaction(const MatrixFRef& query_projection, const MatrixFRef& key_projection,
-                                         const VectorF& gain) const override {
-    return cpu::learned_interaction(query_projection, key_projection, gain);
+  std::vector<LearnedInteraction> learned_interactions(const std::vector<MatrixFRef>& query_projections,
+                                                       const MatrixFRef& key_projection,
+                                                       const VectorF& gain) const override {
+    return cpu::learned_interactions(query_projections, key_projection, gain);
   }
 
  private:
+  Precision precision_;
   std::string because_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(const std::string& because) { return std::make_unique<CpuBackend>(because); }
+std::unique_ptr<Backend> make_backend(Precision precision, const std::string& because) {
+  if (!can_multiply(precision)) {
+    throw std::runtime_error(fmt::format(
+        "the back end 'cpu' does not compute in {} here (products by {}{}): bf16 needs oneDNN and a processor "
+        "with AVX512_BF16 or AMX; use --precision float32",
+        precision_name(precision), product_library(), because.empty() ? "" : "; " + because));
+  }
+  return std::make_unique<CpuBackend>(precision, because);
+}
 
 }  // namespace logitfield::kernels::cpu

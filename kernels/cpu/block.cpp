@@ -25,9 +25,9 @@ void clip(float limit, Projected& heads) {
 }  // namespace
 
 void attention_half(const BlockShape& shape, const LayerWeights& weights, const Team& shards, const MatrixF& hidden,
-                    MatrixF& partial, QueriesKeys& queries_keys) {
+                    Precision precision, MatrixF& partial, QueriesKeys& queries_keys) {
   const Index length = hidden.rows(), group = shape.num_heads / shape.num_kv_heads, v = shape.value_dim;
-  Projected heads = project(shape, weights, normalised(hidden, weights.attention_norm));
+  Projected heads = project(shape, weights, normalised(hidden, weights.attention_norm), precision);
   normalise_heads(weights.query_norm, length, shape.query_norm_columns, shards, heads.queries);
   normalise_heads(weights.key_norm, length, shape.key_norm_columns, shards, heads.keys);
   if (shape.clip) clip(*shape.clip, heads);
@@ -41,15 +41,16 @@ void attention_half(const BlockShape& shape, const LayerWeights& weights, const 
                      heads.values.middleRows(kv * length, length), shape.forms[h], shape.window,
                      mixed.middleCols(h * v, v));
   }
-  partial = linear(mixed, weights.output);
+  partial = linear(mixed, weights.output, precision);
   queries_keys.queries = std::move(heads.queries);
   queries_keys.keys = std::move(heads.keys);
 }
 
-void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial) {
+void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, Precision precision,
+              MatrixF& partial) {
   const MatrixF rows = normalised(hidden, weights.mlp_norm);
-  partial = feed_forward(shape, weights.mlp, rows);
-  if (shape.routing && weights.router.size() > 0) add_experts(shape, weights, rows, partial);
+  partial = feed_forward(shape, weights.mlp, rows, precision);
+  if (shape.routing && weights.router.size() > 0) add_experts(shape, weights, rows, precision, partial);
 }
 
 }  // namespace logitfield::kernels::cpu

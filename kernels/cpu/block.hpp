@@ -1,12 +1,13 @@
 #pragma once
-#include "kernels/block.hpp"
+#include "kernels/backend.hpp"
 #include "kernels/team.hpp"
 
 namespace logitfield::kernels::cpu {
 
-/// See Backend: the halves of a decoder block, in float32 on one core.
+/// See Backend: the halves of a decoder block, on one core.
 void attention_half(const BlockShape& shape, const LayerWeights& weights, const Team& shards, const MatrixF& hidden,
-                    MatrixF& partial, QueriesKeys& queries_keys);
-void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial);
+                    Precision precision, MatrixF& partial, QueriesKeys& queries_keys);
+void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, Precision precision,
+              MatrixF& partial);
 
 }  // namespace logitfield::kernels::cpu

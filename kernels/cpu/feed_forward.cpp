@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "kernels/cpu/product.hpp"
+
 namespace logitfield::kernels::cpu {
 namespace {
 
@@ -44,20 +46,20 @@ MatrixF activated(const BlockShape& shape, const MatrixF& projected) {
 
 }  // namespace
 
-MatrixF linear(const MatrixFRef& x, const Linear& map) {
-  MatrixF y(x.rows(), map.weight.rows());
-  y.noalias() = x * map.weight.transpose();
+MatrixF linear(const MatrixFRef& x, const Linear& map, Precision precision) {
+  MatrixF y;
+  multiply_transposed(x, map.weight, precision, y);
   if (map.bias.size() > 0) y.rowwise() += map.bias.transpose();
   return y;
 }
 
-MatrixF feed_forward(const BlockShape& shape, const MlpWeights& weights, const MatrixFRef& rows) {
+MatrixF feed_forward(const BlockShape& shape, const MlpWeights& weights, const MatrixFRef& rows, Precision precision) {
   MatrixF out = MatrixF::Zero(rows.rows(), shape.hidden_size);
   if (weights.up.weight.size() == 0) return out;
   for (Index first = 0; first < rows.rows(); first += kRows) {
     const Index count = std::min(kRows, rows.rows() - first);
     out.middleRows(first, count) =
-        linear(activated(shape, linear(rows.middleRows(first, count), weights.up)), weights.down);
+        linear(activated(shape, linear(rows.middleRows(first, count), weights.up, precision)), weights.down, precision);
   }
   return out;
 }

@@ -17,11 +17,16 @@ Matrix triangle(const MatrixFRef& projection, const VectorF& gain) {
 
 }  // namespace
 
-LearnedInteraction learned_interaction(const MatrixFRef& query_projection, const MatrixFRef& key_projection,
-                                       const VectorF& gain) {
-  const Matrix core = triangle(query_projection, gain) * triangle(key_projection, gain).transpose();
-  const SpectrumStatistics s = spectrum_statistics(singular_values(core), query_projection.cols(), 0);
-  return {s.k90, s.effective_rank, s.stable_rank, kUndefined};
+std::vector<LearnedInteraction> learned_interactions(const std::vector<MatrixFRef>& query_projections,
+                                                     const MatrixFRef& key_projection, const VectorF& gain) {
+  const Matrix keys = triangle(key_projection, gain);
+  std::vector<LearnedInteraction> out;
+  for (const MatrixFRef& queries : query_projections) {
+    const Matrix core = triangle(queries, gain) * keys.transpose();
+    const SpectrumStatistics s = spectrum_statistics(singular_values(core), queries.cols(), 0);
+    out.push_back({s.k90, s.effective_rank, s.stable_rank, kUndefined});
+  }
+  return out;
 }
 
 }  // namespace logitfield::kernels::cpu

@@ -1,5 +1,5 @@
 #pragma once
-#include "kernels/block.hpp"
+#include "kernels/backend.hpp"
 #include "kernels/team.hpp"
 
 namespace logitfield::kernels::cpu {
@@ -10,6 +10,6 @@ struct Projected {
 };
 
 /// From normalised hidden states [L, hidden_size], directly or through latents (DeepSeek-V2, arXiv:2405.04434).
-Projected project(const BlockShape& shape, const LayerWeights& weights, const MatrixF& normalised);
+Projected project(const BlockShape& shape, const LayerWeights& weights, const MatrixF& normalised, Precision precision);
 
 }  // namespace logitfield::kernels::cpu

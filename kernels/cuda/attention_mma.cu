@@ -1,43 +1,12 @@
-#include "kernels/cuda/attention_tile.hpp"
 #include "kernels/cuda/launch.hpp"
+#include "kernels/cuda/mma_tile.hpp"
 
 // Causal attention of bf16 on the tensor cores (after Dao 2023, FlashAttention-2): a warp holds 16 queries; logits,
 // weights and sums stay in registers, keys and values come through shared memory, the next tile while this one is used.
 namespace logitfield::kernels::cuda {
 namespace {
 
-constexpr int kWarps = 4, kQueries = 16 * kWarps, kThreads = kWarp * kWarps;
-/// 16 bytes more a row, so that the 8 rows of a small matrix fall into different banks.
-constexpr int kPadding = 8;
-
-/// Starts copying `rows` rows of `width` from device memory; zeros behind the last valid one.
-__device__ void start_rows(const Bf16* from, int64_t valid, int rows, int width, Bf16* to) {
-  const int eights = width / 8;
-  for (int i = static_cast<int>(threadIdx.x); i < rows * eights; i += kThreads) {
-    const int row = i / eights, column = i % eights * 8;
-    const bool there = row < valid;
-    start_copy(to + row * (width + kPadding) + column, from + (there ? int64_t{row} * width + column : 0), there);
-  }
-}
-
-/// logits [16, kKeys] of a warp's queries, in kKeys / 8 accumulators.
-template <int kKeys>
-__device__ void multiply_keys(const Bf16* queries, const Bf16* keys, int width, float (&logits)[kKeys / 8][4]) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp, stride = width + kPadding;
-  const Bf16* query = queries + lane % 16 * stride + lane / 16 * 8;
-  const Bf16* key = keys + (lane % 8 + lane / 16 * 8) * stride + lane / 8 % 2 * 8;
-  for (int column = 0; column < width; column += 16) {
-    PackedA a;
-    load_matrices<false>(a.a, query + column);
-#pragma unroll
-    for (int pair = 0; pair < kKeys / 16; ++pair) {
-      std::uint32_t b[4];
-      load_matrices<false>(b, key + pair * 16 * stride + column);
-      multiply_add(logits[2 * pair], a, {b[0], b[1]});
-      multiply_add(logits[2 * pair + 1], a, {b[2], b[3]});
-    }
-  }
-}
+using namespace mma;
 
 /// sums [16, kValue] += weights [16, kKeys] (as accumulators hold them) * values [kKeys, width].
 template <int kKeys, int kValue>
@@ -65,15 +34,14 @@ __device__ void multiply_values(const float (&weights)[kKeys / 8][4], const Bf16
 template <int kKeys, int kValue>
 __device__ void take_tile(const HeadForm& form, int64_t first_query, int64_t first_key, int64_t window,
                           OnlineRow (&softmax)[2], float (&logits)[kKeys / 8][4], float (&sums)[kValue / 8][4]) {
-  const int g = static_cast<int>(threadIdx.x) % kWarp / 4, q = static_cast<int>(threadIdx.x) % 4;
+  const int g = static_cast<int>(threadIdx.x) % kWarp / 4;
+  const bool all_seen = sees_all<kKeys>(first_query, first_key, window);
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     float row[kKeys / 4];
-#pragma unroll
-    for (int c = 0; c < kKeys / 4; ++c) {
-      const int64_t key = first_key + c / 2 * 8 + 2 * q + c % 2;
-      row[c] = finish_logit(form, logits[c / 2][2 * half + c % 2], first_query + g + 8 * half, key, window);
-    }
+    row_of<kKeys>(logits, half, row);
+    const auto key_of = [&](int c) { return first_key + column_of(c); };
+    finish_logits(form, row, first_query + g + 8 * half, key_of, window, all_seen);
     const float rescale = softmax[half].add(row);
 #pragma unroll
     for (int c = 0; c < kKeys / 4; ++c) logits[c / 2][2 * half + c % 2] = row[c];
@@ -116,13 +84,7 @@ __global__ void __launch_bounds__(kThreads)
   OnlineRow softmax[2];
   float sums[kValue / 8][4] = {};
   for (; tile < tiles; ++tile) {
-    if (tile + 1 < tiles) {
-      start_tile(tile + 1);
-      wait_for_copies<1>();
-    } else {
-      wait_for_copies<0>();
-    }
-    __syncthreads();
+    await_tile(tile, tiles, start_tile);
     const int stage = static_cast<int>(tile % 2);
     float logits[kKeys / 8][4] = {};
     multiply_keys<kKeys>(query_rows + warp * 16 * (width + kPadding), key_rows + stage * key_tile, width, logits);
@@ -160,8 +122,11 @@ void attend(const AttentionSizes& s, const HeadForm* forms, const Bf16* queries,
                       static_cast<std::size_t>(numbers) * sizeof(Bf16)};
     launch("attention_mma", kernel, shape, stream, s, forms, queries, keys, values, out);
   };
-  if (padded(s.value_dim) <= 64) return start(attention_kernel<64, 64>, 64);
-  if (padded(s.value_dim) <= 128) return start(attention_kernel<64, 128>, 64);
+  // Within 99 KiB of shared memory, which all chips have.
+  const bool wide = padded(s.head_dim) > 128;
+  if (!wide && padded(s.value_dim) <= 64) return start(attention_kernel<64, 64>, 64);
+  if (!wide && padded(s.value_dim) <= 128) return start(attention_kernel<64, 128>, 64);
+  if (padded(s.value_dim) <= 128) return start(attention_kernel<32, 128>, 32);
   start(attention_kernel<32, 256>, 32);
 }
 

@@ -3,7 +3,7 @@
 #include "kernels/cuda/language.hpp"
 #include "kernels/cuda/warp.hpp"
 
-// What the two attention kernels share. Four consecutive lanes share a row of logits.
+// What the kernels of the causal softmax share. Four consecutive lanes share a row of logits.
 namespace logitfield::kernels::cuda {
 
 inline constexpr float kMasked = -std::numeric_limits<float>::infinity();
@@ -28,10 +28,24 @@ __device__ inline float finish_logit(const HeadForm& form, float product, std::i
   return form.cap > 0 ? tanhf(x / form.cap) * form.cap : x;
 }
 
+/// The same of a row's logits on the keys that `key_of` says. `all_seen`: the query sees them all, as it is in most
+/// tiles.
+template <int kCount, class KeyOf>
+__device__ inline void finish_logits(const HeadForm& form, float (&row)[kCount], std::int64_t i, KeyOf key_of,
+                                     std::int64_t window, bool all_seen) {
+  if (all_seen && form.slope == 0 && form.cap == 0) {
+    for (int c = 0; c < kCount; ++c) row[c] *= form.scale;
+  } else {
+    for (int c = 0; c < kCount; ++c) row[c] = finish_logit(form, row[c], i, key_of(c), window);
+  }
+}
+
 /// Online softmax of a row (Milakov & Gimelshein 2018): takes in the logits of some more keys (this lane's part of
 /// them; overwritten by their weights) and returns the factor of what was summed before.
 struct OnlineRow {
   float max = kMasked, sum = 0;
+  /// exp(x - shift) = 2^(x log2(e) - shift log2(e)): one multiply-add and the unit that knows powers of two.
+  static constexpr float kLog2E = 1.4426950408889634F;
 
   template <int kCount>
   __device__ float add(float (&logits)[kCount]) {
@@ -39,14 +53,55 @@ struct OnlineRow {
     for (int c = 0; c < kCount; ++c) largest = fmaxf(largest, logits[c]);
     largest = row_max(largest);
     const float shift = largest == kMasked ? 0.F : largest;  // all masked as yet: all weights are zero
-    const float rescale = expf(max - shift);
+    const float power = -shift * kLog2E, rescale = exp2f(fmaf(max, kLog2E, power));
     sum *= rescale;
     for (int c = 0; c < kCount; ++c) {
-      logits[c] = expf(logits[c] - shift);
+      logits[c] = exp2f(fmaf(logits[c], kLog2E, power));
       sum += logits[c];
     }
     max = largest;
     return rescale;
+  }
+};
+
+/// Statistics of a row's softmax: largest logit, sum of weights w = exp(x - max), and of w (x - max). Of some keys in
+/// float32, of all in float64; this lane's part of them.
+struct RowSums {
+  float max = kMasked;
+  double weights = 0, weighted = 0;
+
+  /// Takes in the logits of some more keys.
+  template <int kCount>
+  __device__ void add(const float (&logits)[kCount]) {
+    float largest = max;
+    for (int c = 0; c < kCount; ++c) largest = fmaxf(largest, logits[c]);
+    raise(row_max(largest));
+    float some_weights = 0, some_weighted = 0;
+    for (int c = 0; c < kCount; ++c) {
+      if (logits[c] == kMasked) continue;
+      const float below = logits[c] - max, weight = expf(below);
+      some_weights += weight;
+      some_weighted += weight * below;
+    }
+    weights += static_cast<double>(some_weights);
+    weighted += static_cast<double>(some_weighted);
+  }
+  /// out: largest logit, entropy, weight of position 0, whose logit the row's first lane knows. All lanes call it.
+  __device__ void write(float first_logit, bool writes, double* out) const {
+    const double all = row_sum(weights), all_weighted = row_sum(weighted);
+    if (!writes) return;
+    out[0] = static_cast<double>(max);
+    out[1] = log(all) - all_weighted / all;
+    out[2] = exp(static_cast<double>(first_logit) - static_cast<double>(max)) / all;
+  }
+
+ private:
+  __device__ void raise(float to) {
+    if (!(to > max)) return;
+    const double by = static_cast<double>(max) - static_cast<double>(to), factor = exp(by);
+    weighted = weights > 0 ? (weighted + by * weights) * factor : 0.0;  // from -inf, by * 0 is not to be formed
+    weights *= factor;
+    max = to;
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/cpu/backend.hpp"
@@ -22,7 +23,7 @@ class CudaBackend final : public Backend {
   CudaBackend(Precision precision, int number)
       : number_(number),
         precision_(precision),
-        host_(cpu::make_backend()),
+        host_(cpu::make_backend(Precision::float32)),
         block_(stream_, precision),
         fields_(number) {}
 
@@ -31,6 +32,11 @@ class CudaBackend final : public Backend {
   }
   Precision precision() const override { return precision_; }
   bool computes_aside() const override { return true; }
+  std::optional<DeviceMemory> device_memory() const override {
+    const std::size_t free = free_bytes();
+    const std::size_t libraries = static_cast<std::size_t>(fields_.workers() + 1) * Products::kWorkspaceBytes;
+    return DeviceMemory{device_identity(number_), free - std::min(free, libraries), fields_.workers()};
+  }
 
   std::unique_ptr<Activations> upload(MatrixF values) const override {
     return std::make_unique<DeviceActivations>(values, stream_);
@@ -106,7 +112,6 @@ class CudaBackend final : public Backend {
 
   std::vector<std::vector<HeadStatistics>> field_statistics(const Heads& heads, std::span<const LogitForm> forms,
                                                             std::span<const FieldRequest> requests) const override {
-    stream_.wait();  // other streams read the heads
     return fields_.measure(dynamic_cast<const DeviceHeads&>(heads), forms, requests);
   }
   std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group,
@@ -121,6 +126,7 @@ class CudaBackend final : public Backend {
     for (std::size_t h = 0; h < group.queries.size(); ++h) {
       upload_rows(group.queries[h], heads.all_queries.data() + static_cast<Index>(h) * length * columns);
     }
+    heads.ready.emplace(stream_);
     return field_statistics(heads, group.forms, requests);
   }
   // Rows shared by ranks, and spectra found elsewhere, stay on the host.
@@ -133,9 +139,10 @@ class CudaBackend final : public Backend {
                                      RouteResult result) const override {
     return host_->complete_statistics(group, head, scope, std::move(result));
   }
-  LearnedInteraction learned_interaction(const MatrixFRef& query_projection, const MatrixFRef& key_projection,
-                                         const VectorF& gain) const override {
-    return host_->learned_interaction(query_projection, key_projection, gain);
+  std::vector<LearnedInteraction> learned_interactions(const std::vector<MatrixFRef>& query_projections,
+                                                       const MatrixFRef& key_projection,
+                                                       const VectorF& gain) const override {
+    return host_->learned_interactions(query_projections, key_projection, gain);
   }
 
  private:
@@ -164,11 +171,6 @@ std::unique_ptr<Backend> make_backend(Precision precision, int local_rank) {
   const DeviceList list = list_devices();
   if (list.devices.empty()) throw std::runtime_error(list.reason);
   const int number = local_rank % static_cast<int>(list.devices.size());
-  const Device& chosen = list.devices[static_cast<std::size_t>(number)];
-  if (chosen.capability < 80) {
-    throw std::runtime_error(fmt::format("{} has compute capability {}.{}, but 8.0 is needed; use --backend cpu",
-                                         chosen.name, chosen.capability / 10, chosen.capability % 10));
-  }
   use_device(number);
   if (precision == Precision::bf16) return std::make_unique<CudaBackend<Bf16>>(precision, number);
   return std::make_unique<CudaBackend<float>>(precision, number);

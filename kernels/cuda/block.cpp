@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/cpu/experts.hpp"
 #include "kernels/cpu/rotary.hpp"
@@ -13,15 +14,6 @@ namespace {
 
 /// Positions that go through a network together: enough to fill the device, few enough to bound memory.
 constexpr Index kRows = 8192;
-
-std::vector<HeadForm> forms_of(const BlockShape& shape) {
-  std::vector<HeadForm> out;
-  for (const LogitForm& form : shape.forms) {
-    out.push_back({static_cast<float>(form.scale), static_cast<float>(form.alibi_slope),
-                   static_cast<float>(form.softcap.value_or(0))});
-  }
-  return out;
-}
 
 void check_head_size(const BlockShape& shape) {
   const Index widest = std::max(shape.head_dim, shape.value_dim);
@@ -53,6 +45,16 @@ RotaryView RotaryTables::view(const io::Rotary& rotary, Index length, const Stre
   }
   return {found->cosine.data(), found->sine.data(), static_cast<int>(rotary.first_column),
           static_cast<int>(frequencies.size()), rotary.pairs};
+}
+
+const HeadForm* HeadForms::on_device(std::span<const LogitForm> forms, const Stream& stream) {
+  std::vector<HeadForm> wanted = head_forms(forms);
+  if (wanted != host_) {
+    host_ = std::move(wanted);
+    device_ = Buffer<HeadForm>(as_span(host_), stream);
+    stream.wait();  // a copy may read the host's memory later
+  }
+  return device_.data();
 }
 
 template <class T>
@@ -190,13 +192,16 @@ AttentionOutput Block<T>::attention(const BlockShape& s, const DeviceLayer<T>& w
   of_values.clip = of_keys.clip;
   prepare_heads(from.queries, of_queries, s.num_heads, length, d, heads->all_queries.data(), queries.data(), stream_);
   prepare_heads(from.keys, of_keys, s.num_kv_heads, length, d, heads->all_keys.data(), keys.data(), stream_);
+  heads->ready.emplace(stream_);
   prepare_heads(from.values, of_values, s.num_kv_heads, length, v, nullptr, values.data(), stream_);
 
-  const std::vector<HeadForm> host_forms = forms_of(s);
-  const Buffer<HeadForm> forms(as_span(host_forms), stream_);
   Buffer<T> mixed(length * s.num_heads * v, stream_);
-  attend({s.num_heads, s.num_kv_heads, length, std::min(s.window.value_or(length), length), d, v}, forms.data(),
-         queries.data(), keys.data(), values.data(), mixed.data(), stream_);
+  attend({s.num_heads, s.num_kv_heads, length, std::min(s.window.value_or(length), length), d, v},
+         forms_.on_device(s.forms, stream_), queries.data(), keys.data(), values.data(), mixed.data(), stream_);
+  if constexpr (std::is_same_v<T, Bf16>) {
+    heads->narrow_queries = std::move(queries);
+    heads->narrow_keys = std::move(keys);
+  }
   auto partial = std::make_unique<DeviceActivations>(length, w.output.outputs, stream_);
   multiply(mixed.data(), length, w.output, partial->values.data());
   return {std::move(partial), std::move(heads)};

@@ -23,6 +23,16 @@ class RotaryTables {
   std::list<Entry> entries_;
 };
 
+/// The logit forms of a layer's heads, kept from layer to layer.
+class HeadForms {
+ public:
+  const HeadForm* on_device(std::span<const LogitForm> forms, const Stream& stream);
+
+ private:
+  std::vector<HeadForm> host_;
+  Buffer<HeadForm> device_;
+};
+
 /// See Backend: the halves of a decoder block, enqueued on a stream. T: what matrix products take in.
 template <class T>
 class Block {
@@ -59,6 +69,7 @@ class Block {
   const Stream& stream_;
   Products products_;
   RotaryTables tables_;
+  HeadForms forms_;
 };
 
 }  // namespace logitfield::kernels::cuda

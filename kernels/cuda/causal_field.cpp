@@ -3,7 +3,10 @@
 namespace logitfield::kernels::cuda {
 namespace {
 
+/// With `column` last, and a column of zeros before it where that makes the width even: products read 16 bytes at a
+/// time from rows that begin on 16 bytes.
 FactorForm with_column(FactorForm form, const FactorColumn& column) {
+  if (form.width() % 2 == 0) form.extra[form.extras++] = {};
   form.extra[form.extras++] = column;
   return form;
 }
@@ -15,7 +18,7 @@ CausalField::CausalField(const Worker& worker, FactorForm queries, FactorForm ke
       length_(queries.length),
       padded_(padded_rows(length_)),
       tiles_(padded_ / kTileRows),
-      width_(queries.width() + 1),
+      width_(with_column(queries, {}).width()),
       a_(padded_ * width_, worker.stream),
       b_(padded_ * width_, worker.stream),
       logits_(padded_ * kTileRows, worker.stream),

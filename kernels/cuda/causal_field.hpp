@@ -29,7 +29,7 @@ class CausalField final : public cpu::LinearOperator {
 
   const Worker& worker_;
   Index length_, padded_, tiles_;
-  /// Of the factors with their last column.
+  /// Of the factors with their last columns; even.
   Index width_;
   Buffer<double> a_, b_, logits_, sums_, means_;
 };

@@ -17,12 +17,13 @@ Eigen::RowVectorXd sums_of(const Worker& worker, const float* rows, Index length
 
 }  // namespace
 
-FieldContext::FieldContext(const Worker& worker, const DeviceHeads& heads, Index kv_head, std::vector<LogitForm> forms,
-                           Index context)
+FieldContext::FieldContext(const Worker& worker, const DeviceHeads& heads, Index kv_head, Index first_head,
+                           std::vector<LogitForm> forms, Index context)
     : cpu::FieldContext(alone(), std::move(forms), {0, context}, context, heads.head_dim),
       worker_(worker),
       heads_(heads),
       kv_head_(kv_head),
+      first_head_(first_head),
       keys_(heads.all_keys.data() + kv_head * heads.length * heads.head_dim) {
   const Eigen::RowVectorXd sums = sums_of(worker, keys_, context, head_dim_);
   const double length = static_cast<double>(context);
@@ -37,8 +38,7 @@ FieldContext::FieldContext(const Worker& worker, const DeviceHeads& heads, Index
 }
 
 const float* FieldContext::queries(std::size_t head) const {
-  const Index all = kv_head_ * std::ssize(forms_) + static_cast<Index>(head);
-  return heads_.all_queries.data() + all * heads_.length * head_dim_;
+  return heads_.all_queries.data() + (first_head_ + static_cast<Index>(head)) * heads_.length * head_dim_;
 }
 
 FactorForm FieldContext::query_form(std::size_t head) const {
@@ -175,7 +175,7 @@ cpu::HeadContext& FieldContext::host() {
     host_->keys = heads_.keys(kv_head_, 0, rows_);
     HeadGroup& group = host_->group.emplace(HeadGroup{{}, host_->keys, forms_});
     for (Index h = 0; h < std::ssize(forms_); ++h) {
-      host_->queries.push_back(heads_.queries(kv_head_ * std::ssize(forms_) + h, 0, rows_));
+      host_->queries.push_back(heads_.queries(first_head_ + h, 0, rows_));
     }
     for (const MatrixF& q : host_->queries) group.queries.push_back(q);
     host_->context.emplace(alone(), group, placement_);

@@ -11,9 +11,9 @@ namespace logitfield::kernels::cuda {
 /// Cholesky-QR cannot take (few rows, dependent columns), go to the host's HeadContext, on copies of the rows.
 class FieldContext final : public cpu::FieldContext {
  public:
-  /// `forms`: of the KV head's query heads. The heads must outlive it.
-  FieldContext(const Worker& worker, const DeviceHeads& heads, Index kv_head, std::vector<LogitForm> forms,
-               Index context);
+  /// `forms`: of the query heads from `first_head` on, which read the KV head. The heads must outlive it.
+  FieldContext(const Worker& worker, const DeviceHeads& heads, Index kv_head, Index first_head,
+               std::vector<LogitForm> forms, Index context);
 
   RouteResult take_route(std::size_t head, const FieldRequest& request) override;
   const cpu::CoherentKeys& coherence() override;
@@ -32,7 +32,7 @@ class FieldContext final : public cpu::FieldContext {
 
   const Worker& worker_;
   const DeviceHeads& heads_;
-  const Index kv_head_;
+  const Index kv_head_, first_head_;
   const float* keys_;
   Eigen::RowVectorXd mean_;
   /// Keys so near to constant that only the host's way of centring them is sure.

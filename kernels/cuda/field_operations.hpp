@@ -72,12 +72,15 @@ void judge_rows(const SampledRows& sampled, double* products, double* sums, cons
 
 /// Of the causal softmax of every row of every head, from logits in float32 and sums in float64: largest logit,
 /// entropy, weight of position 0: [heads * length, 3]. Queries [heads * rows, columns], keys alike, of which the first
-/// `length` rows of each head count. columns <= kMostHeadColumns.
+/// `length` rows of each head count; with rows of padded(columns) where they are bf16 (tensor cores; the same logits,
+/// since products of bf16 are exact in float32). columns <= kMostHeadColumns.
 struct SoftmaxSizes {
   std::int64_t heads = 0, kv_heads = 0, rows = 0, length = 0;
   int columns = 0;
 };
 void softmax_rows(const SoftmaxSizes& sizes, const HeadForm* forms, const float* queries, const float* keys,
                   double* out, const Stream& stream);
+void softmax_rows(const SoftmaxSizes& sizes, const HeadForm* forms, const Bf16* queries, const Bf16* keys, double* out,
+                  const Stream& stream);
 
 }  // namespace logitfield::kernels::cuda

@@ -38,16 +38,18 @@ std::map<std::pair<Index, Index>, AttentionStatistics> attention(const Worker& w
     if (context <= cpu::kLongestAttention) longest = context;
   }
   if (longest == 0) return out;
-  std::vector<HeadForm> host_forms;
-  for (const LogitForm& form : forms) {
-    host_forms.push_back({static_cast<float>(form.scale), static_cast<float>(form.alibi_slope),
-                          static_cast<float>(form.softcap.value_or(0))});
-  }
+  const std::vector<HeadForm> host_forms = head_forms(forms);
   const Index count = std::ssize(forms), kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim);
   const Buffer<HeadForm> device_forms{std::span<const HeadForm>(host_forms), worker.stream};
   Buffer<double> rows(count * longest * 3, worker.stream);
-  softmax_rows({count, kv_heads, heads.length, longest, static_cast<int>(heads.head_dim)}, device_forms.data(),
-               heads.all_queries.data(), heads.all_keys.data(), rows.data(), worker.stream);
+  const SoftmaxSizes sizes{count, kv_heads, heads.length, longest, static_cast<int>(heads.head_dim)};
+  if (heads.narrow_queries.size() > 0) {
+    softmax_rows(sizes, device_forms.data(), heads.narrow_queries.data(), heads.narrow_keys.data(), rows.data(),
+                 worker.stream);
+  } else {
+    softmax_rows(sizes, device_forms.data(), heads.all_queries.data(), heads.all_keys.data(), rows.data(),
+                 worker.stream);
+  }
   const Matrix found = download(rows, count * longest, 3);
   for (Index h = 0; h < count; ++h) {
     const auto own = found.middleRows(h * longest, longest);
@@ -70,23 +72,28 @@ std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHead
                                                                 std::span<const LogitForm> forms,
                                                                 std::span<const FieldRequest> requests) const {
   const ByContext contexts = by_context(heads.length, requests);
+  for (const auto& worker : workers_) heads.ready->hold_back(worker->stream);
   const auto attended = attention(*workers_[0], heads, forms, contexts);
   const Index kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim);
   const Index members = std::ssize(forms) / kv_heads;
   std::vector<std::vector<HeadStatistics>> out(forms.size(), std::vector<HeadStatistics>(requests.size()));
 
   struct Task {
-    Index kv_head, context;
+    Index context, first_head, heads;
   };
+  // Query heads share the factored keys of their KV head; where that would leave host threads idle, whose SVDs take
+  // longer than the keys' products on the device, each is a task of its own.
+  const bool apart = kv_heads * std::ssize(contexts) < std::ssize(workers_);
+  const Index together = apart ? 1 : members;
   std::vector<Task> tasks;  // long contexts first
   for (auto c = contexts.rbegin(); c != contexts.rend(); ++c) {
-    for (Index kv = 0; kv < kv_heads; ++kv) tasks.push_back({kv, c->first});
+    for (Index h = 0; h < std::ssize(forms); h += together) tasks.push_back({c->first, h, together});
   }
   const auto measure_task = [&](const Worker& worker, const Task& task) {
-    const Index first = task.kv_head * members;
-    FieldContext fields(worker, heads, task.kv_head, {forms.begin() + first, forms.begin() + first + members},
-                        task.context);
-    for (Index m = 0; m < members; ++m) {
+    const Index first = task.first_head;
+    FieldContext fields(worker, heads, first / members, first,
+                        {forms.begin() + first, forms.begin() + first + task.heads}, task.context);
+    for (Index m = 0; m < task.heads; ++m) {
       for (const std::size_t r : contexts.at(task.context)) {
         HeadStatistics& statistics = out[static_cast<std::size_t>(first + m)][r];
         statistics = fields.measure(static_cast<std::size_t>(m), requests[r]);

@@ -5,12 +5,13 @@
 namespace logitfield::kernels::cuda {
 
 /// Measures the heads of layers. What costs O(L d^2) and more is done on the device `number`; what is O(L) or O(d^3) by
-/// host threads at the same time, a KV head in one context each.
+/// host threads at the same time, a KV head, or a query head, in one context each.
 class FieldMeasurer {
  public:
   explicit FieldMeasurer(int number);
+  int workers() const { return static_cast<int>(workers_.size()); }
 
-  /// See cpu/field_statistics.hpp: of all query heads of a layer, which must be there when it is called.
+  /// See cpu/field_statistics.hpp: of all query heads of a layer. Their stream may go on with other work.
   std::vector<std::vector<HeadStatistics>> measure(const DeviceHeads& heads, std::span<const LogitForm> forms,
                                                    std::span<const FieldRequest> requests) const;
 

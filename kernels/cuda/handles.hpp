@@ -1,5 +1,8 @@
 #pragma once
+#include <optional>
+
 #include "kernels/backend.hpp"
+#include "kernels/cuda/number.hpp"
 #include "kernels/cuda/runtime.hpp"
 
 namespace logitfield::kernels::cuda {
@@ -56,6 +59,10 @@ class DeviceHeads final : public Heads {
 
   const Index length, head_dim;
   Buffer<float> all_queries, all_keys;
+  /// The same numbers with rows of padded(head_dim), where they are bf16; else empty.
+  Buffer<Bf16> narrow_queries, narrow_keys;
+  /// All of it is there; for other streams to wait for.
+  std::optional<Event> ready;
 
  private:
   MatrixF rows_of(const Buffer<float>& all, Index first, Index count) const {

@@ -116,6 +116,15 @@ Shape warp_rows(int64_t rows, std::size_t shared_bytes) {
 
 }  // namespace
 
+std::vector<HeadForm> head_forms(std::span<const LogitForm> forms) {
+  std::vector<HeadForm> out;
+  for (const LogitForm& form : forms) {
+    out.push_back({static_cast<float>(form.scale), static_cast<float>(form.alibi_slope),
+                   static_cast<float>(form.softcap.value_or(0))});
+  }
+  return out;
+}
+
 template <class T>
 void prepare_heads(const HeadColumns& from, const HeadSteps& steps, int64_t heads, int64_t length, int columns,
                    float* plain, T* narrow, const Stream& stream) {

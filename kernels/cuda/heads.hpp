@@ -1,5 +1,9 @@
 #pragma once
+#include <span>
+#include <vector>
+
 #include "kernels/cuda/operations.hpp"
+#include "kernels/field.hpp"
 
 namespace logitfield::kernels::cuda {
 
@@ -54,7 +58,9 @@ void head_squares(const HeadColumns& from, std::int64_t heads, std::int64_t leng
 /// How a head's logits follow; cap 0: none. Of LogitForm.
 struct HeadForm {
   float scale = 0, slope = 0, cap = 0;
+  bool operator==(const HeadForm&) const = default;
 };
+std::vector<HeadForm> head_forms(std::span<const LogitForm> forms);
 
 /// Causal softmax attention of all heads, online, with keys j > i - window: queries [heads * length, padded(head_dim)],
 /// keys [kv_heads * length, same], values [kv_heads * length, padded(value_dim)], as prepare_heads leaves them;

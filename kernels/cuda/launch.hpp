@@ -32,12 +32,7 @@ void launch(const char* name, void (*kernel)(Parameters...), const Shape& shape,
 #ifdef LOGITFIELD_EMULATION
   emulation::run(name, shape.blocks, shape.threads, shape.shared_bytes, [&] { kernel(arguments...); });
 #else
-  constexpr std::size_t kWithoutAsking = 48 * 1024;
-  if (shape.shared_bytes > kWithoutAsking) {
-    check(
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes)),
-        name, shape.shared_bytes);
-  }
+  allow_shared_memory(reinterpret_cast<const void*>(kernel), name, shape.shared_bytes);
   void* pointers[] = {&arguments...};
   check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel), shape.blocks, shape.threads, pointers,
                          shape.shared_bytes, static_cast<cudaStream_t>(stream.handle())),

@@ -8,10 +8,13 @@ namespace {
 
 cublasHandle_t handle_of(void* handle) { return static_cast<cublasHandle_t>(handle); }
 
-void check_blas(cublasStatus_t status, const char* call, const Products::Sizes& s) {
+void check_blas(cublasStatus_t status, const char* call, const Products::Sizes& s,
+                const std::source_location& where = std::source_location::current()) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw DeviceError(fmt::format("{} of {} products [{} x {}] x [{} x {}] failed: {}", call, s.batch, s.m, s.k, s.k, s.n,
-                                cublasGetStatusString(status)));
+  int device = -1;
+  cudaGetDevice(&device);
+  throw DeviceError(fmt::format("{} of {} products [{} x {}] x [{} x {}] failed on CUDA device {}: {} [{}]", call,
+                                s.batch, s.m, s.k, s.k, s.n, device, cublasGetStatusString(status), place_of(where)));
 }
 
 template <class T>

@@ -17,6 +17,9 @@ class Products {
   Products(const Products&) = delete;
   Products& operator=(const Products&) = delete;
 
+  /// Device memory that cuBLAS may take for each of these (on Hopper; elsewhere less).
+  static constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
+
   template <class T>
   struct Rows {
     T* data = nullptr;

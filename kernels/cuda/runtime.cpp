@@ -2,19 +2,36 @@
 
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <thread>
 
 #include "kernels/device.hpp"
 
 namespace logitfield::kernels {
 
+namespace {
+
+/// What stands against a runtime that calls the driver insufficient.
+std::string driver_text() {
+  int driver = 0, runtime = 0;
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || cudaRuntimeGetVersion(&runtime) != cudaSuccess) return {};
+  if (driver == 0) return "; no NVIDIA driver is installed";
+  return fmt::format("; the driver is for CUDA {}.{}, this program for {}.{}", driver / 1000, driver % 1000 / 10,
+                     runtime / 1000, runtime % 1000 / 10);
+}
+
+}  // namespace
+
 DeviceList list_devices() {
   int count = 0;
   // Without a GPU the call fails and leaves `count` unset: any code but success means none.
   if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaSuccess) {
-    return {{}, fmt::format("no CUDA device ({}: {})", cudaGetErrorName(status), cudaGetErrorString(status))};
+    return {
+        {},
+        fmt::format("no CUDA device ({}: {}{})", cudaGetErrorName(status), cudaGetErrorString(status), driver_text())};
   }
   DeviceList list;
   for (int id = 0; id < count; ++id) {
@@ -34,20 +51,27 @@ cudaEvent_t event_of(void* handle) { return static_cast<cudaEvent_t>(handle); }
 
 }  // namespace
 
-void check(int status, const char* call, std::size_t size) {
+std::string place_of(const std::source_location& where) {
+  return fmt::format("{}:{}", std::filesystem::path(where.file_name()).filename().string(), where.line());
+}
+
+void check(int status, const char* call, std::size_t size, const std::source_location& where) {
   const auto code = static_cast<cudaError_t>(status);
   if (code == cudaSuccess) return;
   int device = -1;
   cudaGetDevice(&device);
   const char* remedy =
       code == cudaErrorMemoryAllocation ? "; use shorter contexts, --weights stream, or more GPUs" : "";
-  throw DeviceError(fmt::format("{} (size {}) failed on CUDA device {}: {}: {}{}", call, size, device,
-                                cudaGetErrorName(code), cudaGetErrorString(code), remedy));
+  throw DeviceError(fmt::format("{} (size {}) failed on CUDA device {}: {}: {} [{}]{}", call, size, device,
+                                cudaGetErrorName(code), cudaGetErrorString(code), place_of(where), remedy));
 }
 
-Stream::Stream() {
+Stream::Stream(Priority priority) {
   cudaStream_t stream;
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags", 0);
+  int least = 0, greatest = 0;
+  check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange", 0);
+  check(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, priority == Priority::high ? greatest : least),
+        "cudaStreamCreateWithPriority", 0);
   handle_ = stream;
 }
 Stream::~Stream() { cudaStreamDestroy(stream_of(*this)); }
@@ -95,6 +119,22 @@ void fill_zero(void* memory, std::size_t bytes, const Stream& stream) {
   check(cudaMemsetAsync(memory, 0, bytes, stream_of(stream)), "cudaMemsetAsync", bytes);
 }
 
+void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes) {
+  constexpr std::size_t kWithoutAsking = 48 * 1024;
+  if (bytes <= kWithoutAsking) return;
+  int device = 0, most = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice", 0);
+  check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute", 0);
+  if (bytes > static_cast<std::size_t>(most)) {
+    throw DeviceError(fmt::format(
+        "the kernel '{}' needs {} bytes of shared memory a block for heads of this size, but CUDA device {} has {}; "
+        "use --precision bf16 or --backend cpu",
+        name, bytes, device, most));
+  }
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), name,
+        bytes);
+}
+
 void use_device(int number) {
   check(cudaSetDevice(number), "cudaSetDevice", static_cast<std::size_t>(number));
   // Memory given back stays in the pool: the next layer takes it again.
@@ -110,6 +150,12 @@ std::size_t free_bytes() {
   return free;
 }
 
+std::string device_identity(int number) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, number), "cudaGetDeviceProperties", static_cast<std::size_t>(number));
+  return {properties.uuid.bytes, sizeof properties.uuid.bytes};
+}
+
 std::string describe_device(int number) {
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, number), "cudaGetDeviceProperties", static_cast<std::size_t>(number));
@@ -122,7 +168,11 @@ std::string describe_device(int number) {
 int host_threads() {
   int devices = 1;
   check(cudaGetDeviceCount(&devices), "cudaGetDeviceCount", 0);
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / devices);
+  // A launcher that binds ranks to cores has divided them; else the GPUs' ranks do.
+  constexpr int kMost = 16;  // more would wait for the device
+  const int own = static_cast<int>(std::thread::hardware_concurrency());
+  const bool bound = own < ::sysconf(_SC_NPROCESSORS_ONLN);
+  return std::clamp(bound ? own : own / devices, 1, kMost);
 }
 
 }  // namespace cuda

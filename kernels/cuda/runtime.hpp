@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -15,13 +16,19 @@ class DeviceError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// "runtime.cpp:51"
+std::string place_of(const std::source_location& where);
 /// Throws DeviceError where `status` (a cudaError_t) is not success.
-void check(int status, const char* call, std::size_t size);
+void check(int status, const char* call, std::size_t size,
+           const std::source_location& where = std::source_location::current());
+
+/// Of streams whose work waits for room on the device.
+enum class Priority { normal, high };
 
 /// Work on a device that happens in order. Made on the calling thread's current device.
 class Stream {
  public:
-  Stream();
+  explicit Stream(Priority priority = Priority::normal);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -121,13 +128,18 @@ class PinnedBuffer {
   std::size_t bytes_;
 };
 
+/// Lets a kernel's blocks have so much dynamic shared memory. Throws DeviceError where the device has less.
+void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes);
+
 /// Makes device `number` the calling thread's.
 void use_device(int number);
 /// Of the calling thread's device: bytes that are free now.
 std::size_t free_bytes();
+/// Its UUID: the same in every process.
+std::string device_identity(int number);
 /// "GPU NVIDIA H100 80GB HBM3 (9.0, 79.1 GiB), CUDA 13.0"
 std::string describe_device(int number);
-/// Host threads that may use the device at a time.
+/// Host threads that may use the device at a time: those that this process may run on, or its GPU's share of all.
 int host_threads();
 
 }  // namespace logitfield::kernels::cuda

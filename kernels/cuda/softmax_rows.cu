@@ -8,26 +8,6 @@ namespace {
 constexpr int kQueries = 64, kKeys = 32, kThreads = kQueries * kLanesPerRow;
 constexpr int kKeysPerLane = kKeys / kLanesPerRow;
 
-/// This lane's part of a row's softmax: largest logit, sum of weights w = exp(x - max), and of w (x - max).
-struct RowSums {
-  double max = -std::numeric_limits<double>::infinity(), weights = 0, weighted = 0;
-
-  __device__ void raise(double to) {
-    if (to > max) {
-      const double by = max - to, factor = exp(by);  // exp(-inf) = 0, where by * 0 is not to be formed
-      weighted = weights > 0 ? (weighted + by * weights) * factor : 0.0;
-      weights *= factor;
-      max = to;
-    }
-  }
-  __device__ void add(double x) {
-    raise(x);
-    const double below = x - max, weight = exp(below);
-    weights += weight;
-    weighted += weight * below;
-  }
-};
-
 /// Shared memory: queries and keys, rows of columns + 1, so that neighbouring rows fall into different banks.
 __global__ void __launch_bounds__(kThreads)
     softmax_rows_kernel(SoftmaxSizes s, const HeadForm* forms, const float* queries, const float* keys, double* out) {
@@ -49,7 +29,7 @@ __global__ void __launch_bounds__(kThreads)
 
   load(queries + (head * s.rows + first_query) * s.columns, end - first_query, kQueries, query_rows);
   RowSums sums;
-  double first_logit = 0;
+  float first_logit = 0;
   for (int64_t first_key = 0; first_key < end; first_key += kKeys) {
     __syncthreads();
     load(keys + (kv * s.rows + first_key) * s.columns, s.length - first_key, kKeys, key_rows);
@@ -61,25 +41,13 @@ __global__ void __launch_bounds__(kThreads)
       for (int k = 0; k < kKeysPerLane; ++k) logits[k] += q * key_rows[(part + kLanesPerRow * k) * stride + c];
     }
     for (int k = 0; k < kKeysPerLane; ++k) {
-      const int64_t key = first_key + part + kLanesPerRow * k;
-      if (key > query) continue;
-      const auto x = static_cast<double>(finish_logit(form, logits[k], query, key, s.length));
-      if (key == 0) first_logit = x;
-      sums.add(x);
+      logits[k] = finish_logit(form, logits[k], query, first_key + part + kLanesPerRow * k, s.length);
     }
+    if (first_key == 0) first_logit = logits[0];
+    sums.add(logits);
   }
-  double max = sums.max;
-  for (int mask = 1; mask < kLanesPerRow; mask *= 2) {
-    const double other = __shfl_xor_sync(kAllLanes, max, mask);
-    max = other > max ? other : max;
-  }
-  sums.raise(max);
-  const double weights = row_sum(sums.weights), weighted = row_sum(sums.weighted);
-  if (part != 0 || query >= s.length) return;  // lane 0 of the row saw key 0
-  double* of_row = out + 3 * (head * s.length + query);
-  of_row[0] = max;
-  of_row[1] = log(weights) - weighted / weights;
-  of_row[2] = exp(first_logit - max) / weights;
+  // Lane 0 of the row saw key 0.
+  sums.write(first_logit, part == 0 && query < s.length, out + 3 * (head * s.length + query));
 }
 
 }  // namespace

@@ -7,7 +7,8 @@ set(LOGITFIELD_CUDA_KERNELS
   cuda/field_rows.cu
   cuda/heads.cu
   cuda/rows.cu
-  cuda/softmax_rows.cu)
+  cuda/softmax_rows.cu
+  cuda/softmax_rows_mma.cu)
 set(LOGITFIELD_CUDA_HOST
   cuda/backend.cpp
   cuda/block.cpp

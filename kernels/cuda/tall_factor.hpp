@@ -9,7 +9,8 @@ namespace logitfield::kernels::cuda {
 
 /// What a host thread computes with.
 struct Worker {
-  Stream stream;
+  /// Its small operations go between the large ones of a network that is computed meanwhile.
+  Stream stream{Priority::high};
   Products products{stream, Precision::float32};
 };
 

@@ -46,7 +46,13 @@ struct DeviceLinear {
 class Lifetime {
  public:
   Lifetime(const Uploader& uploader, const Stream& computing) : uploader_(&uploader), computing_(&computing) {}
-  ~Lifetime() { Event(*computing_).hold_back(uploader_->stream()); }
+  ~Lifetime() {
+    try {
+      Event(*computing_).hold_back(uploader_->stream());
+    } catch (const DeviceError&) {
+      // The device has failed before, and whoever waits for it says so.
+    }
+  }
   Lifetime(const Lifetime&) = delete;
   Lifetime& operator=(const Lifetime&) = delete;
 

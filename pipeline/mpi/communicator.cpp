@@ -8,8 +8,20 @@
 #include <stdexcept>
 #include <utility>
 
+#ifdef OPEN_MPI
+#include <mpi-ext.h>
+#endif
+
 namespace logitfield::mpi {
 namespace {
+
+bool is_cuda_aware() {
+#ifdef MPIX_CUDA_AWARE_SUPPORT
+  return MPIX_Query_cuda_support() == 1;
+#else
+  return false;
+#endif
+}
 
 /// Elements per call: well inside MPI's int counts.
 constexpr std::size_t kPiece = std::size_t{1} << 28;
@@ -234,7 +246,7 @@ std::string library_version() {
   int length = 0;
   check(MPI_Get_library_version(text, &length), "MPI_Get_library_version");
   const std::string version(text, static_cast<std::size_t>(length));
-  return version.substr(0, version.find(','));
+  return version.substr(0, version.find(',')) + (is_cuda_aware() ? ", CUDA-aware" : "");
 }
 
 }  // namespace logitfield::mpi

@@ -90,7 +90,7 @@ class Communicator {
 
 /// Name of the host that this rank runs on.
 std::string host_name();
-/// "Open MPI v4.1.4 ..."
+/// "Open MPI v4.1.4", and ", CUDA-aware" where it says that it takes device memory (it is given host memory always).
 std::string library_version();
 
 }  // namespace logitfield::mpi

@@ -179,6 +179,12 @@ TEST(Capture, ValuesThatAreNotFiniteAreNamedWhereTheyAreRead) {
   EXPECT_NO_THROW(capture.read_queries(1, 2, {0, 3}, std::span(values).first(9)));
   EXPECT_NO_THROW(capture.read_queries(1, 2, {4, 5}, std::span(values).first(3)));
   EXPECT_NO_THROW(capture.check_and_hash(0));
+
+  const Capture as_it_is(folder.path(), Finite::not_required);
+  as_it_is.read_queries(1, 2, {0, 5}, values);
+  EXPECT_EQ(values[3 * 3 + 1], -std::numeric_limits<float>::infinity());
+  EXPECT_NE(as_it_is.check_and_hash(1), as_it_is.check_and_hash(0));
+  EXPECT_EQ(as_it_is.check_and_hash(0), capture.check_and_hash(0));
 }
 
 TEST(Capture, OnlyTheRowsReadAreChecked) {

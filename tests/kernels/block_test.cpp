@@ -192,7 +192,7 @@ TEST(FeedForward, Activations) {
   const MlpWeights identity{{MatrixF::Identity(1, 1), {}}, {MatrixF::Identity(1, 1), {}}};
   const auto at = [&](io::Activation activation, float x) {
     shape.activation = activation;
-    return feed_forward(shape, identity, MatrixF::Constant(1, 1, x))(0, 0);
+    return feed_forward(shape, identity, MatrixF::Constant(1, 1, x), Precision::float32)(0, 0);
   };
   for (const float x : {-3.F, -0.5F, 0.F, 1.F, 20.F}) {
     EXPECT_NEAR(at(io::Activation::silu, x), x / (1 + std::exp(-x)), 1e-5);
@@ -258,8 +258,8 @@ TEST(Block, ShardsSumToTheWhole) {
   const MatrixF hidden = random_matrix<float>(50, shape.hidden_size, 17);
   MatrixF attention, mlp;
   QueriesKeys whole;
-  attention_half(shape, weights, alone(), hidden, attention, whole);
-  mlp_half(shape, weights, hidden, mlp);
+  attention_half(shape, weights, alone(), hidden, Precision::float32, attention, whole);
+  mlp_half(shape, weights, hidden, Precision::float32, mlp);
 
   MatrixF attention_sum = MatrixF::Zero(50, shape.hidden_size), mlp_sum = attention_sum;
   const auto parts = {shard(shape, weights, 0, 2, 0, 13), shard(shape, weights, 2, 3, 13, 20)};
@@ -267,11 +267,11 @@ TEST(Block, ShardsSumToTheWhole) {
   for (const auto& [part_shape, part_weights] : parts) {
     MatrixF partial;
     QueriesKeys qk;
-    attention_half(part_shape, part_weights, alone(), hidden, partial, qk);
+    attention_half(part_shape, part_weights, alone(), hidden, Precision::float32, partial, qk);
     attention_sum += partial;
     EXPECT_LE((qk.queries - whole.queries.middleRows(query_row, qk.queries.rows())).cwiseAbs().maxCoeff(), 1e-4F);
     query_row += qk.queries.rows();
-    mlp_half(part_shape, part_weights, hidden, partial);
+    mlp_half(part_shape, part_weights, hidden, Precision::float32, partial);
     mlp_sum += partial;
   }
   EXPECT_LE((attention_sum - attention).norm(), 1e-5F * attention.norm());
@@ -284,8 +284,8 @@ TEST(Block, APrefixOfTheTextGivesAPrefixOfTheStates) {
   const MatrixF hidden = random_matrix<float>(300, shape.hidden_size, 18);
   MatrixF whole, prefix;
   QueriesKeys ignored;
-  attention_half(shape, weights, alone(), hidden, whole, ignored);
-  attention_half(shape, weights, alone(), hidden.topRows(130), prefix, ignored);
+  attention_half(shape, weights, alone(), hidden, Precision::float32, whole, ignored);
+  attention_half(shape, weights, alone(), hidden.topRows(130), Precision::float32, prefix, ignored);
   EXPECT_LE((whole.topRows(130) - prefix).norm(), 1e-5F * prefix.norm());
 }
 

@@ -2,6 +2,8 @@
 
 #include "cuda_device.hpp"
 #include "kernels/cpu/attention.hpp"
+#include "kernels/cpu/attention_statistics.hpp"
+#include "kernels/cuda/field_operations.hpp"
 #include "kernels/cuda/heads.hpp"
 #include "random_matrix.hpp"
 
@@ -17,10 +19,14 @@ struct Case {
   Index window = 1 << 20;
 };
 
-/// Rows padded as prepare_heads pads them, in T; and what they are in float32.
+HeadForm form_of(const LogitForm& form) {
+  return {static_cast<float>(form.scale), static_cast<float>(form.alibi_slope),
+          static_cast<float>(form.softcap.value_or(0))};
+}
+
+/// Rows of `width` with zeros behind the columns, in T; and what they are in float32.
 template <class T>
-Buffer<T> narrow(MatrixF& rows, const Stream& stream) {
-  const Index width = padded(rows.cols());
+Buffer<T> narrow(MatrixF& rows, const Stream& stream, Index width) {
   std::vector<T> out(static_cast<std::size_t>(rows.rows() * width), from_float<T>(0));
   for (Index i = 0; i < rows.rows(); ++i) {
     for (Index j = 0; j < rows.cols(); ++j) {
@@ -41,10 +47,9 @@ double difference(const Case& c) {
   MatrixF q = random_matrix<float>(c.heads * c.length, c.head_dim, 1),
           k = random_matrix<float>(c.kv_heads * c.length, c.head_dim, 2),
           v = random_matrix<float>(c.kv_heads * c.length, c.value_dim, 3);
-  const Buffer<T> queries = narrow<T>(q, stream), keys = narrow<T>(k, stream), values = narrow<T>(v, stream);
-  const std::vector<HeadForm> host_forms(static_cast<std::size_t>(c.heads),
-                                         {static_cast<float>(c.form.scale), static_cast<float>(c.form.alibi_slope),
-                                          static_cast<float>(c.form.softcap.value_or(0))});
+  const Buffer<T> queries = narrow<T>(q, stream, padded(c.head_dim)), keys = narrow<T>(k, stream, padded(c.head_dim)),
+                  values = narrow<T>(v, stream, padded(c.value_dim));
+  const std::vector<HeadForm> host_forms(static_cast<std::size_t>(c.heads), form_of(c.form));
   const Buffer<HeadForm> forms{std::span<const HeadForm>(host_forms), stream};
   Buffer<T> out(c.length * c.heads * c.value_dim, stream);
   attend({c.heads, c.kv_heads, c.length, std::min(c.window, c.length), static_cast<int>(c.head_dim),
@@ -94,6 +99,48 @@ TEST(CudaAttention, TensorCoresEqualTheCpuToBf16) {
   REQUIRE_DEVICE();
   for_thread_orders([] {
     for (const Case& c : kCases) EXPECT_TRUE(difference<Bf16>(c) <= 0.0045) << c.length << " x " << c.head_dim;
+  });
+}
+
+/// Largest difference of the softmax's statistics, by row, from the CPU's on the same numbers.
+template <class T>
+double statistics_difference(const Case& c) {
+  const Stream stream;
+  const Index rows = c.length + 3;  // the context is a part of what was computed
+  MatrixF q = random_matrix<float>(c.heads * rows, c.head_dim, 1),
+          k = random_matrix<float>(c.kv_heads * rows, c.head_dim, 2);
+  const Index width = std::is_same_v<T, Bf16> ? padded(c.head_dim) : c.head_dim;
+  const Buffer<T> queries = narrow<T>(q, stream, width), keys = narrow<T>(k, stream, width);
+  const std::vector<HeadForm> host_forms(static_cast<std::size_t>(c.heads), form_of(c.form));
+  const Buffer<HeadForm> forms{std::span<const HeadForm>(host_forms), stream};
+  Buffer<double> out(c.heads * c.length * 3, stream);
+  softmax_rows({c.heads, c.kv_heads, rows, c.length, static_cast<int>(c.head_dim)}, forms.data(), queries.data(),
+               keys.data(), out.data(), stream);
+  const std::vector<double> found = out.read();
+
+  double worst = 0;
+  for (Index h = 0; h < c.heads; ++h) {
+    const Index kv = h / (c.heads / c.kv_heads);
+    const Eigen::Map<const Matrix> of_head(found.data() + h * c.length * 3, c.length, 3);
+    const std::vector<std::int64_t> contexts{c.length};
+    const AttentionStatistics expected = cpu::attention_statistics(
+        q.middleRows(h * rows, c.length), k.middleRows(kv * rows, c.length).cast<double>(), c.form, contexts)[0];
+    for (const double off : {of_head.col(0).maxCoeff() - expected.max_logit, of_head.col(1).mean() - expected.entropy,
+                             of_head.col(2).mean() - expected.sink_first}) {
+      worst = std::abs(off) <= worst ? worst : std::abs(off);  // a NaN stays
+    }
+  }
+  return worst;
+}
+
+// Logits are of size 1 to 10, in float32.
+TEST(CudaAttention, SoftmaxStatisticsEqualTheCpu) {
+  REQUIRE_DEVICE();
+  for_thread_orders([] {
+    for (const Case& c : kCases) {
+      EXPECT_TRUE(statistics_difference<float>(c) <= 1e-5) << c.length << " x " << c.head_dim;
+      EXPECT_TRUE(statistics_difference<Bf16>(c) <= 1e-5) << c.length << " x " << c.head_dim << " on tensor cores";
+    }
   });
 }
 

@@ -159,10 +159,14 @@ TEST(LearnedInteraction, EqualsTheExplicitProduct) {
                          gain.cast<double>().asDiagonal();
   const Vector sigma = Eigen::JacobiSVD<Matrix>(product).singularValues();
   const SpectrumStatistics expected = spectrum_statistics({sigma.data(), 8}, 40, 0);
-  const LearnedInteraction found = cpu::learned_interaction(q, k, gain);
-  EXPECT_EQ(found.k90, expected.k90);
-  EXPECT_LE(std::abs(found.effective_rank / expected.effective_rank - 1), 1e-11);
-  EXPECT_LE(std::abs(found.stable_rank / expected.stable_rank - 1), 1e-11);
+  const MatrixF doubled = 2 * q;
+  const std::vector<LearnedInteraction> all = cpu::learned_interactions({doubled, q}, k, gain);
+  ASSERT_EQ(all.size(), 2U);
+  for (const LearnedInteraction& found : all) {
+    EXPECT_EQ(found.k90, expected.k90);
+    EXPECT_LE(std::abs(found.effective_rank / expected.effective_rank - 1), 1e-11);
+    EXPECT_LE(std::abs(found.stable_rank / expected.stable_rank - 1), 1e-11);
+  }
 }
 
 TEST(Certificate, EveryCheckCanFail) {

@@ -1,7 +1,7 @@
 """What a run measures and leaves behind, held against independent records of the same models."""
 import json, math, unittest
 
-from harness import Case, FIXTURES, LEARNED, REPOSITORY, heads, largest_difference, run
+from harness import Case, FIXTURES, LEARNED, REPOSITORY, heads, largest_difference, overflowing_model, run
 
 # Q and K recorded by transformers in float32 differ from ours by its rounding; so do the statistics.
 TOLERANCE = 1e-5
@@ -114,19 +114,8 @@ class Outputs(Case):
 
 class Heads(Case):
     def test_a_head_that_fails_is_reported_not_averaged(self):
-        # Weights so large that the hidden states overflow float32 after the first layer: legal input, broken numbers.
-        import struct
-        from harness import read_safetensors, write_safetensors
-        source = FIXTURES / "qwen2"
-        model = self.folder / "model"
-        model.mkdir()
-        (model / "config.json").write_bytes((source / "config.json").read_bytes())
-        tensors = read_safetensors(source / "model.safetensors")
-        name = "model.layers.0.mlp.down_proj.weight"
-        dtype, shape, raw = tensors[name]
-        tensors[name] = (dtype, shape, struct.pack("<f", 3e38) * (len(raw) // 4))
-        write_safetensors(model / "model.safetensors", tensors)
-        result = run("analyze", "--model", model, "--tokens", source / "tokens.npy", "--contexts", "96", "--out", self.folder / "run")
+        model = overflowing_model(self.folder / "model")
+        result = run("analyze", "--model", model, "--tokens", FIXTURES / "qwen2" / "tokens.npy", "--contexts", "96", "--out", self.folder / "run")
         self.assertEqual(result.returncode, 3, result.stderr)
         rows = heads(self.folder / "run")
         self.assertTrue(all(r["certified"] == ("1" if r["layer"] == "0" else "0") for r in rows))

@@ -55,6 +55,11 @@ class Compare(Case):
         # Two tokens a context: one component carries everything, and no key is like another.
         short = self.analyze("short", CHECKPOINTS[-1], "--contexts", "2")
         result = self.succeed("compare", short)
+        self.succeed("compare", short, "--out", self.folder / "compared")
+        rows = table(self.folder / "compared" / "regularities.csv")
+        self.assertTrue(all((r["holds"] == "1") == (float(r["value"]) <= float(r["limit"])) for r in rows))
+        self.assertIn("0", {r["holds"] for r in rows if r["regularity"].startswith("energy spread")})
+        self.assertIn("fails in short", (self.folder / "compared" / "comparison.html").read_text())
         failing = [line for line in result.stdout.splitlines() if "not in short" in line]
         self.assertTrue(any(line.startswith("energy spread") for line in failing), result.stdout)
 

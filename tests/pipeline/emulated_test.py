@@ -1,5 +1,5 @@
 """The program on the emulated device: every family, whole runs. No GPU takes part; times mean nothing."""
-import json, os, unittest
+import json, os, subprocess, unittest
 
 from harness import Case, FIXTURES, REPOSITORY, heads, largest_difference, run
 
@@ -49,6 +49,68 @@ class Emulated(Case):
         losses = [summary["losses"][0]["loss"] for summary in (exact, near)]
         self.assertNotEqual(losses[0], losses[1])
         self.assertLess(abs(losses[0] - losses[1]), 0.02 * losses[0])
+
+    def planned(self, *arguments, program=EMULATED):
+        """Bytes on the GPU, as `plan` says."""
+        plan = run("plan", *arguments, "--backend", "cuda", program=program)
+        self.assertEqual(plan.returncode, 0, plan.stderr)
+        number, unit = next(line for line in plan.stdout.splitlines() if line.startswith("GPU memory")).split()[2:4]
+        return float(number) * {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[unit]
+
+    def test_plans_for_gpus_that_are_not_here(self):
+        shape = ["--model-shape", "70B", "--nodes", 1, "--gpus-per-node", 8, "--contexts", "1024", "--grid", "8x1", "--weights",
+                 "resident", "--rates", REPOSITORY / "slurm/rates/h100.json"]
+        exact, narrow = (self.planned(*shape, "--precision", p, program=os.environ["LOGITFIELD"]) for p in ("float32", "bf16"))
+        self.assertGreater(narrow, 10 * 856e6 * 2)  # ten layers
+        self.assertGreater(exact, 1.8 * narrow)
+        self.assertLess(exact, 80e9)
+
+    def test_plan_counts_the_devices_memory(self):
+        model = sorted((DEMO / "checkpoints").iterdir())[-1]
+        for name, *options in (("full", "--contexts", "64,1000"), ("bf16", "--contexts", "1000", "--precision", "bf16"),
+                               ("causal", "--contexts", "600", "--scopes", "causal,causal-mean", "--layers", "0:2"),
+                               ("resident", "--contexts", "200", "--weights", "resident", "--spectrum", "krylov",
+                                "--scopes", "causal", "--layers", "0:1")):
+            with self.subTest(name):
+                common = ["--model", model, "--tokens", DEMO / "tokens/harbour.npy", *options]
+                planned = self.planned(*common)
+                peak = self.folder / f"{name}-peak"
+                done = run("analyze", *common, "--backend", "cuda", "--out", self.folder / name, program=EMULATED,
+                           env={**os.environ, "LOGITFIELD_EMULATED_PEAK": str(peak)})
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                held = int(peak.read_text())
+                self.assertLessEqual(held, 1.02 * planned)
+                self.assertGreaterEqual(held, 0.3 * planned)  # not all host threads are at their worst at once
+
+    def test_too_little_memory_on_the_device(self):
+        common = ["--model", sorted((DEMO / "checkpoints").iterdir())[-1], "--tokens", DEMO / "tokens/harbour.npy",
+                  "--contexts", "64", "--layers", "0:1"]
+        environment = {**os.environ, "LOGITFIELD_EMULATED_MEMORY": str(128 << 20)}  # less than libraries take
+        refused = run("analyze", *common, "--backend", "cuda", "--out", self.folder / "refused", program=EMULATED, env=environment)
+        self.assertEqual(refused.returncode, 2, refused.stdout)
+        self.assertIn("not enough memory on the GPU: a rank needs at least", refused.stderr)
+        other = run("analyze", *common, "--out", self.folder / "other", program=EMULATED, env=environment)
+        self.assertEqual(other.returncode, 0, other.stderr)
+        self.assertIn("no GPU is used: cpu", other.stderr)
+        manifest = json.loads((self.folder / "other" / "manifest.json").read_text())
+        self.assertTrue(manifest["backend"].startswith("cpu"))
+        self.assertIn("not enough memory on the GPU", manifest["backend"])
+
+    def test_ranks_compute_alike_where_one_has_no_device(self):
+        def with_one_lacking(backend, name):
+            arguments = ["analyze", "--model", sorted((DEMO / "checkpoints").iterdir())[-1], "--tokens", DEMO / "tokens/harbour.npy",
+                         "--contexts", "64", "--layers", "0:1", "--backend", backend, "--out", self.folder / name]
+            command = ["mpirun", "--bind-to", "none", "-n", "1", EMULATED, *arguments, ":", "-x", "LOGITFIELD_EMULATED_MEMORY=0",
+                       "-n", "1", EMULATED, *arguments]
+            return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=120)
+
+        refused = with_one_lacking("cuda", "refused")
+        self.assertEqual(refused.returncode, 2, refused.stdout)
+        self.assertIn("rank 1", refused.stderr)
+        self.assertIn("none is emulated", refused.stderr)
+        done = with_one_lacking("auto", "done")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("another rank has no GPU", json.loads((self.folder / "done" / "manifest.json").read_text())["backend"])
 
 
 if __name__ == "__main__":

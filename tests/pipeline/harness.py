@@ -28,6 +28,19 @@ def small_model(folder):
     return folder
 
 
+def overflowing_model(folder):
+    """Weights so large that the hidden states overflow float32 after the first layer: legal input, broken numbers."""
+    source = FIXTURES / "qwen2"
+    folder.mkdir()
+    shutil.copy(source / "config.json", folder)
+    tensors = read_safetensors(source / "model.safetensors")
+    name = "model.layers.0.mlp.down_proj.weight"
+    dtype, shape, raw = tensors[name]
+    tensors[name] = (dtype, shape, struct.pack("<f", 3e38) * (len(raw) // 4))
+    write_safetensors(folder / "model.safetensors", tensors)
+    return folder
+
+
 class Started:
     """A program that runs, whose ranks can be signalled."""
 

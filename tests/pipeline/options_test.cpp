@@ -31,6 +31,21 @@ TEST(Options, AnalyzeReadsWhatItIsGiven) {
   EXPECT_EQ(o.weights, "resident");
 }
 
+TEST(Options, Monitor) {
+  const Options o = parse({"monitor", "--checkpoints", "a", "b", "--out", "m", "--follow", "--interval", "60",
+                           "--alert-max-logit", "50", "--alert-confirm", "3"});
+  EXPECT_EQ(o.command, Command::monitor);
+  EXPECT_EQ(o.checkpoints.size(), 2u);
+  EXPECT_TRUE(o.follow);
+  EXPECT_EQ(o.interval, 60);
+  EXPECT_EQ(o.thresholds.max_logit, 50);
+  EXPECT_EQ(o.thresholds.confirm, 3);
+  EXPECT_EQ(o.thresholds.band, Thresholds().band);
+  EXPECT_EQ(o.null_draws, 8);
+  EXPECT_EQ(parse({"monitor", "--checkpoints", "a", "--out", "m", "--null", "0"}).null_draws, 0);
+  EXPECT_EQ(parse({"analyze", "--capture", "c", "--out", "r"}).null_draws, 0);
+}
+
 TEST(Options, RoutesAndTheirDefaults) {
   const Options d = parse({"plan", "--capture", "c"});
   EXPECT_EQ(d.scopes, (std::vector<std::string>{"full"}));

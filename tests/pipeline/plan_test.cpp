@@ -63,6 +63,38 @@ TEST(Plan, StreamingNeedsLessThanResidence) {
   EXPECT_LT(stream, make_plan(fixture_job(1), options, roomy(1)).memory_bytes);
 }
 
+Machine with_gpus(int ranks, std::uint64_t bytes) {
+  Machine out = roomy(ranks);
+  out.device_bytes = bytes;
+  return out;
+}
+
+TEST(Plan, WeightsOnTheGpuAreCountedInThePrecision) {
+  Options options;
+  options.weights = "resident";
+  const auto bytes = [&](const char* precision) {
+    Job job = fixture_job(1);
+    job.precision = precision;
+    return make_plan(job, options, with_gpus(1, 1 << 30)).device_bytes;
+  };
+  EXPECT_GT(bytes("float32"), bytes("bf16"));
+  EXPECT_EQ(bytes("float32"), bytes("tf32"));
+  EXPECT_EQ(make_plan(fixture_job(1), options, roomy(1)).device_bytes, 0u);
+  EXPECT_LT(make_plan(fixture_job(1), options, with_gpus(4, 1 << 30)).device_bytes, bytes("float32"));
+}
+
+TEST(Plan, TooLittleMemoryOnTheGpuIsRefusedWithWhatItTakes) {
+  const std::uint64_t needed = make_plan(fixture_job(1), Options{}, with_gpus(1, 1 << 30)).device_bytes;
+  EXPECT_EQ(make_plan(fixture_job(1), Options{}, with_gpus(1, needed)).device_bytes, needed);
+  try {
+    make_plan(fixture_job(1), Options{}, with_gpus(1, needed - 1));
+    FAIL();
+  } catch (const TooLittleDeviceMemory& error) {
+    EXPECT_NE(std::string(error.what()).find(bytes_text(needed)), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("on the GPU"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Job, DefaultsAndTheirLimits) {
   const Job job = fixture_job(2);
   EXPECT_EQ(job.contexts, (std::vector<std::int64_t>{64}));

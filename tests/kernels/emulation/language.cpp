@@ -1,6 +1,7 @@
 #include "emulation/language.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <boost/context/fiber.hpp>
 #include <cstring>
 #include <deque>
@@ -64,8 +65,9 @@ struct Stack {
   void deallocate(context::stack_context&) {}
 };
 
+std::atomic<unsigned> thread_order = 0;
+
 struct Machine {
-  unsigned seed = 0;
   const char* name = "";
   std::vector<char> stacks;
   std::vector<char> shared;
@@ -79,7 +81,7 @@ struct Machine {
 };
 
 Machine& machine() {
-  static Machine m;
+  static thread_local Machine m;  // host threads start kernels side by side
   return m;
 }
 
@@ -161,7 +163,7 @@ void run_block(dim3 blocks, dim3 threads, dim3 index, std::size_t shared_bytes, 
 
 const Place& place() { return machine().current->place; }
 int lane() { return static_cast<int>(machine().current->number % kWarp); }
-void set_seed(unsigned seed) { machine().seed = seed; }
+void set_seed(unsigned seed) { thread_order = seed; }
 
 char* shared_memory() {
   char* memory = machine().shared.data();
@@ -178,7 +180,7 @@ void run(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, 
   m.stacks.resize(std::max(m.stacks.size(), count * kStackBytes));
   std::vector<unsigned> order(count);
   std::iota(order.begin(), order.end(), 0U);
-  if (m.seed != 0) std::shuffle(order.begin(), order.end(), std::mt19937(m.seed));
+  if (const unsigned seed = thread_order; seed != 0) std::shuffle(order.begin(), order.end(), std::mt19937(seed));
   for (unsigned z = 0; z < blocks.z; ++z) {
     for (unsigned y = 0; y < blocks.y; ++y) {
       for (unsigned x = 0; x < blocks.x; ++x) run_block(blocks, threads, {x, y, z}, shared_bytes, order, thread);

@@ -3,10 +3,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <mutex>
+#include <string_view>
 
 #include "kernels/device.hpp"
 
@@ -14,24 +18,38 @@
 // of NaNs. Streams do everything at once.
 namespace logitfield::kernels {
 
-DeviceList list_devices() { return {{{"emulated on a CPU, for tests", 90, std::size_t{4} << 30}}, {}}; }
+/// LOGITFIELD_EMULATED_MEMORY bytes, else 4 GiB; with 0, no device.
+DeviceList list_devices() {
+  const char* bytes = std::getenv("LOGITFIELD_EMULATED_MEMORY");
+  if (bytes && std::string_view(bytes) == "0") return {{}, "none is emulated"};
+  return {{{"emulated on a CPU, for tests", 90, bytes ? std::stoull(bytes) : std::size_t{4} << 30}}, {}};
+}
 
 namespace cuda {
 namespace {
 
 struct Pages {
   void* begin;
-  std::size_t bytes;
+  std::size_t mapped, bytes;
 };
+std::mutex in_use;  // fields are measured, and layers loaded, by several threads
 std::map<void*, Pages> pages;
+std::size_t held = 0, most = 0;
+
+/// Most device memory that was held, to the file of that name when the program ends: what plans are held against.
+struct PeakReport {
+  ~PeakReport() {
+    if (const char* file = std::getenv("LOGITFIELD_EMULATED_PEAK")) std::ofstream(file) << most;
+  }
+} report;
 
 }  // namespace
 
-void check(int status, const char* call, std::size_t) {
+void check(int status, const char* call, std::size_t, const std::source_location&) {
   if (status != 0) throw DeviceError(call);
 }
 
-Stream::Stream() : handle_(this) {}
+Stream::Stream(Priority) : handle_(this) {}
 Stream::~Stream() = default;
 void Stream::wait() const {}
 
@@ -56,12 +74,16 @@ void* allocate(std::size_t bytes, const Stream&) {
   mprotect(static_cast<char*>(begin) + own, page, PROT_NONE);
   std::memset(begin, 0xff, own);
   void* memory = static_cast<char*>(begin) + (own - (bytes + 15) / 16 * 16);
-  pages[memory] = {begin, own + page};
+  const std::scoped_lock lock(in_use);
+  pages[memory] = {begin, own + page, bytes};
+  most = std::max(most, held += bytes);
   return memory;
 }
 void release(void* memory, const Stream&) noexcept {
+  const std::scoped_lock lock(in_use);
   const auto found = pages.find(memory);
-  munmap(found->second.begin, found->second.bytes);
+  munmap(found->second.begin, found->second.mapped);
+  held -= found->second.bytes;
   pages.erase(found);
 }
 void* allocate_pinned(std::size_t bytes) { return ::operator new(bytes); }
@@ -76,8 +98,9 @@ void fill_zero(void* memory, std::size_t bytes, const Stream&) {
 
 void use_device(int) {}
 std::size_t free_bytes() { return list_devices().devices[0].memory_bytes; }
+std::string device_identity(int) { return "emulated"; }
 std::string describe_device(int) { return "GPU emulated on a CPU, for tests"; }
-int host_threads() { return 1; }
+int host_threads() { return 3; }
 
 }  // namespace cuda
 }  // namespace logitfield::kernels

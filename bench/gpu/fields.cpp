@@ -1,0 +1,168 @@
+// Field statistics of a layer, whole and in parts.
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cmath>
+#include <future>
+
+#include "bench/gpu/cases.hpp"
+#include "kernels/cpu/causal_field.hpp"
+#include "kernels/cpu/centring.hpp"
+#include "kernels/cpu/field_statistics.hpp"
+#include "kernels/cuda/causal_field.hpp"
+#include "kernels/cuda/field_statistics.hpp"
+
+namespace logitfield::bench::gpu {
+namespace {
+
+using namespace kernels::cuda;
+
+double number(Index n) { return static_cast<double>(n); }
+
+/// Heads of a layer as a bf16 forward pass leaves them; keys have a mean, as trained ones have.
+class Layer {
+ public:
+  Layer(const Meter& meter, const LayerSizes& s)
+      : s_(s),
+        meter_(meter),
+        queries_(rounded(random_rows(s.heads * s.length, s.head_dim, 5))),
+        keys_(rounded(random_rows(s.kv_heads * s.length, s.head_dim, 6).array() + 0.25F)),
+        forms_(static_cast<std::size_t>(s.heads), {.scale = 1 / std::sqrt(number(s.head_dim))}),
+        heads_(s.heads, s.kv_heads, s.length, s.head_dim, meter.stream()) {
+    for (int t = 0; t < host_threads(); ++t) workers_.push_back(std::make_unique<Worker>());
+    const Stream& stream = meter.stream();
+    copy(heads_.all_queries.data(), queries_.data(), sizeof(float) * static_cast<std::size_t>(queries_.size()), stream);
+    copy(heads_.all_keys.data(), keys_.data(), sizeof(float) * static_cast<std::size_t>(keys_.size()), stream);
+    heads_.narrow_queries = Buffer<Bf16>(queries_.size(), stream);
+    heads_.narrow_keys = Buffer<Bf16>(keys_.size(), stream);
+    convert(heads_.all_queries.data(), queries_.size(), heads_.narrow_queries.data(), stream);
+    convert(heads_.all_keys.data(), keys_.size(), heads_.narrow_keys.data(), stream);
+    heads_.ready.emplace(stream);
+    stream.wait();
+  }
+
+  /// Every statistic of scope full, softmax statistics included, in one context.
+  Row full(Index context) {
+    const std::vector<FieldRequest> requests{{.context = context}};
+    check(measurer_.measure(heads_, forms_, requests), requests);
+    // Gram matrices and triangular products, by symmetry half of a general product each.
+    const double square = number(context * s_.head_dim * s_.head_dim);
+    return {fmt::format("field statistics, full, L = {}", context),
+            size(context),
+            {square * number(3 * s_.heads + s_.kv_heads), Unit::float64, bytes(context)},
+            meter_.by_clock([&] { measurer_.measure(heads_, forms_, requests); })};
+  }
+
+  /// Means and energies of the causal fields of all heads.
+  Row causal() {
+    const double error = (causal_energies(*workers_[0], s_.heads - 1).queries - expected_energies()).norm();
+    expect_small("causal energies", error / expected_energies().norm(), 1e-10);
+    const double square = number(s_.length * s_.head_dim * s_.head_dim);
+    const double tiles = number(2 * s_.length * kTileRows * s_.head_dim);
+    return {"causal energies",
+            size(s_.length),
+            {number(s_.heads) * (4 * square + tiles), Unit::float64, bytes(s_.length)},
+            meter_.by_clock([&] { all_causal_energies(); })};
+  }
+
+  /// The product that all of it consists of, batched as there: rows^T rows of chunks of a tall matrix, one head.
+  Row gram() {
+    const Worker& worker = *workers_[0];
+    const Index rows = padded_rows(s_.length), d = s_.head_dim, chunks = rows / kRowPadding;
+    Buffer<double> factor(rows * d, worker.stream), parts(chunks * d * d, worker.stream);
+    make_factor(form_of(heads_.all_queries.data()), factor.data(), worker.stream);
+    worker.stream.wait();
+    const Products products(meter_.stream(), Precision::float32);
+    const Products::Rows<const double> x{factor.data(), d, kRowPadding * d};
+    const auto run = [&] { products.transpose_multiply({d, d, kRowPadding, chunks}, x, x, {parts.data(), d, d * d}); };
+    run();
+    meter_.stream().wait();
+    double trace = 0;
+    const Matrix found = download(parts, chunks, d * d);
+    for (Index c = 0; c < d; ++c) trace += found.col(c * d + c).sum();
+    const double expected = queries_.topRows(s_.length).cast<double>().squaredNorm();
+    expect_small("Gram products", std::abs(trace / expected - 1), 1e-12);
+    return {"Gram products float64",
+            fmt::format("1 head, d = {}, L = {}", d, s_.length),
+            {2 * number(rows * d * d), Unit::float64, 8 * number(rows * d)},
+            meter_.by_events(run)};
+  }
+
+ private:
+  static MatrixF rounded(MatrixF x) {
+    for (Index i = 0; i < x.size(); ++i) x.data()[i] = to_float(from_float<Bf16>(x.data()[i]));
+    return x;
+  }
+  std::string size(Index context) const {
+    return fmt::format("{} heads, {} KV, d = {}, L = {}", s_.heads, s_.kv_heads, s_.head_dim, context);
+  }
+  /// Once for the factorisation, once for what follows from it.
+  double bytes(Index context) const { return 2 * 4 * number(context * s_.head_dim * (s_.heads + s_.kv_heads)); }
+  MatrixFRef queries(Index head) const { return queries_.middleRows(head * s_.length, s_.length); }
+  MatrixFRef keys(Index head) const { return keys_.middleRows(head / (s_.heads / s_.kv_heads) * s_.length, s_.length); }
+  FactorForm form_of(const float* rows) const {
+    FactorForm out;
+    out.rows = rows;
+    out.length = s_.length;
+    out.columns = static_cast<int>(s_.head_dim);
+    return out;
+  }
+
+  /// All certified; the first head as the CPU finds it.
+  void check(const std::vector<std::vector<HeadStatistics>>& found, const std::vector<FieldRequest>& requests) const {
+    for (const auto& of_head : found) expect_small("certificate", of_head[0].certificate.certified() ? 0 : 1, 0);
+    const Index context = requests[0].context;
+    const HeadGroup group{{queries(0).topRows(context)}, keys(0).topRows(context), {forms_[0]}};
+    const HeadStatistics own = found[0][0], expected = cpu::field_statistics(group, requests)[0][0];
+    for (std::size_t i = 0; i < expected.singular_values.size(); ++i) {
+      expect_small("singular values", std::abs(own.singular_values.at(i) - expected.singular_values[i]),
+                   1e-9 * expected.spectrum.sigma_max);
+    }
+    expect_small("entropy", std::abs(own.attention.entropy - expected.attention.entropy), 1e-4);
+  }
+
+  cpu::CausalEnergies causal_energies(const Worker& worker, Index head) const {
+    FactorForm q = form_of(heads_.all_queries.data() + head * s_.length * s_.head_dim);
+    q.factor = forms_[0].scale;
+    const Index kv = head / (s_.heads / s_.kv_heads);
+    return kernels::cuda::CausalField(worker, q, form_of(heads_.all_keys.data() + kv * s_.length * s_.head_dim))
+        .energies();
+  }
+  Vector expected_energies() const {
+    const Placement placement{0, s_.length};
+    const cpu::CentredKeys centred = cpu::centred_keys(alone(), keys(s_.heads - 1), placement);
+    return cpu::causal_energies(alone(), cpu::field_queries(queries(s_.heads - 1), forms_[0]),
+                                cpu::field_keys(centred, forms_[0], placement), placement)
+        .queries;
+  }
+  void all_causal_energies() const {
+    std::atomic<Index> next = 0;
+    const auto work = [&](const Worker& worker) {
+      use_device(0);
+      for (Index h = next++; h < s_.heads; h = next++) causal_energies(worker, h);
+    };
+    std::vector<std::future<void>> others;
+    for (std::size_t t = 1; t < workers_.size(); ++t) {
+      others.push_back(std::async(std::launch::async, [&, t] { work(*workers_[t]); }));
+    }
+    work(*workers_[0]);
+    for (std::future<void>& other : others) other.get();
+  }
+
+  const LayerSizes s_;
+  const Meter& meter_;
+  const MatrixF queries_, keys_;
+  const std::vector<LogitForm> forms_;
+  DeviceHeads heads_;
+  FieldMeasurer measurer_{0};
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace
+
+std::vector<Row> field_rows(const Meter& meter, const LayerSizes& sizes, Index short_context) {
+  Layer layer(meter, sizes);
+  return {layer.gram(), layer.full(sizes.length), layer.full(short_context), layer.causal()};
+}
+
+}  // namespace logitfield::bench::gpu

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""logitfield beside what people use today, in one run: results compared first, then seconds and peak memory.
+
+    run.py BUILD MODEL TOKENS SCRATCH --contexts 512,1024 [--peers a,b,c] [--peer-layers N] [--spectrum auto] [--python PYTHON]
+    run.py BUILD MODEL TOKENS SCRATCH --contexts 512 --forward
+
+The first measures every head, in scopes full and causal, with 2 threads or 2 ranks. Peers: (a) transformers with the attention
+function recorded, explicit fields and torch.linalg.svdvals; (b) the same with TransformerLens; (c) numpy and scipy on recorded
+Q and K. With --peer-layers a peer measures only the fields of its first layers, and its field time is multiplied up. The
+second compares the forward pass alone, in turns, in float32 and bfloat16. Prints Markdown. PYTHON has what bench/peers/README.md lists.
+"""
+import argparse, csv, json, os, pathlib, shutil, statistics, subprocess, sys, time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SCRIPTS = {"a": "researcher.py", "b": "lens.py", "c": "scipy_fields.py"}
+NAMES = {"a": "(a) transformers, svdvals", "b": "(b) TransformerLens, svdvals", "c": "(c) numpy, scipy (no forward pass)"}
+COMPARED = ("energy", "sigma_max", "k90", "stable_rank", "effective_rank", "key_max_share")
+OURS = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def analyze(a, context, *more):
+    """Runs the program; (wall seconds of the whole command, its summary, its heads)."""
+    out = a.scratch / "run"
+    shutil.rmtree(out, ignore_errors=True)
+    begin = time.perf_counter()
+    subprocess.run(["mpirun", "-n", str(a.threads), "--bind-to", "none", a.build / "logitfield", "analyze", "--model", a.model, "--tokens",
+                    a.tokens, "--contexts", str(context), "--out", out, *more], check=True, capture_output=True, env=OURS)
+    wall = time.perf_counter() - begin
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["complete"] and summary["failed_heads"] == 0
+    with open(out / "heads.csv", newline="") as file:
+        return wall, summary, list(csv.DictReader(file))
+
+
+def phase(summary, name):
+    return max(rank["seconds"][name] for rank in summary["ranks"])
+
+
+def run_peer(a, peer, context, captures):
+    """(wall seconds of the whole command, what it reports); nothing where it ran out of memory."""
+    out = a.scratch / f"peer-{peer}.json"
+    source = ["--capture", captures] if peer == "c" else ["--model", a.model, "--tokens", a.tokens]
+    limit = ["prlimit", f"--as={int(a.memory_gib * 2**30)}"] if a.memory_gib else []
+    begin = time.perf_counter()
+    done = subprocess.run([*limit, a.python, HERE / SCRIPTS[peer], *source, "--context", str(context), "--threads", str(a.threads), "--layers",
+                           str(a.peer_layers or 1 << 30), "--out", out], capture_output=True, text=True)
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        return None, reason
+    return time.perf_counter() - begin, json.loads(out.read_text())
+
+
+def largest_differences(peer, ours):
+    """{statistic: largest relative difference} over the heads that both measured; of k90, the largest difference."""
+    by_place = {(r["scope"], int(r["layer"]), int(r["head"])): r for r in ours}
+    out = dict.fromkeys(COMPARED, 0.0)
+    for row in peer["heads"]:
+        mine = by_place[row["scope"], row["layer"], row["head"]]
+        for name in COMPARED:
+            value = float(mine[name])
+            difference = abs(row[name] - value) / (1 if name == "k90" else abs(value))
+            out[name] = max(out[name], difference) if difference == difference else float("inf")
+    return out
+
+
+def compare_everything(a):
+    rows, differences = [], []
+    for context in a.contexts:
+        captures = a.scratch / "captures"
+        shutil.rmtree(captures, ignore_errors=True)
+        if "c" in a.peers:
+            analyze(a, context, "--dump-captures", captures)
+        wall, summary, heads = analyze(a, context, "--scopes", "full,causal", "--spectrum", a.spectrum)
+        peak = sum(rank["peak_bytes"] for rank in summary["ranks"])
+        times = ", ".join(f"{name} {phase(summary, name):.1f}" for name in ("read", "forward", "field"))
+        rows.append([context, f"logitfield ({a.spectrum})", f"{wall:.1f}", times, f"{peak / 1e9:.2f}", "", ""])
+        for peer in a.peers:
+            seconds, result = run_peer(a, peer, context, next(captures.iterdir(), None) if captures.exists() else None)
+            if seconds is None:
+                rows.append([context, NAMES[peer], "did not run", result[:60], "", "", ""])
+                continue
+            scaled = seconds + result["field"] * (result["layers"] / result["measured_layers"] - 1)
+            note = "" if result["layers"] == result["measured_layers"] else f" (fields of {result['measured_layers']} of {result['layers']} layers, multiplied up)"
+            rows.append([context, NAMES[peer], f"{scaled:.1f}{note}", f"load {result['load']:.1f}, forward {result['forward']:.1f}, field {scaled - seconds + result['field']:.1f}",
+                         f"{result['peak_bytes'] / 1e9:.2f}", f"{scaled / wall:.1f}", f"{result['peak_bytes'] / peak:.1f}"])
+            differences.append([context, NAMES[peer], *(f"{v:.1e}" for v in largest_differences(result, heads).values())])
+    table(["context", "program", "seconds", "of these", "peak GB", "times as slow", "times the memory"], rows)
+    print("\nLargest relative differences over all heads and both scopes (of k90: components):\n")
+    table(["context", "peer", *COMPARED], differences)
+
+
+def compare_forward(a):
+    rows = []
+    for context in a.contexts:
+        for dtype, precision in (("float32", "float32"), ("bfloat16", a.bf16)):
+            ours, theirs = [], []
+            for _ in range(a.rounds):
+                out = a.scratch / "forward.json"
+                subprocess.run([a.python, HERE / SCRIPTS["a"], "--model", a.model, "--tokens", a.tokens, "--context", str(context), "--threads",
+                                str(a.threads), "--dtype", dtype, "--forward-only", "--out", out], check=True, capture_output=True)
+                theirs.append(min(json.loads(out.read_text())["forward"]))
+                summary = analyze(a, context, "--precision", precision)[1]
+                ours.append(max(r["seconds"]["forward"] + r["seconds"]["communicate"] for r in summary["ranks"]))
+                field = phase(summary, "field")
+            ratios = [mine / other for mine, other in zip(ours, theirs)]
+            rows.append([context, dtype, precision, f"{min(ours):.2f}", f"{min(theirs):.2f}", f"{statistics.median(ratios):.2f}",
+                         f"{100 * field / ours[-1]:.0f} %"])
+    table(["context", "PyTorch in", "logitfield in", "logitfield s", "PyTorch s", "ratio (median of rounds)", "field (scope full) / forward"], rows)
+
+
+def table(head, rows):
+    print("| " + " | ".join(map(str, head)) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(map(str, row)) + " |")
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("build", "model", "tokens", "scratch"):
+        ap.add_argument(name, type=lambda p: pathlib.Path(p).resolve())
+    ap.add_argument("--contexts", required=True, type=lambda text: [int(c) for c in text.split(",")])
+    ap.add_argument("--peers", default="a", type=lambda text: text.split(","))
+    ap.add_argument("--peer-layers", type=int)
+    ap.add_argument("--spectrum", default="auto")
+    ap.add_argument("--threads", type=int, default=2)
+    ap.add_argument("--rounds", type=int, default=3)
+    ap.add_argument("--memory-gib", type=float, help="most address space of a peer")
+    ap.add_argument("--forward", action="store_true")
+    ap.add_argument("--bf16", default="float32", help="--precision of ours that is held against bfloat16")
+    ap.add_argument("--python", default=sys.executable)
+    a = ap.parse_args()
+    a.scratch.mkdir(parents=True, exist_ok=True)
+    (compare_forward if a.forward else compare_everything)(a)
+
+
+if __name__ == "__main__":
+    main()

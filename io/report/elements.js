@@ -1,0 +1,62 @@
+'use strict';
+// What all pages are made of: choices, tables, the scale of colours, light and dark.
+
+const at = id => document.getElementById(id);
+const choice = name => at(name).value;
+
+function cell(row, content, name = '') {
+  const td = row.insertCell();
+  td.className = name;
+  if (content instanceof Node) td.append(content); else td.textContent = content;
+}
+
+function table(id, heads, rows) {
+  const t = at(id);
+  t.replaceChildren();
+  const head = t.createTHead().insertRow();
+  for (const [title, name] of heads) {
+    const th = document.createElement('th');
+    th.textContent = title;
+    th.className = name ?? '';
+    head.append(th);
+  }
+  const body = t.createTBody();
+  for (const {cells, bad} of rows) {
+    const row = body.insertRow();
+    if (bad) row.className = 'bad';
+    cells.forEach((content, i) => cell(row, content, heads[i][1] ?? ''));
+  }
+}
+
+function headName({layer, head}) { return `layer ${REPORT.firstLayer + layer}, head ${head}`; }
+
+function statisticInfo(name) { return REPORT.statistics.find(s => s.name === name); }
+
+/** Says what the chosen statistic is, and returns it. */
+function showMeaning() {
+  const info = statisticInfo(choice('statistic'));
+  at('meaning').textContent = `${info.name}: ${info.description}${info.units === '1' ? '' : ` (${info.units})`}`;
+  return info;
+}
+
+/** The colours of a heat map with the values at their ends. */
+function showScale(map) {
+  at('low').textContent = number(map.low);
+  at('high').textContent = number(map.high);
+  const g = at('colours').getContext('2d'), width = at('colours').width;
+  for (let i = 0; i < width; ++i) { g.fillStyle = colourAt(i / (width - 1)); g.fillRect(i, 0, 1, 12); }
+}
+
+function fill(id, options) { at(id).replaceChildren(...options.map(([value, label]) => new Option(label, value))); }
+
+/** Light or dark as the system says, until the button is pressed; then everything is drawn anew. Paper is white. */
+function startTheme(drawAll) {
+  const root = document.documentElement;
+  root.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+  const change = theme => { root.dataset.theme = theme; drawAll(); };
+  at('theme').addEventListener('click', () => change(root.dataset.theme === 'dark' ? 'light' : 'dark'));
+  // Charts are drawn in the theme's ink.
+  let onScreen = root.dataset.theme;
+  addEventListener('beforeprint', () => { onScreen = root.dataset.theme; change('light'); });
+  addEventListener('afterprint', () => change(onScreen));
+}

@@ -1,0 +1,39 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/head_series.hpp"
+#include "pipeline/thresholds.hpp"
+
+namespace logitfield {
+
+/// Robust standard deviations are never taken as less than this, of natural logarithms: 5 %.
+inline constexpr double kLeastSpread = 0.05;
+/// A fall of the attention entropy by less, in nats, is no collapse.
+inline constexpr double kLeastFall = 0.1;
+/// Fewer heads than these are not compared with each other.
+inline constexpr std::size_t kFewestPeers = 6;
+
+enum class AlertKind { jump, drift, chance, entropy_collapse, rank_collapse, max_logit, not_finite, certificate };
+/// "jump", "drift", ...
+std::string_view alert_name(AlertKind kind);
+
+struct Alert {
+  std::int64_t step = 0;
+  /// -1: none in particular.
+  std::int64_t layer = -1, head = -1;
+  AlertKind kind = AlertKind::jump;
+  std::string statistic;
+  /// What it was, and where it should have been; NaN: no such end.
+  double value = 0, low = 0, high = 0;
+  /// For people.
+  std::string detail;
+};
+
+/// The alerts that begin at step number `index` of the series, which later steps do not change. An alert begins where
+/// its condition holds and did not at the checkpoint before. Of a KV head's statistic it names the first query head.
+std::vector<Alert> alerts_at(const HeadSeries& series, std::size_t index, const Thresholds& thresholds);
+
+}  // namespace logitfield

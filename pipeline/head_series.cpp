@@ -1,0 +1,109 @@
+#include "pipeline/head_series.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "pipeline/summary.hpp"
+
+namespace logitfield {
+namespace {
+
+using kernels::HeadStatistics;
+using Values = std::array<double, kFollowed.size()>;
+
+Values undefined() {
+  Values out;
+  out.fill(kernels::kUndefined);
+  return out;
+}
+
+Values values_of(const HeadStatistics& statistics) {
+  Values out = undefined();
+  visit_statistics(statistics, [&](const StatisticInfo& info, const auto& value) {
+    const auto place = std::ranges::find(kFollowed, info.name);
+    if (place != kFollowed.end() && is_defined(value))
+      out[static_cast<std::size_t>(place - kFollowed.begin())] = static_cast<double>(value);
+  });
+  return out;
+}
+
+/// One head in all texts, certified in each.
+Values median_of(const std::vector<Values>& texts) {
+  Values out = undefined();
+  for (std::size_t s = 0; s < out.size(); ++s) {
+    std::vector<double> values;
+    for (const Values& text : texts) values.push_back(text[s]);
+    out[s] = median(std::move(values));
+  }
+  return out;
+}
+
+FailedHead failure(std::size_t head, const kernels::Certificate& certificate) {
+  for (const kernels::CertificateCheck& check : certificate.checks()) {
+    if (!check.holds) return {head, certificate.finite, std::string(check.name), check.error, check.bound};
+  }
+  return {head, certificate.finite, "certificate", kernels::kUndefined, kernels::kUndefined};
+}
+
+}  // namespace
+
+std::size_t followed(std::string_view statistic) {
+  const auto place = std::ranges::find(kFollowed, statistic);
+  if (place == kFollowed.end()) throw std::invalid_argument("followed: " + std::string(statistic));
+  return static_cast<std::size_t>(place - kFollowed.begin());
+}
+
+StatisticInfo info_of(std::string_view statistic) {
+  StatisticInfo out;
+  const HeadStatistics any;
+  visit_statistics(any, [&](const StatisticInfo& info, const auto&) {
+    if (info.name == statistic) out = info;
+  });
+  return out;
+}
+
+StepValues step_values(std::int64_t step, const Results& r) {
+  StepValues out{step, kernels::kUndefined, {}, {}, {}};
+  const std::size_t field = r.field(r.contexts.size() - 1, 0);
+  const auto size = static_cast<std::size_t>(r.num_layers * r.num_heads);
+  std::vector<std::vector<Values>> texts(size);
+  std::vector<bool> has_failed(size, false);
+  for (const auto& [key, layer] : r.layers) {
+    for (const HeadRecord& record : layer.heads) {
+      const auto head = static_cast<std::size_t>((layer.layer - r.first_layer) * r.num_heads + record.head);
+      const HeadStatistics& statistics = record.fields[field];
+      texts[head].push_back(values_of(statistics));
+      if (statistics.certificate.certified() || has_failed[head]) continue;
+      has_failed[head] = true;
+      out.failed.push_back(failure(head, statistics.certificate));
+    }
+  }
+  for (std::size_t h = 0; h < size; ++h) out.heads.push_back(has_failed[h] ? undefined() : median_of(texts[h]));
+  double sum = 0;
+  for (const LossRecord& loss : r.losses) sum += loss.loss;
+  if (!r.losses.empty()) out.loss = sum / static_cast<double>(r.losses.size());
+  return out;
+}
+
+void add_step(const Results& r, StepValues values, HeadSeries& series) {
+  series.first_layer = r.first_layer;
+  series.num_layers = r.num_layers;
+  series.num_heads = r.num_heads;
+  series.num_kv_heads = r.num_kv_heads;
+  const auto field = static_cast<std::int64_t>(r.field(r.contexts.size() - 1, 0));
+  for (const NullRecord& null : r.nulls) {
+    if (null.field == field) series.chance = null.statistics;
+  }
+  add_step(std::move(values), series);
+}
+
+void add_step(StepValues values, HeadSeries& series) {
+  const auto place = std::ranges::lower_bound(series.steps, values.step, {}, &StepValues::step);
+  if (place != series.steps.end() && place->step == values.step) {
+    *place = std::move(values);
+  } else {
+    series.steps.insert(place, std::move(values));
+  }
+}
+
+}  // namespace logitfield

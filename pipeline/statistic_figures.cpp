@@ -1,0 +1,122 @@
+// Figures of statistics over the model: against context, and against chance.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "pipeline/axes.hpp"
+#include "pipeline/comparison.hpp"
+#include "pipeline/figures.hpp"
+#include "pipeline/head_values.hpp"
+
+namespace logitfield {
+namespace {
+
+namespace svg = io::svg;
+using kernels::kUndefined;
+
+/// Mean and standard deviation of Gaussian heads; NaN without --null.
+std::pair<double, double> chance(const Results& r, std::size_t field, const std::string& statistic) {
+  for (const NullRecord& null : r.nulls) {
+    const auto found = null.statistics.find(statistic);
+    if (null.field == static_cast<std::int64_t>(field) && found != null.statistics.end()) return found->second;
+  }
+  return {kUndefined, kUndefined};
+}
+
+/// One statistic over the contexts, both axes logarithmic.
+std::string context_panel(const Results& r, std::size_t scope, const std::string& statistic,
+                          const std::vector<ComparedStatistic>& all, svg::Point corner) {
+  std::vector<double> xs, low, median, high, null;
+  double slope = kUndefined;
+  for (const ComparedStatistic& s : all) {
+    if (s.statistic != statistic || s.heads.count == 0) continue;
+    const auto context = static_cast<std::size_t>(std::ranges::find(r.contexts, s.context) - r.contexts.begin());
+    xs.push_back(static_cast<double>(s.context));
+    low.push_back(s.heads.p25), median.push_back(s.heads.median), high.push_back(s.heads.p75);
+    null.push_back(chance(r, r.field(context, scope), statistic).first);
+    slope = s.context_slope;
+  }
+  std::vector<double> range = low;
+  range.insert(range.end(), high.begin(), high.end());
+  range.insert(range.end(), null.begin(), null.end());
+  const Axes axes(corner, 120, 84, context_scale(r.contexts), logarithmic_scale("", range));
+  const std::string fitted = std::isnan(slope) ? "" : fmt::format(", slope {:.2f}", slope);
+  std::string out = axes.frame(statistic + fitted) + axes.band(xs, low, high, kBlue);
+  out += axes.curve(xs, median, kBlue) + axes.curve(xs, null, kVermilion, "4 3");
+  for (std::size_t i = 0; i < xs.size(); ++i) {
+    if (median[i] > 0) out += svg::circle(axes.at(xs[i], median[i]), 1.6, kBlue, fmt::format("{:.6g}", median[i]));
+  }
+  return out;
+}
+
+std::string against_context(const Results& r, std::size_t scope, const std::vector<ComparedStatistic>& all) {
+  constexpr std::size_t kColumns = 3;
+  constexpr double kAcross = 168, kDown = 126;
+  std::string out = svg::text(38, 13, fmt::format("{} field: median of the heads, middle half", r.scopes[scope]),
+                              "start", fmt::format("fill=\"{}\" font-weight=\"bold\"", kBlue));
+  if (!r.nulls.empty()) {
+    out += svg::text(260, 13, "dashed: Gaussian heads (chance)", "start", fmt::format("fill=\"{}\"", kVermilion));
+  }
+  std::size_t panel = 0;
+  for (const char* statistic : kMainStatistics) {
+    const svg::Point corner{38 + kAcross * static_cast<double>(panel % kColumns),
+                            34 + kDown * static_cast<double>(panel / kColumns)};
+    const bool there = std::ranges::any_of(
+        all, [&](const ComparedStatistic& s) { return s.statistic == statistic && s.heads.median > 0; });
+    if (!there) continue;
+    out += context_panel(r, scope, statistic, all, corner);
+    ++panel;
+  }
+  const double rows = std::ceil(static_cast<double>(panel) / kColumns);
+  return svg::document(kPageWidth, 22 + kDown * rows, out);
+}
+
+/// A row a statistic: median and middle half over what Gaussian heads have, which is 1.
+std::string against_chance(const Results& r, std::size_t scope, const std::vector<ComparedStatistic>& all) {
+  constexpr double kRow = 11, kTop = 20, kLeft = 92, kWidth = 108;
+  std::vector<std::pair<const ComparedStatistic*, std::pair<double, double>>> rows;
+  std::vector<double> range{0.5, 2};
+  for (const StatisticInfo& info : shown_statistics()) {
+    if (info.units == "position") continue;  // where, not how much
+    for (const ComparedStatistic& s : all) {
+      const auto null = chance(r, r.field(r.contexts.size() - 1, scope), s.statistic);
+      if (s.statistic != info.name || s.context != r.contexts.back() || !(null.first > 0 && s.heads.median > 0))
+        continue;
+      rows.emplace_back(&s, null);
+      range.insert(range.end(), {s.heads.p25 / null.first, s.heads.p75 / null.first});
+    }
+  }
+  if (rows.empty()) return "";
+  const double height = kRow * static_cast<double>(rows.size());
+  const Axes axes({kLeft, kTop}, kWidth, height, logarithmic_scale("measured over Gaussian heads (chance = 1)", range),
+                  Scale{});
+  std::string out = axes.frame(fmt::format("{} field, {} tokens", r.scopes[scope], r.contexts.back()));
+  out += svg::text(kLeft + kWidth + 38, kTop - 5, "beyond 3 sd", "end");
+  out += svg::line({axes.at(1, 0).first, kTop}, {axes.at(1, 0).first, kTop + height}, kVermilion, 0.8, "4 3");
+  double y = kTop + kRow / 2;
+  for (const auto& [s, null] : rows) {
+    const auto x = [&, mean = null.first](double value) { return axes.at(value / mean, 0).first; };
+    out += svg::text(kLeft - 4, y + 2.5, s->statistic, "end");
+    if (s->heads.p25 > 0) out += svg::line({x(s->heads.p25), y}, {x(s->heads.p75), y}, kSkyBlue, 3.5);
+    out += svg::circle({x(s->heads.median), y}, 2, kBlue, fmt::format("{:.6g} / {:.6g}", s->heads.median, null.first));
+    out += svg::text(kLeft + kWidth + 38, y + 2.5, fmt::format("{:.0f} %", 100 * s->beyond_chance), "end");
+    y += kRow;
+  }
+  return svg::document(kColumnWidth, kTop + height + 26, out);
+}
+
+}  // namespace
+
+std::vector<Figure> statistic_figures(const Results& results, std::size_t scope) {
+  const std::string& name = results.scopes[scope];
+  const std::vector<ComparedStatistic> all = compared_statistics("", results, name);
+  std::vector<Figure> out;
+  if (results.contexts.size() > 1) out.push_back({"contexts_" + name, against_context(results, scope, all)});
+  std::string beside_chance = against_chance(results, scope, all);
+  if (!beside_chance.empty()) out.push_back({"chance_" + name, std::move(beside_chance)});
+  return out;
+}
+
+}  // namespace logitfield
