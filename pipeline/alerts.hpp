@@ -16,10 +16,12 @@ inline constexpr double kLeastFall = 0.1;
 /// Fewer heads than these are not compared with each other.
 inline constexpr std::size_t kFewestPeers = 6;
 
+/// Why an alert was raised; docs/monitor.md defines each.
 enum class AlertKind { jump, drift, chance, entropy_collapse, rank_collapse, max_logit, not_finite, certificate };
 /// "jump", "drift", ...
 std::string_view alert_name(AlertKind kind);
 
+/// Something that a head did at a step.
 struct Alert {
   std::int64_t step = 0;
   /// -1: none in particular.

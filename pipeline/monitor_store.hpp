@@ -73,6 +73,7 @@ class MonitorStore {
   std::vector<Alert> alerts_;
 };
 
+/// series.csv: a row per step, layer and head. alerts.jsonl: a JSON object an alert.
 void write_series_csv(const HeadSeries& series, const std::filesystem::path& path);
 void write_alerts(const std::vector<Alert>& alerts, const std::filesystem::path& path);
 /// A JSON object a step, flat names: "layer_03/head_05/coherence".

@@ -21,11 +21,13 @@ struct NotFinite {
   std::vector<std::int64_t> heads;
 };
 
+/// Which layer and heads the tensor of `error` belongs to.
 NotFinite locate(const io::Checkpoint& checkpoint, const io::NotFiniteError& error);
 
 /// Those of all ranks, on every rank, by name. Collective.
 std::vector<NotFinite> all_of(const std::vector<NotFinite>& mine, const mpi::Communicator& world);
 
+/// As the monitor's folder keeps it.
 void to_json(nlohmann::json& out, const NotFinite& weight);
 void from_json(const nlohmann::json& in, NotFinite& weight);
 
