@@ -140,9 +140,9 @@ class Cluster(Case):
             time.sleep(0.5)
 
     def test_a_job_that_does_not_fit_is_refused_before_it_is_queued(self):
-        refused = self.call(SLURM / "submit", "analyze", "--nodes", 1, "--mem", "50M", "--", *self.options(self.folder / "run"), code=2)
+        refused = self.call(SLURM / "submit", "analyze", "--nodes", 1, "--mem", "30M", "--", *self.options(self.folder / "run"), code=2)
         self.assertIn("needs at least", refused.stderr)
-        self.assertIn("50.0 MiB", refused.stderr)
+        self.assertIn("30.0 MiB", refused.stderr)
         self.assertEqual(self.call("squeue", "--noheader").stdout.count(str(self.folder)), 0)
 
     def test_a_dry_run_shows_script_and_plan_and_submits_nothing(self):
