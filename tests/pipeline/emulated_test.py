@@ -25,21 +25,43 @@ class Emulated(Case):
                 result = self.validate(FIXTURES / "families" / name, "--tolerance", 2e-5, "--grid", grid, ranks=2)
                 self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
-    def analyze(self, program, name, *options):
+    DEMO_MODEL = ["--model", sorted((DEMO / "checkpoints").iterdir())[-1], "--tokens", DEMO / "tokens/harbour.npy"]
+
+    def analyze(self, program, name, *options, source=DEMO_MODEL):
         folder = self.folder / name
-        result = run("analyze", "--model", sorted((DEMO / "checkpoints").iterdir())[-1], "--tokens", DEMO / "tokens/harbour.npy",
-                     *options, "--out", folder, program=program)
+        result = run("analyze", *source, *options, "--out", folder, program=program)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         return folder, json.loads((folder / "manifest.json").read_text()), json.loads((folder / "summary.json").read_text())
 
-    def test_a_run_equals_that_of_the_cpu(self):
-        options = ["--contexts", "64,100", "--scopes", "full,causal-mean,causal", "--layers", "1:3"]
-        cpu, of_cpu, _ = self.analyze(os.environ["LOGITFIELD"], "cpu", *options, "--backend", "cpu")
-        device, of_device, _ = self.analyze(EMULATED, "cuda", *options, "--backend", "cuda")
+    def assert_equals_the_cpu(self, *options, source=DEMO_MODEL):
+        cpu, of_cpu, _ = self.analyze(os.environ["LOGITFIELD"], "cpu", *options, "--backend", "cpu", source=source)
+        device, of_device, _ = self.analyze(EMULATED, "cuda", *options, "--backend", "cuda", source=source)
         self.assertIn("emulated", of_device["backend"])
         self.assertNotIn("emulated", of_cpu["backend"])
         difference, where = largest_difference(heads(cpu), heads(device))
         self.assertLessEqual(difference, 1e-4, where)
+        return heads(device)
+
+    def test_a_run_equals_that_of_the_cpu(self):
+        self.assert_equals_the_cpu("--contexts", "64,100", "--scopes", "full,causal-mean,causal", "--layers", "1:3")
+
+    def test_capped_logits_equal_those_of_the_cpu(self):
+        gemma = FIXTURES / "families/gemma2"
+        found = self.assert_equals_the_cpu("--contexts", "19,48", "--scopes", "full,causal-mean,causal",
+                                           source=["--model", gemma, "--tokens", gemma / "reference/tokens.npy"])
+        self.assertEqual({row["route"] for row in found}, {"dense"})
+        self.assertEqual({row["certified"] for row in found}, {"1"})
+
+    def capped_capture(self, tokens):
+        """Queries and keys of the demo model's first layer, with a cap on their logits."""
+        folder = self.folder / "capture"
+        self.analyze(os.environ["LOGITFIELD"], "dumped", "--contexts", tokens, "--layers", "0:1", "--dump-captures", folder)
+        description = next(folder.rglob("capture.json"))
+        description.write_text(json.dumps({**json.loads(description.read_text()), "logit_softcap": 2.0}))
+        return description.parent
+
+    def test_capped_captures_equal_the_cpu(self):
+        self.assert_equals_the_cpu("--contexts", "300", "--scopes", "full,causal", source=["--capture", self.capped_capture(300)])
 
     def test_bf16_is_recorded_and_near(self):
         options = ["--contexts", "64", "--scopes", "full", "--backend", "cuda"]
