@@ -88,13 +88,14 @@ class Emulated(Case):
         self.assertLess(exact, 80e9)
 
     def test_plan_counts_the_devices_memory(self):
-        model = sorted((DEMO / "checkpoints").iterdir())[-1]
+        capped = self.capped_capture(600)
         for name, *options in (("full", "--contexts", "64,1000"), ("bf16", "--contexts", "1000", "--precision", "bf16"),
+                               ("capped", "--capture", capped, "--contexts", "600", "--scopes", "causal"),
                                ("causal", "--contexts", "600", "--scopes", "causal,causal-mean", "--layers", "0:2"),
                                ("resident", "--contexts", "200", "--weights", "resident", "--spectrum", "krylov",
                                 "--scopes", "causal", "--layers", "0:1")):
             with self.subTest(name):
-                common = ["--model", model, "--tokens", DEMO / "tokens/harbour.npy", *options]
+                common = options if "--capture" in options else [*self.DEMO_MODEL, *options]
                 planned = self.planned(*common)
                 peak = self.folder / f"{name}-peak"
                 done = run("analyze", *common, "--backend", "cuda", "--out", self.folder / name, program=EMULATED,
