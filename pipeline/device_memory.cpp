@@ -24,24 +24,31 @@ double up_to(double x, double multiple) { return std::ceil(x / multiple) * multi
 double field_of(const FieldPlan& field, double d) {
   const double length = static_cast<double>(field.request.context), rows = up_to(length, kChunkRows), w = d + 3;
   const double samples = static_cast<double>(kernels::cpu::sampled_positions(field.request.context).size());
-  // Factored keys, keys as they are, their chunks' Gram matrices; the sampled rows.
-  const double keys = rows * (w + 2) + rows * d + rows / kChunkRows * w * (w + 2) + samples * length;
+  const bool dense = field.request.route == kernels::Route::dense, masked = field.request.scope != kernels::Scope::full;
+  // Rows formed from their logits: those sampled, or a strip of a field that is decomposed.
+  const double direct = (dense ? std::min(length, kChunkRows) : samples) * length + kChunkRows * w;
+  // Factored keys, keys as they are, their chunks' Gram matrices.
+  const double keys = rows * (w + 2) + rows * d + rows / kChunkRows * w * (w + 2) + direct;
+  if (dense) return kDouble * (keys + rows * (w + 2));  // with a basis, or keys without their mean
   // With energies or a basis in turn; the causal field's tiles and sums are there before.
   const double factored = rows * (w + 2) + 2 * rows * w;
   const double causal = 3 * rows * w + rows * kTileRows + rows / kTileRows * w * w;
   const double applied = 2 * rows * kBlockVectors + rows / kTileRows * w * kBlockVectors;
-  const bool masked = field.request.scope != kernels::Scope::full;
   return kDouble * (keys + std::max(factored, masked ? causal + std::max(rows * w, applied) : 0));
 }
 
-double fields_of(const Job& job, const Plan& plan, double heads, int workers) {
+/// Of a rank, or of a KV head of a capture, which are measured one after the other.
+double heads_at_a_time(const Job& job, const Plan& plan) {
+  return job.config ? largest(plan.partition.heads) : static_cast<double>(job.group_size());
+}
+
+double fields_of(const Job& job, const Plan& plan, int workers) {
   double most = 0;
   for (const FieldPlan& field : plan.fields) {
     if (!field.collective()) most = std::max(most, field_of(field, static_cast<double>(job.head_dim)));
   }
-  const double tasks = heads * static_cast<double>(job.contexts.size());
   const double attended = static_cast<double>(longest_attended(plan.fields));
-  return std::min(static_cast<double>(workers), tasks) * most + kDouble * 3 * heads * attended;
+  return fields_at_a_time(job, plan, workers) * most + kDouble * 3 * heads_at_a_time(job, plan) * attended;
 }
 
 /// Q, K and, as they enter the dot products, Q, K and V of a layer.
@@ -76,7 +83,7 @@ double model_bytes(const Job& job, const Plan& plan, int workers) {
   const double inner = 3 * widest_mlp(config, partition);
   const double mlp = qk.kept + (number + 3 * kFloat) * hidden + std::min(length, kMlpRows) * number * inner;
   // The network is computed while fields are measured.
-  const double measuring = mlp + fields_of(job, plan, heads, workers);
+  const double measuring = mlp + fields_of(job, plan, workers);
   const double tile = static_cast<double>(kOutputTileRows);
   const double output = job.has_loss() ? number * (hidden + tile * static_cast<double>(config.hidden_size)) +
                                              kFloat * length * tile + 3 * kDouble * length
@@ -87,12 +94,15 @@ double model_bytes(const Job& job, const Plan& plan, int workers) {
 
 }  // namespace
 
+double fields_at_a_time(const Job& job, const Plan& plan, int workers) {
+  return std::min(static_cast<double>(workers), heads_at_a_time(job, plan) * static_cast<double>(job.contexts.size()));
+}
+
 double device_memory_of(const Job& job, const Plan& plan, int workers) {
   if (job.config) return model_bytes(job, plan, workers);
-  // A KV head of a capture at a time.
-  const double group = static_cast<double>(job.group_size());
-  const double rows = static_cast<double>(job.length()) * static_cast<double>(job.head_dim) * (group + 1);
-  return kFloat * rows + fields_of(job, plan, group, workers);
+  const double rows =
+      static_cast<double>(job.length()) * static_cast<double>(job.head_dim) * (heads_at_a_time(job, plan) + 1);
+  return kFloat * rows + fields_of(job, plan, workers);
 }
 
 }  // namespace logitfield

@@ -49,15 +49,25 @@ double largest_layer(const io::ModelConfig& config, const Partition& partition) 
   return static_cast<double>(most);
 }
 
-/// What a GPU's rank holds on its host beside the base: a layer that is read, hidden states on their way, and a field
-/// that the GPU cannot take.
-double host_bytes_beside_gpu(const Job& job, const Plan& plan) {
-  if (job.capture) return kCudaBytes + field_bytes(job, plan);
+/// A field that the GPU cannot take, and those that other threads decompose at the same time.
+double field_bytes_beside_gpu(const Job& job, const Plan& plan, int workers) {
+  double decomposed = 0;
+  for (const FieldPlan& field : plan.fields) {
+    const double length = static_cast<double>(field.request.context);
+    if (field.request.route == kernels::Route::dense) decomposed = std::max(decomposed, kDouble * length * length);
+  }
+  return field_bytes(job, plan) + (fields_at_a_time(job, plan, workers) - 1) * decomposed;
+}
+
+/// What a GPU's rank holds on its host beside the base: a layer that is read, hidden states on their way, fields.
+double host_bytes_beside_gpu(const Job& job, const Plan& plan, int workers) {
+  const double fields = kCudaBytes + field_bytes_beside_gpu(job, plan, workers);
+  if (job.capture) return fields;
   const double hidden = static_cast<double>(job.config->hidden_size);
   const double states = 2 * static_cast<double>(job.length()) * hidden;
   const double read =
       std::max(largest_layer(*job.config, plan.partition), static_cast<double>(kOutputTileRows) * hidden);
-  return kCudaBytes + kFloat * (read + states) + field_bytes(job, plan);
+  return fields + kFloat * (read + states);
 }
 
 /// Values beside weights and hidden states, at the worst moment of a layer or of the loss.
@@ -99,8 +109,8 @@ double widest_mlp(const io::ModelConfig& config, const Partition& partition) {
   return std::max(divided, static_cast<double>(config.expert_size));
 }
 
-double memory_of(const Job& job, const Plan& plan, bool on_device) {
-  if (on_device) return base_bytes(plan, kPackingBytes) + host_bytes_beside_gpu(job, plan);
+double memory_of(const Job& job, const Plan& plan, int device_workers) {
+  if (device_workers > 0) return base_bytes(plan, kPackingBytes) + host_bytes_beside_gpu(job, plan, device_workers);
   if (job.capture) return base_bytes(plan, kPackingBytes) + field_bytes(job, plan);
   const double weights = kFloat * weight_values(job, plan, 1);
   const double states = held_texts(job, plan) * static_cast<double>(job.length() * job.config->hidden_size);

@@ -4,12 +4,16 @@
 namespace logitfield {
 
 /// Bytes of its host that the rank which needs most will hold: weights and activations in float32, fields in float64,
-/// buffers; where it computes on a GPU, what stays on the host. Reads the plan's partition, residency and fields.
-double memory_of(const Job& job, const Plan& plan, bool on_device);
+/// buffers; where it computes on a GPU, what stays on the host, with `device_workers` threads (0: no GPU). Reads the
+/// plan's partition, residency and fields.
+double memory_of(const Job& job, const Plan& plan, int device_workers);
 
 /// Bytes of GPU memory that it will hold: weights, and what enters matrix products, in the job's precision; hidden
 /// states, Q and K in float32; fields in float64, `workers` of them at a time. Without what libraries take.
 double device_memory_of(const Job& job, const Plan& plan, int workers);
+
+/// Fields that a rank's `workers` threads measure at a time on its GPU.
+double fields_at_a_time(const Job& job, const Plan& plan, int workers);
 
 /// Values of the weights that a rank holds, of which `layers` layers are there at a time where they are not resident.
 double weight_values(const Job& job, const Plan& plan, double layers);

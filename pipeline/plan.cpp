@@ -91,9 +91,9 @@ Plan candidate(const Job& job, const Options& options, const Grid& grid, Residen
   const bool collective = std::ranges::any_of(plan.fields, &FieldPlan::collective) || plan.verified_heads > 0;
   plan.partition =
       job.capture && collective ? shared_partition(job, options, grid.ranks()) : make_partition(job.extents, grid);
-  const bool on_device = machine.device_bytes > 0;
-  plan.memory_bytes = static_cast<std::uint64_t>(memory_of(job, plan, on_device));
-  if (on_device) plan.device_bytes = static_cast<std::uint64_t>(device_memory_of(job, plan, machine.device_workers));
+  const int workers = machine.device_bytes > 0 ? machine.device_workers : 0;
+  plan.memory_bytes = static_cast<std::uint64_t>(memory_of(job, plan, workers));
+  if (workers > 0) plan.device_bytes = static_cast<std::uint64_t>(device_memory_of(job, plan, workers));
   const bool all_shared = job.capture && std::ranges::all_of(plan.fields, &FieldPlan::collective);
   plan.balance = all_shared ? 1 : balance_of(job, plan.partition, residency);
   plan.forward_flops = job.config ? forward_flops(job) : 0;

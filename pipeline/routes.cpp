@@ -78,7 +78,7 @@ double bytes_of(const Job& job, const kernels::FieldRequest& request, double row
              kDouble * rows *
                  (2 * static_cast<double>(kernels::cpu::krylov_columns(request.context, request.components)) + 8 * 32);
     case Route::dense:
-      return inputs + 2 * kDouble * length * length;
+      return inputs + kDouble * length * length;
     case Route::scalapack:
       return inputs + 2 * kDouble * length * static_cast<double>(job.head_dim) +
              static_cast<double>(dense_field_bytes(request.context, ranks));

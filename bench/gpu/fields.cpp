@@ -8,8 +8,10 @@
 #include "bench/gpu/cases.hpp"
 #include "kernels/cpu/causal_field.hpp"
 #include "kernels/cpu/centring.hpp"
+#include "kernels/cpu/dense_field.hpp"
 #include "kernels/cpu/field_statistics.hpp"
 #include "kernels/cuda/causal_field.hpp"
+#include "kernels/cuda/direct_field.hpp"
 #include "kernels/cuda/field_statistics.hpp"
 
 namespace logitfield::bench::gpu {
@@ -63,6 +65,29 @@ class Layer {
             size(s_.length),
             {number(s_.heads) * (4 * square + tiles), Unit::float64, bytes(s_.length)},
             meter_.by_clock([&] { all_causal_energies(); })};
+  }
+
+  /// The causal field of one head with capped logits, formed, summed and copied to the host: what its LAPACK waits for.
+  Row direct(Index context) {
+    const Worker& worker = *workers_[0];
+    const LogitForm form{.scale = forms_[0].scale, .softcap = 50};
+    const Buffer<double> probes = upload(probe_rows(0, context).transpose(), worker);
+    FactorForm q = form_of(heads_.all_queries.data()), k = form_of(heads_.all_keys.data());
+    q.length = k.length = context;
+    q.factor = form.scale;
+    const DirectForm direct{context, 0, *form.softcap, true, true, probes.data()};
+    const auto run = [&] {
+      Buffer<double> made(padded_rows(context) * s_.head_dim, worker.stream);
+      make_factor(k, made.data(), worker.stream);
+      return direct_field(worker, q, made.data(), direct);
+    };
+    const Matrix expected =
+        cpu::dense_field(queries(0).topRows(context), keys(0).topRows(context), form, Scope::causal);
+    expect_small("direct field", (run().field - expected).norm() / expected.norm(), 1e-12);
+    return {"direct field, capped",
+            fmt::format("1 head, d = {}, L = {}", s_.head_dim, context),
+            {2 * number(context * context * s_.head_dim), Unit::float64, 8 * number(context * context)},
+            meter_.by_clock(run)};
   }
 
   /// The product that all of it consists of, batched as there: rows^T rows of chunks of a tall matrix, one head.
@@ -162,7 +187,8 @@ class Layer {
 
 std::vector<Row> field_rows(const Meter& meter, const LayerSizes& sizes, Index short_context) {
   Layer layer(meter, sizes);
-  return {layer.gram(), layer.full(sizes.length), layer.full(short_context), layer.causal()};
+  return {layer.gram(), layer.full(sizes.length), layer.full(short_context), layer.causal(),
+          layer.direct(short_context)};
 }
 
 }  // namespace logitfield::bench::gpu

@@ -48,17 +48,27 @@ RouteResult krylov_route(const Team& team, CausalEnergies energies, const Linear
   return out;
 }
 
-RouteResult dense_route(const Matrix& field, const Rounding& rounding) {
-  RouteResult out;
-  out.route = Route::dense;
-  out.sigma = singular_values(field);
-  out.spectrum = spectrum_statistics(out.sigma, field.rows(), rounding.noise);
-  if (out.spectrum.energy == 0) return out;
+FormedField formed_field(Matrix field) {
+  FormedField out;
   out.key_energy = field.colwise().squaredNorm();
   out.query_energy = field.rowwise().squaredNorm();
+  out.products = field * probe_rows(0, field.rows());
+  out.field = std::move(field);
+  return out;
+}
+
+RouteResult dense_route(FormedField formed, const Rounding& rounding) {
+  RouteResult out;
+  out.route = Route::dense;
+  const Index length = formed.field.rows();
+  out.sigma = singular_values(std::move(formed.field));
+  out.spectrum = spectrum_statistics(out.sigma, length, rounding.noise);
+  if (out.spectrum.energy == 0) return out;
+  out.key_energy = std::move(formed.key_energy);
+  out.query_energy = std::move(formed.query_energy);
   out.energy = {std::abs(out.query_energy.sum() - out.spectrum.energy) / out.spectrum.energy,
                 rounding.energy / out.spectrum.energy};
-  out.products = field * probe_rows(0, field.rows());
+  out.products = std::move(formed.products);
   return out;
 }
 

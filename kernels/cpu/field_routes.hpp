@@ -13,8 +13,15 @@ RouteResult krylov_route(const Team& team, const FactorRows& a, const FactorRows
 RouteResult krylov_route(const Team& team, CausalEnergies energies, const LinearOperator& field,
                          const Placement& placement, Index components, const Rounding& rounding);
 
-/// Any field of a head that one rank holds, formed and decomposed: O(L^3), memory 2 L^2. Energies are column and row
-/// sums of squares.
-RouteResult dense_route(const Matrix& field, const Rounding& rounding);
+/// A field formed [L, L], its column and row sums of squares, and its products with the probes.
+struct FormedField {
+  Matrix field;
+  Vector key_energy, query_energy;
+  Matrix products;
+};
+FormedField formed_field(Matrix field);
+
+/// Any field of a head that one rank holds, formed and decomposed: O(L^3), memory L^2.
+RouteResult dense_route(FormedField formed, const Rounding& rounding);
 
 }  // namespace logitfield::kernels::cpu

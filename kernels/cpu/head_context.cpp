@@ -110,7 +110,7 @@ RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& reques
   const LogitForm& form = forms_[head];
   const MatrixFRef& queries = group_.queries[head];
   if (request.route == Route::dense) {
-    return dense_route(dense_field(queries, group_.keys, form, request.scope), rounding(head));
+    return dense_route(formed_field(dense_field(queries, group_.keys, form, request.scope)), rounding(head));
   }
   if (request.route == Route::krylov && request.scope == Scope::causal) {
     return krylov_route(team_, field_queries(queries, form), field_keys(keys_, form, placement_), placement_,

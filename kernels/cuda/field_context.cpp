@@ -41,9 +41,13 @@ const float* FieldContext::queries(std::size_t head) const {
   return heads_.all_queries.data() + (first_head_ + static_cast<Index>(head)) * heads_.length * head_dim_;
 }
 
+FactorForm FieldContext::scaled(const float* rows, Index count, const LogitForm& form) const {
+  FactorForm out{.rows = rows, .length = count, .columns = static_cast<int>(head_dim_), .factor = form.scale};
+  return out;
+}
+
 FactorForm FieldContext::query_form(std::size_t head) const {
-  FactorForm out{
-      .rows = queries(head), .length = rows_, .columns = static_cast<int>(head_dim_), .factor = forms_[head].scale};
+  FactorForm out = scaled(queries(head), rows_, forms_[head]);
   if (forms_[head].alibi_slope != 0) out.extra[out.extras++] = {.constant = forms_[head].alibi_slope};
   return out;
 }
@@ -89,8 +93,43 @@ RouteResult FieldContext::krylov(std::size_t head, Index components) {
   return cpu::krylov_route(alone(), std::move(energies), field, placement_, components, rounding(head));
 }
 
+const double* FieldContext::raw_keys() {
+  if (raw_keys_.size() == 0) {
+    raw_keys_ = Buffer<double>(padded_rows(rows_) * head_dim_, worker_.stream);
+    FactorForm raw = key_form(false);
+    raw.shift = nullptr;
+    make_factor(raw, raw_keys_.data(), worker_.stream);
+  }
+  return raw_keys_.data();
+}
+
+DirectForm FieldContext::direct_form(Scope scope, const LogitForm& form) const {
+  return {.length = rows_,
+          .slope = form.alibi_slope,
+          .cap = form.softcap.value_or(0),
+          .causal_mean = scope != Scope::full,
+          .masked = scope == Scope::causal,
+          .probes = probes_.data()};
+}
+
+// The same logits as cpu::dense_field's: up to a constant per row where they are not capped.
+cpu::FormedField FieldContext::formed(std::size_t head, Scope scope) {
+  const LogitForm& form = forms_[head];
+  if (!form.has_factors()) {
+    return direct_field(worker_, scaled(queries(head), rows_, form), raw_keys(), direct_form(scope, form));
+  }
+  const FactorForm keys = key_form(form.alibi_slope != 0);
+  Buffer<double> made(padded_rows(rows_) * keys.width(), worker_.stream);
+  make_factor(keys, made.data(), worker_.stream);
+  return direct_field(worker_, query_form(head), made.data(), direct_form(scope, {}));
+}
+
 RouteResult FieldContext::take_route(std::size_t head, const FieldRequest& request) {
-  if (forms_[head].has_factors() && !doubtful_) {
+  const bool factors = forms_[head].has_factors();
+  if (request.route == Route::dense && !(factors && doubtful_)) {
+    return cpu::dense_route(formed(head, request.scope), rounding(head));
+  }
+  if (factors && !doubtful_) {
     if (request.route == Route::krylov && request.scope == Scope::causal) return krylov(head, request.components);
     if (request.route == Route::factored && request.scope != Scope::causal) {
       if (std::optional<RouteResult> out = factored(head, request.scope)) return std::move(*out);
@@ -131,39 +170,13 @@ cpu::RowSample FieldContext::sample(std::size_t head, Scope scope, const Matrix&
   cpu::RowSample out;
   out.positions = cpu::sampled_positions(rows_);
   const Index count = std::ssize(out.positions);
-  if (raw_keys_.size() == 0) {
-    raw_keys_ = Buffer<double>(padded_rows(rows_) * head_dim_, stream);
-    FactorForm raw = key_form(false);
-    raw.shift = nullptr;
-    make_factor(raw, raw_keys_.data(), stream);
-  }
   const std::vector<std::int32_t> tokens(out.positions.begin(), out.positions.end());
-  const std::vector<std::int64_t> positions(out.positions.begin(), out.positions.end());
   const Buffer<std::int32_t> which{std::span<const std::int32_t>(tokens), stream};
-  const Buffer<std::int64_t> where{std::span<const std::int64_t>(positions), stream};
   Buffer<float> rows(count * head_dim_, stream);
   cuda::gather(queries(head), which.data(), count, head_dim_, rows.data(), stream);
-  FactorForm scaled;
-  scaled.rows = rows.data();
-  scaled.length = count;
-  scaled.columns = static_cast<int>(head_dim_);
-  scaled.factor = form.scale;
-  Buffer<double> scaled_rows(padded_rows(count) * head_dim_, stream), products(count * rows_, stream),
-      sums(count * 6, stream);
-  make_factor(scaled, scaled_rows.data(), stream);
-  worker_.products.multiply_transposed({count, rows_, head_dim_}, {scaled_rows.data(), head_dim_},
-                                       {raw_keys_.data(), head_dim_}, {products.data(), rows_});
-  judge_rows({.length = rows_,
-              .rows = count,
-              .positions = where.data(),
-              .slope = form.alibi_slope,
-              .cap = form.softcap.value_or(0),
-              .causal_mean = scope != Scope::full,
-              .masked = scope == Scope::causal,
-              .probes = probes_.data()},
-             products.data(), sums.data(), stream);
-  const Matrix found = download(sums, count, 6);
-  out.query_norms = download(scaled_rows, count, head_dim_).squaredNorm();
+  const Matrix found =
+      direct_rows(worker_, scaled(rows.data(), count, form), raw_keys(), direct_form(scope, form), out.positions).sums;
+  out.query_norms = form.scale * form.scale * sums_of(worker_, rows.data(), count, head_dim_)[head_dim_];
   out.products = found.rightCols(2);
   cpu::judge_rows(scope, rows_, found.leftCols(1), found.middleCols(1, cpu::kRowSums), out);
   return out;

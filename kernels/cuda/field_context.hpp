@@ -2,13 +2,13 @@
 #include <memory>
 
 #include "kernels/cpu/head_context.hpp"
+#include "kernels/cuda/direct_field.hpp"
 #include "kernels/cuda/handles.hpp"
-#include "kernels/cuda/tall_factor.hpp"
 
 namespace logitfield::kernels::cuda {
 
-/// A KV head and its query heads in one context, their rows on a device. Dense decompositions, and factors that
-/// Cholesky-QR cannot take (few rows, dependent columns), go to the host's HeadContext, on copies of the rows.
+/// A KV head and its query heads in one context, their rows on a device. Factors that Cholesky-QR cannot take (few
+/// rows, dependent columns) go to the host's HeadContext, on copies of the rows.
 class FieldContext final : public cpu::FieldContext {
  public:
   /// `forms`: of the query heads from `first_head` on, which read the KV head. The heads must outlive it.
@@ -22,12 +22,17 @@ class FieldContext final : public cpu::FieldContext {
 
  private:
   const float* queries(std::size_t head) const;
+  FactorForm scaled(const float* rows, Index count, const LogitForm& form) const;
   FactorForm query_form(std::size_t head) const;
   FactorForm key_form(bool slope) const;
   /// Factored keys of a scope; nothing where they cannot be had here.
   const std::optional<TallFactor>& key_factor(std::size_t head, Scope scope);
   std::optional<RouteResult> factored(std::size_t head, Scope scope);
   RouteResult krylov(std::size_t head, Index components);
+  /// Keys as they are, float64.
+  const double* raw_keys();
+  DirectForm direct_form(Scope scope, const LogitForm& form) const;
+  cpu::FormedField formed(std::size_t head, Scope scope);
   cpu::HeadContext& host();
 
   const Worker& worker_;

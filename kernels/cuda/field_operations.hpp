@@ -56,19 +56,24 @@ void tile_squares(const double* logits, const double* means, std::int64_t length
 /// Sets the logits above the diagonals of the tiles to zero.
 void mask_tiles(double* logits, std::int64_t tiles, const Stream& stream);
 
-/// What is asked of sampled rows of the field; see cpu/row_sample.hpp.
-struct SampledRows {
-  std::int64_t length = 0, rows = 0;
-  const std::int64_t* positions = nullptr;
+/// How rows of the field follow from scaled products of queries and keys.
+struct DirectForm {
+  std::int64_t length = 0;
+  /// Cap 0: none.
   double slope = 0, cap = 0;
   /// The mean is over the keys j <= i only; and only they are not zero.
   bool causal_mean = false, masked = false;
   /// [2, length]
   const double* probes = nullptr;
 };
-/// Of scaled products [rows, length], which become the field's rows: mean, total, absolute, squares, two products with
-/// the probes: six numbers a row.
-void judge_rows(const SampledRows& sampled, double* products, double* sums, const Stream& stream);
+/// Products [rows, length] become the field's rows at `positions`; of each, six numbers: the mean taken off; over the
+/// mean's keys the sum of the field and of its sizes; the sum of squares; two products with the probes.
+inline constexpr int kDirectSums = 6;
+void centre_rows(const DirectForm& form, const std::int64_t* positions, std::int64_t rows, double* products,
+                 double* sums, const Stream& stream);
+/// sums[j] += sum of field_ij^2 over the rows of `field` [rows, length].
+void add_column_squares(const double* field, std::int64_t rows, std::int64_t length, double* sums,
+                        const Stream& stream);
 
 /// Of the causal softmax of every row of every head, from logits in float32 and sums in float64: largest logit,
 /// entropy, weight of position 0: [heads * length, 3]. Queries [heads * rows, columns], keys alike, of which the first

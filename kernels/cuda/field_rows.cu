@@ -78,36 +78,46 @@ __global__ void row_dots_kernel(const double* x, int64_t x_stride, const double*
 }
 
 /// A block a row.
-__global__ void judge_rows_kernel(SampledRows s, double* products, double* sums) {
+__global__ void centre_rows_kernel(DirectForm form, const int64_t* positions, double* products, double* sums) {
   double* scratch = reinterpret_cast<double*>(shared_memory());
-  const int64_t position = s.positions[blockIdx.x];
-  const int64_t averaged = s.causal_mean ? position + 1 : s.length;
-  double* row = products + blockIdx.x * s.length;
+  const int64_t position = positions[blockIdx.x];
+  const int64_t averaged = form.causal_mean ? position + 1 : form.length;
+  double* row = products + blockIdx.x * form.length;
   double total = 0;
-  for (int64_t j = threadIdx.x; j < s.length; j += kThreads) {
-    double x = row[j] + s.slope * static_cast<double>(j - position);
-    if (s.cap > 0) x = s.cap * tanh(x / s.cap);
+  for (int64_t j = threadIdx.x; j < form.length; j += kThreads) {
+    double x = row[j] + form.slope * static_cast<double>(j - position);
+    if (form.cap > 0) x = form.cap * tanh(x / form.cap);
     row[j] = x;
     if (j < averaged) total += x;
   }
   const double mean = block_sum(total, scratch) / static_cast<double>(averaged);
   double found[5] = {};  // total, absolute, squares, and the products
-  for (int64_t j = threadIdx.x; j < s.length; j += kThreads) {
+  for (int64_t j = threadIdx.x; j < form.length; j += kThreads) {
     const bool seen = j < averaged;
-    const double centred = row[j] - mean, field = s.masked && !seen ? 0.0 : centred;
+    const double centred = row[j] - mean, field = form.masked && !seen ? 0.0 : centred;
+    row[j] = field;
     if (seen) {
       found[0] += centred;
       found[1] += fabs(centred);
     }
     found[2] += field * field;
-    found[3] += field * s.probes[j];
-    found[4] += field * s.probes[s.length + j];
+    found[3] += field * form.probes[j];
+    found[4] += field * form.probes[form.length + j];
   }
-  double* out = sums + blockIdx.x * 6;
+  double* out = sums + blockIdx.x * kDirectSums;
   if (threadIdx.x == 0) out[0] = mean;
   for (int f = 0; f < 5; ++f) {
     const double sum = block_sum(found[f], scratch);
     if (threadIdx.x == 0) out[1 + f] = sum;
+  }
+}
+
+/// A thread a column: always the same order of summation.
+__global__ void add_column_squares_kernel(const double* field, int64_t rows, int64_t length, double* sums) {
+  for (int64_t j = first_element(); j < length; j += element_step()) {
+    double sum = sums[j];
+    for (int64_t i = 0; i < rows; ++i) sum += field[i * length + j] * field[i * length + j];
+    sums[j] = sum;
   }
 }
 
@@ -141,9 +151,14 @@ void row_dots(const double* x, int64_t x_stride, const double* y, int64_t y_stri
          y_stride, rows, columns, adds, out);
 }
 
-void judge_rows(const SampledRows& sampled, double* products, double* sums, const Stream& stream) {
-  launch("judge_rows", judge_rows_kernel, Shape{dim3(static_cast<unsigned>(sampled.rows)), dim3(kThreads), kScratch},
-         stream, sampled, products, sums);
+void centre_rows(const DirectForm& form, const int64_t* positions, int64_t rows, double* products, double* sums,
+                 const Stream& stream) {
+  launch("centre_rows", centre_rows_kernel, Shape{dim3(static_cast<unsigned>(rows)), dim3(kThreads), kScratch}, stream,
+         form, positions, products, sums);
+}
+
+void add_column_squares(const double* field, int64_t rows, int64_t length, double* sums, const Stream& stream) {
+  launch("add_column_squares", add_column_squares_kernel, shape_for(length), stream, field, rows, length, sums);
 }
 
 }  // namespace logitfield::kernels::cuda

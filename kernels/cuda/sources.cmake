@@ -13,6 +13,7 @@ set(LOGITFIELD_CUDA_HOST
   cuda/backend.cpp
   cuda/block.cpp
   cuda/causal_field.cpp
+  cuda/direct_field.cpp
   cuda/field_context.cpp
   cuda/field_statistics.cpp
   cuda/tall_factor.cpp

@@ -78,8 +78,22 @@ TEST(CudaField, KeysThatNeedASecondPassOrTheHost) {
     group.keys = testing::graded_matrix(300, 16, orders, 60).cast<float>();
     compare(group, {{.context = 300}});
   }
-  Group constant = group_of(100, 8, {{.scale = 0.2}});
+}
+
+TEST(CudaField, ConstantKeysHaveNoField) {
+  REQUIRE_DEVICE();
+  Group constant = group_of(100, 8, {{.scale = 0.2}, {.scale = 0.2, .softcap = 1.0}});
   constant.keys.rowwise() = constant.keys.row(0).eval();
+  const std::vector<FieldRequest> requests{{.context = 100, .route = Route::dense},
+                                           {.context = 100, .scope = Scope::causal, .route = Route::dense}};
+  for (const auto& of_head : make_backend("cuda")->field_statistics(constant.view(), requests)) {
+    for (const HeadStatistics& found : of_head) {
+      EXPECT_EQ(found.spectrum.energy, 0);
+      EXPECT_TRUE(found.certificate.certified());
+    }
+  }
+  constant.forms.pop_back();
+  constant.queries.pop_back();
   const auto found =
       make_backend("cuda")->field_statistics(constant.view(), std::vector<FieldRequest>{{.context = 100}});
   EXPECT_EQ(found[0][0].spectrum.energy, 0);
@@ -95,20 +109,31 @@ TEST(CudaField, CausalFieldsEqualTheCpu) {
 
 TEST(CudaField, DenseAndCappedFieldsEqualTheCpu) {
   REQUIRE_DEVICE();
-  compare(group_of(90, 8, {{.scale = 0.4}, {.scale = 0.4, .softcap = 1.0}}),
-          {{.context = 90, .scope = Scope::causal, .route = Route::dense},
-           {.context = 70, .scope = Scope::full, .route = Route::dense}});
+  const Group group = group_of(290, 8,
+                               {{.scale = 0.4},
+                                {.scale = 0.4, .alibi_slope = 0.125},
+                                {.scale = 0.4, .softcap = 1.0},
+                                {.scale = 0.4, .alibi_slope = 0.125, .softcap = 1.0}});
+  std::vector<FieldRequest> requests;
+  for (const Scope scope : {Scope::full, Scope::causal, Scope::causal_mean}) {
+    for (const Index context : {70, 290})
+      requests.push_back({.context = context, .scope = scope, .route = Route::dense});
+  }
+  compare(group, requests);
 }
 
 TEST(CudaField, ANonFiniteKeyFailsTheCertificate) {
   REQUIRE_DEVICE();
-  Group group = group_of(80, 8, {{.scale = 0.4}});
-  group.keys(70, 3) = std::numeric_limits<float>::quiet_NaN();
-  const auto found =
-      make_backend("cuda")->field_statistics(group.view(), std::vector<FieldRequest>{{.context = 64}, {.context = 80}});
-  EXPECT_TRUE(found[0][0].certificate.certified());
-  EXPECT_FALSE(found[0][1].certificate.certified());
-  EXPECT_TRUE(std::isnan(found[0][1].attention.entropy));
+  for (const LogitForm& form : {LogitForm{.scale = 0.4}, LogitForm{.scale = 0.4, .softcap = 1.0}}) {
+    Group group = group_of(80, 8, {form});
+    group.keys(70, 3) = std::numeric_limits<float>::quiet_NaN();
+    const Route route = form.has_factors() ? Route::factored : Route::dense;
+    const std::vector<FieldRequest> requests{{.context = 64, .route = route}, {.context = 80, .route = route}};
+    const auto found = make_backend("cuda")->field_statistics(group.view(), requests);
+    EXPECT_TRUE(found[0][0].certificate.certified());
+    EXPECT_FALSE(found[0][1].certificate.certified());
+    EXPECT_TRUE(std::isnan(found[0][1].attention.entropy));
+  }
 }
 
 }  // namespace

@@ -25,21 +25,43 @@ class Emulated(Case):
                 result = self.validate(FIXTURES / "families" / name, "--tolerance", 2e-5, "--grid", grid, ranks=2)
                 self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
-    def analyze(self, program, name, *options):
+    DEMO_MODEL = ["--model", sorted((DEMO / "checkpoints").iterdir())[-1], "--tokens", DEMO / "tokens/harbour.npy"]
+
+    def analyze(self, program, name, *options, source=DEMO_MODEL):
         folder = self.folder / name
-        result = run("analyze", "--model", sorted((DEMO / "checkpoints").iterdir())[-1], "--tokens", DEMO / "tokens/harbour.npy",
-                     *options, "--out", folder, program=program)
+        result = run("analyze", *source, *options, "--out", folder, program=program)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         return folder, json.loads((folder / "manifest.json").read_text()), json.loads((folder / "summary.json").read_text())
 
-    def test_a_run_equals_that_of_the_cpu(self):
-        options = ["--contexts", "64,100", "--scopes", "full,causal-mean,causal", "--layers", "1:3"]
-        cpu, of_cpu, _ = self.analyze(os.environ["LOGITFIELD"], "cpu", *options, "--backend", "cpu")
-        device, of_device, _ = self.analyze(EMULATED, "cuda", *options, "--backend", "cuda")
+    def assert_equals_the_cpu(self, *options, source=DEMO_MODEL):
+        cpu, of_cpu, _ = self.analyze(os.environ["LOGITFIELD"], "cpu", *options, "--backend", "cpu", source=source)
+        device, of_device, _ = self.analyze(EMULATED, "cuda", *options, "--backend", "cuda", source=source)
         self.assertIn("emulated", of_device["backend"])
         self.assertNotIn("emulated", of_cpu["backend"])
         difference, where = largest_difference(heads(cpu), heads(device))
         self.assertLessEqual(difference, 1e-4, where)
+        return heads(device)
+
+    def test_a_run_equals_that_of_the_cpu(self):
+        self.assert_equals_the_cpu("--contexts", "64,100", "--scopes", "full,causal-mean,causal", "--layers", "1:3")
+
+    def test_capped_logits_equal_those_of_the_cpu(self):
+        gemma = FIXTURES / "families/gemma2"
+        found = self.assert_equals_the_cpu("--contexts", "19,48", "--scopes", "full,causal-mean,causal",
+                                           source=["--model", gemma, "--tokens", gemma / "reference/tokens.npy"])
+        self.assertEqual({row["route"] for row in found}, {"dense"})
+        self.assertEqual({row["certified"] for row in found}, {"1"})
+
+    def capped_capture(self, tokens):
+        """Queries and keys of the demo model's first layer, with a cap on their logits."""
+        folder = self.folder / "capture"
+        self.analyze(os.environ["LOGITFIELD"], "dumped", "--contexts", tokens, "--layers", "0:1", "--dump-captures", folder)
+        description = next(folder.rglob("capture.json"))
+        description.write_text(json.dumps({**json.loads(description.read_text()), "logit_softcap": 2.0}))
+        return description.parent
+
+    def test_capped_captures_equal_the_cpu(self):
+        self.assert_equals_the_cpu("--contexts", "300", "--scopes", "full,causal", source=["--capture", self.capped_capture(300)])
 
     def test_bf16_is_recorded_and_near(self):
         options = ["--contexts", "64", "--scopes", "full", "--backend", "cuda"]
@@ -66,13 +88,14 @@ class Emulated(Case):
         self.assertLess(exact, 80e9)
 
     def test_plan_counts_the_devices_memory(self):
-        model = sorted((DEMO / "checkpoints").iterdir())[-1]
+        capped = self.capped_capture(600)
         for name, *options in (("full", "--contexts", "64,1000"), ("bf16", "--contexts", "1000", "--precision", "bf16"),
+                               ("capped", "--capture", capped, "--contexts", "600", "--scopes", "causal"),
                                ("causal", "--contexts", "600", "--scopes", "causal,causal-mean", "--layers", "0:2"),
                                ("resident", "--contexts", "200", "--weights", "resident", "--spectrum", "krylov",
                                 "--scopes", "causal", "--layers", "0:1")):
             with self.subTest(name):
-                common = ["--model", model, "--tokens", DEMO / "tokens/harbour.npy", *options]
+                common = options if "--capture" in options else [*self.DEMO_MODEL, *options]
                 planned = self.planned(*common)
                 peak = self.folder / f"{name}-peak"
                 done = run("analyze", *common, "--backend", "cuda", "--out", self.folder / name, program=EMULATED,

@@ -95,6 +95,19 @@ TEST(Plan, TooLittleMemoryOnTheGpuIsRefusedWithWhatItTakes) {
   }
 }
 
+TEST(Plan, HostThreadsThatDecomposeBesideAGpuEachHoldAField) {
+  Options options;
+  options.model = FIXTURES "/llama";
+  options.tokens = {FIXTURES "/llama/tokens.npy"};
+  options.contexts = {96};
+  options.scopes = {"causal"};
+  const Job job = open_job(options);
+  Machine machine = with_gpus(1, 1 << 30);
+  const std::uint64_t one = make_plan(job, options, machine).memory_bytes;
+  machine.device_workers = 3;
+  EXPECT_NEAR(static_cast<double>(make_plan(job, options, machine).memory_bytes - one), 2 * 8 * 96 * 96, 1);
+}
+
 TEST(Job, DefaultsAndTheirLimits) {
   const Job job = fixture_job(2);
   EXPECT_EQ(job.contexts, (std::vector<std::int64_t>{64}));
