@@ -63,13 +63,15 @@ SpectrumStatistics spectrum_statistics(std::span<const double> sigma, std::int64
   const std::vector<double> energies = squares(sigma);
   const double energy = std::accumulate(energies.begin(), energies.end(), 0.0);
   SpectrumStatistics out = leading_part(sigma, energies, energy);
-  const double threshold = static_cast<double>(max_dimension) * std::numeric_limits<double>::epsilon() * sigma[0];
+  const double relative = static_cast<double>(max_dimension) * std::numeric_limits<double>::epsilon() * sigma[0];
+  const double threshold = std::max(relative, zero_below);
   out.rank = std::ranges::count_if(sigma, [&](double s) { return s > threshold; });
   if (out.rank == 1) out.gap = std::numeric_limits<double>::infinity();  // not a ratio to rounding
   out.effective_rank = exponential_entropy(sigma);
   out.energy_effective_rank = exponential_entropy(energies);
-  out.participation_ratio =
-      energy * energy / std::inner_product(energies.begin(), energies.end(), energies.begin(), 0.0);
+  double squared_shares = 0;  // of shares: squares of the energies themselves may overflow, or vanish
+  for (const double e : energies) squared_shares += (e / energy) * (e / energy);
+  out.participation_ratio = 1 / squared_shares;
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/cpu/dense_field.hpp"
 #include "kernels/cpu/krylov.hpp"
 #include "kernels/cpu/lapack.hpp"
 #include "kernels/cpu/spectral_sums.hpp"
@@ -21,7 +22,7 @@ RouteResult krylov_route(const Team& team, CausalEnergies energies, const Linear
   RouteResult out;
   out.route = Route::krylov;
   out.ranks = team.size();
-  const double energy = sum_over(team, energies.queries.sum()), by_keys = sum_over(team, energies.keys.sum());
+  const double energy = sum_over(team, energies.queries.sum());
   if (energy <= rounding.noise * rounding.noise) {
     out.spectrum = zero_spectrum();
     return out;
@@ -40,15 +41,18 @@ RouteResult krylov_route(const Team& team, CausalEnergies energies, const Linear
   out.spectrum.energy_effective_rank_se = rest.energy_effective_rank.error;
   out.spectrum.participation_ratio = rest.participation_ratio.value;
   out.spectrum.participation_ratio_se = rest.participation_ratio.error;
-  out.energy = {std::abs(energy - by_keys) / energy, rounding.energy / energy};
+  out.energy_bound = rounding.energy / energy;
   out.probes = {leading.residual, target.tolerance};
   matrix.apply(probe_rows(placement.first_row, matrix.rows()), out.products);
+  Matrix sums;
+  matrix.apply(Matrix::Ones(matrix.rows(), 1), sums);
+  out.row_sums = std::sqrt(sum_over(team, sums.squaredNorm()));
   out.key_energy = std::move(energies.keys);
   out.query_energy = std::move(energies.queries);
   return out;
 }
 
-RouteResult dense_route(const Matrix& field, const Rounding& rounding) {
+RouteResult dense_route(const Matrix& field, Scope scope, const Rounding& rounding) {
   RouteResult out;
   out.route = Route::dense;
   out.sigma = singular_values(field);
@@ -56,8 +60,8 @@ RouteResult dense_route(const Matrix& field, const Rounding& rounding) {
   if (out.spectrum.energy == 0) return out;
   out.key_energy = field.colwise().squaredNorm();
   out.query_energy = field.rowwise().squaredNorm();
-  out.energy = {std::abs(out.query_energy.sum() - out.spectrum.energy) / out.spectrum.energy,
-                rounding.energy / out.spectrum.energy};
+  out.energy_bound = rounding.energy / out.spectrum.energy;
+  out.row_sums = row_sums(field, scope).norm();
   out.products = field * probe_rows(0, field.rows());
   return out;
 }

@@ -15,6 +15,6 @@ RouteResult krylov_route(const Team& team, CausalEnergies energies, const Linear
 
 /// Any field of a head that one rank holds, formed and decomposed: O(L^3), memory 2 L^2. Energies are column and row
 /// sums of squares.
-RouteResult dense_route(const Matrix& field, const Rounding& rounding);
+RouteResult dense_route(const Matrix& field, Scope scope, const Rounding& rounding);
 
 }  // namespace logitfield::kernels::cpu
