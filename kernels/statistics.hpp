@@ -21,8 +21,7 @@ struct SpectrumStatistics {
   /// Sum of e, the squared Frobenius norm of the field; 0 for a field that vanishes to rounding.
   double energy = 0;
   double sigma_max = 0;
-  /// Number of sigma > max(shape) * eps * sigma_max that are above the field's rounding noise; -1 where only leading
-  /// components are known.
+  /// Number of sigma > max(shape) * eps * sigma_max; -1 where only leading components are known.
   std::int64_t rank = 0;
   /// Least k with sum_{i<=k} e_i >= f * energy, for f = 0.50, 0.90, 0.95, 0.99; 0 for a zero field, -1 where more
   /// components than were computed are needed.

@@ -118,15 +118,16 @@ Values estimate(const Sums& leading, const std::vector<Sums>& probes, double rou
   }
   Sums total = leading;
   for (int s = 0; s < kSums; ++s) {
-    const double slope = covariance[s] / (covariance[kEnergy] + count * (count - 1) * rounding * rounding);
+    const double slope = covariance[s] / (covariance[kEnergy] + count * std::max(count - 1, 1.0) * rounding * rounding);
     total[s] += mean[s] - slope * (mean[kEnergy] - rest);
   }
   return statistics_of(total, 1);
 }
 
-/// Jackknife standard errors over the probes.
+/// Jackknife standard errors over the probes; 0 for one, which fills its space.
 Values jackknife(const Sums& leading, const std::vector<Sums>& probes, double rounding) {
   const double n = static_cast<double>(probes.size());
+  if (n < 2) return {};
   std::vector<Values> each;
   Values mean{}, out{};
   for (Index p = 0; p < std::ssize(probes); ++p) each.push_back(estimate(leading, probes, rounding, p));

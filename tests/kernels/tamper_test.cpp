@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <random>
+#include <stdexcept>
 
 #include "kernels/cpu/causal_field.hpp"
 #include "kernels/cpu/dense_field.hpp"
@@ -100,8 +101,8 @@ struct Head {
     };
     const double noise = rounding_of(q, k, kForm).noise;
     return complete(Scope::full,
-                    cpu::factored_route({r, probes, a.norm, kWidth},
-                                        {b.factor.r(), b.basis_probes, b.norm, kWidth}, side, kLength, noise),
+                    cpu::factored_route({r, probes, a.norm, kWidth}, {b.factor.r(), b.basis_probes, b.norm, kWidth},
+                                        side, kLength, noise),
                     change);
   }
 
@@ -146,7 +147,8 @@ struct Place {
 /// The places that every route has after it, in its result.
 using Measure = std::function<HeadStatistics(Head&, const Head::ChangeResult&)>;
 void add_results(const char* const (&names)[4], const Measure& measure, std::vector<Place>& places) {
-  places.push_back({names[0], [=](Head& h, Tamper& t) { return measure(h, [&](RouteResult& r) { t(r.key_energy); }); }});
+  places.push_back(
+      {names[0], [=](Head& h, Tamper& t) { return measure(h, [&](RouteResult& r) { t(r.key_energy); }); }});
   places.push_back(
       {names[1], [=](Head& h, Tamper& t) { return measure(h, [&](RouteResult& r) { t(r.query_energy); }); }});
   places.push_back({names[2], [=](Head& h, Tamper& t) { return measure(h, [&](RouteResult& r) { t(r.sigma); }); }});
@@ -166,33 +168,37 @@ std::vector<Place> places() {
       {"factored: triangular factor of Q",
        [](Head& h, Tamper& t) {
          const Index i = t.draw(kWidth), j = i + t.draw(kWidth - i);
-         return h.factored(kNothing, [&](Matrix& r, Matrix&) { t(&r(i, j), 1); }, kNothing);
+         return h.factored(
+             kNothing, [&](Matrix& r, Matrix&) { t(&r(i, j), 1); }, kNothing);
        }},
       {"factored: basis times probes",
-       [](Head& h, Tamper& t) { return h.factored(kNothing, [&](Matrix&, Matrix& x) { t(x); }, kNothing); }},
-      {"factored: singular vector",
-       [](Head& h, Tamper& t) { return h.factored(kNothing, kNothing, kNothing, &t); }},
+       [](Head& h, Tamper& t) {
+         return h.factored(
+             kNothing, [&](Matrix&, Matrix& x) { t(x); }, kNothing);
+       }},
+      {"factored: singular vector", [](Head& h, Tamper& t) { return h.factored(kNothing, kNothing, kNothing, &t); }},
   };
-  add_results({"factored: energy of a key", "factored: energy of a query", "factored: singular value",
-               "factored: energy"}, factored, out);
+  add_results(
+      {"factored: energy of a key", "factored: energy of a query", "factored: singular value", "factored: energy"},
+      factored, out);
   out.push_back({"krylov: Q after the energies",
                  [](Head& h, Tamper& t) { return h.krylov([&](Head& x) { t(x.q); }, kNothing, kNothing); }, true});
   out.push_back({"krylov: K after the energies",
                  [](Head& h, Tamper& t) { return h.krylov([&](Head& x) { t(x.k); }, kNothing, kNothing); }, true});
   out.push_back({"krylov: row mean", [](Head& h, Tamper& t) {
-                   return h.krylov(kNothing, [&](cpu::CausalEnergies& e) { t(e.means); }, kNothing);
+                   return h.krylov(
+                       kNothing, [&](cpu::CausalEnergies& e) { t(e.means); }, kNothing);
                  }});
-  out.push_back({"krylov: one of its first 40 products", [](Head& h, Tamper& t) {
-                   return h.krylov(kNothing, kNothing, kNothing, &t);
-                 }});
+  out.push_back({"krylov: one of its first 40 products",
+                 [](Head& h, Tamper& t) { return h.krylov(kNothing, kNothing, kNothing, &t); }});
   add_results({"krylov: energy of a key", "krylov: energy of a query", "krylov: singular value", "krylov: energy"},
               krylov, out);
   out.push_back({"dense: entry of E", [](Head& h, Tamper& t) {
                    const Index i = 1 + t.draw(kLength - 1), j = t.draw(i + 1);
                    return h.dense([&](Matrix& e) { t(&e(i, j), 1); }, kNothing);
                  }});
-  out.push_back({"dense: E times probes",
-                 [=](Head& h, Tamper& t) { return dense(h, [&](RouteResult& r) { t(r.products); }); }});
+  out.push_back(
+      {"dense: E times probes", [=](Head& h, Tamper& t) { return dense(h, [&](RouteResult& r) { t(r.products); }); }});
   add_results({"dense: energy of a key", "dense: energy of a query", "dense: singular value", "dense: energy"}, dense,
               out);
   return out;
@@ -201,10 +207,11 @@ std::vector<Place> places() {
 /// How far what is handed out is from what it should be: relative to the largest of its kind.
 double damage(const HeadStatistics& s, const HeadStatistics& clean) {
   double worst = std::abs(s.spectrum.energy / clean.spectrum.energy - 1);
-  for (const auto& [value, expected] :
-       {std::pair{s.keys.max_share, clean.keys.max_share}, {s.queries.max_share, clean.queries.max_share},
-        {s.keys.participation, clean.keys.participation}, {s.queries.participation, clean.queries.participation},
-        {s.spectrum.stable_rank, clean.spectrum.stable_rank}}) {
+  for (const auto& [value, expected] : {std::pair{s.keys.max_share, clean.keys.max_share},
+                                        {s.queries.max_share, clean.queries.max_share},
+                                        {s.keys.participation, clean.keys.participation},
+                                        {s.queries.participation, clean.queries.participation},
+                                        {s.spectrum.stable_rank, clean.spectrum.stable_rank}}) {
     worst = larger(worst, std::abs(value / expected - 1));
   }
   for (std::size_t i = 0; i < s.singular_values.size(); ++i) {
@@ -249,8 +256,15 @@ TEST(Tamper, IsDetectedOrHarmless) {
         SCOPED_TRACE(::testing::Message() << place.name << " off by " << kSizes[s] << ", seed " << seed + 1);
         Head head = head_of(trial);
         Tamper tamper(kSizes[s], ++seed);
-        const HeadStatistics found = place.measure(head, tamper);
         ++heads[s];
+        HeadStatistics found;
+        try {
+          found = place.measure(head, tamper);
+        } catch (const std::runtime_error&) {  // LAPACK refuses a NaN, loudly
+          EXPECT_TRUE(std::isnan(kSizes[s]));
+          ++detected, ++alarms[s]["LAPACK's own refusal"];
+          continue;
+        }
         for (const CertificateCheck& c : found.certificate.checks()) alarms[s][c.name] += !c.holds;
         detected += !found.certificate.certified();
         if (!found.certificate.certified()) continue;
@@ -262,7 +276,7 @@ TEST(Tamper, IsDetectedOrHarmless) {
     fmt::print("\n");
   }
   fmt::print("\nby check, of all heads\n");
-  for (const auto& [name, unused] : alarms[0]) {
+  for (const auto& [name, unused] : alarms[std::size(kSizes) - 1]) {
     fmt::print("{:<38}", name);
     for (std::size_t s = 0; s < std::size(kSizes); ++s) fmt::print("{:>7}%", 100 * alarms[s][name] / heads[s]);
     fmt::print("\n");

@@ -31,7 +31,7 @@ std::int64_t count_for(double share, const Vector& e) {
 void expect_spectrum(const HeadStatistics& s, const Vector& sigma, Index head_dim) {
   const Vector e = sigma.cwiseAbs2();
   const double tolerance = 4 * rounding(head_dim);
-  ASSERT_EQ(std::ssize(s.singular_values) >= sigma.size(), true);
+  ASSERT_GE(std::ssize(s.singular_values), sigma.size());
   for (Index i = 0; i < std::ssize(s.singular_values); ++i) {
     expect_within(s.singular_values[i], i < sigma.size() ? sigma[i] : 0, tolerance * sigma[0], "a singular value");
   }

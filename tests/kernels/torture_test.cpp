@@ -48,9 +48,10 @@ void expect_lawful(const HeadStatistics& s, const Matrix& field, const LogitForm
   const SpectrumStatistics& x = s.spectrum;
   const double bound = static_cast<double>(s.rank_bound), slack = 1e-9 + 2 * error;
   EXPECT_LE(x.rank, s.rank_bound);
-  for (const auto& [value, deviation] :
-       {std::pair{x.stable_rank, 0.0}, {x.participation_ratio, x.participation_ratio_se},
-        {x.energy_effective_rank, x.energy_effective_rank_se}, {x.effective_rank, x.effective_rank_se}}) {
+  for (const auto& [value, deviation] : {std::pair{x.stable_rank, 0.0},
+                                         {x.participation_ratio, x.participation_ratio_se},
+                                         {x.energy_effective_rank, x.energy_effective_rank_se},
+                                         {x.effective_rank, x.effective_rank_se}}) {
     EXPECT_TRUE(value >= 1 - slack - 6 * deviation && value <= bound * (1 + slack) + 6 * deviation) << value;
   }
   EXPECT_TRUE(x.sigma_max * x.sigma_max <= x.energy * (1 + slack));
@@ -180,8 +181,13 @@ TEST_P(Torture, ZeroFields) {
   if (dense()) forms.push_back({.scale = 0.25, .alibi_slope = 0, .softcap = 5.0});
   const MatrixF huge = 1e18F * some, huge_equal = 1e18F * equal, tiny = 1e-42F * some, tiny_equal = 1e-42F * equal;
   for (const LogitForm& form : forms) {
-    for (const auto& [q, k] : {std::pair{zero, some}, {some, zero}, {zero, zero}, {some, equal}, {left, right},
-                               {huge, huge_equal}, {tiny, tiny_equal}}) {
+    for (const auto& [q, k] : {std::pair{zero, some},
+                               {some, zero},
+                               {zero, zero},
+                               {some, equal},
+                               {left, right},
+                               {huge, huge_equal},
+                               {tiny, tiny_equal}}) {
       const HeadStatistics s = certified(q, k, form);
       EXPECT_EQ(s.spectrum.energy, 0);
       EXPECT_EQ(s.spectrum.rank, 0);
@@ -207,9 +213,11 @@ TEST_P(Torture, LinearLogits) {
     }
     const MatrixF positions = VectorF::LinSpaced(length, 0, static_cast<float>(length - 1));
     const double slope = 0.125;
-    for (const HeadStatistics& s : {certified(MatrixF::Ones(length, 1), positions, {.scale = slope}),
-                                    certified(MatrixF::Zero(length, 1), positions, {.scale = 1, .alibi_slope = slope})}) {
-      expect_within(s.spectrum.energy, slope * slope * energy, 4 * rounding(length, 2) * slope * slope * energy, "energy");
+    for (const HeadStatistics& s :
+         {certified(MatrixF::Ones(length, 1), positions, {.scale = slope}),
+          certified(MatrixF::Zero(length, 1), positions, {.scale = 1, .alibi_slope = slope})}) {
+      expect_within(s.spectrum.energy, slope * slope * energy, 4 * rounding(length, 2) * slope * slope * energy,
+                    "energy");
       if (scope() == Scope::causal) continue;
       EXPECT_EQ(s.spectrum.rank, scope() == Scope::full ? 1 : 2);
     }
@@ -263,7 +271,8 @@ TEST_P(Torture, HugeLogits) {
     }
     expect_within(s.attention.entropy, 0, kEpsilon, "entropy");
     expect_within(s.attention.sink_first, sinks / static_cast<double>(length), kEpsilon, "sink_first");
-    expect_within(s.attention.max_logit, max, rounding(0, d) * q.cast<double>().norm() * k.cast<double>().norm(), "max");
+    expect_within(s.attention.max_logit, max, rounding(0, d) * q.cast<double>().norm() * k.cast<double>().norm(),
+                  "max");
     // Dividing by a size that is no power of two rounds float32 entries.
     expect_within(s.spectrum.stable_rank, same.spectrum.stable_rank, 1e-5 * s.spectrum.stable_rank, "stable_rank");
   }
