@@ -20,8 +20,11 @@ Rounding rounding_of(const LogitForm& form, Index length, Index head_dim, double
   const double slope = form.alibi_slope;
   // Positions, where they count, are exact and centred: their size is that of the column itself.
   const double positions = slope != 0 ? n * n * n / 12 : 0;
-  const double product = (form.scale * form.scale * queries + n * slope * slope) * (keys + positions);
-  return {std::sqrt(std::max(n, width) * product) * kEpsilon, (n + 16 * width) * kEpsilon * product};
+  double size = (form.scale * form.scale * queries + n * slope * slope) * (keys + positions);
+  if (form.softcap) size = std::min(size, n * n * *form.softcap * *form.softcap);
+  const double terms = n + 16 * width;
+  return {size, std::sqrt(std::max(n, width) * size) * kEpsilon, terms * kEpsilon * size,
+          terms * kEpsilon * std::sqrt(n * size)};
 }
 
 Rounding rounding_of(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form) {

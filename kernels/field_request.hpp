@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <vector>
 
 #include "kernels/field.hpp"
@@ -40,23 +41,33 @@ struct RouteResult {
   SpectrumStatistics spectrum;
   std::vector<double> sigma;
   Vector key_energy, query_energy;
-  Check energy, probes;
+  /// What rounding can make of the energy, relative to it: the sums of sigma^2, of key_energy and of query_energy agree
+  /// so far.
+  double energy_bound = 0;
+  Check probes;
+  /// Norm of the row sums of the field that the route formed or applied, over the keys of each row's mean.
+  double row_sums = 0;
   /// E x [n, p] for the probes of probe_rows, where rows formed directly are to check it; else empty.
   Matrix products;
 };
 
 /// Sizes that rounding errors of a head's field are in proportion to.
 struct Rounding {
+  /// The most that the logits' energy can be: squared norms of the queries times those of the keys.
+  double size = 0;
   /// A field whose sigma_1 is at most this is zero.
   double noise = 0;
-  /// What rounding can make of an energy.
-  double energy = 0;
+  /// What rounding can make of an energy, and of the norm of all row sums.
+  double energy = 0, row_sums = 0;
 };
 
 /// Of a context of `length` tokens, from the squared Frobenius norms of its queries and of its keys [length, head_dim].
 Rounding rounding_of(const LogitForm& form, Index length, Index head_dim, double queries, double keys);
 /// Of a whole head.
 Rounding rounding_of(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form);
+
+/// NaN where one of them is: std::max may drop it, and a NaN must reach the certificate.
+inline double larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
 
 /// In float64, where squares of float32 numbers cannot overflow: finite if and only if all are.
 double squared_norm(const MatrixFRef& rows);

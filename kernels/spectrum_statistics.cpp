@@ -68,8 +68,9 @@ SpectrumStatistics spectrum_statistics(std::span<const double> sigma, std::int64
   if (out.rank == 1) out.gap = std::numeric_limits<double>::infinity();  // not a ratio to rounding
   out.effective_rank = exponential_entropy(sigma);
   out.energy_effective_rank = exponential_entropy(energies);
-  out.participation_ratio =
-      energy * energy / std::inner_product(energies.begin(), energies.end(), energies.begin(), 0.0);
+  double squared_shares = 0;  // of shares: squares of the energies themselves may overflow, or vanish
+  for (const double e : energies) squared_shares += (e / energy) * (e / energy);
+  out.participation_ratio = 1 / squared_shares;
   return out;
 }
 

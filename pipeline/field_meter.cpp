@@ -168,7 +168,7 @@ kernels::RouteResult FieldMeter::decompose(const GroupRows& rows, std::int64_t k
   }
   out.sigma = std::move(field).singular_values();
   out.spectrum = kernels::spectrum_statistics(out.sigma, request.context, rounding.noise);
-  out.energy = {std::abs(out.spectrum.energy - energy) / energy, rounding.energy / energy};
+  out.energy_bound = rounding.energy / energy;
   return out;
 }
 

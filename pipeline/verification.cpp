@@ -3,18 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/field_request.hpp"
 #include "kernels/random.hpp"
 #include "kernels/share_statistics.hpp"
 
 namespace logitfield {
 namespace {
 
-/// std::max may drop a NaN.
-double larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
-
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
   double worst = 0;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) worst = larger(worst, std::abs(a[i] - b[i]));
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) worst = kernels::larger(worst, std::abs(a[i] - b[i]));
   return worst;
 }
 
@@ -50,7 +48,7 @@ double difference_from_dense(const kernels::HeadStatistics& found, const kernels
                                   std::abs(found.spectrum.energy - dense.spectrum.energy) / dense.spectrum.energy,
                                   largest_difference(found.key_profile, profile_of(dense.key_energy)),
                                   largest_difference(found.query_profile, profile_of(dense.query_energy))}) {
-    worst = larger(worst, difference);
+    worst = kernels::larger(worst, difference);
   }
   return worst;
 }

@@ -19,16 +19,24 @@ Matrix logits(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm
   return out;
 }
 
+/// Keys that the mean of row i is taken over.
+Index averaged(const Matrix& field, Scope scope, Index i) { return scope == Scope::full ? field.cols() : i + 1; }
+
 }  // namespace
 
 Matrix dense_field(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form, Scope scope) {
   Matrix field = logits(queries, keys, form);
   for (Index i = 0; i < field.rows(); ++i) {
-    const Index averaged = scope == Scope::full ? field.cols() : i + 1;
-    field.row(i).array() -= field.row(i).head(averaged).mean();
+    field.row(i).array() -= field.row(i).head(averaged(field, scope, i)).mean();
     if (scope == Scope::causal) field.row(i).tail(field.cols() - i - 1).setZero();
   }
   return field;
+}
+
+Vector row_sums(const Matrix& field, Scope scope) {
+  Vector out(field.rows());
+  for (Index i = 0; i < field.rows(); ++i) out[i] = field.row(i).head(averaged(field, scope, i)).sum();
+  return out;
 }
 
 }  // namespace logitfield::kernels::cpu

@@ -20,7 +20,8 @@ void multiply_by_core(const Matrix& r, Matrix& rows) {
   }
 }
 
-/// `image`: left * diag(sigma) * right^T applied to the other side's probes, in coordinates of this side's basis.
+}  // namespace
+
 Side measure_side(const Team& team, const TallFactor& own, const TallFactor& other, const Matrix& image) {
   Side out;
   out.energy.resize(own.rows.rows());
@@ -36,18 +37,16 @@ Side measure_side(const Team& team, const TallFactor& own, const TallFactor& oth
     out.energy.segment(begin, count) = rows.rowwise().squaredNorm();
   });
   sum_over(team, sums);
-  out.energy_sum = sum_over(team, out.energy.sum());
   judge_probes(sums, image, out);
   return out;
 }
-
-}  // namespace
 
 void judge_probes(const Matrix& sums, const Matrix& image, Side& side) {
   const Eigen::ArrayXd direct = sums.row(0).cwiseSqrt(), difference = sums.row(1).cwiseSqrt();
   const Eigen::ArrayXd expected = image.colwise().norm();
   side.probe_norm = direct.minCoeff();
-  side.probe_residual = std::max((difference / direct).maxCoeff(), ((direct - expected) / direct).abs().maxCoeff());
+  side.probe_residual = larger((difference / direct).maxCoeff<Eigen::PropagateNaN>(),
+                               ((direct - expected) / direct).abs().maxCoeff<Eigen::PropagateNaN>());
 }
 
 RouteResult factored_route(const FactorSummary& a, const FactorSummary& b, const MeasureSide& measure_side,
@@ -64,10 +63,8 @@ RouteResult factored_route(const FactorSummary& a, const FactorSummary& b, const
 
   const double length = static_cast<double>(context), width = static_cast<double>(a.width);
   const double rounding = (length + 16 * width) * std::numeric_limits<double>::epsilon() * a.norm * b.norm;
-  const double energy = out.spectrum.energy;
-  out.energy = {std::max(std::abs(energy - queries.energy_sum), std::abs(energy - keys.energy_sum)) / energy,
-                rounding * a.norm * b.norm / energy};
-  out.probes = {std::max(queries.probe_residual, keys.probe_residual),
+  out.energy_bound = rounding * a.norm * b.norm / out.spectrum.energy;
+  out.probes = {larger(queries.probe_residual, keys.probe_residual),
                 rounding * std::sqrt(length) / std::min(queries.probe_norm, keys.probe_norm)};
   out.query_energy = std::move(queries.energy);
   out.key_energy = std::move(keys.energy);

@@ -23,11 +23,14 @@ struct FactorSummary {
 /// One side of the field, from the factor whose rows belong to that side: energy per row, and what the probes say.
 struct Side {
   Vector energy;
-  double energy_sum = 0, probe_residual = 0, probe_norm = 0;
+  double probe_residual = 0, probe_norm = 0;
 };
 /// One pass over the queries' (or keys') factor; `image`: the field applied to the other side's probes, in coordinates
 /// of this side's basis.
 using MeasureSide = std::function<Side(bool queries, const Matrix& image)>;
+
+/// That pass over the rows of `own`, on this rank. Collective.
+Side measure_side(const Team& team, const TallFactor& own, const TallFactor& other, const Matrix& image);
 
 /// The part of factored_field that does not depend on where the rows are.
 RouteResult factored_route(const FactorSummary& a, const FactorSummary& b, const MeasureSide& measure_side,

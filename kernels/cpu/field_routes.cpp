@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/cpu/dense_field.hpp"
 #include "kernels/cpu/krylov.hpp"
 #include "kernels/cpu/lapack.hpp"
 #include "kernels/cpu/spectral_sums.hpp"
@@ -21,7 +22,7 @@ RouteResult krylov_route(const Team& team, CausalEnergies energies, const Linear
   RouteResult out;
   out.route = Route::krylov;
   out.ranks = team.size();
-  const double energy = sum_over(team, energies.queries.sum()), by_keys = sum_over(team, energies.keys.sum());
+  const double energy = sum_over(team, energies.queries.sum());
   if (energy <= rounding.noise * rounding.noise) {
     out.spectrum = zero_spectrum();
     return out;
@@ -40,9 +41,12 @@ RouteResult krylov_route(const Team& team, CausalEnergies energies, const Linear
   out.spectrum.energy_effective_rank_se = rest.energy_effective_rank.error;
   out.spectrum.participation_ratio = rest.participation_ratio.value;
   out.spectrum.participation_ratio_se = rest.participation_ratio.error;
-  out.energy = {std::abs(energy - by_keys) / energy, rounding.energy / energy};
+  out.energy_bound = rounding.energy / energy;
   out.probes = {leading.residual, target.tolerance};
   matrix.apply(probe_rows(placement.first_row, matrix.rows()), out.products);
+  Matrix sums;
+  matrix.apply(Matrix::Ones(matrix.rows(), 1), sums);
+  out.row_sums = std::sqrt(sum_over(team, sums.squaredNorm()));
   out.key_energy = std::move(energies.keys);
   out.query_energy = std::move(energies.queries);
   return out;
@@ -57,17 +61,18 @@ FormedField formed_field(Matrix field) {
   return out;
 }
 
-RouteResult dense_route(FormedField formed, const Rounding& rounding) {
+RouteResult dense_route(FormedField formed, Scope scope, const Rounding& rounding) {
   RouteResult out;
   out.route = Route::dense;
   const Index length = formed.field.rows();
+  const double sums = row_sums(formed.field, scope).norm();
   out.sigma = singular_values(std::move(formed.field));
   out.spectrum = spectrum_statistics(out.sigma, length, rounding.noise);
   if (out.spectrum.energy == 0) return out;
   out.key_energy = std::move(formed.key_energy);
   out.query_energy = std::move(formed.query_energy);
-  out.energy = {std::abs(out.query_energy.sum() - out.spectrum.energy) / out.spectrum.energy,
-                rounding.energy / out.spectrum.energy};
+  out.energy_bound = rounding.energy / out.spectrum.energy;
+  out.row_sums = sums;
   out.products = std::move(formed.products);
   return out;
 }

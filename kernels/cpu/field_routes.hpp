@@ -22,6 +22,6 @@ struct FormedField {
 FormedField formed_field(Matrix field);
 
 /// Any field of a head that one rank holds, formed and decomposed: O(L^3), memory L^2.
-RouteResult dense_route(FormedField formed, const Rounding& rounding);
+RouteResult dense_route(FormedField formed, Scope scope, const Rounding& rounding);
 
 }  // namespace logitfield::kernels::cpu

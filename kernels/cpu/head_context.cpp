@@ -110,7 +110,8 @@ RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& reques
   const LogitForm& form = forms_[head];
   const MatrixFRef& queries = group_.queries[head];
   if (request.route == Route::dense) {
-    return dense_route(formed_field(dense_field(queries, group_.keys, form, request.scope)), rounding(head));
+    return dense_route(formed_field(dense_field(queries, group_.keys, form, request.scope)), request.scope,
+                       rounding(head));
   }
   if (request.route == Route::krylov && request.scope == Scope::causal) {
     return krylov_route(team_, field_queries(queries, form), field_keys(keys_, form, placement_), placement_,
@@ -153,10 +154,12 @@ HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult
   if (scope == Scope::causal && placement_.first_row == 0 && result.query_energy.size() > 0) result.query_energy[0] = 0;
   Vector all;
   out.keys = share_statistics(gather(result.key_energy, all));
+  const double by_keys = all.sum();
   out.key_profile = share_profile(as_span(all));
   out.queries = share_statistics(gather(result.query_energy, all));
   out.query_profile = share_profile(as_span(all));
   out.coherence = coherence().statistics;
+  check_energies(by_keys, all.sum(), result, out);
   certify(head, scope, result, out);
   if (scope == Scope::full && forms_[head].has_factors()) check_delocalisation(head, result.key_energy, out);
   out.certificate.finite = statistics_finite(out);
@@ -170,18 +173,39 @@ std::span<const double> FieldContext::gather(const Vector& own, Vector& all) con
   return as_span(all);
 }
 
+/// On what is handed out, whatever came between it and the route.
+void FieldContext::check_energies(double by_keys, double by_queries, const RouteResult& result, HeadStatistics& out) {
+  const double energy = out.spectrum.energy;
+  if (energy == 0) return;
+  double by_sigma = 0;
+  for (const double sigma : result.sigma) by_sigma += sigma * sigma;
+  Certificate& c = out.certificate;
+  for (const double difference : {by_keys - energy, by_queries - energy, by_sigma - out.spectrum.captured * energy}) {
+    c.energy_error = larger(c.energy_error, std::abs(difference) / energy);
+  }
+  const double terms = static_cast<double>(placement_.length + 16 * head_dim_);
+  c.energy_bound = std::max(result.energy_bound, terms * kEpsilon);
+}
+
 void FieldContext::certify(std::size_t head, Scope scope, const RouteResult& result, HeadStatistics& out) {
   const Matrix probes = probe_rows(placement_.first_row, rows_);
   const RowSample sample = this->sample(head, scope, probes);
+  const Rounding rounding = this->rounding(head);
   Certificate& c = out.certificate;
-  c.energy_error = result.energy.error;
-  c.energy_bound = result.energy.bound;
   c.probe_residual = result.probes.error;
   c.probe_bound = result.probes.bound;
   c.zero_sum_residual = sample.residual;
   c.zero_sum_margin = sample.margin;
+  if (result.row_sums != 0) c.zero_sum_margin = larger(c.zero_sum_margin, result.row_sums / rounding.row_sums);
   c.rank = result.spectrum.rank;
   c.rank_bound = out.rank_bound;
+  const double length = static_cast<double>(placement_.length), energy = out.spectrum.energy;
+  const double terms = length + 16 * static_cast<double>(head_dim_);
+  if (energy == 0) {
+    const double rows = sample.energies.sum();
+    c.energy_error = rows == 0 ? 0 : std::sqrt(rows / rounding.size);
+    c.energy_bound = terms * kEpsilon;
+  }
   if (result.products.cols() == 0) return;  // not size(): a rank may hold no rows
 
   // The route's rows beside those formed directly: energies, and products with the probes.
@@ -193,13 +217,11 @@ void FieldContext::certify(std::size_t head, Scope scope, const RouteResult& res
     found.row(r) << result.query_energy[own], result.products.row(own);
   }
   sum_over(team_, found);
-  const double length = static_cast<double>(placement_.length), energy = out.spectrum.energy;
   const double share = length / static_cast<double>(rows);
-  const double terms = length + 16 * static_cast<double>(head_dim_);
   const double raw = raw_norm_, size = sample.products.norm();
-  c.energy_error = std::max(c.energy_error, share * (found.col(0) - sample.energies).cwiseAbs().sum() / energy);
+  c.energy_error = larger(c.energy_error, share * (found.col(0) - sample.energies).cwiseAbs().sum() / energy);
   c.energy_bound = std::max(c.energy_bound, share * terms * kEpsilon * sample.query_norms * raw * raw / energy);
-  c.probe_residual = std::max(c.probe_residual, (found.rightCols(probes.cols()) - sample.products).norm() / size);
+  c.probe_residual = larger(c.probe_residual, (found.rightCols(probes.cols()) - sample.products).norm() / size);
   c.probe_bound = std::max(
       c.probe_bound, terms * kEpsilon * std::sqrt(sample.query_norms * length * double(probes.cols())) * raw / size);
 }

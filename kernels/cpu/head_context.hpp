@@ -40,6 +40,7 @@ class FieldContext {
  private:
   /// Keys and the head's queries.
   bool finite(std::size_t head) const;
+  void check_energies(double by_keys, double by_queries, const RouteResult& result, HeadStatistics& out);
   void certify(std::size_t head, Scope scope, const RouteResult& result, HeadStatistics& out);
   void check_delocalisation(std::size_t head, const Vector& key_energy, HeadStatistics& out);
   std::span<const double> gather(const Vector& own, Vector& all) const;

@@ -39,9 +39,6 @@ Matrix sampled_logits(const Matrix& queries, const MatrixFRef& keys, const Logit
   return out;
 }
 
-/// std::max would drop a NaN; a NaN must reach the certificate.
-double larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
-
 }  // namespace
 
 std::vector<Index> sampled_positions(Index length) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "kernels/cpu/lapack.hpp"
 #include "kernels/random.hpp"
@@ -13,7 +14,7 @@ namespace {
 constexpr Index kProbeCount = 32, kMostSteps = 64;
 constexpr std::uint64_t kProbeSeed = 0x736c71;
 
-/// Sums over singular values: sigma, sigma ln sigma, e ln e, e^2, and e.
+/// Sums over singular values, in units in which the field's energy is one: sigma, sigma ln sigma, e ln e, e^2, and e.
 enum Sum { kSigma, kSigmaLog, kEnergyLog, kEnergySquared, kEnergy, kSums };
 using Sums = std::array<double, kSums>;
 
@@ -31,8 +32,8 @@ void add(double sigma, double weight, Sums& sums) {
 struct Bidiagonal {
   std::vector<double> alpha, beta;
 
-  /// Gauss quadrature of the sums with the first `steps` steps, for a space of `dimension` dimensions.
-  Sums quadrature(Index steps, double dimension) const {
+  /// Gauss quadrature of the sums with the first `steps` steps, for a space of `dimension` dimensions, sigma in `unit`.
+  Sums quadrature(Index steps, double dimension, double unit) const {
     const Index m = std::min<Index>(steps, std::ssize(alpha));
     Sums out{};
     if (m == 0) return out;
@@ -42,7 +43,7 @@ struct Bidiagonal {
       if (j + 1 < m) b(j, j + 1) = beta[j];
     }
     const Svd nodes = svd(b);
-    for (Index l = 0; l < m; ++l) add(nodes.sigma[l], dimension * nodes.vt(l, 0) * nodes.vt(l, 0), out);
+    for (Index l = 0; l < m; ++l) add(nodes.sigma[l] / unit, dimension * nodes.vt(l, 0) * nodes.vt(l, 0), out);
     return out;
   }
 };
@@ -91,16 +92,16 @@ std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& fi
 
 using Values = std::array<double, 3>;
 
-/// Effective rank, energy effective rank and participation ratio.
+/// Effective rank, energy effective rank and participation ratio; `energy`: of all the sigma in the sums, about one.
 Values statistics_of(const Sums& s, double energy) {
   return {std::exp(std::log(s[kSigma]) - s[kSigmaLog] / s[kSigma]), std::exp(std::log(energy) - s[kEnergyLog] / energy),
           energy * energy / s[kEnergySquared]};
 }
 
-/// Leading sums + mean of the probes' sums, each corrected by what the probes get wrong about the known rest energy.
-/// `without`: a probe to leave out.
-Values estimate(const Sums& leading, const std::vector<Sums>& probes, double energy, Index without) {
-  const double rest = energy - leading[kEnergy];
+/// Leading sums + mean of the probes' sums, each corrected by what the probes get wrong about the rest's energy, as far
+/// as that is known: to `rounding`. `without`: a probe to leave out.
+Values estimate(const Sums& leading, const std::vector<Sums>& probes, double rounding, Index without) {
+  const double rest = 1 - leading[kEnergy];
   double count = 0;
   Sums mean{}, covariance{};
   for (Index p = 0; p < std::ssize(probes); ++p) {
@@ -117,18 +118,19 @@ Values estimate(const Sums& leading, const std::vector<Sums>& probes, double ene
   }
   Sums total = leading;
   for (int s = 0; s < kSums; ++s) {
-    const double slope = covariance[kEnergy] > 0 ? covariance[s] / covariance[kEnergy] : 0;
+    const double slope = covariance[s] / (covariance[kEnergy] + count * std::max(count - 1, 1.0) * rounding * rounding);
     total[s] += mean[s] - slope * (mean[kEnergy] - rest);
   }
-  return statistics_of(total, energy);
+  return statistics_of(total, 1);
 }
 
-/// Jackknife standard errors over the probes.
-Values jackknife(const Sums& leading, const std::vector<Sums>& probes, double energy) {
+/// Jackknife standard errors over the probes; 0 for one, which fills its space.
+Values jackknife(const Sums& leading, const std::vector<Sums>& probes, double rounding) {
   const double n = static_cast<double>(probes.size());
+  if (n < 2) return {};
   std::vector<Values> each;
   Values mean{}, out{};
-  for (Index p = 0; p < std::ssize(probes); ++p) each.push_back(estimate(leading, probes, energy, p));
+  for (Index p = 0; p < std::ssize(probes); ++p) each.push_back(estimate(leading, probes, rounding, p));
   for (std::size_t i = 0; i < mean.size(); ++i) {
     for (const Values& v : each) mean[i] += v[i] / n;
     for (const Values& v : each) out[i] += (v[i] - mean[i]) * (v[i] - mean[i]);
@@ -141,8 +143,10 @@ Values jackknife(const Sums& leading, const std::vector<Sums>& probes, double en
 
 SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& field, Index first_row,
                                     const LeadingTriplets& leading, Index length, double energy) {
+  const double unit = std::sqrt(energy);
+  const double rounding = static_cast<double>(length) * std::numeric_limits<double>::epsilon();
   Sums exact{};
-  for (const double sigma : leading.sigma) add(sigma, 1, exact);
+  for (const double sigma : leading.sigma) add(sigma / unit, 1, exact);
   if (leading.complete) {
     const Values v = statistics_of(exact, exact[kEnergy]);
     return {{v[0], 0}, {v[1], 0}, {v[2], 0}};
@@ -151,11 +155,11 @@ SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& fiel
   const std::vector<Bidiagonal> probes = bidiagonalise(team, field, first_row, leading, dimension, steps);
   std::vector<Sums> all, shorter;
   for (const Bidiagonal& b : probes) {
-    all.push_back(b.quadrature(steps, static_cast<double>(dimension)));
-    shorter.push_back(b.quadrature(std::max<Index>(1, 3 * steps / 4), static_cast<double>(dimension)));
+    all.push_back(b.quadrature(steps, static_cast<double>(dimension), unit));
+    shorter.push_back(b.quadrature(std::max<Index>(1, 3 * steps / 4), static_cast<double>(dimension), unit));
   }
-  const Values value = estimate(exact, all, energy, -1), before = estimate(exact, shorter, energy, -1);
-  const Values spread = jackknife(exact, all, energy);
+  const Values value = estimate(exact, all, rounding, -1), before = estimate(exact, shorter, rounding, -1);
+  const Values spread = jackknife(exact, all, rounding);
   const auto made = [&](std::size_t i) { return Estimate{value[i], std::hypot(spread[i], value[i] - before[i])}; };
   return {made(0), made(1), made(2)};
 }

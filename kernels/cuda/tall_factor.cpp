@@ -109,7 +109,6 @@ cpu::Side TallFactor::measure_side(const TallFactor& other, const Matrix& image)
 
   cpu::Side out;
   out.energy = download(energy, length_);
-  out.energy_sum = out.energy.sum();
   const Matrix found = download(direct, padded_, 2), again = download(rebuilt, padded_, 2);
   Matrix sums(2, 2);
   sums << found.colwise().squaredNorm(), (found - again).colwise().squaredNorm();
