@@ -16,7 +16,7 @@ struct Way {
 inline constexpr Way kWays[] = {{Scope::full, Route::factored},        {Scope::full, Route::dense},
                                 {Scope::causal, Route::krylov},        {Scope::causal, Route::dense},
                                 {Scope::causal_mean, Route::factored}, {Scope::causal_mean, Route::dense}};
-inline constexpr Way kFullWays[] = {kWays[0], kWays[1]};
+inline constexpr Way kFullWays[] = {kWays[0], kWays[1]}, kDenseWays[] = {kWays[1], kWays[3], kWays[5]};
 
 inline std::string way_name(const ::testing::TestParamInfo<Way>& info) {
   std::string name = std::string(scope_name(info.param.scope)) + "_" + std::string(route_name(info.param.route));
