@@ -49,6 +49,8 @@ int main(int argc, char** argv) {
   const std::vector<std::int64_t> contexts{1024, 2048, 4096, 8192};
   const io::RunFolder folder = io::create_run_folder(argv[1]);
   const nlohmann::json manifest{
+      {"format", kRunFormat},
+      {"version", kRunVersion},
       {"model",
        {{"name", "imagined"}, {"hash", "none"}, {"num_heads", heads}, {"num_kv_heads", 8}, {"head_dim", kHeadDim}}},
       {"texts", {{{"name", "a"}}, {{"name", "b"}}}},
