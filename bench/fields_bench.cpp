@@ -8,6 +8,7 @@
 #include "kernels/cpu/head_context.hpp"
 #include "kernels/cpu/krylov.hpp"
 #include "kernels/cpu/lapack.hpp"
+#include "kernels/cpu/two_stage.hpp"
 
 namespace logitfield::bench {
 namespace {
@@ -79,6 +80,37 @@ void full_field_by_lapack(benchmark::State& state) {
   rates(state, 2 * n.length * n.length * n.d + 8.0 / 3 * n.length * n.length * n.length, 8 * n.length * n.length);
 }
 BENCHMARK(full_field_by_lapack)->ArgNames({"L", "d"})->Args({1024, 64})->Unit(benchmark::kMillisecond);
+
+/// The exact spectrum of a causal field, and the same by LAPACK.
+void causal_spectrum(benchmark::State& state) {
+  const Head head = head_of(state);
+  const Matrix field = cpu::dense_field(head.q, head.k, head.form, Scope::causal);
+  const std::vector<double> expected = cpu::singular_values(field), found = cpu::two_stage_singular_values(field);
+  double worst = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) worst = std::max(worst, std::abs(found[i] - expected[i]));
+  if (!verified(state, worst / expected[0], 1e-12)) return;
+  for (auto _ : state) benchmark::DoNotOptimize(cpu::two_stage_singular_values(field));
+  const Size n(state);
+  rates(state, 8.0 / 3 * n.length * n.length * n.length, 8 * n.length * n.length);
+}
+void causal_spectrum_by_lapack(benchmark::State& state) {
+  const Head head = head_of(state);
+  const Matrix field = cpu::dense_field(head.q, head.k, head.form, Scope::causal);
+  for (auto _ : state) benchmark::DoNotOptimize(cpu::singular_values(field));
+  const Size n(state);
+  rates(state, 8.0 / 3 * n.length * n.length * n.length, 8 * n.length * n.length);
+}
+BENCHMARK(causal_spectrum)
+    ->ArgNames({"L", "d"})
+    ->Args({512, 64})
+    ->Args({1024, 64})
+    ->Args({2048, 64})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(causal_spectrum_by_lapack)
+    ->ArgNames({"L", "d"})
+    ->Args({512, 64})
+    ->Args({1024, 64})
+    ->Unit(benchmark::kMillisecond);
 
 /// Energies of the causal field by explicit logits, a tile of rows at a time: products with all keys, as the plain loop
 /// does, or only with those that the mask leaves.

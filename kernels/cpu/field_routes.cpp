@@ -4,8 +4,8 @@
 
 #include "kernels/cpu/dense_field.hpp"
 #include "kernels/cpu/krylov.hpp"
-#include "kernels/cpu/lapack.hpp"
 #include "kernels/cpu/spectral_sums.hpp"
+#include "kernels/cpu/two_stage.hpp"
 #include "kernels/spectrum_statistics.hpp"
 
 namespace logitfield::kernels::cpu {
@@ -66,7 +66,7 @@ RouteResult dense_route(FormedField formed, Scope scope, const Rounding& roundin
   out.route = Route::dense;
   const Index length = formed.field.rows();
   const double sums = row_sums(formed.field, scope).norm();
-  out.sigma = singular_values(std::move(formed.field));
+  out.sigma = two_stage_singular_values(std::move(formed.field));
   out.spectrum = spectrum_statistics(out.sigma, length, rounding.noise);
   if (out.spectrum.energy == 0) return out;
   out.key_energy = std::move(formed.key_energy);

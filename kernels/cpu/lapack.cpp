@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <lapacke.h>
 
+#include <span>
 #include <stdexcept>
+#include <utility>
 
 namespace logitfield::kernels::cpu {
 namespace {
@@ -17,6 +19,14 @@ void check(lapack_int info, const char* routine, const Matrix& a) {
 }
 
 lapack_int size(Index n) { return static_cast<lapack_int>(n); }
+
+/// Singular values in place of the diagonal; x <- P^T x where b = Q diag(sigma) P^T and x is not empty.
+void decompose(Bidiagonal& b, std::span<double> x) {
+  const lapack_int n = size(std::ssize(b.diagonal));
+  const lapack_int info = LAPACKE_dbdsqr(LAPACK_COL_MAJOR, 'U', n, x.empty() ? 0 : 1, 0, 0, b.diagonal.data(),
+                                         b.above.data(), x.data(), n, nullptr, 1, nullptr, 1);
+  if (info != 0) throw std::runtime_error(fmt::format("LAPACK dbdsqr of size {} failed with INFO = {}", n, info));
+}
 
 }  // namespace
 
@@ -38,6 +48,18 @@ std::vector<double> singular_values(Matrix a) {
                        nullptr, 1, nullptr, 1),
         "dgesdd", a);
   return sigma;
+}
+
+std::vector<double> singular_values(Bidiagonal b) {
+  decompose(b, {});
+  return std::move(b.diagonal);
+}
+
+QuadratureNodes quadrature_nodes(Bidiagonal b) {
+  std::vector<double> first(b.diagonal.size(), 0.0);
+  first[0] = 1;
+  decompose(b, first);
+  return {std::move(b.diagonal), std::move(first)};
 }
 
 SymmetricEigen symmetric_eigen(const Matrix& a) {

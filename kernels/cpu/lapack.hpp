@@ -15,6 +15,21 @@ struct Svd {
 Svd svd(const Matrix& a);
 std::vector<double> singular_values(Matrix a);
 
+/// Diagonal [n] and superdiagonal [n - 1] of an upper bidiagonal matrix.
+struct Bidiagonal {
+  std::vector<double> diagonal, above;
+};
+
+/// Descending; LAPACK dbdsqr, here dqds. Throws as svd does.
+std::vector<double> singular_values(Bidiagonal b);
+
+/// Singular values, descending, and the first element of each right singular vector: nodes and roots of the weights of
+/// a Gauss quadrature. LAPACK dbdsqr. Throws as svd does.
+struct QuadratureNodes {
+  std::vector<double> sigma, first;
+};
+QuadratureNodes quadrature_nodes(Bidiagonal b);
+
 /// a = vectors * diag(values) * vectors^T, values ascending, a symmetric; LAPACK dsyevd. Throws as svd does.
 struct SymmetricEigen {
   Vector values;

@@ -28,25 +28,17 @@ void add(double sigma, double weight, Sums& sums) {
   sums[kEnergy] += weight * e;
 }
 
-/// One probe's bidiagonal matrix: diagonal alpha, superdiagonal beta.
-struct Bidiagonal {
-  std::vector<double> alpha, beta;
-
-  /// Gauss quadrature of the sums with the first `steps` steps, for a space of `dimension` dimensions, sigma in `unit`.
-  Sums quadrature(Index steps, double dimension, double unit) const {
-    const Index m = std::min<Index>(steps, std::ssize(alpha));
-    Sums out{};
-    if (m == 0) return out;
-    Matrix b = Matrix::Zero(m, m);
-    for (Index j = 0; j < m; ++j) {
-      b(j, j) = alpha[j];
-      if (j + 1 < m) b(j, j + 1) = beta[j];
-    }
-    const Svd nodes = svd(b);
-    for (Index l = 0; l < m; ++l) add(nodes.sigma[l] / unit, dimension * nodes.vt(l, 0) * nodes.vt(l, 0), out);
-    return out;
-  }
-};
+/// Gauss quadrature of the sums with the first `steps` steps of one probe's bidiagonal matrix, for a space of
+/// `dimension` dimensions, sigma in `unit`.
+Sums quadrature(const Bidiagonal& b, Index steps, double dimension, double unit) {
+  const Index m = std::min<Index>(steps, std::ssize(b.diagonal));
+  Sums out{};
+  if (m == 0) return out;
+  const QuadratureNodes nodes =
+      quadrature_nodes({{b.diagonal.begin(), b.diagonal.begin() + m}, {b.above.begin(), b.above.begin() + m - 1}});
+  for (Index l = 0; l < m; ++l) add(nodes.sigma[l] / unit, dimension * nodes.first[l] * nodes.first[l], out);
+  return out;
+}
 
 Vector column_norms(const Team& team, const Matrix& w) {
   Matrix squares = w.colwise().squaredNorm();
@@ -59,8 +51,9 @@ Vector inverse_above(double least, const Vector& x) { return (x.array() > least)
 
 void leave(const BlockBasis& basis, Matrix& w) { basis.subtract(basis.project(w), w); }
 
-/// Golub-Kahan bidiagonalisation from kProbeCount random vectors at once, outside the span of v and orthogonal to each
-/// other: that errs less than independent ones, and not at all where they fill the space.
+/// Golub-Kahan bidiagonalisation (superdiagonals one longer than they need be) from kProbeCount random vectors at once,
+/// outside the span of v and orthogonal to each other: that errs less than independent ones, and not at all where they
+/// fill the space.
 std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& field, Index first_row,
                                       const LeadingTriplets& leading, Index dimension, Index steps) {
   const double vanishing = 1e-13 * leading.sigma[0];
@@ -81,10 +74,10 @@ std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& fi
     for (Index p = 0; p < v.cols(); ++p) {
       Bidiagonal& b = out[p];
       // A probe that has met an invariant subspace is done: its quadrature is exact.
-      const bool done = std::ssize(b.alpha) < step || (step > 0 && b.beta.back() <= vanishing);
+      const bool done = std::ssize(b.diagonal) < step || (step > 0 && b.above.back() <= vanishing);
       if (done) continue;
-      b.alpha.push_back(alpha[p]);
-      b.beta.push_back(alpha[p] > vanishing ? beta[p] : 0);
+      b.diagonal.push_back(alpha[p]);
+      b.above.push_back(alpha[p] > vanishing ? beta[p] : 0);
     }
   }
   return out;
@@ -155,8 +148,8 @@ SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& fiel
   const std::vector<Bidiagonal> probes = bidiagonalise(team, field, first_row, leading, dimension, steps);
   std::vector<Sums> all, shorter;
   for (const Bidiagonal& b : probes) {
-    all.push_back(b.quadrature(steps, static_cast<double>(dimension), unit));
-    shorter.push_back(b.quadrature(std::max<Index>(1, 3 * steps / 4), static_cast<double>(dimension), unit));
+    all.push_back(quadrature(b, steps, static_cast<double>(dimension), unit));
+    shorter.push_back(quadrature(b, std::max<Index>(1, 3 * steps / 4), static_cast<double>(dimension), unit));
   }
   const Values value = estimate(exact, all, rounding, -1), before = estimate(exact, shorter, rounding, -1);
   const Values spread = jackknife(exact, all, rounding);
