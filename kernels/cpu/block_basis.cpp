@@ -11,8 +11,8 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// A tile of a block of 32 stays in the second-level cache while all blocks of the basis pass by.
-constexpr Index kBasisTile = 1024;
+/// A tile of a block of 32 stays in the first-level caches' reach while all blocks of the basis pass by.
+constexpr Index kBasisTile = 256;
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 Matrix gram_of_block(const Team& team, const Matrix& w) {
@@ -59,30 +59,35 @@ Matrix correct_columns(const Team& team, Matrix& w) {
   return r;
 }
 
+/// One pass left w orthogonal to the basis and its columns to each other: what it took along the basis was small, so
+/// that the basis' own rounding was not passed on, and no direction lost much of its length.
+bool is_clean(const Matrix& along, const Matrix& r) {
+  constexpr double kSmall = 1e-3, kKept = 0.1;
+  if (r.rows() < r.cols() || r.size() == 0) return false;
+  const double shortest = singular_values(r).back();
+  return along.norm() <= kSmall * shortest && kKept * r.norm() <= shortest * std::sqrt(static_cast<double>(r.cols()));
+}
+
 }  // namespace
 
-Matrix BlockBasis::project(const Matrix& w) const {
+Matrix BlockBasis::project(const Matrix& w, std::size_t from) const {
   Matrix out = Matrix::Zero(columns_, w.cols());
   for_tiles(rows_, kBasisTile, [&](Index begin, Index count) {
-    Index row = 0;
-    for (const Matrix& block : blocks_) {
+    for_blocks(from, [&](const Matrix& block, Index row) {
       out.middleRows(row, block.cols()).noalias() +=
           block.middleRows(begin, count).transpose() * w.middleRows(begin, count);
-      row += block.cols();
-    }
+    });
   });
   sum_over(*team_, out);
   return out;
 }
 
-void BlockBasis::subtract(const Matrix& coefficients, Matrix& w) const {
+void BlockBasis::subtract(const Matrix& coefficients, Matrix& w, std::size_t from) const {
   for_tiles(rows_, kBasisTile, [&](Index begin, Index count) {
-    Index row = 0;
-    for (const Matrix& block : blocks_) {
+    for_blocks(from, [&](const Matrix& block, Index row) {
       w.middleRows(begin, count).noalias() -=
           block.middleRows(begin, count) * coefficients.middleRows(row, block.cols());
-      row += block.cols();
-    }
+    });
   });
 }
 
@@ -133,12 +138,18 @@ Matrix BlockBasis::block(Index first, Index count) const {
   return out;
 }
 
+// A Krylov step lies along the last block of the basis but for rounding, and a restart's first along all of it.
 Orthogonalised orthonormalise(const Team& team, const BlockBasis& basis, double scale, Matrix& w) {
   const double shortest = 16 * kEpsilon * scale;
-  Orthogonalised out{basis.project(w), {}};
-  basis.subtract(out.along, w);
+  const std::size_t last = std::max<std::size_t>(basis.blocks(), 1) - 1;
+  Orthogonalised out{basis.project(w, last), {}};
+  basis.subtract(out.along, w, last);
+  const Matrix rest = basis.project(w);
+  basis.subtract(rest, w);
+  out.along += rest;
   out.r = orthonormalise_columns(team, shortest, w);
-  // What the first pass left along the basis is rounding of w's former length: a second pass removes it.
+  if (is_clean(rest, out.r)) return out;
+  // What is left along the basis is rounding of w's former length: another pass removes it.
   const Matrix left = basis.project(w);
   basis.subtract(left, w);
   const Matrix r = correct_columns(team, w);

@@ -13,10 +13,11 @@ class BlockBasis {
 
   Index rows() const { return rows_; }
   Index columns() const { return columns_; }
-  /// basis^T w [columns, p].
-  Matrix project(const Matrix& w) const;
-  /// w -= basis * coefficients.
-  void subtract(const Matrix& coefficients, Matrix& w) const;
+  std::size_t blocks() const { return blocks_.size(); }
+  /// basis^T w [columns, p], zero for the blocks before number `from`.
+  Matrix project(const Matrix& w, std::size_t from = 0) const;
+  /// w -= basis * coefficients [columns, p], without the blocks before number `from`.
+  void subtract(const Matrix& coefficients, Matrix& w, std::size_t from = 0) const;
   /// Takes w's columns in, which must be orthonormal and orthogonal to the basis.
   void append(Matrix w);
   /// basis <- basis * rotation [columns, k], orthonormal columns, in place.
@@ -25,6 +26,15 @@ class BlockBasis {
   Matrix block(Index first, Index count) const;
 
  private:
+  /// Calls visit(block, its first column) from block number `from` on.
+  template <class Visit>
+  void for_blocks(std::size_t from, Visit&& visit) const {
+    Index column = 0;
+    for (std::size_t b = 0; b < blocks_.size(); ++b) {
+      if (b >= from) visit(blocks_[b], column);
+      column += blocks_[b].cols();
+    }
+  }
   /// Rows begin ... begin + count - 1 of all columns.
   void gather(Index begin, Index count, Matrix& out) const;
 
@@ -34,8 +44,9 @@ class BlockBasis {
 };
 
 /// w = basis * along + (new w) * r, new w orthonormal and orthogonal to the basis; w may come out narrower (r has fewer
-/// rows), without what vanishes to rounding beside `scale`. Block Gram-Schmidt twice, orthonormalised inside by the
-/// eigenvectors of the Gram matrix (Stathopoulos & Wu 2002). Collective.
+/// rows), without what vanishes to rounding beside `scale`. Block Gram-Schmidt along the last block, then along all,
+/// and once more where that cancels; orthonormalised inside by the eigenvectors of the Gram matrix (Stathopoulos & Wu
+/// 2002). Collective.
 struct Orthogonalised {
   Matrix along, r;
 };

@@ -29,8 +29,8 @@ struct Reflector {
   }
 };
 
-/// A band and the bulge that is chased along it: rows from kWidth - 1 elements before the diagonal to 2 kWidth - 1 after
-/// it. Rows and columns beyond the n-th are zero, so that every block is whole.
+/// A band and the bulge that is chased along it: rows from kWidth - 1 elements before the diagonal to 2 kWidth - 1
+/// after it. Rows and columns beyond the n-th are zero, so that every block is whole.
 class Band {
  public:
   explicit Band(const Matrix& a) : n_(a.rows()), values_(Vector::Zero((n_ + 3 * kWidth) * (kStride + 1))) {

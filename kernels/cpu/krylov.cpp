@@ -35,8 +35,8 @@ class BlockLanczos {
     for (Index checked = 0;;) {
       next = extend(std::move(next));
       const bool exhausted = next.cols() == 0, full = is_full();
-      // A decomposition of the projected matrix costs m^3: not after every block.
-      if (!exhausted && !full && v_.columns() < checked + checked / 4) continue;
+      // A decomposition of the projected matrix costs m^3: not after every block, nor where it cannot hold enough.
+      if (!exhausted && !full && (v_.columns() < checked + checked / 2 || !may_be_enough())) continue;
       checked = v_.columns();
       decompose();
       if (exhausted && (captured() >= 1 - kNegligible || v_.columns() >= target_.length)) return finish(true);
@@ -111,6 +111,11 @@ class BlockLanczos {
       if (captured(k) >= target_.fraction) return k;
     }
     return there;
+  }
+
+  /// The Ritz values may be as many as are asked for, or carry the share; their squares sum to the projected matrix's.
+  bool may_be_enough() const {
+    return v_.columns() >= target_.most_components || projected_.squaredNorm() >= target_.fraction * target_.energy;
   }
 
   bool converged() const {

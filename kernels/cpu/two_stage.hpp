@@ -5,10 +5,10 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Singular values of a square matrix, descending, as exact as LAPACK's: reduced to a band by products of matrices, then
-/// to bidiagonal form in cache. LAPACK's dgesdd reduces at once, half of it by products with vectors, and takes about
-/// three times as long at 1,024; small matrices are left to it. Throws std::runtime_error naming the size if `a` is not
-/// finite, std::invalid_argument if it is not square.
+/// Singular values of a square matrix, descending, as exact as LAPACK's: reduced to a band by products of matrices,
+/// then to bidiagonal form in cache. LAPACK's dgesdd reduces at once, half of it by products with vectors, and takes
+/// about three times as long at 1,024; small matrices are left to it. Throws std::runtime_error naming the size if `a`
+/// is not finite, std::invalid_argument if it is not square.
 std::vector<double> two_stage_singular_values(Matrix a);
 
 }  // namespace logitfield::kernels::cpu
