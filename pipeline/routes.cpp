@@ -14,7 +14,7 @@ using kernels::Route;
 using kernels::Scope;
 
 constexpr double kFloat = 4, kDouble = 8;
-/// Up to here the whole spectrum of a masked field by LAPACK costs no more than its leading components and estimates.
+/// Up to here the whole spectrum of a masked field costs no more than its leading components and estimates.
 constexpr std::int64_t kLongestDense = 2048;
 /// A dense check of a longer field would cost more than the run.
 constexpr std::int64_t kLongestVerified = 4096;
