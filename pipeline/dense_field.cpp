@@ -63,8 +63,8 @@ void multiply(const Factors& factors, DistributedMatrix& product) {
 }
 
 /// Calls f(entry, i, j) for every local entry, i and j its global row and column.
-template <class F>
-void for_each_entry(DistributedMatrix& matrix, F f) {
+template <class M, class F>
+void for_each_entry(M& matrix, F f) {
   const std::vector<int> rows = matrix.layout().global_rows(), columns = matrix.layout().global_columns();
   auto local = matrix.local();
   for (std::size_t c = 0; c < columns.size(); ++c) {
@@ -74,16 +74,21 @@ void for_each_entry(DistributedMatrix& matrix, F f) {
 
 std::span<double> as_span(Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
 
-/// Mean of each row over its keys: all of them, or j <= i. [L]
-Vector row_means(DistributedMatrix& logits, Scope scope) {
-  const Index length = logits.layout().rows;
-  Vector means = Vector::Zero(length);
-  for_each_entry(logits, [&](double x, int i, int j) {
-    if (scope == Scope::full || j <= i) means[i] += x;
+/// Sum of each row over its keys: all of them, or j <= i. [L]
+Vector sums_of_rows(const DistributedMatrix& matrix, Scope scope) {
+  Vector sums = Vector::Zero(matrix.layout().rows);
+  for_each_entry(matrix, [&](double x, int i, int j) {
+    if (scope == Scope::full || j <= i) sums[i] += x;
   });
-  logits.grid().team().sum_alike(as_span(means));
-  if (scope == Scope::full) return means / static_cast<double>(length);
-  return means.cwiseQuotient(Vector::LinSpaced(length, 1, static_cast<double>(length)));
+  matrix.grid().team().sum_alike(as_span(sums));
+  return sums;
+}
+
+Vector row_means(const DistributedMatrix& logits, Scope scope) {
+  const Vector sums = sums_of_rows(logits, scope);
+  const double length = static_cast<double>(sums.size());
+  if (scope == Scope::full) return sums / length;
+  return sums.cwiseQuotient(Vector::LinSpaced(sums.size(), 1, length));
 }
 
 void subtract_and_mask(DistributedMatrix& logits, const Vector& means, Scope scope) {
@@ -134,6 +139,8 @@ Vector DenseField::query_energies() const {
   field_.grid().team().sum_alike(as_span(out));
   return out;
 }
+
+Vector DenseField::row_sums(Scope scope) const { return sums_of_rows(field_, scope); }
 
 Matrix DenseField::times(const Matrix& x) const {
   const Matrix part = x(field_.layout().global_columns(), Eigen::all);

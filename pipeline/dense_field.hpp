@@ -24,6 +24,8 @@ class DenseField {
   /// Sums of squares of each column (key) and each row (query): [L].
   kernels::Vector key_energies() const;
   kernels::Vector query_energies() const;
+  /// Sum of each row over the keys that its mean is taken over, zero but for rounding: [L].
+  kernels::Vector row_sums(kernels::Scope scope) const;
   /// E x for x [L, p], the same on every rank.
   kernels::Matrix times(const kernels::Matrix& x) const;
   /// All L, descending. Throws std::runtime_error as scalapack::singular_values does. The field is spent.

@@ -161,6 +161,7 @@ kernels::RouteResult FieldMeter::decompose(const GroupRows& rows, std::int64_t k
   out.key_energy = field.key_energies();
   out.query_energy = field.query_energies();
   out.products = field.times(kernels::probe_rows(0, request.context));
+  out.row_sums = field.row_sums(request.scope).norm();
   const double energy = field.energy();
   if (!(energy > rounding.noise * rounding.noise)) {
     out.spectrum = kernels::zero_spectrum();

@@ -60,6 +60,9 @@ void expect_field(const scalapack::ProcessGrid& grid, const Matrix& q, const Mat
   const Matrix e = field.times(Matrix::Identity(q.rows(), q.rows()));
   EXPECT_LE((e - expected).norm(), 1e-12 * size);
   EXPECT_LE(row_sums(e, scope).norm(), 1e-12 * size);
+  const Vector sums = field.row_sums(scope);
+  EXPECT_LE((sums - row_sums(e, scope)).norm(), 1e-12 * size);
+  EXPECT_TRUE(testing::same_everywhere(grid.team(), sums.data(), sizeof(double) * sums.size()));
   EXPECT_LE(std::abs(field.energy() - expected.squaredNorm()), 1e-12 * size * size);
   const Vector keys = field.key_energies(), queries = field.query_energies();
   EXPECT_LE((keys - expected.colwise().squaredNorm().transpose()).norm(), 1e-12 * size * size);
