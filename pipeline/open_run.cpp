@@ -2,8 +2,9 @@
 
 #include <fmt/ranges.h>
 
-#include <algorithm>
+#include <map>
 #include <set>
+#include <string_view>
 
 #include "io/error.hpp"
 #include "io/file.hpp"
@@ -16,21 +17,30 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-/// Where and how fast, not what: these may differ from session to session.
-const std::set<std::string> kOfSessions{"started", "grid", "weights", "hosts", "mpi"};
-
-/// One of a kind: the dense routes give the same numbers, on one rank or several.
-json without_sessions(json manifest) {
-  for (const std::string& key : kOfSessions) manifest.erase(key);
-  const std::string backend = manifest.value("backend", "");
-  manifest["backend"] = backend.substr(0, backend.find(' '));  // cpu or cuda, not the library's version
-  manifest.at("model").erase("path");
-  if (manifest.at("tokenization").is_object()) manifest.at("tokenization").erase("tokenizer");
-  for (json& route : manifest.at("routes")) {
-    route.erase("shared");
-    if (route.at("route") == "scalapack") route["route"] = "dense";
+/// Where and how fast, not what: these may differ from session to session. By JSON pointer.
+bool is_of_sessions(std::string_view pointer) {
+  for (const std::string_view key :
+       {"/started", "/grid", "/weights", "/hosts", "/mpi", "/model/path", "/tokenization/tokenizer"}) {
+    if (pointer.starts_with(key) && (pointer.size() == key.size() || pointer[key.size()] == '/')) return true;
   }
-  return manifest;
+  return pointer.starts_with("/routes/") && pointer.ends_with("/shared");
+}
+
+/// What decides the numbers, by JSON pointer, as JSON. One of a kind: the dense routes give the same numbers, on one
+/// rank or several, and so does every version of a back end's library.
+std::map<std::string, std::string> decisive_values(const json& manifest) {
+  std::map<std::string, std::string> out;
+  json values = manifest.flatten();
+  for (auto& [pointer, value] : values.items()) {
+    if (is_of_sessions(pointer)) continue;
+    if (pointer == "/backend" && value.is_string()) {
+      const std::string text = value.get<std::string>();
+      value = text.substr(0, text.find(' '));
+    }
+    if (value == "scalapack") value = "dense";
+    out.emplace(pointer, value.dump());
+  }
+  return out;
 }
 
 /// May a run start in this folder? Only if it holds nothing but what the start of a run makes.
@@ -56,6 +66,7 @@ io::Journal write_first(const io::RunFolder& folder, const json& manifest) {
 /// Of a run that has been started: the journal may be missing still.
 OpenRun go_on(const io::RunFolder& folder, io::RunLock lock, const Job& job, const json& manifest) {
   const json before = io::read_json(folder.manifest());
+  io::required<std::string>(before, "format", folder.manifest().string());
   const std::vector<std::string> differences = manifest_differences(before, manifest);
   if (!differences.empty()) {
     throw InputError("{}: this run cannot go on with other settings: {}; give the same options, or another --out",
@@ -74,19 +85,20 @@ OpenRun go_on(const io::RunFolder& folder, io::RunLock lock, const Job& job, con
 }  // namespace
 
 std::vector<std::string> manifest_differences(const json& before, const json& now) {
-  std::vector<std::string> out;
-  const json old_values = without_sessions(before).flatten(), new_values = without_sessions(now).flatten();
-  const auto value_of = [](const json& values, const std::string& key) {
-    return values.contains(key) ? values.at(key).dump() : "nothing";
-  };
-  std::set<std::string> keys;
-  for (const json& values : {old_values, new_values}) {
-    for (const auto& [key, value] : values.items()) keys.insert(key);
+  const std::map<std::string, std::string> old_values = decisive_values(before), new_values = decisive_values(now);
+  std::set<std::string> pointers;
+  for (const auto* values : {&old_values, &new_values}) {
+    for (const auto& [pointer, value] : *values) pointers.insert(pointer);
   }
-  for (const std::string& key : keys) {
-    const std::string old_value = value_of(old_values, key), new_value = value_of(new_values, key);
+  const auto value_of = [](const std::map<std::string, std::string>& values, const std::string& pointer) {
+    const auto found = values.find(pointer);
+    return found == values.end() ? "nothing" : found->second;
+  };
+  std::vector<std::string> out;
+  for (const std::string& pointer : pointers) {
+    const std::string old_value = value_of(old_values, pointer), new_value = value_of(new_values, pointer);
     if (old_value != new_value)
-      out.push_back(fmt::format("{}: {} before, {} now", key.substr(1), old_value, new_value));
+      out.push_back(fmt::format("{}: {} before, {} now", pointer.substr(1), old_value, new_value));
   }
   return out;
 }

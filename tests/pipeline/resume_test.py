@@ -99,6 +99,20 @@ class Resume(Case):
                     "contexts/1: 400 before, 300 now")
         self.refuse(self.arguments(self.out), "exists already", "--resume")
 
+    def test_a_damaged_manifest_is_refused_by_name_and_left_as_it_is(self):
+        self.succeed(*self.arguments(self.out))
+        manifest = self.out / "manifest.json"
+        whole = json.loads(manifest.read_text())
+        for damaged, named in [("", "not valid JSON"), ("[]", "must be a JSON object"), ("3", "must be a JSON object"),
+                               ("{}", '"format" is missing'), (json.dumps(whole | {"format": 1}), '"format" must be'),
+                               (json.dumps(whole | {"model": 3}), "model: 3 before, nothing now"),
+                               (json.dumps(whole | {"routes": {}}), "routes: null before, nothing now"),
+                               (json.dumps(whole | {"tokenization": [1]}), "tokenization/0: 1 before"),
+                               (json.dumps(whole | {"contexts": {"a/b": None}}), "contexts/a~1b: null before")]:
+            manifest.write_text(damaged)
+            self.refuse(self.arguments(self.out, "--resume"), "manifest.json", named)
+            self.assertEqual(manifest.read_text(), damaged)
+
     def test_a_folder_that_is_no_run_is_refused(self):
         self.out.mkdir()
         (self.out / "thesis.tex").write_text("years of work")
