@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """logitfield beside what people use today, in one run: results compared first, then seconds and peak memory.
 
-    run.py BUILD MODEL TOKENS SCRATCH --contexts 512,1024 [--peers a,b,c] [--peer-layers N] [--spectrum auto] [--python PYTHON]
+    run.py BUILD MODEL TOKENS SCRATCH --contexts 512,1024 [--peers a,b,c] [--peer-layers N] [--our-layers N] [--memory-gib G]
+           [--spectrum auto] [--python PYTHON]
     run.py BUILD MODEL TOKENS SCRATCH --contexts 512 --forward
 
 The first measures every head, in scopes full and causal, with 2 threads or 2 ranks. Peers: (a) transformers with the attention
 function recorded, explicit fields and torch.linalg.svdvals; (b) the same with TransformerLens; (c) numpy and scipy on recorded
-Q and K. With --peer-layers a peer measures only the fields of its first layers, and its field time is multiplied up. The
-second compares the forward pass alone, in turns, in float32 and bfloat16. Prints Markdown. PYTHON has what bench/peers/README.md lists.
+Q and K. With --peer-layers a peer (with --our-layers the program) measures only the fields of its first layers, and their time is
+multiplied up; --memory-gib limits the address space of each. The second compares the forward pass alone, in turns, in float32 and bfloat16. Prints Markdown. PYTHON has what bench/peers/README.md lists.
 """
 import argparse, csv, json, os, pathlib, shutil, statistics, subprocess, sys, time
 
@@ -18,13 +19,25 @@ COMPARED = ("energy", "sigma_max", "k90", "stable_rank", "effective_rank", "key_
 OURS = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+def limit(a):
+    """Of each process; none where --memory-gib is not given."""
+    return ["prlimit", f"--as={int(a.memory_gib * 2**30)}"] if a.memory_gib else []
+
+
+def multiplied_up(seconds, field, measured, layers):
+    """(seconds as text, seconds, field seconds) of a command that measured the fields of some layers, as if of all."""
+    more = field * (layers / measured - 1)
+    note = "" if measured == layers else f" (fields of {measured} of {layers} layers, multiplied up)"
+    return f"{seconds + more:.1f}{note}", seconds + more, field + more
+
+
 def analyze(a, context, *more):
     """Runs the program; (wall seconds of the whole command, its summary, its heads)."""
     out = a.scratch / "run"
     shutil.rmtree(out, ignore_errors=True)
     begin = time.perf_counter()
-    subprocess.run(["mpirun", "-n", str(a.threads), "--bind-to", "none", a.build / "logitfield", "analyze", "--model", a.model, "--tokens",
-                    a.tokens, "--contexts", str(context), "--out", out, *more], check=True, capture_output=True, env=OURS)
+    subprocess.run([*limit(a), "mpirun", "-n", str(a.threads), "--bind-to", "none", a.build / "logitfield", "analyze", "--model", a.model,
+                    "--tokens", a.tokens, "--contexts", str(context), "--out", out, *more], check=True, capture_output=True, env=OURS)
     wall = time.perf_counter() - begin
     summary = json.loads((out / "summary.json").read_text())
     assert summary["complete"] and summary["failed_heads"] == 0
@@ -40,9 +53,8 @@ def run_peer(a, peer, context, captures):
     """(wall seconds of the whole command, what it reports); nothing where it ran out of memory."""
     out = a.scratch / f"peer-{peer}.json"
     source = ["--capture", captures] if peer == "c" else ["--model", a.model, "--tokens", a.tokens]
-    limit = ["prlimit", f"--as={int(a.memory_gib * 2**30)}"] if a.memory_gib else []
     begin = time.perf_counter()
-    done = subprocess.run([*limit, a.python, HERE / SCRIPTS[peer], *source, "--context", str(context), "--threads", str(a.threads), "--layers",
+    done = subprocess.run([*limit(a), a.python, HERE / SCRIPTS[peer], *source, "--context", str(context), "--threads", str(a.threads), "--layers",
                            str(a.peer_layers or 1 << 30), "--out", out], capture_output=True, text=True)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
@@ -55,8 +67,8 @@ def largest_differences(peer, ours):
     by_place = {(r["scope"], int(r["layer"]), int(r["head"])): r for r in ours}
     out = dict.fromkeys(COMPARED, 0.0)
     for row in peer["heads"]:
-        mine = by_place[row["scope"], row["layer"], row["head"]]
-        for name in COMPARED:
+        mine = by_place.get((row["scope"], row["layer"], row["head"]))
+        for name in COMPARED if mine else ():
             value = float(mine[name])
             difference = abs(row[name] - value) / (1 if name == "k90" else abs(value))
             out[name] = max(out[name], difference) if difference == difference else float("inf")
@@ -70,19 +82,21 @@ def compare_everything(a):
         shutil.rmtree(captures, ignore_errors=True)
         if "c" in a.peers:
             analyze(a, context, "--dump-captures", captures)
-        wall, summary, heads = analyze(a, context, "--scopes", "full,causal", "--spectrum", a.spectrum)
+        layers = json.loads((a.model / "config.json").read_text())["num_hidden_layers"]
+        own = min(a.our_layers or layers, layers)
+        wall, summary, heads = analyze(a, context, "--scopes", "full,causal", "--spectrum", a.spectrum, "--layers", f"0:{own}")
         peak = sum(rank["peak_bytes"] for rank in summary["ranks"])
-        times = ", ".join(f"{name} {phase(summary, name):.1f}" for name in ("read", "forward", "field"))
-        rows.append([context, f"logitfield ({a.spectrum})", f"{wall:.1f}", times, f"{peak / 1e9:.2f}", "", ""])
+        text, wall, field = multiplied_up(wall, phase(summary, "field"), own, layers)
+        times = f"read {phase(summary, 'read'):.1f}, forward {phase(summary, 'forward'):.1f}, field {field:.1f}"
+        rows.append([context, f"logitfield ({a.spectrum})", text, times, f"{peak / 1e9:.2f}", "", ""])
         for peer in a.peers:
             seconds, result = run_peer(a, peer, context, next(captures.iterdir(), None) if captures.exists() else None)
             if seconds is None:
                 rows.append([context, NAMES[peer], "did not run", result[:60], "", "", ""])
                 continue
-            scaled = seconds + result["field"] * (result["layers"] / result["measured_layers"] - 1)
-            note = "" if result["layers"] == result["measured_layers"] else f" (fields of {result['measured_layers']} of {result['layers']} layers, multiplied up)"
-            rows.append([context, NAMES[peer], f"{scaled:.1f}{note}", f"load {result['load']:.1f}, forward {result['forward']:.1f}, field {scaled - seconds + result['field']:.1f}",
-                         f"{result['peak_bytes'] / 1e9:.2f}", f"{scaled / wall:.1f}", f"{result['peak_bytes'] / peak:.1f}"])
+            text, seconds, field = multiplied_up(seconds, result["field"], result["measured_layers"], layers)
+            rows.append([context, NAMES[peer], text, f"load {result['load']:.1f}, forward {result['forward']:.1f}, field {field:.1f}",
+                         f"{result['peak_bytes'] / 1e9:.2f}", f"{seconds / wall:.1f}", f"{result['peak_bytes'] / peak:.1f}"])
             differences.append([context, NAMES[peer], *(f"{v:.1e}" for v in largest_differences(result, heads).values())])
     table(["context", "program", "seconds", "of these", "peak GB", "times as slow", "times the memory"], rows)
     print("\nLargest relative differences over all heads and both scopes (of k90: components):\n")
@@ -121,10 +135,11 @@ def main():
     ap.add_argument("--contexts", required=True, type=lambda text: [int(c) for c in text.split(",")])
     ap.add_argument("--peers", default="a", type=lambda text: text.split(","))
     ap.add_argument("--peer-layers", type=int)
+    ap.add_argument("--our-layers", type=int)
     ap.add_argument("--spectrum", default="auto")
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--rounds", type=int, default=3)
-    ap.add_argument("--memory-gib", type=float, help="most address space of a peer")
+    ap.add_argument("--memory-gib", type=float, help="most address space of each process")
     ap.add_argument("--forward", action="store_true")
     ap.add_argument("--bf16", default="float32", help="--precision of ours that is held against bfloat16")
     ap.add_argument("--python", default=sys.executable)
