@@ -45,14 +45,20 @@ std::span<const std::byte> row_bytes(const Tensor& tensor, Slice rows) {
                              static_cast<std::size_t>(rows.size()) * width);
 }
 
-/// Some columns of whole rows as float32.
-void convert(const Tensor& tensor, std::span<const std::byte> bytes, Slice columns, std::span<float> target) {
+void convert(DType type, const std::byte* source, std::span<float> target) { to_float32(type, source, target); }
+void convert(DType type, const std::byte* source, std::span<std::uint16_t> target) {
+  to_bfloat16(type, source, target);
+}
+
+/// Some columns of whole rows.
+template <class Number>
+void convert(const Tensor& tensor, std::span<const std::byte> bytes, Slice columns, std::span<Number> target) {
   const std::size_t width = dtype_size(tensor.dtype), stride = num_columns(tensor) * width;
   const auto length = static_cast<std::size_t>(columns.size());
-  if (length == num_columns(tensor)) return to_float32(tensor.dtype, bytes.data(), target);
+  if (length == num_columns(tensor)) return convert(tensor.dtype, bytes.data(), target);
   const std::byte* source = bytes.data() + static_cast<std::size_t>(columns.begin) * width;
   for (std::size_t begin = 0; begin < target.size(); begin += length, source += stride) {
-    to_float32(tensor.dtype, source, target.subspan(begin, length));
+    convert(tensor.dtype, source, target.subspan(begin, length));
   }
 }
 
@@ -155,7 +161,8 @@ const std::filesystem::path& Checkpoint::file_of(const Tensor& tensor) const { r
 
 const SafetensorsFile& Checkpoint::holder(const Tensor& tensor) const { return *tensors_.at(tensor.name).second; }
 
-void Checkpoint::read(const Tensor& tensor, Slice rows, Slice columns, std::span<float> target) const {
+template <class Number>
+void Checkpoint::read_pieces(const Tensor& tensor, Slice rows, Slice columns, std::span<Number> target) const {
   // A piece at a time, so that no more than that is mapped.
   constexpr std::int64_t kPieceBytes = 4 << 20;
   constexpr std::size_t kWorthReleasing = 1 << 20;
@@ -169,6 +176,14 @@ void Checkpoint::read(const Tensor& tensor, Slice rows, Slice columns, std::span
     convert(tensor, bytes, columns, target.subspan(first, static_cast<std::size_t>(piece.size() * columns.size())));
     if (bytes.size() > kWorthReleasing) holder(tensor).file().release(bytes);
   }
+}
+
+void Checkpoint::read(const Tensor& tensor, Slice rows, Slice columns, std::span<float> target) const {
+  read_pieces(tensor, rows, columns, target);
+}
+
+void Checkpoint::read(const Tensor& tensor, Slice rows, Slice columns, std::span<std::uint16_t> target) const {
+  read_pieces(tensor, rows, columns, target);
 }
 
 void Checkpoint::prefetch(const Tensor& tensor, Slice rows) const {

@@ -48,6 +48,8 @@ class Checkpoint {
   /// Reads the block rows x columns of a matrix (or rows of a vector, columns = {0, 1}) as float32, row-major, and lets
   /// go of the pages it touched. target.size() must be rows.size() * columns.size().
   void read(const Tensor& tensor, Slice rows, Slice columns, std::span<float> target) const;
+  /// The same as the bits of bfloat16 numbers, which F32 and F16 are rounded to.
+  void read(const Tensor& tensor, Slice rows, Slice columns, std::span<std::uint16_t> target) const;
   /// Asks the system to start reading these rows now.
   void prefetch(const Tensor& tensor, Slice rows) const;
   /// Lets go of the memory that mapped parts of it take; reading it again maps them anew.
@@ -58,6 +60,8 @@ class Checkpoint {
   std::uint64_t check_and_hash(const Tensor& tensor) const;
 
  private:
+  template <class Number>
+  void read_pieces(const Tensor& tensor, Slice rows, Slice columns, std::span<Number> target) const;
   void add_file(const std::filesystem::path& path);
   void check_index(const std::map<std::string, std::string>& index) const;
   void check(const Tensor& tensor, const std::vector<std::int64_t>& shape) const;

@@ -78,6 +78,13 @@ void half_to_float32(const std::byte* source, std::span<float> target) {
   for (; i < target.size(); ++i) target[i] = half_value(load<std::uint16_t>(source, i));
 }
 
+/// The nearest bfloat16 number, ties to even; a NaN stays one.
+std::uint16_t nearest_bfloat16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const bool nan = (bits & 0x7fffffffU) > 0x7f800000U;
+  return static_cast<std::uint16_t>((nan ? bits | 0x00400000U : bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+
 /// NaN and infinity are the patterns whose exponent bits are all ones.
 template <class Bits>
 bool any_non_finite(const std::byte* source, std::size_t count, Bits exponent) {
@@ -125,6 +132,22 @@ void to_float32(DType type, const std::byte* source, std::span<float> target) {
       return bfloat16_to_float32(source, target);
     default:
       throw std::invalid_argument("to_float32: not F32, F16 or BF16");
+  }
+}
+
+void to_bfloat16(DType type, const std::byte* source, std::span<std::uint16_t> target) {
+  if (target.empty()) return;
+  if (type == DType::BF16) {
+    std::memcpy(target.data(), source, target.size_bytes());
+    return;
+  }
+  constexpr std::size_t kBlock = 1024;
+  std::array<float, kBlock> values;
+  for (std::size_t begin = 0; begin < target.size(); begin += kBlock) {
+    const std::size_t count = std::min(kBlock, target.size() - begin);
+    to_float32(type, source + begin * dtype_size(type), std::span(values).first(count));
+    std::transform(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count),
+                   target.begin() + static_cast<std::ptrdiff_t>(begin), nearest_bfloat16);
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -21,6 +22,10 @@ bool is_float_weight(DType type);
 /// `source` holds target.size() * dtype_size(type) bytes of any alignment. Throws std::invalid_argument for other
 /// types.
 void to_float32(DType type, const std::byte* source, std::span<float> target);
+
+/// The same as the bits of bfloat16 numbers: those of BF16 as they are, others rounded to nearest, ties to even; a NaN
+/// stays one.
+void to_bfloat16(DType type, const std::byte* source, std::span<std::uint16_t> target);
 
 /// Index of the first NaN or infinity among `count` elements of an is_float_weight type.
 std::optional<std::size_t> first_non_finite(DType type, const std::byte* source, std::size_t count);

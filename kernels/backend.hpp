@@ -10,6 +10,7 @@
 #include "kernels/block.hpp"
 #include "kernels/device.hpp"
 #include "kernels/field_request.hpp"
+#include "kernels/precision.hpp"
 #include "kernels/team.hpp"
 
 namespace logitfield::kernels {
@@ -56,13 +57,6 @@ struct AttentionOutput {
 /// Of a transformer block.
 enum class Half { attention, mlp };
 
-/// Of the forward pass: what matrix products take in. All sum in float32; field statistics are float64 in any case.
-enum class Precision { float32, tf32, bf16 };
-/// "float32", "tf32", "bf16"
-std::string_view precision_name(Precision precision);
-/// Throws std::invalid_argument for another name.
-Precision precision_named(std::string_view name);
-
 /// What a device must be able to do; implemented by cpu/ and cuda/. One rank's part. Handles that one back end made go
 /// to no other.
 class Backend {
@@ -77,7 +71,8 @@ class Backend {
   virtual std::optional<DeviceMemory> device_memory() const = 0;
 
   virtual std::unique_ptr<Activations> upload(MatrixF values) const = 0;
-  /// The CPU back end reads the weights where they are, so they must not change while the handle lives.
+  /// The CPU back end reads the weights where they are, so they must not change while the handle lives, and must be in
+  /// the numbers of its precision (else std::invalid_argument).
   virtual std::unique_ptr<LoadedLayer> load(std::shared_ptr<const LayerWeights> weights) const = 0;
   virtual std::unique_ptr<LoadedLinear> load(Linear map) const = 0;
 

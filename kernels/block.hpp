@@ -7,6 +7,7 @@
 #include "io/architecture.hpp"
 #include "kernels/field.hpp"
 #include "kernels/matrix.hpp"
+#include "kernels/weight_matrix.hpp"
 
 namespace logitfield::kernels {
 
@@ -20,7 +21,7 @@ struct Norm {
 
 /// y = W x + b with W [outputs, inputs]; a bias of size 0 is absent.
 struct Linear {
-  MatrixF weight;
+  WeightMatrix weight;
   VectorF bias;
 };
 
@@ -58,7 +59,7 @@ struct MlpWeights {
   Linear up, down;
 };
 
-/// The shard's weights of one block, float32.
+/// The shard's weights of one block: its maps in the numbers that products take in, the rest in float32.
 struct LayerWeights {
   /// Before a half; of what it adds; and of the hidden states after it was added.
   Norm attention_norm, attention_output_norm, attention_residual_norm;
@@ -83,6 +84,19 @@ struct LayerWeights {
   Index first_expert = 0;
   std::vector<MlpWeights> experts;
 };
+
+/// Visits every map of a layer, those of size 0 too.
+template <class Visit>
+void for_each_map(const LayerWeights& weights, const Visit& visit) {
+  for (const auto* map : {&weights.qkv, &weights.query_down, &weights.key_value_down, &weights.key_value_up,
+                          &weights.output, &weights.mlp.up, &weights.mlp.down}) {
+    visit(*map);
+  }
+  for (const MlpWeights& expert : weights.experts) {
+    visit(expert.up);
+    visit(expert.down);
+  }
+}
 
 /// Queries and keys of the shard's heads as they enter the dot product, head-major.
 struct QueriesKeys {

@@ -17,6 +17,10 @@ using MatrixF = RowMajor<float>;
 using VectorF = Eigen::VectorXf;
 using MatrixFRef = Eigen::Ref<const MatrixF, 0, Eigen::OuterStride<>>;
 
+/// bfloat16: what the products of a forward pass of that precision take in.
+using MatrixB = RowMajor<Eigen::bfloat16>;
+using MatrixBRef = Eigen::Ref<const MatrixB, 0, Eigen::OuterStride<>>;
+
 /// Signed, as Eigen counts.
 using Index = Eigen::Index;
 

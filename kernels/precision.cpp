@@ -1,9 +1,9 @@
+#include "kernels/precision.hpp"
+
 #include <fmt/format.h>
 
 #include <array>
 #include <stdexcept>
-
-#include "kernels/backend.hpp"
 
 namespace logitfield::kernels {
 namespace {

@@ -120,10 +120,12 @@ ForwardSample forward_sample(const mpi::Communicator& world, const kernels::Back
   const auto host = std::make_shared<kernels::LayerWeights>();
   kernels::LayerWeights& weights = *host;
   const float size = 1 / std::sqrt(static_cast<float>(hidden));
-  weights.qkv.weight = gaussian(3 * heads * kDim, hidden, 3) * size;
-  weights.output.weight = gaussian(hidden, heads * kDim, 4) * size;
-  weights.mlp.up.weight = gaussian(2 * inner, hidden, 5) * size;
-  weights.mlp.down.weight = gaussian(hidden, inner, 6) * size;
+  const auto map = [&](kernels::Index outputs, kernels::Index inputs, std::uint64_t seed) {
+    return kernels::Linear{{gaussian(outputs, inputs, seed) * size, backend.precision()}, {}};
+  };
+  weights.qkv = map(3 * heads * kDim, hidden, 3);
+  weights.output = map(hidden, heads * kDim, 4);
+  weights.mlp = {map(2 * inner, hidden, 5), map(hidden, inner, 6)};
   const auto layer = backend.load(host);
   const auto states = backend.upload(gaussian(kLength, hidden, 7));
   const double l = kLength, h = static_cast<double>(hidden), m = static_cast<double>(inner);

@@ -66,7 +66,7 @@ HeadBytes heads_of(const io::ModelConfig& config, double length, double heads, d
 double model_bytes(const Job& job, const Plan& plan, int workers) {
   const io::ModelConfig& config = *job.config;
   const Partition& partition = plan.partition;
-  const double number = job.precision == "bf16" ? 2 : kFloat;
+  const double number = product_number(job);
   const double length = static_cast<double>(job.length()), hidden = length * static_cast<double>(config.hidden_size);
   const double heads = largest(partition.heads), kv_heads = largest(partition.kv_heads);
   const double d = static_cast<double>(config.head_dim), v = static_cast<double>(config.value_dim);

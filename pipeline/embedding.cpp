@@ -12,18 +12,12 @@ using kernels::MatrixF;
 
 namespace {
 
-MatrixF read_matrix(const io::Checkpoint& checkpoint, const io::Tensor& tensor, Slice rows, std::int64_t columns) {
-  MatrixF out(rows.size(), columns);
-  checkpoint.read(tensor, rows, {0, columns}, {out.data(), static_cast<std::size_t>(out.size())});
-  return out;
-}
-
 /// The whole map; null where there is none.
 std::unique_ptr<LoadedLinear> load_map(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
                                        const std::optional<io::LinearTensors>& map) {
   if (!map) return nullptr;
   Linear out;
-  read_rows(checkpoint, {{&*map, {0, map->outputs}}}, out);
+  read_rows(checkpoint, {{&*map, {0, map->outputs}}}, backend.precision(), out);
   return backend.load(std::move(out));
 }
 
@@ -45,7 +39,9 @@ std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kerne
   if (projection) out = backend.linear(*out, *projection);
   if (const auto positions = io::position_embedding_tensor(config)) {
     const Slice used{config.position_offset, config.position_offset + std::ssize(tokens)};
-    MatrixF added = read_matrix(checkpoint, checkpoint.tensor(positions->name), used, config.hidden_size);
+    MatrixF added(used.size(), config.hidden_size);
+    checkpoint.read(checkpoint.tensor(positions->name), used, {0, config.hidden_size},
+                    {added.data(), static_cast<std::size_t>(added.size())});
     backend.add(*backend.upload(std::move(added)), *out);
   }
   backend.normalise(read_norm(checkpoint, io::embedding_norm_tensors(config)), *out);
@@ -62,10 +58,9 @@ std::unique_ptr<Activations> FinalStates::apply(const kernels::Backend& backend,
   return projection_ ? backend.linear(*hidden, *projection_) : std::move(hidden);
 }
 
-Linear load_output_rows(const io::Checkpoint& checkpoint, Slice rows) {
-  const io::ModelConfig& config = checkpoint.config();
-  Linear out{read_matrix(checkpoint, checkpoint.output_embedding(), rows, config.embedding_size), {}};
-  if (const auto bias = io::output_bias_tensor(config)) out.bias = read_vector(checkpoint, *bias, rows);
+Linear load_output_rows(const io::Checkpoint& checkpoint, Slice rows, kernels::Precision precision) {
+  Linear out{read_matrix(checkpoint, checkpoint.output_embedding(), rows, precision), {}};
+  if (const auto bias = io::output_bias_tensor(checkpoint.config())) out.bias = read_vector(checkpoint, *bias, rows);
   return out;
 }
 

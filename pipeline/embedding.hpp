@@ -25,6 +25,6 @@ class FinalStates {
 };
 
 /// Rows of the output matrix [rows.size(), embedding_size] and their bias.
-kernels::Linear load_output_rows(const io::Checkpoint& checkpoint, io::Slice rows);
+kernels::Linear load_output_rows(const io::Checkpoint& checkpoint, io::Slice rows, kernels::Precision precision);
 
 }  // namespace logitfield

@@ -10,7 +10,7 @@ LayerLoader::LayerLoader(const ForwardContext& context, const Shard& shard, std:
 
 LayerLoader::Loaded LayerLoader::load(std::int64_t layer, std::shared_ptr<kernels::LayerWeights> host) const {
   if (!host) host = std::make_shared<kernels::LayerWeights>();
-  load_layer(*c_.job.checkpoint, layer, shard_, *host);
+  load_layer(*c_.job.checkpoint, layer, shard_, c_.backend.precision(), *host);
   return {host, c_.backend.load(host)};
 }
 

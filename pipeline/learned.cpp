@@ -13,13 +13,13 @@ std::vector<LearnedInteraction> learned_interactions(const kernels::Backend& bac
   }
   const kernels::Index group = shape.num_heads / shape.num_kv_heads;
   const auto projection = [&](kernels::Index head) {  // keys follow the queries
-    return weights.qkv.weight.middleRows(head * shape.head_dim, shape.head_dim);
+    return weights.qkv.weight.floats(head * shape.head_dim, shape.head_dim);
   };
   for (kernels::Index kv = 0; kv < shape.num_kv_heads; ++kv) {
-    std::vector<kernels::MatrixFRef> queries;
-    for (kernels::Index h = kv * group; h < (kv + 1) * group; ++h) queries.emplace_back(projection(h));
-    const auto found =
-        backend.learned_interactions(queries, projection(shape.num_heads + kv), weights.attention_norm.gain);
+    std::vector<kernels::MatrixF> queries;
+    for (kernels::Index h = kv * group; h < (kv + 1) * group; ++h) queries.push_back(projection(h));
+    const auto found = backend.learned_interactions({queries.begin(), queries.end()}, projection(shape.num_heads + kv),
+                                                    weights.attention_norm.gain);
     out.insert(out.end(), found.begin(), found.end());
   }
   return out;

@@ -67,10 +67,10 @@ double host_bytes_beside_gpu(const Job& job, const Plan& plan, int workers) {
   const double states = 2 * static_cast<double>(job.length()) * hidden;
   const double read =
       std::max(largest_layer(*job.config, plan.partition), static_cast<double>(kOutputTileRows) * hidden);
-  return fields + kFloat * (read + states);
+  return fields + product_number(job) * read + kFloat * states;
 }
 
-/// Values beside weights and hidden states, at the worst moment of a layer or of the loss.
+/// float32 values beside weights and hidden states, at the worst moment of a layer or of the loss.
 double activations(const Job& job, const Plan& plan) {
   const io::ModelConfig& config = *job.config;
   const Partition& partition = plan.partition;
@@ -78,17 +78,22 @@ double activations(const Job& job, const Plan& plan) {
   const double heads = largest(partition.heads), kv_heads = largest(partition.kv_heads);
   const double d = static_cast<double>(config.head_dim), v = static_cast<double>(config.value_dim);
   const double queries_keys = length * d * (heads + kv_heads), values = length * v * kv_heads;
+  // What products take in, rounded; in values of float32.
+  const double rounded = product_number(job) < kFloat ? product_number(job) / kFloat : 0;
   // The stacked product and its parts by head; then what attention mixes, and this shard's summand.
-  const double projecting = hidden + 2 * (queries_keys + values);
-  const double mixing = queries_keys + values + length * v * heads + hidden;
-  const double mlp = queries_keys + 3 * hidden + std::min(length, 1024.0) * 3 * widest_mlp(config, partition);
+  const double projecting = hidden + 2 * (queries_keys + values) + rounded * hidden;
+  const double mixing = (1 + rounded) * (queries_keys + values) + length * v * heads + hidden;
+  const double mlp =
+      queries_keys + 3 * hidden + std::min(length, 1024.0) * (3 + rounded) * widest_mlp(config, partition);
   const double field = queries_keys + hidden + field_bytes(job, plan) / kFloat;
   const double tile = static_cast<double>(kOutputTileRows);
-  const double loss = job.has_loss() ? hidden + tile * (static_cast<double>(config.hidden_size) + length) : 0;
+  const double loss = job.has_loss() ? (1 + rounded) * hidden + tile * (static_cast<double>(config.hidden_size) + length) : 0;
   return std::max({projecting, mixing, mlp, field, loss});
 }
 
 }  // namespace
+
+double product_number(const Job& job) { return job.precision == "bf16" ? 2 : kFloat; }
 
 double held_texts(const Job& job, const Plan& plan) {
   return plan.residency == Residency::stream ? static_cast<double>(job.num_texts()) : 1;
@@ -112,7 +117,7 @@ double widest_mlp(const io::ModelConfig& config, const Partition& partition) {
 double memory_of(const Job& job, const Plan& plan, int device_workers) {
   if (device_workers > 0) return base_bytes(plan, kPackingBytes) + host_bytes_beside_gpu(job, plan, device_workers);
   if (job.capture) return base_bytes(plan, kPackingBytes) + field_bytes(job, plan);
-  const double weights = kFloat * weight_values(job, plan, 1);
+  const double weights = product_number(job) * weight_values(job, plan, 1);
   const double states = held_texts(job, plan) * static_cast<double>(job.length() * job.config->hidden_size);
   return base_bytes(plan, weights) + weights + kFloat * (states + activations(job, plan));
 }

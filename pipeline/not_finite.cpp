@@ -25,8 +25,8 @@ void add_heads(const io::Checkpoint& checkpoint, const std::optional<io::HeadTen
   const std::int64_t group = checkpoint.config().num_heads / count;
   for (std::int64_t h = 0; h < count; ++h) {
     kernels::Linear rows;
-    read_rows(checkpoint, rows_of_heads(*heads, {h, h + 1}), rows);
-    if (rows.weight.allFinite() && rows.bias.allFinite()) continue;
+    read_rows(checkpoint, rows_of_heads(*heads, {h, h + 1}), kernels::Precision::float32, rows);
+    if (rows.weight.floats(0, rows.weight.rows()).allFinite() && rows.bias.allFinite()) continue;
     for (std::int64_t q = h * group; q < (h + 1) * group; ++q) out.push_back(q);
   }
 }

@@ -4,24 +4,41 @@ namespace logitfield {
 
 using io::Slice;
 using kernels::Linear;
-using kernels::MatrixF;
+using kernels::Precision;
+using kernels::RowMajor;
 using kernels::VectorF;
+using kernels::WeightMatrix;
 
 namespace {
 
-std::span<float> as_span(MatrixF& m) { return {m.data(), static_cast<std::size_t>(m.size())}; }
+/// What io reads into: float32 numbers, or the bits of bfloat16 numbers.
+std::span<float> numbers(float* values, kernels::Index count) { return {values, static_cast<std::size_t>(count)}; }
+std::span<std::uint16_t> numbers(Eigen::bfloat16* values, kernels::Index count) {
+  return {&values->value, static_cast<std::size_t>(count)};
+}
+
+/// fill(matrix) of a matrix [rows, columns] in the numbers of a precision.
+template <class Fill>
+void fill_weights(Precision precision, std::int64_t rows, std::int64_t columns, WeightMatrix& out, const Fill& fill) {
+  if (precision == Precision::bf16) {
+    fill(out.reset<Eigen::bfloat16>(rows, columns));
+  } else {
+    fill(out.reset<float>(rows, columns));
+  }
+}
 
 /// Rows and columns of a map, whichever way it lies in its file; rows count from the map's first.
+template <class Scalar>
 void read_block(const io::Checkpoint& checkpoint, const io::LinearTensors& map, Slice rows, Slice columns,
-                Eigen::Ref<MatrixF> out) {
+                Eigen::Ref<RowMajor<Scalar>> out) {
   const io::Tensor& tensor = checkpoint.tensor(map.weight.name);
   const Slice stored{map.first + rows.begin, map.first + rows.end};
   if (!map.transposed) {
-    checkpoint.read(tensor, stored, columns, {out.data(), static_cast<std::size_t>(out.size())});
+    checkpoint.read(tensor, stored, columns, numbers(out.data(), out.size()));
     return;
   }
-  MatrixF turned(columns.size(), rows.size());
-  checkpoint.read(tensor, columns, stored, as_span(turned));
+  RowMajor<Scalar> turned(columns.size(), rows.size());
+  checkpoint.read(tensor, columns, stored, numbers(turned.data(), turned.size()));
   out = turned.transpose();
 }
 
@@ -52,29 +69,45 @@ std::vector<MapRows> rows_of_heads(const io::HeadTensors& heads, Slice which) {
   return out;
 }
 
-void read_rows(const io::Checkpoint& checkpoint, const std::vector<MapRows>& parts, Linear& out) {
+void read_rows(const io::Checkpoint& checkpoint, const std::vector<MapRows>& parts, Precision precision, Linear& out) {
   std::int64_t total = 0;
   for (const MapRows& part : parts) total += part.rows.size();
-  out.weight.resize(total, parts.empty() ? 0 : parts[0].map->inputs);
+  fill_weights(precision, total, parts.empty() ? 0 : parts[0].map->inputs, out.weight,
+               [&]<class Scalar>(RowMajor<Scalar>& weight) {
+                 std::int64_t row = 0;
+                 for (const MapRows& part : parts) {
+                   const std::int64_t count = part.rows.size();
+                   read_block<Scalar>(checkpoint, *part.map, part.rows, {0, part.map->inputs},
+                                      weight.middleRows(row, count));
+                   row += count;
+                 }
+               });
   const bool has_bias = !parts.empty() && parts[0].map->bias.has_value();
   out.bias.resize(has_bias ? total : 0);
+  if (!has_bias) return;
   std::int64_t row = 0;
   for (const MapRows& part : parts) {
-    const std::int64_t count = part.rows.size();
-    read_block(checkpoint, *part.map, part.rows, {0, part.map->inputs}, out.weight.middleRows(row, count));
-    if (has_bias) {
-      const Slice stored{part.map->first + part.rows.begin, part.map->first + part.rows.end};
-      out.bias.segment(row, count) = read_vector(checkpoint, *part.map->bias, stored);
-    }
-    row += count;
+    const Slice stored{part.map->first + part.rows.begin, part.map->first + part.rows.end};
+    out.bias.segment(row, part.rows.size()) = read_vector(checkpoint, *part.map->bias, stored);
+    row += part.rows.size();
   }
 }
 
 void read_columns(const io::Checkpoint& checkpoint, const io::LinearTensors& map, Slice columns, bool with_bias,
-                  Linear& out) {
-  out.weight.resize(map.outputs, columns.size());
-  read_block(checkpoint, map, {0, map.outputs}, columns, out.weight);
+                  Precision precision, Linear& out) {
+  fill_weights(precision, map.outputs, columns.size(), out.weight, [&]<class Scalar>(RowMajor<Scalar>& weight) {
+    read_block<Scalar>(checkpoint, map, {0, map.outputs}, columns, weight);
+  });
   out.bias = with_bias && map.bias ? read_vector(checkpoint, *map.bias, {0, map.outputs}) : VectorF();
+}
+
+WeightMatrix read_matrix(const io::Checkpoint& checkpoint, const io::Tensor& tensor, Slice rows, Precision precision) {
+  WeightMatrix out;
+  const Slice columns{0, tensor.shape[1]};
+  fill_weights(precision, rows.size(), columns.size(), out, [&](auto& weight) {
+    checkpoint.read(tensor, rows, columns, numbers(weight.data(), weight.size()));
+  });
+  return out;
 }
 
 VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, Slice rows) {

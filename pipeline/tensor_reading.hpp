@@ -16,12 +16,19 @@ struct MapRows {
 /// The rows of some heads, in few pieces.
 std::vector<MapRows> rows_of_heads(const io::HeadTensors& heads, io::Slice which);
 
-/// Weights and biases of rows stacked, as float32. All maps have a bias, or none.
-void read_rows(const io::Checkpoint& checkpoint, const std::vector<MapRows>& parts, kernels::Linear& out);
+// Weights come in the numbers that products of a precision take in; all else as float32.
+
+/// Weights and biases of rows stacked. All maps have a bias, or none.
+void read_rows(const io::Checkpoint& checkpoint, const std::vector<MapRows>& parts, kernels::Precision precision,
+               kernels::Linear& out);
 
 /// All rows, some columns; the bias only where `with_bias`.
 void read_columns(const io::Checkpoint& checkpoint, const io::LinearTensors& map, io::Slice columns, bool with_bias,
-                  kernels::Linear& out);
+                  kernels::Precision precision, kernels::Linear& out);
+
+/// Some rows of a matrix.
+kernels::WeightMatrix read_matrix(const io::Checkpoint& checkpoint, const io::Tensor& tensor, io::Slice rows,
+                                  kernels::Precision precision);
 
 /// Some rows of a vector.
 kernels::VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, io::Slice rows);

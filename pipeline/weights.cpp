@@ -8,6 +8,7 @@ namespace {
 using io::HeadTensors;
 using io::LinearTensors;
 using io::MlpTensors;
+using kernels::Precision;
 
 Slice scaled(const Slice& slice, std::int64_t factor) { return {slice.begin * factor, slice.end * factor}; }
 
@@ -29,15 +30,16 @@ std::vector<MapRows> head_rows(const io::LayerTensors& names, const Shard& shard
 }
 
 void load_mlp(const io::Checkpoint& checkpoint, const MlpTensors& names, Slice rows, bool with_bias,
-              kernels::MlpWeights& out) {
+              Precision precision, kernels::MlpWeights& out) {
   std::vector<MapRows> parts;
   append(names, rows, parts);
-  read_rows(checkpoint, parts, out.up);
-  read_columns(checkpoint, names.down, rows, with_bias, out.down);
+  read_rows(checkpoint, parts, precision, out.up);
+  read_columns(checkpoint, names.down, rows, with_bias, precision, out.down);
 }
 
-void load_whole(const io::Checkpoint& checkpoint, const std::optional<LinearTensors>& names, kernels::Linear& out) {
-  if (names) read_rows(checkpoint, {{&*names, {0, names->outputs}}}, out);
+void load_whole(const io::Checkpoint& checkpoint, const std::optional<LinearTensors>& names, Precision precision,
+                kernels::Linear& out) {
+  if (names) read_rows(checkpoint, {{&*names, {0, names->outputs}}}, precision, out);
 }
 
 void load_norms(const io::Checkpoint& checkpoint, const io::LayerTensors& names, const Shard& shard,
@@ -64,13 +66,13 @@ void load_norms(const io::Checkpoint& checkpoint, const io::LayerTensors& names,
 
 /// Whole experts: a shard reads only its own.
 void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& names, const Shard& shard,
-                  kernels::LayerWeights& out) {
+                  Precision precision, kernels::LayerWeights& out) {
   const Slice own = shard.part(std::ssize(names.experts));
   out.first_expert = own.begin;
   out.experts.resize(static_cast<std::size_t>(own.size()));
   for (std::int64_t e = own.begin; e < own.end; ++e) {
     const MlpTensors& expert = names.experts[static_cast<std::size_t>(e)];
-    load_mlp(checkpoint, expert, {0, expert.up.outputs}, true, out.experts[static_cast<std::size_t>(e - own.begin)]);
+    load_mlp(checkpoint, expert, {0, expert.up.outputs}, true, precision, out.experts[static_cast<std::size_t>(e - own.begin)]);
   }
   out.router.resize(0, 0);
   out.router_bias.resize(0);
@@ -148,20 +150,21 @@ kernels::LogitForm logit_form(const io::ModelConfig& config, std::int64_t head) 
           .softcap = config.logit_softcap};
 }
 
-void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard, kernels::LayerWeights& out) {
+void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard, Precision precision,
+                kernels::LayerWeights& out) {
   const io::LayerTensors names = io::layer_tensors(checkpoint.config(), layer);
   load_norms(checkpoint, names, shard, out);
-  read_rows(checkpoint, head_rows(names, shard), out.qkv);
-  load_whole(checkpoint, names.query_down, out.query_down);
-  load_whole(checkpoint, names.key_value_down, out.key_value_down);
-  if (names.key_value_up) read_rows(checkpoint, rows_of_heads(*names.key_value_up, shard.heads), out.key_value_up);
-  read_columns(checkpoint, names.output, scaled(shard.heads, checkpoint.config().value_dim), shard.first(), out.output);
+  read_rows(checkpoint, head_rows(names, shard), precision, out.qkv);
+  load_whole(checkpoint, names.query_down, precision, out.query_down);
+  load_whole(checkpoint, names.key_value_down, precision, out.key_value_down);
+  if (names.key_value_up) read_rows(checkpoint, rows_of_heads(*names.key_value_up, shard.heads), precision, out.key_value_up);
+  read_columns(checkpoint, names.output, scaled(shard.heads, checkpoint.config().value_dim), shard.first(), precision, out.output);
   if (names.mlp) {
-    load_mlp(checkpoint, *names.mlp, shard.part(names.mlp->up.outputs), shard.first(), out.mlp);
+    load_mlp(checkpoint, *names.mlp, shard.part(names.mlp->up.outputs), shard.first(), precision, out.mlp);
   } else {
     out.mlp = {};
   }
-  load_experts(checkpoint, names, shard, out);
+  load_experts(checkpoint, names, shard, precision, out);
 }
 
 void prefetch_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard) {

@@ -32,9 +32,7 @@ BlockShape shape_of(const LayerSizes& s) {
 
 std::shared_ptr<LayerWeights> weights_of(const LayerSizes& s) {
   const auto map = [](Index outputs, Index inputs, unsigned seed) {
-    Linear out{random_rows(outputs, inputs, seed), {}};
-    out.weight /= std::sqrt(static_cast<float>(inputs));
-    return out;
+    return Linear{MatrixF(random_rows(outputs, inputs, seed) / std::sqrt(static_cast<float>(inputs))), {}};
   };
   auto out = std::make_shared<LayerWeights>();
   out->attention_norm.present = out->mlp_norm.present = true;

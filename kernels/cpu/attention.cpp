@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/cpu/product.hpp"
+
 namespace logitfield::kernels::cpu {
 namespace {
 
@@ -26,13 +28,14 @@ void mask(MatrixF& tile, Index i0, Index j0, Index window) {
 /// The softmax of the keys seen so far, not yet normalised.
 struct OnlineSoftmax {
   VectorF max, sum;
-  MatrixF weighted;
+  MatrixF weighted, added;
 
   OnlineSoftmax(Index rows, Index value_dim)
       : max(VectorF::Constant(rows, kMasked)), sum(VectorF::Zero(rows)), weighted(MatrixF::Zero(rows, value_dim)) {}
 
   /// Adds a tile of logits (overwritten by their weights) and the values of its keys.
-  void add(MatrixF& tile, const MatrixFRef& values) {
+  template <class Rows>
+  void add(MatrixF& tile, const Rows& values) {
     for (Index r = 0; r < tile.rows(); ++r) {
       const float new_max = std::max(max[r], tile.row(r).maxCoeff());
       if (new_max == kMasked) {  // every key of this tile is masked, and all before it
@@ -45,12 +48,14 @@ struct OnlineSoftmax {
       weighted.row(r) *= rescale;
       max[r] = new_max;
     }
-    weighted.noalias() += tile * values;
+    multiply(tile.cast<typename Rows::Scalar>(), values, added);
+    weighted += added;
   }
 };
 
-/// What a form adds to scaled products; tile(r, c) is query i0 + r on key j0 + c.
+/// Logits of products; tile(r, c) is query i0 + r on key j0 + c.
 void finish_logits(const LogitForm& form, MatrixF& tile, Index i0, Index j0) {
+  tile *= static_cast<float>(form.scale);
   if (form.alibi_slope != 0) {
     for (Index r = 0; r < tile.rows(); ++r) {
       for (Index c = 0; c < tile.cols(); ++c) {
@@ -64,14 +69,12 @@ void finish_logits(const LogitForm& form, MatrixF& tile, Index i0, Index j0) {
   }
 }
 
-}  // namespace
-
-void causal_attention(const MatrixFRef& queries, const MatrixFRef& keys, const MatrixFRef& values,
-                      const LogitForm& form, std::optional<Index> window,
-                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out) {
+/// Rows: MatrixFRef or MatrixBRef.
+template <class Rows>
+void attend(const Rows& queries, const Rows& keys, const Rows& values, const LogitForm& form,
+            std::optional<Index> window, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out) {
   const Index length = queries.rows();
   const Index reach = std::min(window.value_or(length), length);
-  const float scale = static_cast<float>(form.scale);
   MatrixF tile;
   for (Index i0 = 0; i0 < length; i0 += kQueryTile) {
     const Index rows = std::min(kQueryTile, length - i0), end = i0 + rows;
@@ -79,13 +82,27 @@ void causal_attention(const MatrixFRef& queries, const MatrixFRef& keys, const M
     const Index first_key = std::max<Index>(0, i0 - reach + 1);
     for (Index j0 = first_key / kKeyTile * kKeyTile; j0 < end; j0 += kKeyTile) {
       const Index columns = std::min(kKeyTile, end - j0);
-      tile.noalias() = scale * queries.middleRows(i0, rows) * keys.middleRows(j0, columns).transpose();
+      multiply_transposed(queries.middleRows(i0, rows), keys.middleRows(j0, columns), tile);
       finish_logits(form, tile, i0, j0);
       if (j0 + columns > i0 || j0 <= end - 1 - reach) mask(tile, i0, j0, reach);
-      softmax.add(tile, values.middleRows(j0, columns));
+      softmax.add(tile, Rows(values.middleRows(j0, columns)));
     }
     out.middleRows(i0, rows) = softmax.sum.cwiseInverse().asDiagonal() * softmax.weighted;
   }
+}
+
+}  // namespace
+
+void causal_attention(const MatrixFRef& queries, const MatrixFRef& keys, const MatrixFRef& values,
+                      const LogitForm& form, std::optional<Index> window,
+                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out) {
+  attend(queries, keys, values, form, window, out);
+}
+
+void causal_attention(const MatrixBRef& queries, const MatrixBRef& keys, const MatrixBRef& values,
+                      const LogitForm& form, std::optional<Index> window,
+                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out) {
+  attend(queries, keys, values, form, window, out);
 }
 
 }  // namespace logitfield::kernels::cpu

@@ -37,9 +37,13 @@ class CpuBackend final : public Backend {
     return std::make_unique<HostActivations>(std::move(values));
   }
   std::unique_ptr<LoadedLayer> load(std::shared_ptr<const LayerWeights> weights) const override {
+    for_each_map(*weights, [&](const Linear& map) { require_numbers(map); });
     return std::make_unique<HostLayer>(std::move(weights));
   }
-  std::unique_ptr<LoadedLinear> load(Linear map) const override { return std::make_unique<HostLinear>(std::move(map)); }
+  std::unique_ptr<LoadedLinear> load(Linear map) const override {
+    require_numbers(map);
+    return std::make_unique<HostLinear>(std::move(map));
+  }
 
   AttentionOutput attention(const BlockShape& shape, const LoadedLayer& weights, const Team& shards,
                             const Activations& hidden) const override {
@@ -51,7 +55,7 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Activations> mlp(const BlockShape& shape, const LoadedLayer& weights,
                                    const Activations& hidden) const override {
     MatrixF partial;
-    mlp_half(shape, weights_of(weights), matrix(hidden), precision_, partial);
+    mlp_half(shape, weights_of(weights), matrix(hidden), partial);
     return upload(std::move(partial));
   }
   void add(const Activations& term, Activations& sum) const override { matrix(sum) += matrix(term); }
@@ -71,7 +75,7 @@ class CpuBackend final : public Backend {
     if (norm.present) matrix(rows) = normalised(matrix(rows), norm);
   }
   std::unique_ptr<Activations> linear(const Activations& rows, const LoadedLinear& map) const override {
-    return upload(cpu::linear(matrix(rows), linear_of(map), precision_));
+    return upload(cpu::linear(matrix(rows), linear_of(map)));
   }
   void soft_cap(double cap, Activations& rows) const override {
     const float by = static_cast<float>(cap);
@@ -112,6 +116,13 @@ class CpuBackend final : public Backend {
   }
 
  private:
+  /// A run must not be more exact, or less, than it says.
+  void require_numbers(const Linear& map) const {
+    if (map.weight.size() > 0 && !map.weight.is_for(precision_)) {
+      throw std::invalid_argument(fmt::format("weights are not in the numbers of precision {}", precision_name(precision_)));
+    }
+  }
+
   Precision precision_;
   std::string because_;
 };

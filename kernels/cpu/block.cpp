@@ -22,35 +22,53 @@ void clip(float limit, Projected& heads) {
   for (MatrixF* all : {&heads.queries, &heads.keys, &heads.values}) *all = all->cwiseMax(-limit).cwiseMin(limit);
 }
 
+/// What the heads' attention makes of their values [L, num_heads value_dim].
+template <class Scalar>
+MatrixF mix(const BlockShape& shape, Index length, const RowMajor<Scalar>& queries, const RowMajor<Scalar>& keys,
+            const RowMajor<Scalar>& values) {
+  const Index group = shape.num_heads / shape.num_kv_heads, v = shape.value_dim;
+  MatrixF mixed(length, shape.num_heads * v);
+  for (Index h = 0; h < shape.num_heads; ++h) {
+    const Index kv = h / group;
+    causal_attention(queries.middleRows(h * length, length), keys.middleRows(kv * length, length),
+                     values.middleRows(kv * length, length), shape.forms[h], shape.window,
+                     mixed.middleCols(h * v, v));
+  }
+  return mixed;
+}
+
+/// The same of heads rounded to bfloat16. Queries and keys stay so, as they enter the dot product.
+MatrixF mix_rounded(const BlockShape& shape, Index length, Projected& heads) {
+  const MatrixB queries = heads.queries.cast<Eigen::bfloat16>(), keys = heads.keys.cast<Eigen::bfloat16>();
+  heads.queries = queries.cast<float>();
+  heads.keys = keys.cast<float>();
+  return mix<Eigen::bfloat16>(shape, length, queries, keys, heads.values.cast<Eigen::bfloat16>());
+}
+
 }  // namespace
 
 void attention_half(const BlockShape& shape, const LayerWeights& weights, const Team& shards, const MatrixF& hidden,
                     Precision precision, MatrixF& partial, QueriesKeys& queries_keys) {
-  const Index length = hidden.rows(), group = shape.num_heads / shape.num_kv_heads, v = shape.value_dim;
-  Projected heads = project(shape, weights, normalised(hidden, weights.attention_norm), precision);
+  const Index length = hidden.rows();
+  Projected heads = project(shape, weights, normalised(hidden, weights.attention_norm));
   normalise_heads(weights.query_norm, length, shape.query_norm_columns, shards, heads.queries);
   normalise_heads(weights.key_norm, length, shape.key_norm_columns, shards, heads.keys);
   if (shape.clip) clip(*shape.clip, heads);
   rotate_heads(shape, length, heads);
   if (shape.query_scale != 1) heads.queries *= shape.query_scale;
 
-  MatrixF mixed(length, shape.num_heads * v);
-  for (Index h = 0; h < shape.num_heads; ++h) {
-    const Index kv = h / group;
-    causal_attention(heads.queries.middleRows(h * length, length), heads.keys.middleRows(kv * length, length),
-                     heads.values.middleRows(kv * length, length), shape.forms[h], shape.window,
-                     mixed.middleCols(h * v, v));
-  }
-  partial = linear(mixed, weights.output, precision);
+  const MatrixF mixed = precision == Precision::bf16
+                            ? mix_rounded(shape, length, heads)
+                            : mix<float>(shape, length, heads.queries, heads.keys, heads.values);
+  partial = linear(mixed, weights.output);
   queries_keys.queries = std::move(heads.queries);
   queries_keys.keys = std::move(heads.keys);
 }
 
-void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, Precision precision,
-              MatrixF& partial) {
+void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial) {
   const MatrixF rows = normalised(hidden, weights.mlp_norm);
-  partial = feed_forward(shape, weights.mlp, rows, precision);
-  if (shape.routing && weights.router.size() > 0) add_experts(shape, weights, rows, precision, partial);
+  partial = feed_forward(shape, weights.mlp, rows);
+  if (shape.routing && weights.router.size() > 0) add_experts(shape, weights, rows, partial);
 }
 
 }  // namespace logitfield::kernels::cpu

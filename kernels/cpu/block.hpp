@@ -7,7 +7,6 @@ namespace logitfield::kernels::cpu {
 /// See Backend: the halves of a decoder block, on one core.
 void attention_half(const BlockShape& shape, const LayerWeights& weights, const Team& shards, const MatrixF& hidden,
                     Precision precision, MatrixF& partial, QueriesKeys& queries_keys);
-void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, Precision precision,
-              MatrixF& partial);
+void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial);
 
 }  // namespace logitfield::kernels::cpu

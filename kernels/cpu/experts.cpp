@@ -72,8 +72,7 @@ std::vector<Choice> choose_experts(const io::Routing& routing, const VectorF& lo
   return choices;
 }
 
-void add_experts(const BlockShape& shape, const LayerWeights& weights, const MatrixFRef& normalised,
-                 Precision precision, MatrixF& out) {
+void add_experts(const BlockShape& shape, const LayerWeights& weights, const MatrixFRef& normalised, MatrixF& out) {
   std::vector<std::vector<std::pair<Index, float>>> tokens(weights.experts.size());
   const MatrixF logits = normalised * weights.router.transpose();
   for (Index i = 0; i < normalised.rows(); ++i) {
@@ -84,7 +83,7 @@ void add_experts(const BlockShape& shape, const LayerWeights& weights, const Mat
   }
   for (std::size_t e = 0; e < tokens.size(); ++e) {
     if (tokens[e].empty()) continue;
-    const MatrixF said = feed_forward(shape, weights.experts[e], gather(normalised, tokens[e]), precision);
+    const MatrixF said = feed_forward(shape, weights.experts[e], gather(normalised, tokens[e]));
     for (Index i = 0; i < said.rows(); ++i) out.row(tokens[e][i].first) += tokens[e][i].second * said.row(i);
   }
 }

@@ -16,7 +16,6 @@ struct Choice {
 std::vector<Choice> choose_experts(const io::Routing& routing, const VectorF& logits, const VectorF& bias);
 
 /// Adds what this shard's experts say to `out` [L, hidden_size], from normalised hidden states [L, hidden_size].
-void add_experts(const BlockShape& shape, const LayerWeights& weights, const MatrixFRef& normalised,
-                 Precision precision, MatrixF& out);
+void add_experts(const BlockShape& shape, const LayerWeights& weights, const MatrixFRef& normalised, MatrixF& out);
 
 }  // namespace logitfield::kernels::cpu

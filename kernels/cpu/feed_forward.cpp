@@ -46,20 +46,21 @@ MatrixF activated(const BlockShape& shape, const MatrixF& projected) {
 
 }  // namespace
 
-MatrixF linear(const MatrixFRef& x, const Linear& map, Precision precision) {
+MatrixF linear(const MatrixFRef& x, const Linear& map) {
   MatrixF y;
-  multiply_transposed(x, map.weight, precision, y);
+  map.weight.visit(
+      [&]<class Scalar>(const RowMajor<Scalar>& w) { multiply_transposed(x.template cast<Scalar>(), w, y); });
   if (map.bias.size() > 0) y.rowwise() += map.bias.transpose();
   return y;
 }
 
-MatrixF feed_forward(const BlockShape& shape, const MlpWeights& weights, const MatrixFRef& rows, Precision precision) {
+MatrixF feed_forward(const BlockShape& shape, const MlpWeights& weights, const MatrixFRef& rows) {
   MatrixF out = MatrixF::Zero(rows.rows(), shape.hidden_size);
   if (weights.up.weight.size() == 0) return out;
   for (Index first = 0; first < rows.rows(); first += kRows) {
     const Index count = std::min(kRows, rows.rows() - first);
     out.middleRows(first, count) =
-        linear(activated(shape, linear(rows.middleRows(first, count), weights.up, precision)), weights.down, precision);
+        linear(activated(shape, linear(rows.middleRows(first, count), weights.up)), weights.down);
   }
   return out;
 }

@@ -3,16 +3,18 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "kernels/cpu/row_sum.hpp"
+
 namespace logitfield::kernels::cpu {
 namespace {
 
-template <class Row>
-void normalise_row(const Norm& norm, const VectorF& gain, Row row) {
+void normalise_row(const Norm& norm, const VectorF& gain, Eigen::Ref<Eigen::RowVectorXf> row) {
+  const std::span<const float> values(row.data(), static_cast<std::size_t>(row.size()));
   const double columns = static_cast<double>(row.size());
-  const double mean = norm.centred ? row.template cast<double>().sum() / columns : 0;
-  const double square = (row.template cast<double>().array() - mean).square().sum() / columns;
+  const double mean = norm.centred ? row_sum(values, [](double x) { return x; }) / columns : 0;
+  const double square = row_sum(values, [=](double x) { return (x - mean) * (x - mean); }) / columns;
   const double factor = 1 / std::sqrt(square + norm.epsilon);
-  row = ((row.template cast<double>().array() - mean) * factor).template cast<float>().matrix();
+  row = ((row.cast<double>().array() - mean) * factor).cast<float>().matrix();
   if (gain.size() > 0) row.array() *= gain.transpose().array();
   if (norm.bias.size() > 0) row += norm.bias.transpose();
 }

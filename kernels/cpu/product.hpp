@@ -1,17 +1,22 @@
 #pragma once
 #include <string>
 
-#include "kernels/backend.hpp"
 #include "kernels/matrix.hpp"
+#include "kernels/precision.hpp"
 
 namespace logitfield::kernels::cpu {
 
 // The products of the forward pass: oneDNN's where the build has it (product_onednn.cpp), which makes code for the
-// processor at hand, else OpenBLAS's (product_openblas.cpp).
+// processor at hand, else OpenBLAS's (product_openblas.cpp). All sum in float32. Those of bfloat16 numbers throw
+// std::invalid_argument where can_multiply(Precision::bf16) is false.
 
-/// y = x W^T for x [n, k] and W [m, k], summed in float32; y [n, m] is resized. Precision::bf16: x and W are rounded to
-/// bfloat16. Throws std::invalid_argument for a precision that can_multiply does not have.
-void multiply_transposed(const MatrixFRef& x, const MatrixFRef& w, Precision precision, MatrixF& y);
+/// y = x W^T for x [n, k] and W [m, k]; y [n, m] is resized.
+void multiply_transposed(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y);
+void multiply_transposed(const MatrixBRef& x, const MatrixBRef& w, MatrixF& y);
+
+/// y = x W for x [n, k] and W [k, m]; y [n, m] is resized.
+void multiply(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y);
+void multiply(const MatrixBRef& x, const MatrixBRef& w, MatrixF& y);
 
 /// float32 always; bf16 on processors that multiply bfloat16 numbers (AVX512_BF16, AMX), with oneDNN.
 bool can_multiply(Precision precision);

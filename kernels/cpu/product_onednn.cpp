@@ -2,11 +2,8 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <bit>
 #include <dnnl.hpp>
-#include <span>
 #include <stdexcept>
-#include <vector>
 
 #include "kernels/cpu/product.hpp"
 
@@ -14,63 +11,40 @@ namespace logitfield::kernels::cpu {
 namespace {
 
 using dnnl::memory;
-using Bits = std::vector<std::uint16_t>;
 using Target = Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>>;
 
-/// Weights that are rounded at a time: they stay in cache until they are used.
-constexpr Index kTileElements = Index{1} << 19;
+/// Weights of a product at a time, in bytes: more rows of them make oneDNN's products of bfloat16 numbers slower.
+constexpr Index kTileBytes = Index{12} << 20;
 
 const dnnl::engine& engine() {
   static const dnnl::engine one(dnnl::engine::kind::cpu, 0);
   return one;
 }
 
-/// A row-major matrix in memory that is its caller's. oneDNN has no pointers to const; what it only reads stays as it
-/// is.
-memory matrix_at(const void* values, memory::data_type type, Index rows, Index cols, Index stride) {
-  return {{{rows, cols}, type, {stride, 1}}, engine(), const_cast<void*>(values)};
+template <class Scalar>
+constexpr memory::data_type kType = memory::data_type::f32;
+template <>
+constexpr memory::data_type kType<Eigen::bfloat16> = memory::data_type::bf16;
+
+/// A row-major matrix in memory that is its caller's, or the same seen as its transpose. oneDNN has no pointers to
+/// const; what it only reads stays as it is.
+template <class Matrix>
+memory matrix_at(const Matrix& m) {
+  const memory::desc layout({m.rows(), m.cols()}, kType<typename Matrix::Scalar>, {m.outerStride(), 1});
+  return {layout, engine(), const_cast<typename Matrix::Scalar*>(m.data())};
+}
+template <class Matrix>
+memory transpose_at(const Matrix& m) {
+  const memory::desc layout({m.cols(), m.rows()}, kType<typename Matrix::Scalar>, {1, m.outerStride()});
+  return {layout, engine(), const_cast<typename Matrix::Scalar*>(m.data())};
 }
 
-/// The same, seen as its transpose.
-memory transpose_at(const void* values, memory::data_type type, Index rows, Index cols, Index stride) {
-  return {{{cols, rows}, type, {1, stride}}, engine(), const_cast<void*>(values)};
-}
-
-/// y = x W^T
-void multiply(const memory& x, const memory& w_transposed, Target y) {
-  const memory target = matrix_at(y.data(), memory::data_type::f32, y.rows(), y.cols(), y.outerStride());
+void execute(const memory& x, const memory& w, const memory& y) {
   // Kept by oneDNN from call to call.
-  const dnnl::matmul product({dnnl::matmul::desc(x.get_desc(), w_transposed.get_desc(), target.get_desc()), engine()});
+  const dnnl::matmul product({dnnl::matmul::desc(x.get_desc(), w.get_desc(), y.get_desc()), engine()});
   dnnl::stream stream(engine());
-  product.execute(stream, {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, w_transposed}, {DNNL_ARG_DST, target}});
+  product.execute(stream, {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, y}});
   stream.wait();
-}
-
-/// The nearest bfloat16 numbers, ties to even; a NaN stays one.
-void round_to_bfloat16(const MatrixFRef& values, Bits& out) {
-  out.resize(static_cast<std::size_t>(values.size()));
-  for (Index r = 0; r < values.rows(); ++r) {
-    const float* row = values.data() + r * values.outerStride();
-    std::uint16_t* to = out.data() + r * values.cols();
-    for (Index c = 0; c < values.cols(); ++c) {
-      const auto bits = std::bit_cast<std::uint32_t>(row[c]);
-      const bool nan = (bits & 0x7fffffffU) > 0x7f800000U;
-      to[c] = static_cast<std::uint16_t>((nan ? bits | 0x00400000U : bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
-    }
-  }
-}
-
-void multiply_in_bfloat16(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y) {
-  const Index inputs = x.cols(), tile = std::clamp<Index>(kTileElements / inputs / 32 * 32, 32, 4096);
-  Bits rows, weights;
-  round_to_bfloat16(x, rows);
-  const memory source = matrix_at(rows.data(), memory::data_type::bf16, x.rows(), inputs, inputs);
-  for (Index first = 0; first < w.rows(); first += tile) {
-    const Index outputs = std::min(tile, w.rows() - first);
-    round_to_bfloat16(w.middleRows(first, outputs), weights);
-    multiply(source, transpose_at(weights.data(), memory::data_type::bf16, outputs, inputs, inputs),
-             y.middleCols(first, outputs));
-  }
 }
 
 /// The newest instructions that oneDNN uses for bfloat16 numbers here; empty: none.
@@ -85,15 +59,38 @@ std::string_view bfloat16_instructions() {
   }
 }
 
+void require_bfloat16() {
+  if (!can_multiply(Precision::bf16)) throw std::invalid_argument("this processor multiplies in float32 only");
+}
+
 }  // namespace
 
-void multiply_transposed(const MatrixFRef& x, const MatrixFRef& w, Precision precision, MatrixF& y) {
-  if (!can_multiply(precision)) throw std::invalid_argument("this processor multiplies in float32 only");
+void multiply_transposed(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y) {
+  y.resize(x.rows(), w.rows());
+  if (y.size() > 0) execute(matrix_at(x), transpose_at(w), matrix_at(y));
+}
+
+void multiply_transposed(const MatrixBRef& x, const MatrixBRef& w, MatrixF& y) {
+  require_bfloat16();
   y.resize(x.rows(), w.rows());
   if (y.size() == 0) return;
-  if (precision == Precision::bf16) return multiply_in_bfloat16(x, w, y);
-  multiply(matrix_at(x.data(), memory::data_type::f32, x.rows(), x.cols(), x.outerStride()),
-           transpose_at(w.data(), memory::data_type::f32, w.rows(), w.cols(), w.outerStride()), y);
+  const Index tile = std::max<Index>(32, kTileBytes / 2 / std::max<Index>(1, w.cols()) / 32 * 32);
+  for (Index first = 0; first < w.rows(); first += tile) {
+    const Index outputs = std::min(tile, w.rows() - first);
+    const Target part = y.middleCols(first, outputs);
+    execute(matrix_at(x), transpose_at(w.middleRows(first, outputs)), matrix_at(part));
+  }
+}
+
+void multiply(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y) {
+  y.resize(x.rows(), w.cols());
+  if (y.size() > 0) execute(matrix_at(x), matrix_at(w), matrix_at(y));
+}
+
+void multiply(const MatrixBRef& x, const MatrixBRef& w, MatrixF& y) {
+  require_bfloat16();
+  y.resize(x.rows(), w.cols());
+  if (y.size() > 0) execute(matrix_at(x), matrix_at(w), matrix_at(y));
 }
 
 bool can_multiply(Precision precision) {

@@ -5,12 +5,17 @@
 #include "kernels/cpu/product.hpp"
 
 namespace logitfield::kernels::cpu {
+namespace {
 
-void multiply_transposed(const MatrixFRef& x, const MatrixFRef& w, Precision precision, MatrixF& y) {
-  if (!can_multiply(precision)) throw std::invalid_argument("OpenBLAS multiplies in float32 only");
-  y.resize(x.rows(), w.rows());
-  y.noalias() = x * w.transpose();
-}
+[[noreturn]] void refuse_bfloat16() { throw std::invalid_argument("OpenBLAS multiplies in float32 only"); }
+
+}  // namespace
+
+void multiply_transposed(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y) { y.noalias() = x * w.transpose(); }
+void multiply_transposed(const MatrixBRef&, const MatrixBRef&, MatrixF&) { refuse_bfloat16(); }
+
+void multiply(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y) { y.noalias() = x * w; }
+void multiply(const MatrixBRef&, const MatrixBRef&, MatrixF&) { refuse_bfloat16(); }
 
 bool can_multiply(Precision precision) { return precision == Precision::float32; }
 

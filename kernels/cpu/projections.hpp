@@ -10,6 +10,6 @@ struct Projected {
 };
 
 /// From normalised hidden states [L, hidden_size], directly or through latents (DeepSeek-V2, arXiv:2405.04434).
-Projected project(const BlockShape& shape, const LayerWeights& weights, const MatrixF& normalised, Precision precision);
+Projected project(const BlockShape& shape, const LayerWeights& weights, const MatrixF& normalised);
 
 }  // namespace logitfield::kernels::cpu

@@ -7,14 +7,14 @@ namespace logitfield::kernels::cuda {
 namespace {
 
 /// One thread converts about a tenth of what the bus takes in the same time.
-template <class T>
-void convert(const float* values, std::int64_t count, T* out) {
+template <class T, class Scalar>
+void convert(const Scalar* values, std::int64_t count, T* out) {
   const std::int64_t threads = std::clamp<std::int64_t>(count >> 20, 1, host_threads());
   std::vector<std::future<void>> others;
   for (std::int64_t t = 0; t < threads; ++t) {
     const std::int64_t begin = count * t / threads, end = count * (t + 1) / threads;
     const auto some = [=] {
-      std::transform(values + begin, values + end, out + begin, [](float x) { return from_float<T>(x); });
+      std::transform(values + begin, values + end, out + begin, [](Scalar x) { return from_float<T>(static_cast<float>(x)); });
     };
     if (t + 1 < threads) {
       others.push_back(std::async(std::launch::async, some));
@@ -26,8 +26,9 @@ void convert(const float* values, std::int64_t count, T* out) {
 }
 
 template <class T>
-DeviceLinear<T> upload_linear(Uploader& uploader, const MatrixF& weight, const VectorF& bias) {
-  return {weight.rows(), weight.cols(), uploader.upload<T>(weight.data(), weight.size()),
+DeviceLinear<T> upload_linear(Uploader& uploader, const WeightMatrix& weight, const VectorF& bias) {
+  return {weight.rows(), weight.cols(),
+          weight.visit([&](const auto& values) { return uploader.upload<T>(values.data(), values.size()); }),
           uploader.upload<float>(bias.data(), bias.size())};
 }
 
@@ -43,8 +44,8 @@ DeviceMlp<T> upload_mlp(Uploader& uploader, const MlpWeights& weights) {
 
 }  // namespace
 
-template <class T>
-Buffer<T> Uploader::upload(const float* values, std::int64_t count) {
+template <class T, class Scalar>
+Buffer<T> Uploader::upload(const Scalar* values, std::int64_t count) {
   Buffer<T> out(count, stream_);
   constexpr auto kMost = static_cast<std::int64_t>(kStagingBytes / sizeof(T));
   for (std::int64_t begin = 0; begin < count; begin += kMost) {

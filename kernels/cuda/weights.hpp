@@ -15,8 +15,8 @@ class Uploader {
  public:
   Uploader() : staging_{PinnedBuffer(kStagingBytes), PinnedBuffer(kStagingBytes)} {}
   const Stream& stream() const { return stream_; }
-  template <class T>
-  Buffer<T> upload(const float* values, std::int64_t count);
+  template <class T, class Scalar>
+  Buffer<T> upload(const Scalar* values, std::int64_t count);
   std::mutex& in_use() { return in_use_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <stdexcept>
 
@@ -107,10 +108,14 @@ TEST_P(CheckpointOf, BlocksEqualTheSameBlockOfTheWhole) {
     for (const Slice columns : {Slice{0, width}, Slice{0, 6}, Slice{5, width}, Slice{2, 2}}) {
       checkpoint.prefetch(tensor, rows);
       const auto block = read_block(checkpoint, down, rows, columns);
+      std::vector<std::uint16_t> bits(block.size());
+      checkpoint.read(tensor, rows, columns, bits);
       std::size_t next = 0;
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         for (std::int64_t column = columns.begin; column < columns.end; ++column) {
-          ASSERT_EQ(block[next++], tiny_value(down, static_cast<std::size_t>(row * width + column)));
+          ASSERT_EQ(block[next], tiny_value(down, static_cast<std::size_t>(row * width + column)));
+          ASSERT_EQ(std::bit_cast<float>(std::uint32_t{bits[next]} << 16), block[next]);
+          ++next;
         }
       }
     }

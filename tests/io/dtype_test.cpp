@@ -83,6 +83,43 @@ TEST(Dtype, Float32IsCopied) {
   EXPECT_EQ(std::memcmp(read.data(), values.data(), bytes.size() - 1), 0);
 }
 
+float value_of(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+
+TEST(Dtype, Bfloat16IsCopiedBitByBit) {
+  const auto bytes = shifted_patterns();
+  std::vector<std::uint16_t> bits(num_patterns);
+  to_bfloat16(DType::BF16, bytes.data() + 1, bits);
+  for (std::uint32_t i = 0; i < num_patterns; ++i) ASSERT_EQ(bits[i], i);
+}
+
+TEST(Dtype, OthersAreRoundedToTheNearestBfloat16TiesToEven) {
+  std::vector<float> values = {1, 1 + 0x1p-8F, 1 + 3 * 0x1p-8F, 1 + 0x1.01p-8F, -1 - 0x1p-8F, 3.4e38F, 0x1p-140F, -0.0F};
+  const std::vector<float> expected = {1, 1, 1 + 0x1p-6F, 1 + 0x1p-7F, -1, INFINITY, 0, -0.0F};
+  values.resize(3000, 0.3F);  // more than are converted at a time
+  std::vector<std::uint16_t> bits(values.size());
+  to_bfloat16(DType::F32, reinterpret_cast<const std::byte*>(values.data()), bits);
+  for (std::size_t i = 0; i + 2 < expected.size(); ++i) EXPECT_EQ(value_of(bits[i]), expected[i]) << values[i];
+  EXPECT_EQ(value_of(bits[6]), 0x1p-133F * std::nearbyint(0x1p-140F / 0x1p-133F));
+  EXPECT_EQ(bits[7], 0x8000);
+  for (std::size_t i = expected.size(); i < bits.size(); ++i) ASSERT_EQ(bits[i], bits.back());
+  EXPECT_NEAR(value_of(bits.back()), 0.3F, 0.3F / 512);
+}
+
+TEST(Dtype, HalvesAndNaNsBecomeBfloat16) {
+  const auto bytes = shifted_patterns();
+  std::vector<float> exact(num_patterns);
+  std::vector<std::uint16_t> bits(num_patterns);
+  to_float32(DType::F16, bytes.data() + 1, exact);
+  to_bfloat16(DType::F16, bytes.data() + 1, bits);
+  for (std::size_t i = 0; i < num_patterns; ++i) {
+    const float found = value_of(bits[i]);
+    ASSERT_EQ(std::isnan(found), std::isnan(exact[i])) << i;
+    if (std::isfinite(exact[i])) {
+      ASSERT_LE(std::abs(found - exact[i]), std::abs(exact[i]) / 256) << i;
+    }
+  }
+}
+
 TEST(Dtype, FirstNonFiniteFindsEveryKindAtEveryPlace) {
   constexpr std::size_t count = 10000;
   const float infinity = std::numeric_limits<float>::infinity();
@@ -117,6 +154,8 @@ TEST(Dtype, OtherTypesAreNotConverted) {
   const std::byte bytes[8] = {};
   float value = 0;
   EXPECT_THROW(to_float32(DType::F64, bytes, {&value, 1}), std::invalid_argument);
+  std::uint16_t bits = 0;
+  EXPECT_THROW(to_bfloat16(DType::F64, bytes, {&bits, 1}), std::invalid_argument);
   EXPECT_THROW(first_non_finite(DType::I32, bytes, 1), std::invalid_argument);
 }
 

@@ -5,10 +5,12 @@
 #include <cmath>
 
 #include "kernels/cpu/attention.hpp"
+#include "kernels/cpu/backend.hpp"
 #include "kernels/cpu/experts.hpp"
 #include "kernels/cpu/feed_forward.hpp"
 #include "kernels/cpu/loss.hpp"
 #include "kernels/cpu/norm.hpp"
+#include "kernels/cpu/product.hpp"
 #include "kernels/cpu/rotary.hpp"
 #include "random_matrix.hpp"
 
@@ -53,6 +55,26 @@ TEST(CausalAttention, SurvivesHugeLogits) {
   causal_attention(q, k, v, {.scale = 1}, std::nullopt, out);
   EXPECT_TRUE(out.allFinite());
   EXPECT_EQ(out.row(0), v.row(0));
+}
+
+TEST(CausalAttention, OfBfloat16NumbersLiesWithinTheRoundingOfItsWeights) {
+  if (!can_multiply(Precision::bf16)) GTEST_SKIP() << "no bfloat16 products here";
+  const auto rounded = [](const MatrixF& m) { return MatrixB(m.cast<Eigen::bfloat16>()); };
+  for (const Index length : {1, 128, 129, 513}) {
+    for (const Index window : {5, 260, 1000}) {
+      const MatrixB q = rounded(random_matrix<float>(length, 8, 1)), k = rounded(random_matrix<float>(length, 8, 2));
+      const MatrixB v = rounded(random_matrix<float>(length, 8, 3));
+      MatrixF out(length, 8);
+      causal_attention(q, k, v, {.scale = 0.5}, window, out);
+      const MatrixF values = v.cast<float>();
+      const Matrix expected = naive_attention(q.cast<float>(), k.cast<float>(), values, 0.5, window);
+      // A rounded weight is off by 2^-9 of it at most, and the mean of values by as much of the mean of their sizes.
+      const Matrix sizes = naive_attention(q.cast<float>(), k.cast<float>(), values.cwiseAbs(), 0.5, window);
+      const Matrix bound = sizes.array() / 512 + 2e-5;
+      EXPECT_TRUE(((out.cast<double>() - expected).array().abs() <= bound.array()).all())
+          << "L = " << length << ", window " << window;
+    }
+  }
 }
 
 void expect_rotation(const RotaryTable& table) {
@@ -189,10 +211,10 @@ TEST(FeedForward, Activations) {
   BlockShape shape;
   shape.hidden_size = 1;
   shape.gated = false;
-  const MlpWeights identity{{MatrixF::Identity(1, 1), {}}, {MatrixF::Identity(1, 1), {}}};
+  const MlpWeights identity{{MatrixF(MatrixF::Identity(1, 1)), {}}, {MatrixF(MatrixF::Identity(1, 1)), {}}};
   const auto at = [&](io::Activation activation, float x) {
     shape.activation = activation;
-    return feed_forward(shape, identity, MatrixF::Constant(1, 1, x), Precision::float32)(0, 0);
+    return feed_forward(shape, identity, MatrixF::Constant(1, 1, x))(0, 0);
   };
   for (const float x : {-3.F, -0.5F, 0.F, 1.F, 20.F}) {
     EXPECT_NEAR(at(io::Activation::silu, x), x / (1 + std::exp(-x)), 1e-5);
@@ -236,19 +258,21 @@ std::pair<BlockShape, LayerWeights> shard(const BlockShape& s, const LayerWeight
   part.num_kv_heads = kv;
   part.num_heads = kv * group;
   LayerWeights out = w;
-  out.qkv.weight.resize((part.num_heads + 2 * kv) * d, s.hidden_size);
-  out.qkv.bias.resize(out.qkv.weight.rows());
+  MatrixF& qkv = out.qkv.weight.reset<float>((part.num_heads + 2 * kv) * d, s.hidden_size);
+  out.qkv.bias.resize(qkv.rows());
   const Index sources[] = {first * group * d, (s.num_heads + first) * d, (s.num_heads + s.num_kv_heads + first) * d};
   const Index sizes[] = {part.num_heads * d, kv * d, kv * d};
   for (Index i = 0, row = 0; i < 3; row += sizes[i++]) {
-    out.qkv.weight.middleRows(row, sizes[i]) = w.qkv.weight.middleRows(sources[i], sizes[i]);
+    qkv.middleRows(row, sizes[i]) = w.qkv.weight.floats(sources[i], sizes[i]);
     out.qkv.bias.segment(row, sizes[i]) = w.qkv.bias.segment(sources[i], sizes[i]);
   }
-  out.output.weight = w.output.weight.middleCols(first * group * d, part.num_heads * d);
-  out.mlp.up.weight.resize(2 * inner, s.hidden_size);
-  out.mlp.up.weight << w.mlp.up.weight.middleRows(mlp_first, inner),
-      w.mlp.up.weight.middleRows(kInner + mlp_first, inner);
-  out.mlp.down.weight = w.mlp.down.weight.middleCols(mlp_first, inner);
+  const auto columns = [&](const WeightMatrix& from, Index begin, Index count) {
+    return MatrixF(from.floats(0, from.rows()).middleCols(begin, count));
+  };
+  out.output.weight = columns(w.output.weight, first * group * d, part.num_heads * d);
+  out.mlp.up.weight.reset<float>(2 * inner, s.hidden_size) << w.mlp.up.weight.floats(mlp_first, inner),
+      w.mlp.up.weight.floats(kInner + mlp_first, inner);
+  out.mlp.down.weight = columns(w.mlp.down.weight, mlp_first, inner);
   return {part, out};
 }
 
@@ -259,7 +283,7 @@ TEST(Block, ShardsSumToTheWhole) {
   MatrixF attention, mlp;
   QueriesKeys whole;
   attention_half(shape, weights, alone(), hidden, Precision::float32, attention, whole);
-  mlp_half(shape, weights, hidden, Precision::float32, mlp);
+  mlp_half(shape, weights, hidden, mlp);
 
   MatrixF attention_sum = MatrixF::Zero(50, shape.hidden_size), mlp_sum = attention_sum;
   const auto parts = {shard(shape, weights, 0, 2, 0, 13), shard(shape, weights, 2, 3, 13, 20)};
@@ -271,11 +295,44 @@ TEST(Block, ShardsSumToTheWhole) {
     attention_sum += partial;
     EXPECT_LE((qk.queries - whole.queries.middleRows(query_row, qk.queries.rows())).cwiseAbs().maxCoeff(), 1e-4F);
     query_row += qk.queries.rows();
-    mlp_half(part_shape, part_weights, hidden, Precision::float32, partial);
+    mlp_half(part_shape, part_weights, hidden, partial);
     mlp_sum += partial;
   }
   EXPECT_LE((attention_sum - attention).norm(), 1e-5F * attention.norm());
   EXPECT_LE((mlp_sum - mlp).norm(), 1e-5F * mlp.norm());
+}
+
+LayerWeights rounded_maps(LayerWeights w) {
+  for (Linear* map : {&w.qkv, &w.output, &w.mlp.up, &w.mlp.down}) {
+    map->weight = WeightMatrix(map->weight.floats(0, map->weight.rows()), Precision::bf16);
+  }
+  return w;
+}
+
+TEST(Block, InBfloat16IsNearAndItsQueriesAndKeysAreBfloat16Numbers) {
+  if (!can_multiply(Precision::bf16)) GTEST_SKIP() << "no bfloat16 products here";
+  const BlockShape shape = small_shape();
+  const LayerWeights weights = random_weights(shape);
+  const MatrixF hidden = random_matrix<float>(300, shape.hidden_size, 17);
+  MatrixF exact, near;
+  QueriesKeys ignored, heads;
+  attention_half(shape, weights, alone(), hidden, Precision::float32, exact, ignored);
+  attention_half(shape, rounded_maps(weights), alone(), hidden, Precision::bf16, near, heads);
+  // Numbers are rounded by 2^-9 on their way through five products; logits magnify it by their size.
+  EXPECT_LE((near - exact).norm(), 0.1F * exact.norm());
+  EXPECT_GT((near - exact).norm(), 1e-4F * exact.norm());
+  for (const MatrixF* some : {&heads.queries, &heads.keys}) {
+    EXPECT_EQ(some->cast<Eigen::bfloat16>().cast<float>(), *some);
+  }
+  mlp_half(shape, weights, hidden, exact);
+  mlp_half(shape, rounded_maps(weights), hidden, near);
+  EXPECT_LE((near - exact).norm(), 0.02F * exact.norm());
+}
+
+TEST(Block, WeightsInOtherNumbersAreRefused) {
+  const auto weights = std::make_shared<const LayerWeights>(rounded_maps(random_weights(small_shape())));
+  EXPECT_THROW(make_backend(Precision::float32, "")->load(weights), std::invalid_argument);
+  EXPECT_THROW(make_backend(Precision::float32, "")->load(weights->output), std::invalid_argument);
 }
 
 TEST(Block, APrefixOfTheTextGivesAPrefixOfTheStates) {

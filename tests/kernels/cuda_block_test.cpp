@@ -18,7 +18,7 @@ Norm norm_of(Index columns, bool centred, unsigned seed) {
 
 /// Products of unit rows stay of unit size.
 Linear map_of(Index outputs, Index inputs, bool bias, unsigned seed) {
-  return {random_matrix<float>(outputs, inputs, seed) / std::sqrt(static_cast<float>(inputs)),
+  return {MatrixF(random_matrix<float>(outputs, inputs, seed) / std::sqrt(static_cast<float>(inputs))),
           bias ? VectorF(random_matrix<float>(outputs, 1, seed + 1)) : VectorF()};
 }
 

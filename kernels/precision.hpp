@@ -1,0 +1,13 @@
+#pragma once
+#include <string_view>
+
+namespace logitfield::kernels {
+
+/// Of the forward pass: what matrix products take in. All sum in float32; field statistics are float64 in any case.
+enum class Precision { float32, tf32, bf16 };
+/// "float32", "tf32", "bf16"
+std::string_view precision_name(Precision precision);
+/// Throws std::invalid_argument for another name.
+Precision precision_named(std::string_view name);
+
+}  // namespace logitfield::kernels
