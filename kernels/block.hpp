@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "io/architecture.hpp"
-#include "kernels/field.hpp"
+#include "kernels/field_request.hpp"
 #include "kernels/matrix.hpp"
 #include "kernels/weight_matrix.hpp"
 
@@ -102,6 +102,8 @@ void for_each_map(const LayerWeights& weights, const Visit& visit) {
 struct QueriesKeys {
   /// [num_heads * L, head_dim] and [num_kv_heads * L, head_dim]: head h holds rows h L ... (h + 1) L - 1.
   MatrixF queries, keys;
+  /// Of each query head; empty where the layer's attention is not the causal softmax over all keys before a query.
+  std::vector<RowAttention> attention;
 };
 
 /// Running log-sum-exp over the vocabulary, per predicted position; parts over disjoint token ranges combine.

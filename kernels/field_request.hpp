@@ -8,11 +8,18 @@
 
 namespace logitfield::kernels {
 
+/// The causal softmax of every row of a head [L]: its largest logit, its entropy in nats, its weight on key 0.
+struct RowAttention {
+  VectorF max_logit, entropy, sink;
+};
+
 /// A KV head and the query heads that read it: queries[h] and keys are [n, d], forms[h] belongs to queries[h].
 struct HeadGroup {
   std::vector<MatrixFRef> queries;
   MatrixFRef keys;
   std::vector<LogitForm> forms;
+  /// Of each query head, where a forward pass has found it on its way; empty where not.
+  std::vector<const RowAttention*> attention = {};
 };
 
 /// Which rows of a context of `length` tokens a rank holds: first_row and as many as its matrices have.

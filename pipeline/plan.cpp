@@ -97,7 +97,7 @@ Plan candidate(const Job& job, const Options& options, const Grid& grid, Residen
   const bool all_shared = job.capture && std::ranges::all_of(plan.fields, &FieldPlan::collective);
   plan.balance = all_shared ? 1 : balance_of(job, plan.partition, residency);
   plan.forward_flops = job.config ? forward_flops(job) : 0;
-  plan.field_flops = field_flops(job, plan.fields);
+  plan.field_flops = field_flops(job, plan.fields, machine.device_bytes > 0);
   plan.weight_bytes = job.config ? weight_bytes(job) : 0;
   plan.result_bytes = result_bytes(job, plan.fields);
   return plan;

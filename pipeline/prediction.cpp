@@ -12,13 +12,14 @@ namespace {
 /// ScaLAPACK's SVD runs at this part of the speed of LAPACK's on one rank (measured: docs/decisions/0007).
 constexpr double kScalapackSpeed = 0.6;
 
-/// Seconds of one query head in all its fields, on the ranks that share it.
-double head_seconds(const Job& job, const Plan& plan, const Rates& rates) {
+/// Seconds of one query head in all its fields, on the ranks that share it; its attention is measured apart in a share
+/// of the heads.
+double head_seconds(const Job& job, const Plan& plan, const Rates& rates, double apart) {
   const std::int64_t d = job.head_dim, group = job.group_size(), attended = longest_attended(plan.fields);
   double seconds = 0;
   if (attended > 0) {
     const double length = static_cast<double>(attended);
-    seconds += rates.field_seconds("attention", d, group, attended, length * length * static_cast<double>(d));
+    seconds += apart * rates.field_seconds("attention", d, group, attended, length * length * static_cast<double>(d));
   }
   for (const FieldPlan& field : plan.fields) {
     const bool scalapack = field.request.route == kernels::Route::scalapack;
@@ -51,7 +52,8 @@ Unit mean_unit(const Job& job, const Plan& plan, const Rates& rates) {
   Unit unit;
   const double layers = static_cast<double>(job.extents.num_layers);
   const double measured = static_cast<double>(job.measured_layers.size()) / layers;
-  unit.field = measured * head_seconds(job, plan, rates) * largest(plan.partition.heads);
+  unit.field = measured * head_seconds(job, plan, rates, attended_apart(job, plan.device_bytes > 0)) *
+               largest(plan.partition.heads);
   if (!job.config) return unit;
   const double share = largest(plan.partition.heads) / static_cast<double>(job.extents.num_heads);
   const ForwardSample rate = rates.forward_at(job.config->hidden_size);
@@ -99,7 +101,7 @@ Prediction predict(const Job& job, const Plan& plan, double weight_bytes, const 
   out.field = own_units * unit.field;
   out.communicate = own_units * unit.communicate + texts * hand_over;
   if (plan.null_draws > 0) {
-    out.field += std::ceil(static_cast<double>(plan.null_draws) / ranks) * head_seconds(job, plan, rates);
+    out.field += std::ceil(static_cast<double>(plan.null_draws) / ranks) * head_seconds(job, plan, rates, 1);
   }
   out.wait = course.wall - course.busy;
   return out;

@@ -57,10 +57,19 @@ std::int64_t longest_attended(const std::vector<FieldPlan>& fields) {
   return longest;
 }
 
-double field_flops(const Job& job, const std::vector<FieldPlan>& fields) {
+double attended_apart(const Job& job, bool on_devices) {
+  if (!job.config || on_devices) return 1;
+  const auto sees_a_window = [&](const io::LayerForm& layer) {
+    return layer.window.value_or(job.length()) < job.length();
+  };
+  return static_cast<double>(std::ranges::count_if(job.config->layers, sees_a_window)) /
+         static_cast<double>(job.config->layers.size());
+}
+
+double field_flops(const Job& job, const std::vector<FieldPlan>& fields, bool on_devices) {
   // Causal logits are formed once, up to the longest context where attention is measured.
   const double attended = static_cast<double>(longest_attended(fields));
-  double per_head = attended * attended * static_cast<double>(job.head_dim);
+  double per_head = attended_apart(job, on_devices) * attended * attended * static_cast<double>(job.head_dim);
   for (const FieldPlan& field : fields) per_head += field.flops;
   return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
 }

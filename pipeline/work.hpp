@@ -15,10 +15,13 @@ LayerFlops layer_flops(const Job& job, std::int64_t layer);
 double output_flops(const Job& job);
 /// The whole run.
 double forward_flops(const Job& job);
-double field_flops(const Job& job, const std::vector<FieldPlan>& fields);
+double field_flops(const Job& job, const std::vector<FieldPlan>& fields, bool on_devices);
 
 /// The longest context in which attention is measured; 0: none.
 std::int64_t longest_attended(const std::vector<FieldPlan>& fields);
+/// Share of the layers whose attention statistics take products of their own: captures' and devices' all; on CPUs the
+/// forward pass finds them on its way, except in layers that see a window.
+double attended_apart(const Job& job, bool on_devices);
 
 /// Bytes of all weights as they lie in the files; of a shape, as BF16.
 std::uint64_t weight_bytes(const Job& job);

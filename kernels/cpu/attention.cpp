@@ -25,13 +25,18 @@ void mask(MatrixF& tile, Index i0, Index j0, Index window) {
   }
 }
 
-/// The softmax of the keys seen so far, not yet normalised.
+/// The softmax of the keys seen so far, not yet normalised: the largest logit, and the sums of the weights
+/// exp(logit - max), of weight (logit - max), and of weighted values; the weight of the first key.
 struct OnlineSoftmax {
-  VectorF max, sum;
+  VectorF max, sum, product, first;
   MatrixF weighted, added;
 
   OnlineSoftmax(Index rows, Index value_dim)
-      : max(VectorF::Constant(rows, kMasked)), sum(VectorF::Zero(rows)), weighted(MatrixF::Zero(rows, value_dim)) {}
+      : max(VectorF::Constant(rows, kMasked)),
+        sum(VectorF::Zero(rows)),
+        product(VectorF::Zero(rows)),
+        first(VectorF::Zero(rows)),
+        weighted(MatrixF::Zero(rows, value_dim)) {}
 
   /// Adds a tile of logits (overwritten by their weights) and the values of its keys.
   template <class Rows>
@@ -42,15 +47,35 @@ struct OnlineSoftmax {
         tile.row(r).setZero();
         continue;
       }
-      const float rescale = std::exp(max[r] - new_max);
-      tile.row(r) = (tile.row(r).array() - new_max).max(kNegligible).exp();
-      sum[r] = sum[r] * rescale + tile.row(r).sum();
-      weighted.row(r) *= rescale;
+      below = (tile.row(r).array() - new_max).max(kNegligible);
+      tile.row(r) = below.exp();
+      if (sum[r] == 0) {
+        first[r] = tile(r, 0);
+      } else if (new_max > max[r]) {
+        const float lowered = max[r] - new_max, rescale = std::exp(lowered);
+        product[r] = rescale * (product[r] + std::max(lowered, kNegligible) * sum[r]);
+        sum[r] *= rescale;
+        first[r] *= rescale;
+        weighted.row(r) *= rescale;
+      }
+      sum[r] += tile.row(r).sum();
+      product[r] += (tile.row(r).array() * below).sum();
       max[r] = new_max;
     }
     multiply(tile.cast<typename Rows::Scalar>(), values, added);
     weighted += added;
   }
+
+  /// Of the rows of all keys, from row `begin` of a head on.
+  void describe(Index begin, RowAttention& rows) const {
+    const Index count = sum.size();
+    rows.max_logit.segment(begin, count) = max;
+    rows.entropy.segment(begin, count) = sum.array().log() - product.array() / sum.array();
+    rows.sink.segment(begin, count) = first.cwiseQuotient(sum);
+  }
+
+ private:
+  Eigen::Array<float, 1, Eigen::Dynamic> below;
 };
 
 /// Logits of products; tile(r, c) is query i0 + r on key j0 + c.
@@ -72,8 +97,9 @@ void finish_logits(const LogitForm& form, MatrixF& tile, Index i0, Index j0) {
 /// Rows: MatrixFRef or MatrixBRef.
 template <class Rows>
 void attend(const Rows& queries, const Rows& keys, const Rows& values, const LogitForm& form,
-            std::optional<Index> window, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out) {
+            std::optional<Index> window, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out, RowAttention* described) {
   const Index length = queries.rows();
+  if (described) *described = {VectorF(length), VectorF(length), VectorF(length)};
   const Index reach = std::min(window.value_or(length), length);
   MatrixF tile;
   for (Index i0 = 0; i0 < length; i0 += kQueryTile) {
@@ -88,6 +114,7 @@ void attend(const Rows& queries, const Rows& keys, const Rows& values, const Log
       softmax.add(tile, Rows(values.middleRows(j0, columns)));
     }
     out.middleRows(i0, rows) = softmax.sum.cwiseInverse().asDiagonal() * softmax.weighted;
+    if (described) softmax.describe(i0, *described);
   }
 }
 
@@ -95,14 +122,14 @@ void attend(const Rows& queries, const Rows& keys, const Rows& values, const Log
 
 void causal_attention(const MatrixFRef& queries, const MatrixFRef& keys, const MatrixFRef& values,
                       const LogitForm& form, std::optional<Index> window,
-                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out) {
-  attend(queries, keys, values, form, window, out);
+                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out, RowAttention* rows) {
+  attend(queries, keys, values, form, window, out, rows);
 }
 
 void causal_attention(const MatrixBRef& queries, const MatrixBRef& keys, const MatrixBRef& values,
                       const LogitForm& form, std::optional<Index> window,
-                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out) {
-  attend(queries, keys, values, form, window, out);
+                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out, RowAttention* rows) {
+  attend(queries, keys, values, form, window, out, rows);
 }
 
 }  // namespace logitfield::kernels::cpu

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace logitfield::kernels::cpu {
 namespace {
@@ -11,22 +12,37 @@ namespace {
 constexpr Index kTileRows = 64;
 using Logits = Eigen::Ref<const Eigen::RowVectorXd>;
 
-/// Sums over the rows seen so far.
-struct Running {
-  double max_logit = -std::numeric_limits<double>::infinity();
-  double entropy = 0, sink = 0;
+/// Sums over the rows so far, and what they say at the end of each context: a row's softmax is the same in every
+/// context that holds the row.
+class RowSums {
+ public:
+  explicit RowSums(std::span<const std::int64_t> contexts) : contexts_(contexts) {}
 
-  /// Adds the softmax of one row over the keys that it sees; `weights` is work space.
-  void add(const Logits& visible, Eigen::RowVectorXd& weights) {
-    const double max = visible.maxCoeff();
-    auto w = weights.head(visible.size());
-    w = (visible.array() - max).exp();
-    const double normaliser = w.sum();
-    max_logit = std::max(max_logit, max);
-    entropy += std::log(normaliser) - (w.array() * (visible.array() - max)).sum() / normaliser;
-    sink += w[0] / normaliser;
+  void add(double max_logit, double entropy, double sink) {
+    max_logit_ = std::max(max_logit_, max_logit);
+    entropy_ += entropy;
+    sink_ += sink;
+    if (++rows_ != contexts_[out_.size()]) return;
+    const double n = static_cast<double>(rows_);
+    out_.push_back({max_logit_, entropy_ / n, sink_ / n});
   }
+  std::vector<AttentionStatistics> take() { return std::move(out_); }
+
+ private:
+  std::span<const std::int64_t> contexts_;
+  double max_logit_ = -std::numeric_limits<double>::infinity(), entropy_ = 0, sink_ = 0;
+  std::int64_t rows_ = 0;
+  std::vector<AttentionStatistics> out_;
 };
+
+/// Adds the softmax of one row over the keys that it sees; `weights` is work space.
+void add_row(const Logits& visible, Eigen::RowVectorXd& weights, RowSums& sums) {
+  const double max = visible.maxCoeff();
+  auto w = weights.head(visible.size());
+  w = (visible.array() - max).exp();
+  const double normaliser = w.sum();
+  sums.add(max, std::log(normaliser) - (w.array() * (visible.array() - max)).sum() / normaliser, w[0] / normaliser);
+}
 
 /// Scaled products of queries begin ... with keys 0 ... to logits.
 void transform(const LogitForm& form, Index begin, Matrix& tile) {
@@ -42,8 +58,7 @@ void transform(const LogitForm& form, Index begin, Matrix& tile) {
 std::vector<AttentionStatistics> attention_statistics(const MatrixFRef& queries, const MatrixRef& keys,
                                                       const LogitForm& form, std::span<const std::int64_t> contexts) {
   const Index length = contexts.back();
-  Running sums;  // a row's softmax is the same in every context that holds the row
-  std::vector<AttentionStatistics> out;
+  RowSums sums(contexts);
   const bool plain = form.alibi_slope == 0 && !form.softcap;
   Matrix rows_of_tile, tile;
   Eigen::RowVectorXd weights(length);
@@ -52,15 +67,16 @@ std::vector<AttentionStatistics> attention_statistics(const MatrixFRef& queries,
     rows_of_tile = form.scale * queries.middleRows(begin, rows).cast<double>();
     tile.noalias() = rows_of_tile * keys.topRows(begin + rows).transpose();
     if (!plain) transform(form, begin, tile);
-    for (Index r = 0; r < rows; ++r) {
-      const Index seen = begin + r + 1;
-      sums.add(tile.row(r).head(seen), weights);
-      if (seen != contexts[out.size()]) continue;
-      const double n = static_cast<double>(seen);
-      out.push_back({sums.max_logit, sums.entropy / n, sums.sink / n});
-    }
+    for (Index r = 0; r < rows; ++r) add_row(tile.row(r).head(begin + r + 1), weights, sums);
   }
-  return out;
+  return sums.take();
+}
+
+std::vector<AttentionStatistics> attention_statistics(const RowAttention& rows,
+                                                      std::span<const std::int64_t> contexts) {
+  RowSums sums(contexts);
+  for (Index i = 0; i < contexts.back(); ++i) sums.add(rows.max_logit[i], rows.entropy[i], rows.sink[i]);
+  return sums.take();
 }
 
 }  // namespace logitfield::kernels::cpu

@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/field.hpp"
+#include "kernels/field_request.hpp"
 #include "kernels/matrix.hpp"
 #include "kernels/statistics.hpp"
 
@@ -17,5 +17,7 @@ inline constexpr std::int64_t kLongestAttention = 32768;
 /// L^2 d flops, memory O(64 L).
 std::vector<AttentionStatistics> attention_statistics(const MatrixFRef& queries, const MatrixRef& keys,
                                                       const LogitForm& form, std::span<const std::int64_t> contexts);
+/// The same from a forward pass, whose logits and weights are float32.
+std::vector<AttentionStatistics> attention_statistics(const RowAttention& rows, std::span<const std::int64_t> contexts);
 
 }  // namespace logitfield::kernels::cpu

@@ -1,6 +1,7 @@
 #include "kernels/cpu/block.hpp"
 
 #include "kernels/cpu/attention.hpp"
+#include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/cpu/experts.hpp"
 #include "kernels/cpu/feed_forward.hpp"
 #include "kernels/cpu/norm.hpp"
@@ -22,27 +23,28 @@ void clip(float limit, Projected& heads) {
   for (MatrixF* all : {&heads.queries, &heads.keys, &heads.values}) *all = all->cwiseMax(-limit).cwiseMin(limit);
 }
 
-/// What the heads' attention makes of their values [L, num_heads value_dim].
+/// What the heads' attention makes of their values [L, num_heads value_dim], and what it is like.
 template <class Scalar>
 MatrixF mix(const BlockShape& shape, Index length, const RowMajor<Scalar>& queries, const RowMajor<Scalar>& keys,
-            const RowMajor<Scalar>& values) {
+            const RowMajor<Scalar>& values, std::vector<RowAttention>& attention) {
+  if (length <= kLongestAttention && shape.window.value_or(length) >= length) attention.resize(shape.num_heads);
   const Index group = shape.num_heads / shape.num_kv_heads, v = shape.value_dim;
   MatrixF mixed(length, shape.num_heads * v);
   for (Index h = 0; h < shape.num_heads; ++h) {
     const Index kv = h / group;
     causal_attention(queries.middleRows(h * length, length), keys.middleRows(kv * length, length),
-                     values.middleRows(kv * length, length), shape.forms[h], shape.window,
-                     mixed.middleCols(h * v, v));
+                     values.middleRows(kv * length, length), shape.forms[h], shape.window, mixed.middleCols(h * v, v),
+                     attention.empty() ? nullptr : &attention[h]);
   }
   return mixed;
 }
 
 /// The same of heads rounded to bfloat16. Queries and keys stay so, as they enter the dot product.
-MatrixF mix_rounded(const BlockShape& shape, Index length, Projected& heads) {
+MatrixF mix_rounded(const BlockShape& shape, Index length, Projected& heads, std::vector<RowAttention>& attention) {
   const MatrixB queries = heads.queries.cast<Eigen::bfloat16>(), keys = heads.keys.cast<Eigen::bfloat16>();
   heads.queries = queries.cast<float>();
   heads.keys = keys.cast<float>();
-  return mix<Eigen::bfloat16>(shape, length, queries, keys, heads.values.cast<Eigen::bfloat16>());
+  return mix<Eigen::bfloat16>(shape, length, queries, keys, heads.values.cast<Eigen::bfloat16>(), attention);
 }
 
 }  // namespace
@@ -57,9 +59,9 @@ void attention_half(const BlockShape& shape, const LayerWeights& weights, const 
   rotate_heads(shape, length, heads);
   if (shape.query_scale != 1) heads.queries *= shape.query_scale;
 
-  const MatrixF mixed = precision == Precision::bf16
-                            ? mix_rounded(shape, length, heads)
-                            : mix<float>(shape, length, heads.queries, heads.keys, heads.values);
+  const MatrixF mixed = precision == Precision::bf16 ? mix_rounded(shape, length, heads, queries_keys.attention)
+                                                     : mix<float>(shape, length, heads.queries, heads.keys,
+                                                                  heads.values, queries_keys.attention);
   partial = linear(mixed, weights.output);
   queries_keys.queries = std::move(heads.queries);
   queries_keys.keys = std::move(heads.keys);

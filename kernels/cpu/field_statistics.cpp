@@ -29,12 +29,14 @@ HeadGroup prefix(const HeadGroup& group, Index length) {
 
 using AttentionByContext = std::map<std::int64_t, AttentionStatistics>;
 
-/// One pass for all contexts that are short enough.
-AttentionByContext measure_attention(const MatrixFRef& queries, const Matrix& keys, const LogitForm& form,
+/// One pass for all contexts that are short enough; none where the forward pass has made it.
+AttentionByContext measure_attention(const HeadGroup& group, std::size_t head, const Matrix& keys,
                                      std::span<const std::int64_t> contexts) {
   AttentionByContext out;
   if (contexts.empty()) return out;
-  const auto measured = attention_statistics(queries, keys, form, contexts);
+  const auto measured = group.attention.empty()
+                            ? attention_statistics(group.queries[head], keys, group.forms[head], contexts)
+                            : attention_statistics(*group.attention[head], contexts);
   for (std::size_t c = 0; c < contexts.size(); ++c) out[contexts[c]] = measured[c];
   return out;
 }
@@ -56,12 +58,13 @@ std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group
   for (const auto& [context, which] : by_context) {
     if (context <= kLongestAttention) attended.push_back(context);
   }
-  const Matrix keys = group.keys.topRows(attended.empty() ? 0 : attended.back()).cast<double>();
+  const Matrix keys =
+      group.keys.topRows(attended.empty() || !group.attention.empty() ? 0 : attended.back()).cast<double>();
 
   std::vector<std::vector<HeadStatistics>> out(group.queries.size(), std::vector<HeadStatistics>(requests.size()));
   std::vector<AttentionByContext> attention;
   for (std::size_t h = 0; h < group.queries.size(); ++h) {
-    attention.push_back(measure_attention(group.queries[h], keys, group.forms[h], attended));
+    attention.push_back(measure_attention(group, h, keys, attended));
   }
   for (const auto& [context, which] : by_context) {
     const HeadGroup part = prefix(group, context);

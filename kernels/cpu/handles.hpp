@@ -48,6 +48,7 @@ class HostHeads final : public Heads {
     for (Index h = first; h < first + members; ++h) {
       out.queries.push_back(heads_.queries.middleRows(h * length_, length_));
       out.forms.push_back(forms[static_cast<std::size_t>(h)]);
+      if (!heads_.attention.empty()) out.attention.push_back(&heads_.attention[static_cast<std::size_t>(h)]);
     }
     return out;
   }

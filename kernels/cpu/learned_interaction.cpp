@@ -1,5 +1,7 @@
 #include "kernels/cpu/learned_interaction.hpp"
 
+#include <optional>
+
 #include "kernels/cpu/lapack.hpp"
 #include "kernels/cpu/thin_factor.hpp"
 #include "kernels/spectrum_statistics.hpp"
@@ -7,12 +9,21 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Triangle of the thin factor of (W diag(gain))^T [hidden, d].
+/// Triangle r with r^T r = W diag(gain)^2 W^T: of the thin factor of (W diag(gain))^T [hidden, d], which is formed only
+/// where the products of W's rows do not tell it.
 Matrix triangle(const MatrixFRef& projection, const VectorF& gain) {
+  Matrix wide = projection.cast<double>();
+  if (gain.size() > 0) wide *= gain.cast<double>().asDiagonal();
+  Matrix gram = Matrix::Zero(wide.rows(), wide.rows());
+  gram.selfadjointView<Eigen::Lower>().rankUpdate(wide);
+  gram = gram.selfadjointView<Eigen::Lower>().toDenseMatrix();
+  if (wide.cols() > wide.rows()) {
+    if (std::optional<Matrix> r = cholesky(gram); r && one_pass_is_enough(*r)) return *std::move(r);
+  }
   const MatrixF tall = projection.transpose();
   FactorRows rows(tall);
   if (gain.size() > 0) rows.scale_rows(gain.cast<double>());
-  return thin_factor(alone(), rows, gram_of(alone(), rows), tall.rows()).r();
+  return thin_factor(alone(), rows, gram, tall.rows()).r();
 }
 
 }  // namespace

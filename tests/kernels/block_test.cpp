@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/cpu/attention.hpp"
+#include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/cpu/backend.hpp"
 #include "kernels/cpu/experts.hpp"
 #include "kernels/cpu/feed_forward.hpp"
@@ -45,6 +46,31 @@ TEST(CausalAttention, EqualsTheDefinition) {
       EXPECT_LE((out.cast<double>() - expected).cwiseAbs().maxCoeff(), 2e-5)
           << "L = " << length << ", window " << window;
     }
+  }
+}
+
+/// float32 logits of a head of 16 columns err by some 1e-6 of their size, and so do weights.
+TEST(CausalAttention, DescribesItsRowsAsTheirSoftmaxInFloat64) {
+  const Index length = 700;
+  const MatrixF q = random_matrix<float>(length, 16, 1), k = random_matrix<float>(length, 16, 2),
+                v = random_matrix<float>(length, 16, 3);
+  for (const LogitForm& form : {LogitForm{.scale = 0.25}, LogitForm{.scale = 20},
+                                LogitForm{.scale = 2, .alibi_slope = 0.5}, LogitForm{.scale = 2, .softcap = 4}}) {
+    MatrixF out(length, 16);
+    RowAttention rows;
+    causal_attention(q, k, v, form, std::nullopt, out, &rows);
+    const std::vector<std::int64_t> contexts{1, 2, 130, 256, 257, 699, 700};
+    const auto found = attention_statistics(rows, contexts);
+    const auto expected = attention_statistics(q, k.cast<double>(), form, contexts);
+    ASSERT_EQ(found.size(), contexts.size());
+    for (std::size_t c = 0; c < contexts.size(); ++c) {
+      const double largest = std::abs(expected[c].max_logit) + 1, tolerance = 4e-6 * largest;
+      EXPECT_TRUE(std::abs(found[c].max_logit - expected[c].max_logit) <= tolerance);
+      EXPECT_TRUE(std::abs(found[c].entropy - expected[c].entropy) <= tolerance * (1 + expected[c].entropy));
+      EXPECT_TRUE(std::abs(found[c].sink_first - expected[c].sink_first) <= tolerance);
+    }
+    EXPECT_LE(std::abs(rows.entropy[0]), 1e-25);  // masked keys weigh exp(-80)
+    EXPECT_EQ(rows.sink[0], 1);
   }
 }
 
