@@ -373,8 +373,11 @@ class Models(Case):
                     out = self.folder / f"capture-{grid}-{text}"
                     self.succeed("analyze", "--capture", captures / text, "--contexts", "32,96", "--scopes", SCOPES, "--out", out)
                     ours = [row for row in rows if row["text"] == text]
-                    difference, where = largest_difference(ours, heads(out), LEARNED)
+                    difference, where = largest_difference(ours, heads(out), LEARNED | ATTENTION)
                     self.assertLessEqual(difference, 1e-12, where)
+                    # The model's own are float32, the capture's float64.
+                    difference, where = largest_difference(ours, heads(out), only=ATTENTION)
+                    self.assertLessEqual(difference, 1e-5, where)
                     self.assertEqual({row["learned_k90"] for row in heads(out)}, {"-1"})
                     self.assertEqual({row["learned_stable_rank"] for row in heads(out)}, {"nan"})
 
