@@ -87,7 +87,8 @@ double activations(const Job& job, const Plan& plan) {
       queries_keys + 3 * hidden + std::min(length, 1024.0) * (3 + rounded) * widest_mlp(config, partition);
   const double field = queries_keys + hidden + field_bytes(job, plan) / kFloat;
   const double tile = static_cast<double>(kOutputTileRows);
-  const double loss = job.has_loss() ? (1 + rounded) * hidden + tile * (static_cast<double>(config.hidden_size) + length) : 0;
+  const double loss =
+      job.has_loss() ? (1 + rounded) * hidden + tile * (static_cast<double>(config.hidden_size) + length) : 0;
   return std::max({projecting, mixing, mlp, field, loss});
 }
 

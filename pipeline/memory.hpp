@@ -4,8 +4,8 @@
 namespace logitfield {
 
 /// Bytes of its host that the rank which needs most will hold: weights in the job's precision, activations in float32,
-/// fields in float64, buffers; where it computes on a GPU, what stays on the host, with `device_workers` threads (0: no GPU). Reads the
-/// plan's partition, residency and fields.
+/// fields in float64, buffers; where it computes on a GPU, what stays on the host, with `device_workers` threads (0: no
+/// GPU). Reads the plan's partition, residency and fields.
 double memory_of(const Job& job, const Plan& plan, int device_workers);
 
 /// Bytes of GPU memory that it will hold: weights, and what enters matrix products, in the job's precision; hidden

@@ -72,16 +72,16 @@ std::vector<MapRows> rows_of_heads(const io::HeadTensors& heads, Slice which) {
 void read_rows(const io::Checkpoint& checkpoint, const std::vector<MapRows>& parts, Precision precision, Linear& out) {
   std::int64_t total = 0;
   for (const MapRows& part : parts) total += part.rows.size();
-  fill_weights(precision, total, parts.empty() ? 0 : parts[0].map->inputs, out.weight,
-               [&]<class Scalar>(RowMajor<Scalar>& weight) {
-                 std::int64_t row = 0;
-                 for (const MapRows& part : parts) {
-                   const std::int64_t count = part.rows.size();
-                   read_block<Scalar>(checkpoint, *part.map, part.rows, {0, part.map->inputs},
-                                      weight.middleRows(row, count));
-                   row += count;
-                 }
-               });
+  fill_weights(
+      precision, total, parts.empty() ? 0 : parts[0].map->inputs, out.weight,
+      [&]<class Scalar>(RowMajor<Scalar>& weight) {
+        std::int64_t row = 0;
+        for (const MapRows& part : parts) {
+          const std::int64_t count = part.rows.size();
+          read_block<Scalar>(checkpoint, *part.map, part.rows, {0, part.map->inputs}, weight.middleRows(row, count));
+          row += count;
+        }
+      });
   const bool has_bias = !parts.empty() && parts[0].map->bias.has_value();
   out.bias.resize(has_bias ? total : 0);
   if (!has_bias) return;
@@ -104,9 +104,8 @@ void read_columns(const io::Checkpoint& checkpoint, const io::LinearTensors& map
 WeightMatrix read_matrix(const io::Checkpoint& checkpoint, const io::Tensor& tensor, Slice rows, Precision precision) {
   WeightMatrix out;
   const Slice columns{0, tensor.shape[1]};
-  fill_weights(precision, rows.size(), columns.size(), out, [&](auto& weight) {
-    checkpoint.read(tensor, rows, columns, numbers(weight.data(), weight.size()));
-  });
+  fill_weights(precision, rows.size(), columns.size(), out,
+               [&](auto& weight) { checkpoint.read(tensor, rows, columns, numbers(weight.data(), weight.size())); });
   return out;
 }
 

@@ -72,7 +72,8 @@ void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& name
   out.experts.resize(static_cast<std::size_t>(own.size()));
   for (std::int64_t e = own.begin; e < own.end; ++e) {
     const MlpTensors& expert = names.experts[static_cast<std::size_t>(e)];
-    load_mlp(checkpoint, expert, {0, expert.up.outputs}, true, precision, out.experts[static_cast<std::size_t>(e - own.begin)]);
+    load_mlp(checkpoint, expert, {0, expert.up.outputs}, true, precision,
+             out.experts[static_cast<std::size_t>(e - own.begin)]);
   }
   out.router.resize(0, 0);
   out.router_bias.resize(0);
@@ -157,8 +158,10 @@ void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shar
   read_rows(checkpoint, head_rows(names, shard), precision, out.qkv);
   load_whole(checkpoint, names.query_down, precision, out.query_down);
   load_whole(checkpoint, names.key_value_down, precision, out.key_value_down);
-  if (names.key_value_up) read_rows(checkpoint, rows_of_heads(*names.key_value_up, shard.heads), precision, out.key_value_up);
-  read_columns(checkpoint, names.output, scaled(shard.heads, checkpoint.config().value_dim), shard.first(), precision, out.output);
+  if (names.key_value_up)
+    read_rows(checkpoint, rows_of_heads(*names.key_value_up, shard.heads), precision, out.key_value_up);
+  read_columns(checkpoint, names.output, scaled(shard.heads, checkpoint.config().value_dim), shard.first(), precision,
+               out.output);
   if (names.mlp) {
     load_mlp(checkpoint, *names.mlp, shard.part(names.mlp->up.outputs), shard.first(), precision, out.mlp);
   } else {

@@ -119,7 +119,8 @@ class CpuBackend final : public Backend {
   /// A run must not be more exact, or less, than it says.
   void require_numbers(const Linear& map) const {
     if (map.weight.size() > 0 && !map.weight.is_for(precision_)) {
-      throw std::invalid_argument(fmt::format("weights are not in the numbers of precision {}", precision_name(precision_)));
+      throw std::invalid_argument(
+          fmt::format("weights are not in the numbers of precision {}", precision_name(precision_)));
     }
   }
 

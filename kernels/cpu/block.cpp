@@ -31,8 +31,7 @@ MatrixF mix(const BlockShape& shape, Index length, const RowMajor<Scalar>& queri
   for (Index h = 0; h < shape.num_heads; ++h) {
     const Index kv = h / group;
     causal_attention(queries.middleRows(h * length, length), keys.middleRows(kv * length, length),
-                     values.middleRows(kv * length, length), shape.forms[h], shape.window,
-                     mixed.middleCols(h * v, v));
+                     values.middleRows(kv * length, length), shape.forms[h], shape.window, mixed.middleCols(h * v, v));
   }
   return mixed;
 }

@@ -30,13 +30,11 @@ Projected project_through_latents(const BlockShape& shape, const LayerWeights& w
   const bool latent_queries = weights.query_down.weight.size() > 0;
   const MatrixF queries =
       latent_queries
-          ? linear(cpu::normalised(linear(normalised, weights.query_down), weights.latent_query_norm),
-                   weights.qkv)
+          ? linear(cpu::normalised(linear(normalised, weights.query_down), weights.latent_query_norm), weights.qkv)
           : linear(normalised, weights.qkv);
   const MatrixF down = linear(normalised, weights.key_value_down);
   const Index shared = down.cols() - latent, own = shape.head_dim - shared, stride = own + shape.value_dim;
-  const MatrixF up =
-      linear(cpu::normalised(down.leftCols(latent), weights.latent_norm), weights.key_value_up);
+  const MatrixF up = linear(cpu::normalised(down.leftCols(latent), weights.latent_norm), weights.key_value_up);
 
   Projected out;
   out.queries = head_major(queries, heads, shape.head_dim, 0, shape.head_dim);

@@ -14,7 +14,8 @@ void convert(const Scalar* values, std::int64_t count, T* out) {
   for (std::int64_t t = 0; t < threads; ++t) {
     const std::int64_t begin = count * t / threads, end = count * (t + 1) / threads;
     const auto some = [=] {
-      std::transform(values + begin, values + end, out + begin, [](Scalar x) { return from_float<T>(static_cast<float>(x)); });
+      std::transform(values + begin, values + end, out + begin,
+                     [](Scalar x) { return from_float<T>(static_cast<float>(x)); });
     };
     if (t + 1 < threads) {
       others.push_back(std::async(std::launch::async, some));

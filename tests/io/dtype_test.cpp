@@ -93,7 +93,8 @@ TEST(Dtype, Bfloat16IsCopiedBitByBit) {
 }
 
 TEST(Dtype, OthersAreRoundedToTheNearestBfloat16TiesToEven) {
-  std::vector<float> values = {1, 1 + 0x1p-8F, 1 + 3 * 0x1p-8F, 1 + 0x1.01p-8F, -1 - 0x1p-8F, 3.4e38F, 0x1p-140F, -0.0F};
+  std::vector<float> values = {1,         1 + 0x1p-8F, 1 + 3 * 0x1p-8F, 1 + 0x1.01p-8F, -1 - 0x1p-8F, 3.4e38F,
+                               0x1p-140F, -0.0F};
   const std::vector<float> expected = {1, 1, 1 + 0x1p-6F, 1 + 0x1p-7F, -1, INFINITY, 0, -0.0F};
   values.resize(3000, 0.3F);  // more than are converted at a time
   std::vector<std::uint16_t> bits(values.size());

@@ -81,7 +81,8 @@ TEST(Product, OfRowsEqualsTheExactOneToo) {
     const MatrixF x = random_matrix<float>(n, k, 1), w = random_matrix<float>(k, m, 2);
     MatrixF y;
     multiply(x, w, y);
-    EXPECT_TRUE(within(y, x.cast<double>() * w.cast<double>(), rounding(x, w.transpose()))) << n << " " << k << " " << m;
+    EXPECT_TRUE(within(y, x.cast<double>() * w.cast<double>(), rounding(x, w.transpose())))
+        << n << " " << k << " " << m;
   }
 }
 
