@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 #include <omp.h>
 
-#include <algorithm>
 #include <dnnl.hpp>
 #include <stdexcept>
+#include <type_traits>
 
 #include "kernels/cpu/product.hpp"
 
@@ -11,10 +11,6 @@ namespace logitfield::kernels::cpu {
 namespace {
 
 using dnnl::memory;
-using Target = Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>>;
-
-/// Weights of a product at a time, in bytes: more rows of them make oneDNN's products of bfloat16 numbers slower.
-constexpr Index kTileBytes = Index{12} << 20;
 
 const dnnl::engine& engine() {
   static const dnnl::engine one(dnnl::engine::kind::cpu, 0);
@@ -22,9 +18,9 @@ const dnnl::engine& engine() {
 }
 
 template <class Scalar>
-constexpr memory::data_type kType = memory::data_type::f32;
-template <>
-constexpr memory::data_type kType<Eigen::bfloat16> = memory::data_type::bf16;
+constexpr bool kIsBfloat16 = std::is_same_v<Scalar, Eigen::bfloat16>;
+template <class Scalar>
+constexpr memory::data_type kType = kIsBfloat16<Scalar> ? memory::data_type::bf16 : memory::data_type::f32;
 
 /// A row-major matrix in memory that is its caller's, or the same seen as its transpose. oneDNN has no pointers to
 /// const; what it only reads stays as it is.
@@ -39,14 +35,6 @@ memory transpose_at(const Matrix& m) {
   return {layout, engine(), const_cast<typename Matrix::Scalar*>(m.data())};
 }
 
-void execute(const memory& x, const memory& w, const memory& y) {
-  // Kept by oneDNN from call to call.
-  const dnnl::matmul product({dnnl::matmul::desc(x.get_desc(), w.get_desc(), y.get_desc()), engine()});
-  dnnl::stream stream(engine());
-  product.execute(stream, {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, y}});
-  stream.wait();
-}
-
 /// The newest instructions that oneDNN uses for bfloat16 numbers here; empty: none.
 std::string_view bfloat16_instructions() {
   switch (dnnl::get_effective_cpu_isa()) {
@@ -59,39 +47,33 @@ std::string_view bfloat16_instructions() {
   }
 }
 
-void require_bfloat16() {
-  if (!can_multiply(Precision::bf16)) throw std::invalid_argument("this processor multiplies in float32 only");
+/// y = x W for W [k, columns].
+template <class Matrix>
+void multiply_by(const memory& w, Index columns, const Matrix& x, MatrixF& y) {
+  if (kIsBfloat16<typename Matrix::Scalar> && !can_multiply(Precision::bf16)) {
+    throw std::invalid_argument("this processor multiplies in float32 only");
+  }
+  y.resize(x.rows(), columns);
+  if (y.size() == 0) return;
+  const memory source = matrix_at(x), target = matrix_at(y);
+  // Kept by oneDNN from call to call.
+  const dnnl::matmul product({dnnl::matmul::desc(source.get_desc(), w.get_desc(), target.get_desc()), engine()});
+  dnnl::stream stream(engine());
+  product.execute(stream, {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, target}});
+  stream.wait();
 }
 
 }  // namespace
 
 void multiply_transposed(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y) {
-  y.resize(x.rows(), w.rows());
-  if (y.size() > 0) execute(matrix_at(x), transpose_at(w), matrix_at(y));
+  multiply_by(transpose_at(w), w.rows(), x, y);
 }
-
 void multiply_transposed(const MatrixBRef& x, const MatrixBRef& w, MatrixF& y) {
-  require_bfloat16();
-  y.resize(x.rows(), w.rows());
-  if (y.size() == 0) return;
-  const Index tile = std::max<Index>(32, kTileBytes / 2 / std::max<Index>(1, w.cols()) / 32 * 32);
-  for (Index first = 0; first < w.rows(); first += tile) {
-    const Index outputs = std::min(tile, w.rows() - first);
-    const Target part = y.middleCols(first, outputs);
-    execute(matrix_at(x), transpose_at(w.middleRows(first, outputs)), matrix_at(part));
-  }
+  multiply_by(transpose_at(w), w.rows(), x, y);
 }
 
-void multiply(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y) {
-  y.resize(x.rows(), w.cols());
-  if (y.size() > 0) execute(matrix_at(x), matrix_at(w), matrix_at(y));
-}
-
-void multiply(const MatrixBRef& x, const MatrixBRef& w, MatrixF& y) {
-  require_bfloat16();
-  y.resize(x.rows(), w.cols());
-  if (y.size() > 0) execute(matrix_at(x), matrix_at(w), matrix_at(y));
-}
+void multiply(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y) { multiply_by(matrix_at(w), w.cols(), x, y); }
+void multiply(const MatrixBRef& x, const MatrixBRef& w, MatrixF& y) { multiply_by(matrix_at(w), w.cols(), x, y); }
 
 bool can_multiply(Precision precision) {
   return precision == Precision::float32 || (precision == Precision::bf16 && !bfloat16_instructions().empty());

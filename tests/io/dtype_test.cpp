@@ -93,17 +93,16 @@ TEST(Dtype, Bfloat16IsCopiedBitByBit) {
 }
 
 TEST(Dtype, OthersAreRoundedToTheNearestBfloat16TiesToEven) {
-  std::vector<float> values = {1,         1 + 0x1p-8F, 1 + 3 * 0x1p-8F, 1 + 0x1.01p-8F, -1 - 0x1p-8F, 3.4e38F,
-                               0x1p-140F, -0.0F};
-  const std::vector<float> expected = {1, 1, 1 + 0x1p-6F, 1 + 0x1p-7F, -1, INFINITY, 0, -0.0F};
+  std::vector<float> values = {1,           1 + 0x1p-8F, 1 + 3 * 0x1p-8F, 1 + 0x1.01p-8F, -1 - 0x1p-8F, 3.4e38F,
+                               0x1.8p-133F, -0.0F};
+  const std::vector<float> expected = {1, 1, 1 + 0x1p-6F, 1 + 0x1p-7F, -1, INFINITY, 0x1p-132F, -0.0F};
   values.resize(3000, 0.3F);  // more than are converted at a time
   std::vector<std::uint16_t> bits(values.size());
   to_bfloat16(DType::F32, reinterpret_cast<const std::byte*>(values.data()), bits);
-  for (std::size_t i = 0; i + 2 < expected.size(); ++i) EXPECT_EQ(value_of(bits[i]), expected[i]) << values[i];
-  EXPECT_EQ(value_of(bits[6]), 0x1p-133F * std::nearbyint(0x1p-140F / 0x1p-133F));
+  for (std::size_t i = 0; i + 1 < expected.size(); ++i) EXPECT_EQ(value_of(bits[i]), expected[i]) << values[i];
   EXPECT_EQ(bits[7], 0x8000);
   for (std::size_t i = expected.size(); i < bits.size(); ++i) ASSERT_EQ(bits[i], bits.back());
-  EXPECT_NEAR(value_of(bits.back()), 0.3F, 0.3F / 512);
+  EXPECT_NEAR(value_of(bits.back()), 0.3F, 0.3F / 256);
 }
 
 TEST(Dtype, HalvesAndNaNsBecomeBfloat16) {

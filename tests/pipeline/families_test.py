@@ -1,7 +1,7 @@
 """Every family against transformers: Q, K and final logits of tests/fixtures/families, on every grid of up to 4 ranks."""
 import json, shutil, unittest
 
-from harness import Case, FIXTURES, heads, largest_difference, read_safetensors, run, write_safetensors
+from harness import Case, FIXTURES, LEARNED, heads, largest_difference, read_safetensors, run, write_safetensors
 
 # As published files write it: (keys to remove, keys to add) of config.json, for the same arithmetic.
 PUBLISHED = {
@@ -55,6 +55,33 @@ class Families(Case):
                 with self.subTest(name, grid=grid):
                     result = self.validate(name, grid)
                     self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def energies(self, name, precision, ranks):
+        """heads.csv; None where the processor does not multiply in this precision, which the program says."""
+        out = self.folder / f"{name}-{precision}-{ranks}"
+        result = run("analyze", "--model", folder_of(name), "--tokens", folder_of(name) / "reference/tokens.npy", "--backend", "cpu",
+                     "--precision", precision, "--out", out, ranks=ranks)
+        if result.returncode == 2 and precision == "bf16":
+            self.assertIn("does not compute in bf16 here", result.stderr)
+            return None
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertEqual(json.loads((out / "manifest.json").read_text())["precision"]["forward"], precision)
+        return heads(out)
+
+    def test_bf16_is_near_and_learns_nothing_else(self):
+        for name in FAMILIES:
+            for ranks in (1, 2) if name in ("deepseek_v3", "llama3", "mixtral") else (1,):
+                with self.subTest(name, ranks=ranks):
+                    near = self.energies(name, "bf16", ranks)
+                    if near is None:
+                        self.skipTest("no bfloat16 products here")
+                    exact = self.energies(name, "float32", ranks)
+                    # Energies are quadratic in Q and in K, each of numbers rounded by up to 2^-8 on their way.
+                    difference, where = largest_difference(exact, near, only=["energy"])
+                    self.assertLessEqual(difference, 4 * 2**-8, where)
+                    self.assertGreater(difference, 0)
+                    # The files are BF16: W_Q and W_K are the same numbers.
+                    self.assertEqual(largest_difference(exact, near, only=LEARNED - {"spectral_gap"}), (0.0, ""))
 
     def test_a_wrong_capture_is_told(self):
         reference = self.folder / "reference"
