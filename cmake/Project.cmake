@@ -35,3 +35,9 @@ if(LOGITFIELD_SANITIZE)
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${LOGITFIELD_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer>)
   target_link_options(logitfield_build_options INTERFACE -fsanitize=${LOGITFIELD_SANITIZE})
 endif()
+
+# Tests name their timeouts SECONDS_60 and so on.
+set(LOGITFIELD_TIMEOUT_FACTOR 1 CACHE STRING "what all timeouts of tests are multiplied by, for programs that run slowly")
+foreach(seconds 60 120 300 600 900)
+  math(EXPR SECONDS_${seconds} "${seconds} * ${LOGITFIELD_TIMEOUT_FACTOR}")
+endforeach()

@@ -63,7 +63,8 @@ SpectrumStatistics spectrum_statistics(std::span<const double> sigma, std::int64
   const std::vector<double> energies = squares(sigma);
   const double energy = std::accumulate(energies.begin(), energies.end(), 0.0);
   SpectrumStatistics out = leading_part(sigma, energies, energy);
-  const double threshold = static_cast<double>(max_dimension) * std::numeric_limits<double>::epsilon() * sigma[0];
+  const double epsilon = std::numeric_limits<double>::epsilon();
+  const double threshold = std::max(static_cast<double>(max_dimension) * epsilon * sigma[0], zero_below);
   out.rank = std::ranges::count_if(sigma, [&](double s) { return s > threshold; });
   if (out.rank == 1) out.gap = std::numeric_limits<double>::infinity();  // not a ratio to rounding
   out.effective_rank = exponential_entropy(sigma);

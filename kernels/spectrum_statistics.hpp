@@ -5,8 +5,8 @@
 
 namespace logitfield::kernels {
 
-/// `sigma` descending, of a matrix whose larger dimension is `max_dimension`; a field whose largest singular value is
-/// at most `zero_below` (its rounding noise) counts as zero. Source: MATH "Statistics of one head".
+/// `sigma` descending, of a matrix whose larger dimension is `max_dimension`. What is at most `zero_below` (the field's
+/// rounding noise) is of no rank, and where all are, the field counts as zero. Source: MATH "Statistics of one head".
 SpectrumStatistics spectrum_statistics(std::span<const double> sigma, std::int64_t max_dimension, double zero_below);
 
 /// The same of leading singular values only, descending and at least one, of a field with that energy. What they do not

@@ -115,7 +115,8 @@ std::vector<double> shares_by_position(const HeadStatistics& h, std::size_t cont
   const std::size_t bins = h.key_profile.size();
   std::vector<double> out = h.key_profile;
   for (std::size_t b = 0; b < bins; ++b) {
-    double positions = static_cast<double>((b + 1) * context / bins - b * context / bins);
+    const std::size_t begin = b * context / bins, end = (b + 1) * context / bins;
+    auto positions = static_cast<double>(end - begin);
     if (b == 0 && !with_first) out[b] -= h.keys.first_share, positions -= 1;
     out[b] = positions > 0 ? out[b] / positions : kUndefined;
   }

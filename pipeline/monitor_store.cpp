@@ -37,7 +37,7 @@ json common_part(json manifest) {
 }
 
 MonitorFolder open_folder(const fs::path& root) {
-  const MonitorFolder folder{fs::absolute(root)};
+  MonitorFolder folder{fs::absolute(root)};
   if (MonitorStore::is_monitor(folder.root)) return folder;
   if (!fs::exists(folder.root)) {
     io::create_run_folder(folder.root);

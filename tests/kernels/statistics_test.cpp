@@ -59,6 +59,10 @@ TEST(SpectrumStatistics, TheRankThresholdIsLargestDimensionTimesEpsilon) {
   EXPECT_EQ(spectrum_statistics(std::vector<double>{1, 1.01 * threshold, 0.99 * threshold}, 1000, 0).rank, 2);
 }
 
+TEST(SpectrumStatistics, NoiseHasNoRank) {
+  EXPECT_EQ(spectrum_statistics(std::vector<double>{1, 1.01e-12, 0.99e-12}, 8, 1e-12).rank, 2);
+}
+
 TEST(SpectrumStatistics, ASpectrumOfNoiseIsAZeroField) {
   const SpectrumStatistics s = spectrum_statistics(std::vector<double>{1e-15, 1e-16}, 8, 1e-14);
   EXPECT_EQ(s.energy, 0);

@@ -5,6 +5,10 @@ PROGRAM = os.environ["LOGITFIELD"]
 MAKE_CHECKPOINT = os.environ["MAKE_CHECKPOINT"]
 REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
 FIXTURES = REPOSITORY / "tests" / "fixtures"
+# Programs started without mpirun share one folder for Open MPI's session files, which the first to end removes, be others
+# just starting: every test has its own.
+SESSIONS = tempfile.TemporaryDirectory(prefix="logitfield-mpi-")
+os.environ["OMPI_MCA_orte_tmpdir_base"] = SESSIONS.name
 # What rounding alone decides: certified against bounds, never compared between runs that sum in another order.
 ROUNDING = {"zero_sum_residual", "energy_error", "energy_bound", "probe_residual", "probe_bound", "zero_sum_margin",
             "delocalisation_excess"}
