@@ -35,16 +35,24 @@ memory transpose_at(const Matrix& m) {
   return {layout, engine(), const_cast<typename Matrix::Scalar*>(m.data())};
 }
 
-/// The newest instructions that oneDNN uses for bfloat16 numbers here; empty: none.
+/// The newest instructions that oneDNN uses for bfloat16 numbers here; empty: none. Each set is a mask that holds those
+/// of the sets below it.
 std::string_view bfloat16_instructions() {
-  switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::avx512_core_amx:
-      return "AMX";
-    case dnnl::cpu_isa::avx512_core_bf16:
-      return "AVX512_BF16";
-    default:
-      return {};
-  }
+  const auto have = [](dnnl::cpu_isa set) {
+    const auto mask = static_cast<unsigned>(set);
+    return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & mask) == mask;
+  };
+  if (have(dnnl::cpu_isa::avx512_core_amx)) return "AMX";
+  return have(dnnl::cpu_isa::avx512_core_bf16) ? "AVX512_BF16" : "";
+}
+
+/// oneDNN 3 has no descriptions of operations any more.
+dnnl::matmul::primitive_desc description(const memory& x, const memory& w, const memory& y) {
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(), x.get_desc(), w.get_desc(), y.get_desc()};
+#else
+  return {dnnl::matmul::desc(x.get_desc(), w.get_desc(), y.get_desc()), engine()};
+#endif
 }
 
 /// y = x W for W [k, columns].
@@ -57,7 +65,7 @@ void multiply_by(const memory& w, Index columns, const Matrix& x, MatrixF& y) {
   if (y.size() == 0) return;
   const memory source = matrix_at(x), target = matrix_at(y);
   // Kept by oneDNN from call to call.
-  const dnnl::matmul product({dnnl::matmul::desc(source.get_desc(), w.get_desc(), target.get_desc()), engine()});
+  const dnnl::matmul product(description(source, w, target));
   dnnl::stream stream(engine());
   product.execute(stream, {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, target}});
   stream.wait();
