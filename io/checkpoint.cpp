@@ -165,7 +165,7 @@ template <class Number>
 void Checkpoint::read_pieces(const Tensor& tensor, Slice rows, Slice columns, std::span<Number> target) const {
   // A piece at a time, so that no more than that is mapped.
   constexpr std::int64_t kPieceBytes = 4 << 20;
-  constexpr std::size_t kWorthReleasing = 1 << 20;
+  constexpr std::size_t kWorthReleasing = 64 << 10;
   require_inside(tensor, rows, columns, target.size());
   const auto row_size = static_cast<std::int64_t>(num_columns(tensor) * dtype_size(tensor.dtype));
   const std::int64_t piece_rows = std::max<std::int64_t>(1, kPieceBytes / std::max<std::int64_t>(1, row_size));
