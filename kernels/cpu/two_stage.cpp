@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -23,12 +24,13 @@ std::vector<double> two_stage_singular_values(Matrix a) {
   if (!a.allFinite()) throw std::runtime_error(fmt::format("a {0} x {0} matrix is not finite", a.rows()));
   const double largest = a.cwiseAbs().maxCoeff();
   if (largest == 0) return std::vector<double>(a.rows(), 0.0);
-  // Elements near one: no square overflows, and what underflows is beneath rounding. Powers of two do not round.
-  const int exponent = std::ilogb(largest);
-  a = a.unaryExpr([=](double x) { return std::ldexp(x, -exponent); });
+  // Elements near one: no square overflows, and what underflows is beneath rounding. Powers of two do not round; the
+  // largest that has an inverse serves the smallest elements well enough.
+  const double scale = std::ldexp(1.0, std::clamp(-std::ilogb(largest), -1000, 1000));
+  a *= scale;
   reduce_to_band(a);
   std::vector<double> sigma = singular_values(bidiagonalise(a));
-  for (double& s : sigma) s = std::ldexp(s, exponent);
+  for (double& s : sigma) s /= scale;
   return sigma;
 }
 
