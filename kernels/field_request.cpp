@@ -23,8 +23,12 @@ Rounding rounding_of(const LogitForm& form, Index length, Index head_dim, double
   double size = (form.scale * form.scale * queries + n * slope * slope) * (keys + positions);
   if (form.softcap) size = std::min(size, n * n * *form.softcap * *form.softcap);
   const double terms = n + 16 * width;
-  return {size, std::sqrt(std::max(n, width) * size) * kEpsilon, terms * kEpsilon * size,
-          terms * kEpsilon * std::sqrt(n * size)};
+  const double noise = std::sqrt(std::max(n, width) * size) * kEpsilon;
+  return {.size = size,
+          .noise = noise,
+          .energy = terms * kEpsilon * size,
+          .row_sums = terms * kEpsilon * std::sqrt(n * size),
+          .unresolved = form.softcap ? noise : 0};
 }
 
 Rounding rounding_of(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form) {

@@ -66,6 +66,9 @@ struct Rounding {
   double noise = 0;
   /// What rounding can make of an energy, and of the norm of all row sums.
   double energy = 0, row_sums = 0;
+  /// Singular values of at most this are rounding. Zero, but for capped logits: their field is small differences of
+  /// what the cap makes nearly equal.
+  double unresolved = 0;
 };
 
 /// Of a context of `length` tokens, from the squared Frobenius norms of its queries and of its keys [length, head_dim].

@@ -58,13 +58,14 @@ SpectrumStatistics zero_spectrum() {
   return out;
 }
 
-SpectrumStatistics spectrum_statistics(std::span<const double> sigma, std::int64_t max_dimension, double zero_below) {
+SpectrumStatistics spectrum_statistics(std::span<const double> sigma, std::int64_t max_dimension, double zero_below,
+                                       double unresolved) {
   if (sigma.empty() || sigma[0] <= zero_below) return zero_spectrum();
   const std::vector<double> energies = squares(sigma);
   const double energy = std::accumulate(energies.begin(), energies.end(), 0.0);
   SpectrumStatistics out = leading_part(sigma, energies, energy);
   const double epsilon = std::numeric_limits<double>::epsilon();
-  const double threshold = std::max(static_cast<double>(max_dimension) * epsilon * sigma[0], zero_below);
+  const double threshold = std::max(static_cast<double>(max_dimension) * epsilon * sigma[0], unresolved);
   out.rank = std::ranges::count_if(sigma, [&](double s) { return s > threshold; });
   if (out.rank == 1) out.gap = std::numeric_limits<double>::infinity();  // not a ratio to rounding
   out.effective_rank = exponential_entropy(sigma);

@@ -168,7 +168,7 @@ kernels::RouteResult FieldMeter::decompose(const GroupRows& rows, std::int64_t k
     return out;
   }
   out.sigma = std::move(field).singular_values();
-  out.spectrum = kernels::spectrum_statistics(out.sigma, request.context, rounding.noise);
+  out.spectrum = kernels::spectrum_statistics(out.sigma, request.context, rounding.noise, rounding.unresolved);
   out.energy_bound = rounding.energy / energy;
   return out;
 }

@@ -67,7 +67,7 @@ RouteResult dense_route(FormedField formed, Scope scope, const Rounding& roundin
   const Index length = formed.field.rows();
   const double sums = row_sums(formed.field, scope).norm();
   out.sigma = two_stage_singular_values(std::move(formed.field));
-  out.spectrum = spectrum_statistics(out.sigma, length, rounding.noise);
+  out.spectrum = spectrum_statistics(out.sigma, length, rounding.noise, rounding.unresolved);
   if (out.spectrum.energy == 0) return out;
   out.key_energy = std::move(formed.key_energy);
   out.query_energy = std::move(formed.query_energy);

@@ -59,8 +59,8 @@ TEST(SpectrumStatistics, TheRankThresholdIsLargestDimensionTimesEpsilon) {
   EXPECT_EQ(spectrum_statistics(std::vector<double>{1, 1.01 * threshold, 0.99 * threshold}, 1000, 0).rank, 2);
 }
 
-TEST(SpectrumStatistics, NoiseHasNoRank) {
-  EXPECT_EQ(spectrum_statistics(std::vector<double>{1, 1.01e-12, 0.99e-12}, 8, 1e-12).rank, 2);
+TEST(SpectrumStatistics, WhatIsUnresolvedHasNoRank) {
+  EXPECT_EQ(spectrum_statistics(std::vector<double>{1, 1.01e-12, 0.99e-12}, 8, 0, 1e-12).rank, 2);
 }
 
 TEST(SpectrumStatistics, ASpectrumOfNoiseIsAZeroField) {
