@@ -7,8 +7,8 @@
 
 The first measures every head, in scopes full and causal, with 2 threads or 2 ranks. Peers: (a) transformers with the attention
 function recorded, explicit fields and torch.linalg.svdvals; (b) the same with TransformerLens; (c) numpy and scipy on recorded
-Q and K. With --peer-layers a peer (with --our-layers the program) measures only the fields of its first layers, and their time is
-multiplied up; --memory-gib limits the address space of each. The second compares the forward pass alone, in turns, in float32 and bfloat16. Prints Markdown. PYTHON has what bench/peers/README.md lists.
+Q and K. With --peer-layers a peer measures only the fields of its first layers, and their time is multiplied up; with --our-layers
+the program computes its first layers only, and all its time in layers is multiplied up; --memory-gib limits the address space of each. The second compares the forward pass alone, in turns, in float32 and bfloat16. Prints Markdown. PYTHON has what bench/peers/README.md lists.
 """
 import argparse, csv, json, os, pathlib, shutil, statistics, subprocess, sys, time
 
@@ -24,11 +24,12 @@ def limit(a):
     return ["prlimit", f"--as={int(a.memory_gib * 2**30)}"] if a.memory_gib else []
 
 
-def multiplied_up(seconds, field, measured, layers):
-    """(seconds as text, seconds, field seconds) of a command that measured the fields of some layers, as if of all."""
-    more = field * (layers / measured - 1)
-    note = "" if measured == layers else f" (fields of {measured} of {layers} layers, multiplied up)"
-    return f"{seconds + more:.1f}{note}", seconds + more, field + more
+def multiplied_up(seconds, phases, measured, layers, which):
+    """(seconds as text, seconds, seconds of phases) of a command that went through these phases of some layers, as if of all."""
+    times = {name: phases[name] * layers / measured for name in phases}
+    total = seconds + sum(times.values()) - sum(phases.values())
+    note = "" if measured == layers else f" ({which} of {measured} of {layers} layers, multiplied up)"
+    return f"{total:.1f}{note}", total, times
 
 
 def analyze(a, context, *more):
@@ -86,16 +87,18 @@ def compare_everything(a):
         own = min(a.our_layers or layers, layers)
         wall, summary, heads = analyze(a, context, "--scopes", "full,causal", "--spectrum", a.spectrum, "--layers", f"0:{own}")
         peak = sum(rank["peak_bytes"] for rank in summary["ranks"])
-        text, wall, field = multiplied_up(wall, phase(summary, "field"), own, layers)
-        times = f"read {phase(summary, 'read'):.1f}, forward {phase(summary, 'forward'):.1f}, field {field:.1f}"
+        phases = {name: phase(summary, name) for name in ("read", "forward", "field")}
+        text, wall, phases = multiplied_up(wall, phases, own, layers, "all")
+        times = ", ".join(f"{name} {seconds:.1f}" for name, seconds in phases.items())
         rows.append([context, f"logitfield ({a.spectrum})", text, times, f"{peak / 1e9:.2f}", "", ""])
         for peer in a.peers:
             seconds, result = run_peer(a, peer, context, next(captures.iterdir(), None) if captures.exists() else None)
             if seconds is None:
                 rows.append([context, NAMES[peer], "did not run", result[:60], "", "", ""])
                 continue
-            text, seconds, field = multiplied_up(seconds, result["field"], result["measured_layers"], layers)
-            rows.append([context, NAMES[peer], text, f"load {result['load']:.1f}, forward {result['forward']:.1f}, field {field:.1f}",
+            text, seconds, fields = multiplied_up(seconds, {"field": result["field"]}, result["measured_layers"], layers, "fields")
+            rows.append([context, NAMES[peer], text,
+                         f"load {result['load']:.1f}, forward {result['forward']:.1f}, field {fields['field']:.1f}",
                          f"{result['peak_bytes'] / 1e9:.2f}", f"{seconds / wall:.1f}", f"{result['peak_bytes'] / peak:.1f}"])
             differences.append([context, NAMES[peer], *(f"{v:.1e}" for v in largest_differences(result, heads).values())])
     table(["context", "program", "seconds", "of these", "peak GB", "times as slow", "times the memory"], rows)
