@@ -107,10 +107,26 @@ TEST(Prediction, OneRankTakesWhatItsWorkTakes) {
   const double scale = 1e11 / at.weights;
   EXPECT_NEAR(p.forward, forward * scale, 1e-6 * forward);
   EXPECT_NEAR(p.read, bytes / 1e9 + bytes / 1e10, 1e-6 * p.read);
-  const double head = plan.fields[0].flops / 1e9 + 1024.0 * 1024 * 128 / 1e9 * 0.5;
-  EXPECT_NEAR(p.field, 3 * 32 * 32 * head, 1e-6 * p.field);
+  EXPECT_NEAR(p.field, 3 * 32 * 32 * plan.fields[0].flops / 1e9, 1e-6 * p.field);
   EXPECT_EQ(p.communicate, 0);
   EXPECT_NEAR(p.wait, 0, 1e-6 * p.seconds());
+}
+
+TEST(Prediction, AttentionIsMeasuredApartOnDevicesAndWhereLayersSeeAWindow) {
+  const Rates rates = round_rates();
+  Job job = imagined("8B", 1, {1024});
+  Options options;
+  options.weights = "stream";
+  Plan plan = make_plan(job, options, machine(1, 1));
+  const auto field = [&] { return predict(job, plan, 0, rates).field; };
+  const double fields = 32 * 32 * plan.fields[0].flops / 1e9, attention = 32 * 32 * 1024.0 * 1024 * 128 / 1e9 * 0.5;
+  io::ModelConfig windows = *job.config;
+  windows.layers[3].window = 1023;
+  windows.layers[4].window = 1024;
+  job.config = &windows;
+  EXPECT_NEAR(field(), fields + attention / 32, 1e-6 * fields);
+  plan.device_bytes = 1;
+  EXPECT_NEAR(field(), fields + attention, 1e-6 * fields);
 }
 
 TEST(Prediction, ShardsShortenStreamingAndStagesDoNot) {
