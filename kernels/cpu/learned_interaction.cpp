@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "kernels/cpu/blas.hpp"
 #include "kernels/cpu/lapack.hpp"
 #include "kernels/cpu/thin_factor.hpp"
 #include "kernels/spectrum_statistics.hpp"
@@ -15,8 +16,8 @@ Matrix triangle(const MatrixFRef& projection, const VectorF& gain) {
   Matrix wide = projection.cast<double>();
   if (gain.size() > 0) wide *= gain.cast<double>().asDiagonal();
   Matrix gram = Matrix::Zero(wide.rows(), wide.rows());
-  gram.selfadjointView<Eigen::Lower>().rankUpdate(wide);
-  gram = gram.selfadjointView<Eigen::Lower>().toDenseMatrix();
+  gram.selfadjointView<Eigen::Upper>().rankUpdate(wide);
+  complete(gram);
   if (wide.cols() > wide.rows()) {
     if (std::optional<Matrix> r = cholesky(gram); r && one_pass_is_enough(*r)) return *std::move(r);
   }
