@@ -52,8 +52,8 @@ class Faults(Case):
         self.let_end(process)
 
     def let_end(self, process):
-        """Waits for the launcher. Open MPI's sometimes waits for ever where all its ranks are killed while it starts them;
-        that is tolerated, a rank that lives on is not."""
+        """Waits for the launcher. Open MPI's sometimes waits for ever where ranks are killed while it starts them (for a
+        lock, as it ends, when it has ended all of them); that is tolerated, a rank that lives on is not."""
         try:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:

@@ -45,6 +45,13 @@ def overflowing_model(folder):
     return folder
 
 
+def lives(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 class Started:
     """A program that runs, whose ranks can be signalled."""
 
@@ -53,11 +60,11 @@ class Started:
         self.launched = command[0] == "mpirun"
 
     def ranks(self):
-        """Process numbers of the ranks."""
+        """Process numbers of the ranks that live: one that has ended stays its launcher's child until that looks at it."""
         if not self.launched:
             return [self.process.pid]
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(p) for p in children.read_text().split()]
+        return [int(p) for p in children.read_text().split() if lives(p)]
 
     def signal_rank(self, rank, number):
         os.kill(self.ranks()[rank], number)
