@@ -3,12 +3,12 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Superdiagonals that are left: enough for products at full speed, few enough for bidiagonalise.
-inline constexpr Index kBandWidth = 32;
+/// An upper band: element (i, k) of [n, width + 1] is that of row i and column i + k of the matrix, or zero beyond it.
+using Band = Matrix;
 
-/// a [n, n] <- Q^T a P with kBandWidth superdiagonals above the diagonal and zeros elsewhere, Q and P orthogonal; what
-/// stands outside the band afterwards is scratch. 8/3 n^3 flops, nearly all in products of matrices (Grosser & Lang
-/// 1999, "Efficient parallel reduction to bidiagonal form").
-void reduce_to_band(Matrix& a);
+/// The band of Q^T a P with `width` superdiagonals and zeros elsewhere, Q and P orthogonal, P without effect on the
+/// first `width` columns. a [n, n] is left as scratch. 8/3 n^3 flops, nearly all in products of matrices (Grosser &
+/// Lang 1999, "Efficient parallel reduction to bidiagonal form").
+Band reduce_to_band(Eigen::Ref<Matrix, 0, Eigen::OuterStride<>> a, Index width);
 
 }  // namespace logitfield::kernels::cpu

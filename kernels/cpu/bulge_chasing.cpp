@@ -1,21 +1,23 @@
 #include "kernels/cpu/bulge_chasing.hpp"
 
-#include <algorithm>
-#include <cmath>
+#include <fmt/format.h>
 
-#include "kernels/cpu/band_reduction.hpp"
+#include <cmath>
+#include <stdexcept>
 
 namespace logitfield::kernels::cpu {
 namespace {
 
-constexpr int kWidth = kBandWidth;
 /// Columns that are reflected at a time: their sums stay in registers.
 constexpr int kColumns = 16;
+
+template <int kWidth>
 using Reflected = Eigen::Array<double, kWidth, 1>;
 
 /// I - tau v v^T with v[0] = 1, which takes x to (beta, 0, ..., 0).
+template <int kWidth>
 struct Reflector {
-  Reflected v;
+  Reflected<kWidth> v;
   double tau, beta;
 
   template <class X>
@@ -31,12 +33,11 @@ struct Reflector {
 
 /// A band and the bulge that is chased along it: rows from kWidth - 1 elements before the diagonal to 2 kWidth - 1
 /// after it. Rows and columns beyond the n-th are zero, so that every block is whole.
-class Band {
+template <int kWidth>
+class Bulges {
  public:
-  explicit Band(const Matrix& a) : n_(a.rows()), values_(Vector::Zero((n_ + 3 * kWidth) * (kStride + 1))) {
-    for (Index i = 0; i < n_; ++i) {
-      for (Index j = i; j < std::min(n_, i + kWidth + 1); ++j) *at(i, j) = a(i, j);
-    }
+  explicit Bulges(const Band& band) : n_(band.rows()), values_(Vector::Zero((n_ + 3 * kWidth) * (kStride + 1))) {
+    for (Index i = 0; i < n_; ++i) Eigen::Map<Eigen::RowVectorXd>(at(i, i), kWidth + 1) = band.row(i);
   }
 
   Bidiagonal chase() {
@@ -55,15 +56,15 @@ class Band {
  private:
   /// From an element to the one below it.
   static constexpr Index kStride = 3 * kWidth - 1;
-  using Row = Eigen::Map<Reflected>;
-  using Column = Eigen::Map<Reflected, 0, Eigen::InnerStride<kStride>>;
+  using Row = Eigen::Map<Reflected<kWidth>>;
+  using Column = Eigen::Map<Reflected<kWidth>, 0, Eigen::InnerStride<kStride>>;
 
   double* at(Index i, Index j) { return values_.data() + i * kStride + j + kWidth; }
 
   /// Leaves of row `row` from column `first` on that one element; the rows below follow.
   void shorten_row(Index row, Index first) {
     Row x(at(row, first));
-    const Reflector r(x);
+    const Reflector<kWidth> r(x);
     if (r.tau == 0) return;
     x.setZero();
     x[0] = r.beta;
@@ -76,14 +77,14 @@ class Band {
   /// Leaves of column `first` from the diagonal on that one element; the columns after it follow.
   void shorten_column(Index first) {
     Column x(at(first, first));
-    const Reflector r(x);
+    const Reflector<kWidth> r(x);
     if (r.tau == 0) return;
     for (Index j = first; j < first + 2 * kWidth; j += kColumns) reflect_columns(r, at(first, j));
     x.setZero();
     x[0] = r.beta;
   }
 
-  static void reflect_columns(const Reflector& r, double* top) {
+  static void reflect_columns(const Reflector<kWidth>& r, double* top) {
     using Piece = Eigen::Array<double, kColumns, 1>;
     Piece sum = Piece::Zero();
     for (int i = 0; i < kWidth; ++i) sum += r.v[i] * Eigen::Map<const Piece>(top + i * kStride);
@@ -97,6 +98,17 @@ class Band {
 
 }  // namespace
 
-Bidiagonal bidiagonalise(const Matrix& a) { return Band(a).chase(); }
+Bidiagonal bidiagonalise(const Band& band) {
+  switch (band.cols() - 1) {
+    case kBandWidths[0]:
+      return Bulges<kBandWidths[0]>(band).chase();
+    case kBandWidths[1]:
+      return Bulges<kBandWidths[1]>(band).chase();
+    case kBandWidths[2]:
+      return Bulges<kBandWidths[2]>(band).chase();
+    default:
+      throw std::invalid_argument(fmt::format("no bulges are chased along {} superdiagonals", band.cols() - 1));
+  }
+}
 
 }  // namespace logitfield::kernels::cpu

@@ -61,12 +61,12 @@ FormedField formed_field(Matrix field) {
   return out;
 }
 
-RouteResult dense_route(FormedField formed, Scope scope, const Rounding& rounding) {
+RouteResult dense_route(FormedField formed, Scope scope, Index coupling, const Rounding& rounding) {
   RouteResult out;
   out.route = Route::dense;
   const Index length = formed.field.rows();
   const double sums = row_sums(formed.field, scope).norm();
-  out.sigma = two_stage_singular_values(std::move(formed.field));
+  out.sigma = two_stage_singular_values(std::move(formed.field), coupling);
   out.spectrum = spectrum_statistics(out.sigma, length, rounding.noise, rounding.unresolved);
   if (out.spectrum.energy == 0) return out;
   out.key_energy = std::move(formed.key_energy);

@@ -21,7 +21,8 @@ struct FormedField {
 };
 FormedField formed_field(Matrix field);
 
-/// Any field of a head that one rank holds, formed and decomposed: O(L^3), memory L^2.
-RouteResult dense_route(FormedField formed, Scope scope, const Rounding& rounding);
+/// Any field of a head that one rank holds, formed and decomposed: O(L^3), memory L^2. `coupling`: see
+/// two_stage_singular_values; L where nothing is known.
+RouteResult dense_route(FormedField formed, Scope scope, Index coupling, const Rounding& rounding);
 
 }  // namespace logitfield::kernels::cpu

@@ -72,6 +72,11 @@ Rounding FieldContext::rounding(std::size_t head) const {
   return rounding_of(forms_[head], placement_.length, head_dim_, query_norms_[head], raw_norm_ * raw_norm_);
 }
 
+Index FieldContext::coupling(std::size_t head, Scope scope) const {
+  if (scope != Scope::causal || !forms_[head].has_factors()) return placement_.length;
+  return head_dim_ + 1 + (has_slope(forms_[head]) ? 1 : 0);
+}
+
 FactorRows HeadContext::query_rows(std::size_t head, Scope scope) const {
   const LogitForm& form = forms_[head];
   FactorRows rows = field_queries(group_.queries[head], form);
@@ -111,7 +116,7 @@ RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& reques
   const MatrixFRef& queries = group_.queries[head];
   if (request.route == Route::dense) {
     return dense_route(formed_field(dense_field(queries, group_.keys, form, request.scope)), request.scope,
-                       rounding(head));
+                       coupling(head, request.scope), rounding(head));
   }
   if (request.route == Route::krylov && request.scope == Scope::causal) {
     return krylov_route(team_, field_queries(queries, form), field_keys(keys_, form, placement_), placement_,

@@ -28,6 +28,8 @@ class FieldContext {
   FieldContext(const Team& team, std::vector<LogitForm> forms, const Placement& placement, Index rows, Index head_dim)
       : team_(team), forms_(std::move(forms)), placement_(placement), rows_(rows), head_dim_(head_dim) {}
   Rounding rounding(std::size_t head) const;
+  /// Largest rank of the field's blocks below the diagonal, where those above it are zero; else the context.
+  Index coupling(std::size_t head, Scope scope) const;
 
   const Team& team_;
   const std::vector<LogitForm> forms_;

@@ -127,7 +127,7 @@ cpu::FormedField FieldContext::formed(std::size_t head, Scope scope) {
 RouteResult FieldContext::take_route(std::size_t head, const FieldRequest& request) {
   const bool factors = forms_[head].has_factors();
   if (request.route == Route::dense && !(factors && doubtful_)) {
-    return cpu::dense_route(formed(head, request.scope), request.scope, rounding(head));
+    return cpu::dense_route(formed(head, request.scope), request.scope, coupling(head, request.scope), rounding(head));
   }
   if (factors && !doubtful_) {
     if (request.route == Route::krylov && request.scope == Scope::causal) return krylov(head, request.components);

@@ -123,7 +123,8 @@ struct Head {
   HeadStatistics dense(const std::function<void(Matrix&)>& tamper_field, const ChangeResult& change) {
     Matrix field = cpu::dense_field(q, k, kForm, Scope::causal);
     tamper_field(field);
-    return complete(Scope::causal, cpu::dense_route(cpu::formed_field(field), Scope::causal, rounding_of(q, k, kForm)),
+    return complete(Scope::causal,
+                    cpu::dense_route(cpu::formed_field(field), Scope::causal, q.cols() + 1, rounding_of(q, k, kForm)),
                     change);
   }
 

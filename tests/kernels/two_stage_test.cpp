@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/band_reduction.hpp"
 #include "kernels/cpu/bulge_chasing.hpp"
+#include "kernels/cpu/coupled_halves.hpp"
 #include "kernels/cpu/dense_field.hpp"
 #include "kernels/cpu/lapack.hpp"
 #include "random_matrix.hpp"
@@ -29,6 +30,17 @@ void expect_spectrum(const std::vector<double>& found, const std::vector<double>
     EXPECT_TRUE(std::abs(found[i] - expected[i]) <= allowed)
         << i << " of " << found.size() << ": " << found[i] << ", expected " << expected[i];
   }
+}
+
+/// The matrix of a band.
+Matrix whole(const Band& band) {
+  const Index n = band.rows();
+  Matrix out = Matrix::Zero(n, n);
+  for (Index i = 0; i < n; ++i) {
+    const Index there = std::min(band.cols(), n - i);
+    out.row(i).segment(i, there) = band.row(i).head(there);
+  }
+  return out;
 }
 
 void expect_as_lapack(const Matrix& a) { expect_spectrum(two_stage_singular_values(a), singular_values(a)); }
@@ -94,28 +106,89 @@ TEST(TwoStage, RefusesWhatHasNoSpectrum) {
 TEST(BandReduction, LeavesABandOfTheSameSpectrum) {
   for (const Index n : kSizes) {
     const Matrix a = random_matrix(n, n, 9);
-    Matrix band = a;
-    reduce_to_band(band);
-    for (Index i = 0; i < n; ++i) {
-      for (Index j = 0; j < n; ++j) {
-        if (j < i || j > i + kBandWidth) band(i, j) = 0;
-      }
+    for (const Index width : kBandWidths) {
+      Matrix scratch = a;
+      expect_spectrum(singular_values(whole(reduce_to_band(scratch, width))), singular_values(a));
     }
-    expect_spectrum(singular_values(band), singular_values(a));
   }
 }
 
-TEST(BulgeChasing, ReadsTheBandOnly) {
+TEST(BandReduction, LeavesTheFirstColumnsTheirSpan) {
+  const Index n = 200, width = 40;
+  const Matrix a = random_matrix(n, n, 9);
+  Matrix scratch = a;
+  const Matrix band = whole(reduce_to_band(scratch, width));
+  // Q^T a P, P without effect there: the columns' products with each other stay.
+  const Matrix found = band.leftCols(width).transpose() * band.leftCols(width);
+  const Matrix expected = a.leftCols(width).transpose() * a.leftCols(width);
+  EXPECT_TRUE((found - expected).norm() <= rounding(n) * expected.norm());
+}
+
+TEST(BulgeChasing, BandsOfEveryWidth) {
   for (const Index n : kSizes) {
-    Matrix band = random_matrix(n, n, 10), scratch = band;
-    for (Index i = 0; i < n; ++i) {
-      for (Index j = 0; j < n; ++j) {
-        if (j >= i && j <= i + kBandWidth) continue;
-        band(i, j) = 0;
-        scratch(i, j) = std::numeric_limits<double>::quiet_NaN();
+    for (const Index width : kBandWidths) {
+      Band band = random_matrix(n, width + 1, 10);
+      for (Index i = std::max<Index>(0, n - width); i < n; ++i) band.row(i).tail(i + width + 1 - n).setZero();
+      expect_spectrum(singular_values(bidiagonalise(band)), singular_values(whole(band)));
+    }
+  }
+  EXPECT_THROW(bidiagonalise(Band::Zero(100, 34)), std::invalid_argument);
+}
+
+/// [A 0; B C] with triangles A and C, B of rank `coupling`.
+Matrix coupled(Index n, Index coupling, unsigned seed) {
+  const Index upper = n / 2;
+  Matrix out = random_matrix(n, n, seed).triangularView<Eigen::Lower>();
+  out.bottomLeftCorner(n - upper, upper) =
+      random_matrix(n - upper, coupling, seed + 1) * random_matrix(coupling, upper, seed + 2);
+  return out;
+}
+
+TEST(CoupledHalves, HaveTheSpectrumOfTheWhole) {
+  for (const Index width : kBandWidths) {
+    for (const Index n : {4 * width, 4 * width + 1, 5 * width + 7}) {
+      for (const Index coupling : {Index{0}, Index{1}, width - 4}) {
+        const Matrix a = coupled(n, coupling, 11);
+        Matrix scratch = a;
+        const std::optional<Band> band = reduce_halves(scratch, width);
+        ASSERT_TRUE(band);
+        expect_spectrum(singular_values(whole(*band)), singular_values(a));
       }
     }
-    expect_spectrum(singular_values(bidiagonalise(scratch)), singular_values(band));
+  }
+}
+
+TEST(CoupledHalves, LeaveWhatIsNotCoupledSoAlone) {
+  const Index n = 160, width = 32;
+  Matrix high = coupled(n, width + 1, 12), filled = coupled(n, 5, 12), slightly = coupled(n, width, 12);
+  filled(2, n - 1) = 1e-300;
+  slightly(n - 1, 3) += 1e-8;
+  for (Matrix a : {high, filled, slightly, Matrix(random_matrix(n, n, 13))}) {
+    const Matrix before = a;
+    EXPECT_FALSE(reduce_halves(a, width));
+    EXPECT_TRUE(a == before);
+    expect_spectrum(two_stage_singular_values(a, 5), singular_values(a));
+  }
+}
+
+/// Heads of 16 (band of 32) and 32 dimensions (40), contexts from where halves serve on; keys of one direction,
+/// repeated keys and a slope besides.
+TEST(CoupledHalves, CausalFields) {
+  for (const Index d : {16, 32}) {
+    for (const Index n : {400, 431}) {
+      const MatrixF q = random_matrix<float>(n, d, 14);
+      MatrixF k = random_matrix<float>(n, d, 15), alike = k, repeated = k;
+      alike.rowwise() += MatrixF::Constant(1, d, 30).row(0);
+      for (Index i = 0; i < n; ++i) repeated.row(i) = k.row(i % 7);
+      for (const MatrixF& keys : {k, alike, repeated}) {
+        for (const double slope : {0.0, 0.5}) {
+          const Matrix field = dense_field(q, keys, {.scale = 0.25, .alibi_slope = slope}, Scope::causal);
+          Matrix scratch = field;
+          EXPECT_TRUE(reduce_halves(scratch, d == 16 ? 32 : 40));
+          expect_spectrum(two_stage_singular_values(field, d + 1 + (slope == 0 ? 0 : 1)), singular_values(field));
+        }
+      }
+    }
   }
 }
 
