@@ -11,7 +11,9 @@ namespace logitfield::kernels::cpu {
 namespace {
 
 constexpr std::uint64_t kStartSeed = 0x6b72796c6f76;
-constexpr Index kLargestBlock = 32, kSmallestBlock = 4;
+/// Wider blocks make faster products, narrower ones a subspace of higher degree: at 4,096 positions 32 take a seventh
+/// longer, 8 as long.
+constexpr Index kLargestBlock = 16, kSmallestBlock = 4;
 /// Energy that may be missing from a subspace that holds everything.
 constexpr double kNegligible = 1e-12;
 constexpr Index kMostRestarts = 50;
@@ -113,10 +115,8 @@ class BlockLanczos {
     return there;
   }
 
-  /// The Ritz values may be as many as are asked for, or carry the share; their squares sum to the projected matrix's.
-  bool may_be_enough() const {
-    return v_.columns() >= target_.most_components || projected_.squaredNorm() >= target_.fraction * target_.energy;
-  }
+  /// The Ritz values may carry the share: their squares sum to the projected matrix's.
+  bool may_be_enough() const { return projected_.squaredNorm() >= target_.fraction * target_.energy; }
 
   bool converged() const {
     const Index k = wanted();
@@ -188,7 +188,7 @@ class BlockLanczos {
 
 Index krylov_columns(Index length, Index most_components) {
   const Index block = block_width(length);
-  return std::min(length, most_components + most_components / 2 + 4 * block);
+  return std::min(length, most_components + most_components / 2 + 8 * block);
 }
 
 LeadingTriplets leading_triplets(const Team& team, const LinearOperator& field, Index first_row,
