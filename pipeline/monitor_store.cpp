@@ -8,7 +8,7 @@
 #include "io/file.hpp"
 #include "io/json.hpp"
 #include "io/run_folder.hpp"
-#include "pipeline/open_run.hpp"
+#include "pipeline/manifest_differences.hpp"
 
 namespace logitfield {
 namespace {

@@ -25,8 +25,4 @@ OpenRun start_run(const std::filesystem::path& root, const Job& job, const nlohm
 /// run, or if anything that decides the numbers differs, naming it.
 OpenRun resume_run(const std::filesystem::path& root, const Job& job, const nlohmann::json& manifest);
 
-/// What decides the numbers in one manifest and is not the same in the other: "contexts: [64] before, [64,128] now",
-/// a line each. Where a run is made (grid, hosts, start) does not count.
-std::vector<std::string> manifest_differences(const nlohmann::json& before, const nlohmann::json& now);
-
 }  // namespace logitfield

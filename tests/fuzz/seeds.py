@@ -14,6 +14,7 @@ WORDS = {
     "capture": ["io/capture.cpp"],
     "command_line": ["pipeline/options.cpp"],
     "config_file": ["pipeline/options.cpp"],
+    "manifest": ["pipeline/manifest*.cpp"],
     "model_config": ["io/config_source.cpp", "io/model_config.cpp", "io/rotary_config.cpp", "io/families/*.cpp"],
     "npy": ["io/npy.cpp"],
     "record": ["pipeline/record.cpp", "pipeline/schema.hpp"],
@@ -117,6 +118,16 @@ def record():
             size = struct.unpack_from("<Q", content, at)[0]
             yield content[at + 16:at + 16 + size]
             at += 16 + size
+
+
+def manifest():
+    for path in sorted((TESTS / "fixtures/run-folders").glob("*/manifest.json")):
+        yield json.dumps(json.loads(path.read_text())).encode()
+    model = {"name": "m", "hash": "xxh3:0", "kind": "capture", "path": "/m", "source": "s", "num_layers": 2, "num_heads": 2,
+             "num_kv_heads": 1, "head_dim": 4, "scale": 0.5, "alibi_slopes": [0.5, 0.25], "logit_softcap": 30.0}
+    yield json.dumps({"format": "logitfield-run", "version": 1, "program": "logitfield", "started": "s", "model": model,
+                      "texts": [{"name": "a"}, {"name": "b"}], "tokenization": None, "contexts": [2, 3], "scopes": ["full"],
+                      "layers": [1, 2], "seed": 0, "backend": "cpu (a)", "routes": [{"route": "scalapack"}]}).encode()
 
 
 def state_file():

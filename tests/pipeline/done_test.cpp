@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "io/state_file.hpp"
-#include "pipeline/open_run.hpp"
+#include "pipeline/manifest_differences.hpp"
 #include "tests/io/temporary_folder.hpp"
 
 namespace logitfield {
@@ -131,6 +131,12 @@ TEST(ManifestDifferences, WhatDecidesTheNumbersIsNamedWithBothValues) {
             (std::vector<std::string>{"backend: \"cpu\" before, \"cuda\" now", "contexts/1: nothing before, 128 now",
                                       "model/hash: \"xxh3:1\" before, \"xxh3:2\" now",
                                       "routes/0/route: \"dense\" before, \"krylov\" now"}));
+}
+
+TEST(ManifestDifferences, OfNoManifestAreAllThatTheOtherHolds) {
+  for (const nlohmann::json& none : {nlohmann::json::object(), nlohmann::json("text")}) {
+    EXPECT_EQ(manifest_differences({{"seed", 1}}, none), std::vector<std::string>{"seed: 1 before, nothing now"});
+  }
 }
 
 }  // namespace

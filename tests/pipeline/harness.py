@@ -24,10 +24,11 @@ def run(*arguments, ranks=1, program=PROGRAM, timeout=120, **kwargs):
                           **kwargs)
 
 
-def small_model(folder):
-    """A random checkpoint of 5 layers and 4 KV heads, 301 tokens of vocabulary, and a text of 500 tokens."""
-    made = run(folder, "--layers", 5, "--hidden", 64, "--heads", 8, "--kv-heads", 4, "--head-dim", 8, "--mlp", 172, "--vocab",
-               301, "--positions", 512, "--tokens", 500, "--dtype", "F32", program=MAKE_CHECKPOINT)
+def small_model(folder, **others):
+    """A random checkpoint of 5 layers and 4 KV heads, 301 tokens of vocabulary, and a text of 500 tokens, or of other sizes."""
+    sizes = {"layers": 5, "hidden": 64, "heads": 8, "kv-heads": 4, "head-dim": 8, "mlp": 172, "vocab": 301, "positions": 512,
+             "tokens": 500, "dtype": "F32"} | others
+    made = run(folder, *(part for name, size in sizes.items() for part in (f"--{name}", size)), program=MAKE_CHECKPOINT)
     assert made.returncode == 0, made.stderr
     return folder
 

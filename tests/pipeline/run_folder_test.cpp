@@ -4,6 +4,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <tuple>
 
 #include "pipeline/results.hpp"
 #include "pipeline/schema.hpp"
@@ -94,6 +95,26 @@ TEST(RunFolder, ThatContradictsItselfIsRefused) {
     const io::RunFolder folder = copy_of("v1", to);
     replace_in_manifest(folder, what, by);
     EXPECT_TRUE(refuses([&] { load_results(folder); }, {to.path().string()})) << by;
+  }
+}
+
+/// Whatever reports and comparisons take from a manifest.
+TEST(RunFolder, WithADamagedManifestIsRefusedByName) {
+  for (const auto& [what, by, named] :
+       {std::tuple{"\"name\": \"qwen2\"", "\"name\": 2", "name"},
+        std::tuple{"\"hash\": \"xxh3:0802bbecf06ae61f\",", "", "hash"},
+        std::tuple{"\"head_dim\": 8", "\"head_dim\": 8.5", "head_dim"},
+        std::tuple{"\"path\": \"/models/qwen2\"", "\"path\": null", "path"},
+        std::tuple{"\"program\": \"logitfield 0.1.0\",", "", "program"},
+        std::tuple{"\"num_heads\": 6", "\"num_heads\": 6e9", "num_heads"},
+        std::tuple{"\"contexts\": [\n  8,", "\"contexts\": [\n  -8,", "contexts"},
+        std::tuple{"\"layers\": [\n  0,\n  2", "\"layers\": [\n  -9223372036854775808,\n  2", "layers"},
+        std::tuple{"\"layers\": [\n  0,\n  2", "\"layers\": [\n  0,\n  4", "layers"},
+        std::tuple{"\"hash_of_used\": \"xxh3:bf8c2e280e723839\"", "\"hash_of_used\": []", "hash_of_used"}}) {
+    const TemporaryFolder to;
+    const io::RunFolder folder = copy_of("v1", to);
+    replace_in_manifest(folder, what, by);
+    EXPECT_TRUE(refuses([&] { load_results(folder); }, {"manifest.json", named})) << by;
   }
 }
 
