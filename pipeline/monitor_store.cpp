@@ -36,6 +36,24 @@ json common_part(json manifest) {
   return manifest;
 }
 
+/// What is known of a checkpoint that was measured.
+struct StepNote {
+  std::int64_t step;
+  json files;
+  std::vector<NotFinite> not_finite;
+};
+
+StepNote read_note(const fs::path& path) {
+  const json note = io::read_json(path);
+  try {
+    return {io::required<std::int64_t>(note, "step", path.string()), note.at("files"),
+            note.at("not_finite").get<std::vector<NotFinite>>()};
+  } catch (const json::exception& error) {
+    throw InputError("{}: is no note of a checkpoint ({}); copy it again, or remove it to measure the checkpoint again",
+                     path.string(), error.what());
+  }
+}
+
 MonitorFolder open_folder(const fs::path& root) {
   MonitorFolder folder{fs::absolute(root)};
   if (MonitorStore::is_monitor(folder.root)) return folder;
@@ -91,23 +109,20 @@ void MonitorStore::write_manifest() const {
 }
 
 void MonitorStore::load() {
-  std::vector<std::pair<std::int64_t, json>> notes;
+  std::vector<StepNote> notes;
   for (const auto& entry : fs::directory_iterator(folder_.root)) {
     const std::string name = entry.path().filename().string();
-    if (!name.starts_with("step_") || !name.ends_with(".json")) continue;
-    json note = io::read_json(entry.path());
-    notes.emplace_back(io::required<std::int64_t>(note, "step", entry.path().string()), std::move(note));
+    if (name.starts_with("step_") && name.ends_with(".json")) notes.push_back(read_note(entry.path()));
   }
-  std::ranges::sort(notes, {}, &std::pair<std::int64_t, json>::first);
-  for (const auto& [step, note] : notes) {
-    const auto not_finite = note.at("not_finite").get<std::vector<NotFinite>>();
-    if (not_finite.empty()) {
-      const Results results = load_results(io::open_run_folder(folder_.run(step)));
-      add_step(results, step_values(step, results), series_);
+  std::ranges::sort(notes, {}, &StepNote::step);
+  for (const StepNote& note : notes) {
+    if (note.not_finite.empty()) {
+      const Results results = load_results(io::open_run_folder(folder_.run(note.step)));
+      add_step(results, step_values(note.step, results), series_);
     } else {
-      add_step({step, kernels::kUndefined, {}, {}, not_finite}, series_);
+      add_step({note.step, kernels::kUndefined, {}, {}, note.not_finite}, series_);
     }
-    judge_from(step);
+    judge_from(note.step);
   }
 }
 
@@ -119,7 +134,7 @@ std::vector<Alert> MonitorStore::alerts_of(std::int64_t step) const {
 
 bool MonitorStore::knows(const io::StepFolder& checkpoint) const {
   const fs::path note = folder_.note(checkpoint.step);
-  return fs::exists(note) && io::read_json(note).at("files") == io::file_stamps(checkpoint.path);
+  return fs::exists(note) && read_note(note).files == io::file_stamps(checkpoint.path);
 }
 
 void MonitorStore::admit(const io::StepFolder& checkpoint, const json& manifest) {

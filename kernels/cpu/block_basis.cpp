@@ -54,7 +54,7 @@ Matrix orthonormalise_columns(const Team& team, double shortest, Matrix& w) {
 /// The same for columns that are orthonormal but for rounding, which it turns as little: a triangular r near one.
 Matrix correct_columns(const Team& team, Matrix& w) {
   if (w.cols() == 0) return Matrix(0, 0);
-  const Matrix r = Eigen::LLT<Matrix>(gram_of_block(team, w)).matrixU();
+  Matrix r = Eigen::LLT<Matrix>(gram_of_block(team, w)).matrixU();
   divide_by(r, w);
   return r;
 }

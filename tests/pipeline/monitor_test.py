@@ -163,6 +163,19 @@ class Monitor(Case):
         self.succeed("report", self.out)
         self.assertEqual((self.out / "alerts.jsonl").read_bytes(), before)
 
+    def test_a_damaged_note_is_refused_by_name_and_can_be_removed(self):
+        self.write_series(4)
+        self.monitor()
+        note, series = self.out / "step_000200.json", (self.out / "series.csv").read_bytes()
+        whole = json.loads(note.read_text())
+        for damaged in ([], {**whole, "step": "x"}, {**whole, "not_finite": [1]}, {k: v for k, v in whole.items() if k != "files"}):
+            note.write_text(json.dumps(damaged))
+            self.assertIn(f"{note}: ", self.monitor(code=2).stderr)
+        note.unlink()
+        self.monitor()
+        self.assertEqual(json.loads(note.read_text()), whole)
+        self.assertEqual((self.out / "series.csv").read_bytes(), series)
+
     def models(self, count):
         """Checkpoints of one random model whose texts are fixed."""
         model = small_model(self.folder / "model")
