@@ -44,9 +44,9 @@ double width_of(const Job& job, Scope scope) {
 }
 
 double krylov_flops(double length, double width, double columns) {
-  // Block products with the field and its transpose: the subspace, its restarts, and 64 steps of 32 probes.
-  const double blocks = 2 * (2 * columns / 32 + 64);
-  return blocks * length * width * (4 * 32 + 2 * 32) + 8 * length * columns * columns;
+  // Products of the field and its transpose with vectors: the subspace, its restarts, and 64 steps of 32 probes.
+  const double vectors = 2 * (2 * columns + 64 * 32);
+  return vectors * length * (4 * width + 64) + 8 * length * columns * columns;
 }
 
 double flops_of(const Job& job, const kernels::FieldRequest& request) {
@@ -76,7 +76,7 @@ double bytes_of(const Job& job, const kernels::FieldRequest& request, double row
     case Route::krylov:
       return inputs +
              kDouble * rows *
-                 (2 * static_cast<double>(kernels::cpu::krylov_columns(request.context, request.components)) + 8 * 32);
+                 (2 * static_cast<double>(kernels::cpu::krylov_columns(request.context, request.components)) + 9 * 32);
     case Route::dense:
       return inputs + kDouble * length * length;
     case Route::scalapack:

@@ -136,6 +136,18 @@ CausalEnergies causal_energies(const Team& team, const FactorRows& a, const Fact
   return out;
 }
 
+CausalOperator::CausalOperator(const Team& team, const CausalField& field)
+    : team_(team), field_(field), diagonal_(rows(), std::min(rows(), kOperatorTile)) {
+  Matrix a, b;
+  for_tiles(rows(), kOperatorTile, [&](Index begin, Index count) {
+    field_.a.tile(begin, count, a);
+    field_.b.tile(begin, count, b);
+    auto logits = diagonal_.block(begin, 0, count, count);
+    logits.noalias() = a * b.transpose();
+    logits.triangularView<Eigen::StrictlyUpper>().setZero();
+  });
+}
+
 // Both products in one: y_i = own_i . sum over the rows already passed of (other_j x_j), and explicit inside a tile.
 void CausalOperator::multiply(bool forwards, const Matrix& x, Matrix& y) const {
   const FactorRows &own = forwards ? field_.a : field_.b, &other = forwards ? field_.b : field_.a;
@@ -146,20 +158,20 @@ void CausalOperator::multiply(bool forwards, const Matrix& x, Matrix& y) const {
     team_.sum_after(as_span(sum));
   }
   y.resize(rows(), x.cols());
-  Matrix own_rows, other_rows, logits;
+  Matrix factor;
   for_tiles_towards(forwards, rows(), kOperatorTile, [&](Index begin, Index count) {
-    own.tile(begin, count, own_rows);
-    other.tile(begin, count, other_rows);
-    logits.noalias() = own_rows * other_rows.transpose();
-    if (forwards) {
-      logits.triangularView<Eigen::StrictlyUpper>().setZero();
-    } else {
-      logits.triangularView<Eigen::StrictlyLower>().setZero();
-    }
+    const auto logits = diagonal_.block(begin, 0, count, count);
     const auto block = x.middleRows(begin, count);
-    y.middleRows(begin, count).noalias() = own_rows * sum;
-    y.middleRows(begin, count).noalias() += logits * block;
-    sum.noalias() += other_rows.transpose() * block;
+    auto out = y.middleRows(begin, count);
+    own.tile(begin, count, factor);
+    out.noalias() = factor * sum;
+    if (forwards) {
+      out.noalias() += logits * block;
+    } else {
+      out.noalias() += logits.transpose() * block;
+    }
+    other.tile(begin, count, factor);
+    sum.noalias() += factor.transpose() * block;
   });
 }
 

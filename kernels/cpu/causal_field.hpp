@@ -19,10 +19,11 @@ struct CausalField {
 };
 CausalField causal_field(FactorRows a, FactorRows b, const Vector& means);
 
-/// E as an operator on blocks of p vectors: about L w (4 p + 64) flops a product. The field must outlive it.
+/// E as an operator on blocks of p vectors, about L (4 w + 64) p flops a product; logits near the diagonal are kept
+/// [L, 32]. The field must outlive it.
 class CausalOperator final : public LinearOperator {
  public:
-  CausalOperator(const Team& team, const CausalField& field) : team_(team), field_(field) {}
+  CausalOperator(const Team& team, const CausalField& field);
   Index rows() const override { return field_.a.rows(); }
   void apply(const Matrix& x, Matrix& y) const override;
   void apply_transpose(const Matrix& y, Matrix& x) const override;
@@ -32,6 +33,8 @@ class CausalOperator final : public LinearOperator {
 
   const Team& team_;
   const CausalField& field_;
+  /// Tile by tile of the diagonal.
+  Matrix diagonal_;
 };
 
 }  // namespace logitfield::kernels::cpu
