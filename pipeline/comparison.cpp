@@ -55,11 +55,11 @@ ByText collect(const Results& r, std::size_t field) {
     for (const HeadRecord& head : layer.heads) {
       const HeadStatistics& s = head.fields[field];
       if (!s.certificate.certified()) continue;
-      visit_statistics(s, [&](const StatisticInfo& info, const auto& value) {
+      visit_statistics(s, [&, text = layer.text](const StatisticInfo& info, const auto& value) {
         if (info.kind == Kind::certificate || (info.kind == Kind::kv_head && head.head % group != 0)) return;
         auto& texts = out[std::string(info.name)];
         texts.resize(r.texts.size());
-        if (is_defined(value)) texts[layer.text].push_back(static_cast<double>(value));
+        if (is_defined(value)) texts[text].push_back(static_cast<double>(value));
       });
     }
   }
@@ -77,7 +77,7 @@ double beyond_chance(const Results& r, std::size_t field, const std::string& sta
   for (const NullRecord& null : r.nulls) {
     const auto found = null.statistics.find(statistic);
     if (null.field != static_cast<std::int64_t>(field) || found == null.statistics.end() || values.empty()) continue;
-    const auto [mean, sd] = found->second;
+    const double mean = found->second.first, sd = found->second.second;
     const auto far = std::ranges::count_if(values, [&](double v) { return std::abs(v - mean) > 3 * sd; });
     return static_cast<double>(far) / static_cast<double>(values.size());
   }
