@@ -77,8 +77,9 @@ double beyond_chance(const Results& r, std::size_t field, const std::string& sta
   for (const NullRecord& null : r.nulls) {
     const auto found = null.statistics.find(statistic);
     if (null.field != static_cast<std::int64_t>(field) || found == null.statistics.end() || values.empty()) continue;
-    const double mean = found->second.first, sd = found->second.second;
-    const auto far = std::ranges::count_if(values, [&](double v) { return std::abs(v - mean) > 3 * sd; });
+    const auto far = std::ranges::count_if(values, [mean = found->second.first, sd = found->second.second](double v) {
+      return std::abs(v - mean) > 3 * sd;
+    });
     return static_cast<double>(far) / static_cast<double>(values.size());
   }
   return kUndefined;
