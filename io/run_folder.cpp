@@ -73,7 +73,7 @@ RunFolder create_run_folder(const fs::path& root) {
 }
 
 RunFolder open_run_folder(const fs::path& root) {
-  const RunFolder folder{root};
+  RunFolder folder{root};
   require_file(root, folder.manifest());
   require_file(root, folder.journal());
   return folder;

@@ -10,7 +10,7 @@ constexpr std::chrono::seconds kPruneInterval{5};
 
 JournalWriter::JournalWriter(const Job& job, const Plan& plan, OpenRun& run)
     : run_(run),
-      assembler_(plan.partition.grid.shards, [this](Record record) { write(record); }),
+      assembler_(plan.partition.grid.shards, [this](const Record& record) { write(record); }),
       progress_(job.num_texts() * job.measured_layers.size(), run.done.count_units(job.measured_layers)) {}
 
 void JournalWriter::write(const Record& record) {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <ranges>
+#include <vector>
 
 #include "io/error.hpp"
 
@@ -68,8 +68,10 @@ io::ModelConfig model_shape(const std::string& name) {
     return io::model_config_from(known->second, "the shape " + name);
   }
   if (std::filesystem::is_regular_file(name)) return io::read_model_config(name);
+  std::vector<std::string> sizes;
+  for (const auto& [size, config] : shapes()) sizes.push_back(size);
   throw InputError("--model-shape {}: is no config.json and no known size; use a file, or {}", name,
-                   fmt::join(std::views::keys(shapes()), ", "));
+                   fmt::join(sizes, ", "));
 }
 
 }  // namespace logitfield

@@ -45,7 +45,7 @@ NotFinite locate(const io::Checkpoint& checkpoint, const io::NotFiniteError& err
     add_heads(checkpoint, heads, error.tensor, config.num_kv_heads, out.heads);
   }
   std::ranges::sort(out.heads);
-  out.heads.erase(std::ranges::unique(out.heads).begin(), out.heads.end());
+  out.heads.erase(std::unique(out.heads.begin(), out.heads.end()), out.heads.end());
   return out;
 }
 

@@ -29,9 +29,9 @@ double balance_of(const Job& job, const Partition& partition, Residency residenc
 
 std::vector<Grid> candidate_grids(const Job& job, const Options& options, int ranks) {
   if (options.grid.empty()) {
-    const std::vector<Grid> grids = possible_grids(job.extents, ranks);
-    if (!grids.empty()) return grids;
-    return {Grid{1, ranks}};  // make_partition refuses it and says why
+    std::vector<Grid> grids = possible_grids(job.extents, ranks);
+    if (grids.empty()) grids.push_back({1, ranks});  // make_partition refuses it and says why
+    return grids;
   }
   const Grid grid = parse_grid(options.grid);
   if (grid.ranks() != ranks) {

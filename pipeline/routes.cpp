@@ -108,8 +108,8 @@ std::vector<FieldPlan> plan_fields(const Job& job, const Options& options, const
       double bytes = bytes_of(job, field.request, static_cast<double>(context), team.ranks);
       field.shared = share_rows(job, options, field.request, team, bytes);
       if (field.shared) {
-        const auto ranks = static_cast<std::int64_t>(team.ranks);
-        bytes = bytes_of(job, field.request, static_cast<double>((context + ranks - 1) / ranks), team.ranks);
+        const std::int64_t rows = (context + team.ranks - 1) / team.ranks;
+        bytes = bytes_of(job, field.request, static_cast<double>(rows), team.ranks);
       }
       field.bytes = static_cast<std::uint64_t>(bytes);
       out.push_back(field);

@@ -21,8 +21,11 @@ constexpr std::array kClusterColours{kBlue, kVermilion, kGreen, kPurple, kOrange
 /// Powers of two times `first`.
 Scale doubling_scale(std::string title, double low, double first, double last) {
   Scale scale{std::move(title), low, last * 1.05, true, {}};
-  for (double value = first; value <= last * 1.001; value *= 2)
+  const int doublings = static_cast<int>(std::log2(last * 1.001 / first));
+  for (int i = 0; i <= doublings; ++i) {
+    const double value = std::ldexp(first, i);
     scale.ticks.emplace_back(value, fmt::format("{:g}", value));
+  }
   return scale;
 }
 

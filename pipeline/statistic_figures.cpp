@@ -61,8 +61,8 @@ std::string against_context(const Results& r, std::size_t scope, const std::vect
   }
   std::size_t panel = 0;
   for (const char* statistic : kMainStatistics) {
-    const svg::Point corner{38 + kAcross * static_cast<double>(panel % kColumns),
-                            34 + kDown * static_cast<double>(panel / kColumns)};
+    const std::size_t row = panel / kColumns, column = panel % kColumns;
+    const svg::Point corner{38 + kAcross * static_cast<double>(column), 34 + kDown * static_cast<double>(row)};
     const bool there = std::ranges::any_of(
         all, [&](const ComparedStatistic& s) { return s.statistic == statistic && s.heads.median > 0; });
     if (!there) continue;

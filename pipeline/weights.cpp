@@ -5,7 +5,6 @@
 namespace logitfield {
 namespace {
 
-using io::HeadTensors;
 using io::LinearTensors;
 using io::MlpTensors;
 using kernels::Precision;

@@ -97,7 +97,7 @@ void finish_logits(const LogitForm& form, MatrixF& tile, Index i0, Index j0) {
 /// Rows: MatrixFRef or MatrixBRef.
 template <class Rows>
 void attend(const Rows& queries, const Rows& keys, const Rows& values, const LogitForm& form,
-            std::optional<Index> window, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out, RowAttention* described) {
+            std::optional<Index> window, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>>& out, RowAttention* described) {
   const Index length = queries.rows();
   if (described) *described = {VectorF(length), VectorF(length), VectorF(length)};
   const Index reach = std::min(window.value_or(length), length);
