@@ -49,20 +49,20 @@ Vector column_norms(const Team& team, const Matrix& w) {
 /// Column by column 1 / x, 0 where x is not above `least`.
 Vector inverse_above(double least, const Vector& x) { return (x.array() > least).select(x.array().inverse(), 0.0); }
 
+/// At every step: what is left of the basis grows by (sigma / sigma of the rest)^2 a step, and comes back from the
+/// probe's other side if it is removed now and then.
+void leave(const BlockBasis& basis, Matrix& w) { basis.subtract(basis.project(w), w); }
+
 /// Golub-Kahan bidiagonalisation (superdiagonals one longer than they need be) from kProbeCount random vectors at once,
 /// outside the span of v and orthogonal to each other: that errs less than independent ones, and not at all where they
 /// fill the space.
 std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& field, Index first_row,
                                       const LeadingTriplets& leading, Index dimension, Index steps) {
-  const double largest = leading.sigma[0], vanishing = 1e-13 * largest;
+  const double vanishing = 1e-13 * leading.sigma[0];
   Matrix v = gaussian_rows(kProbeSeed, first_row, field.rows(), std::min(dimension, kProbeCount)), u, image;
   orthonormalise(team, leading.v, 1, v);
   std::vector<Bidiagonal> out(v.cols());
   Vector beta = Vector::Zero(v.cols());
-  // What a probe may have regained of the leading span: rounding, which a step multiplies by sigma^2 / (alpha beta) at
-  // most. Projecting it out at every step would take half of the time.
-  constexpr double kRounding = std::numeric_limits<double>::epsilon(), kHarmless = 1e-9;
-  Vector regained = Vector::Constant(v.cols(), kRounding);
   for (Index step = 0; step < steps; ++step) {
     field.apply(v, image);
     if (step > 0) image -= u * beta.asDiagonal();
@@ -70,14 +70,8 @@ std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& fi
     u = image * inverse_above(vanishing, alpha).asDiagonal();
     field.apply_transpose(u, image);
     image -= v * alpha.asDiagonal();
+    leave(leading.v, image);
     beta = column_norms(team, image);
-    const Vector growth = largest * largest / (alpha.array() * beta.array());
-    regained.array() *= growth.array();
-    if (!(regained.cwiseProduct(growth).maxCoeff<Eigen::PropagateNaN>() <= kHarmless)) {  // after the next step
-      leading.v.subtract(leading.v.project(image), image);
-      beta = column_norms(team, image);
-      regained.setConstant(kRounding);
-    }
     v = image * inverse_above(vanishing, beta).asDiagonal();
     for (Index p = 0; p < v.cols(); ++p) {
       Bidiagonal& b = out[p];

@@ -129,6 +129,18 @@ TEST(Causal, KrylovRoute) {
   EXPECT_LE(outside, estimates / 20);
 }
 
+/// Most of the spectrum beyond the leading components, which are much larger: probes must stay out of their span.
+TEST(Causal, EstimatesOfALongTail) {
+  const Index length = 1500;
+  const MatrixF q = random_matrix<float>(length, 24, 16), k = random_matrix<float>(length, 24, 17);
+  const HeadStatistics s = measure(q, k, kPlain, {length, Scope::causal, Route::krylov, 100});
+  const HeadStatistics expected = measure(q, k, kPlain, {length, Scope::causal, Route::dense});
+  EXPECT_LT(s.spectrum.components, 120);
+  EXPECT_TRUE(std::abs(s.spectrum.effective_rank - expected.spectrum.effective_rank) <=
+              4 * s.spectrum.effective_rank_se);
+  EXPECT_LE(s.spectrum.effective_rank_se, 0.01 * expected.spectrum.effective_rank);
+}
+
 TEST(Causal, TooFewComponentsAreSaid) {
   const MatrixF q = random_matrix<float>(200, 16, 12), k = random_matrix<float>(200, 16, 13);
   const HeadStatistics s = measure(q, k, kPlain, {200, Scope::causal, Route::krylov, 8});
