@@ -48,18 +48,22 @@ int main(int argc, char** argv) {
   const std::int64_t layers = std::stol(argv[2]), heads = std::stol(argv[3]);
   const std::vector<std::int64_t> contexts{1024, 2048, 4096, 8192};
   const io::RunFolder folder = io::create_run_folder(argv[1]);
-  const nlohmann::json manifest{
-      {"format", kRunFormat},
-      {"version", kRunVersion},
-      {"model",
-       {{"name", "imagined"}, {"hash", "none"}, {"num_heads", heads}, {"num_kv_heads", 8}, {"head_dim", kHeadDim}}},
-      {"texts", {{{"name", "a"}}, {{"name", "b"}}}},
-      {"contexts", contexts},
-      {"scopes", {"full", "causal"}},
-      {"layers", {0, layers}},
-      {"seed", 0},
-      {"program", "large_run"},
-      {"backend", "none"}};
+  const nlohmann::json manifest{{"format", kRunFormat},
+                                {"version", kRunVersion},
+                                {"model",
+                                 {{"name", "imagined"},
+                                  {"hash", "none"},
+                                  {"num_layers", layers},
+                                  {"num_heads", heads},
+                                  {"num_kv_heads", 8},
+                                  {"head_dim", kHeadDim}}},
+                                {"texts", {{{"name", "a"}}, {{"name", "b"}}}},
+                                {"contexts", contexts},
+                                {"scopes", {"full", "causal"}},
+                                {"layers", {0, layers}},
+                                {"seed", 0},
+                                {"program", "large_run"},
+                                {"backend", "none"}};
   io::write_atomically(folder.manifest(), manifest.dump());
   io::Journal journal = io::Journal::create(folder.journal());
   std::mt19937_64 random(1);
