@@ -18,9 +18,12 @@ std::span<const double> as_span(const Vector& v) { return {v.data(), static_cast
 
 bool has_slope(const LogitForm& form) { return form.alibi_slope != 0; }
 
+/// Of the field's factors, without those of means.
+Index factor_columns(const LogitForm& form, Index head_dim) { return head_dim + (has_slope(form) ? 1 : 0); }
+
 /// The most that the algebra allows: rows sum to zero (not those of causal-mean), and factors have so many columns.
 std::int64_t rank_bound(const LogitForm& form, Scope scope, Index length, Index head_dim) {
-  const Index columns = head_dim + (has_slope(form) ? 1 : 0);
+  const Index columns = factor_columns(form, head_dim);
   const Index by_length = scope == Scope::causal_mean ? length : length - 1;
   if (!form.has_factors() || scope == Scope::causal) return by_length;
   return std::min(by_length, scope == Scope::causal_mean ? columns + 1 : columns);
@@ -74,7 +77,7 @@ Rounding FieldContext::rounding(std::size_t head) const {
 
 Index FieldContext::coupling(std::size_t head, Scope scope) const {
   if (scope != Scope::causal || !forms_[head].has_factors()) return placement_.length;
-  return head_dim_ + 1 + (has_slope(forms_[head]) ? 1 : 0);
+  return factor_columns(forms_[head], head_dim_) + 1;  // and the means
 }
 
 FactorRows HeadContext::query_rows(std::size_t head, Scope scope) const {
