@@ -29,6 +29,8 @@ std::vector<CertificateCheck> Certificate::checks() const {
       check("rank", static_cast<double>(rank), static_cast<double>(rank_bound)),
       check("delocalisation", delocalisation_excess, bounded(energy_bound)),
   };
+  if (!std::isnan(inconsistency))
+    out.push_back(check("statistics agree with each other", inconsistency, kLoosestBound));
   if (!std::isnan(dense_difference)) out.push_back(check("dense decomposition", dense_difference, kDenseAgreement));
   return out;
 }

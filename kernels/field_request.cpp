@@ -28,7 +28,7 @@ Rounding rounding_of(const LogitForm& form, Index length, Index head_dim, double
           .noise = noise,
           .energy = terms * kEpsilon * size,
           .row_sums = terms * kEpsilon * std::sqrt(n * size),
-          .unresolved = form.softcap ? noise : 0};
+          .unresolved = form.softcap ? noise : 2 * kEpsilon * std::sqrt(size)};
 }
 
 Rounding rounding_of(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form) {

@@ -54,7 +54,7 @@ struct RouteResult {
   Check probes;
   /// Norm of the row sums of the field that the route formed or applied, over the keys of each row's mean.
   double row_sums = 0;
-  /// E x [n, p] for the probes of probe_rows, where rows formed directly are to check it; else empty.
+  /// E x [n, p] for the probes of probe_rows, as what the spectrum comes from has it.
   Matrix products;
 };
 
@@ -66,8 +66,8 @@ struct Rounding {
   double noise = 0;
   /// What rounding can make of an energy, and of the norm of all row sums.
   double energy = 0, row_sums = 0;
-  /// Singular values of at most this are rounding. Zero, but for capped logits: their field is small differences of
-  /// what the cap makes nearly equal.
+  /// Singular values of at most this are rounding: what centring leaves of keys with a large mean; of capped logits,
+  /// whose field is small differences of what the cap makes nearly equal, as much as `noise`.
   double unresolved = 0;
 };
 

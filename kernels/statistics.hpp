@@ -94,11 +94,12 @@ struct CertificateCheck {
 
 /// The checks without which no number is trusted. Each error stands beside the bound that the arithmetic allows.
 struct Certificate {
-  /// Largest relative difference between the ways to the energy: sum of e, of the energies per key, per query, and of
-  /// rows formed directly (routes other than factored).
+  /// Largest difference between the ways to the energy, over the energy: sum of e, of the energies per key, per query,
+  /// and of rows and columns formed directly.
   double energy_error = 0, energy_bound = 0;
-  /// Factored: ||E X - U S V^T X|| / ||E X|| on random probes X, and E^T. Krylov: largest residual of a triplet over
-  /// sigma_1; and, with the dense routes, E X against rows of E X formed directly.
+  /// E X as the route has it (factored: U S V^T X) against E X straight from Q and K, on all rows, and on rows whose
+  /// logits are formed one by one, over ||E||; random probes X. Factored: also E X and E^T Y by the factors against
+  /// U S V^T X and V S U^T Y. Krylov: also the largest residual of a triplet over sigma_1.
   double probe_residual = 0, probe_bound = 0;
   /// max_i |sum_j E_ij| / sum_j |E_ij| over the keys that the mean is taken over, measured on directly formed logits of
   /// at most 64 rows i, evenly spaced.
@@ -112,6 +113,9 @@ struct Certificate {
   /// Largest difference of a singular value, over sigma_1, and of an energy, over the energy, from those of a dense
   /// decomposition by ScaLAPACK; NaN where none was asked for.
   double dense_difference = kUndefined;
+  /// By how much the statistics contradict each other (see consistency.hpp); NaN in records from before it was
+  /// measured.
+  double inconsistency = 0;
   /// Q, K and every statistic are finite where they are defined.
   bool finite = false;
 

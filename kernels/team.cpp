@@ -13,6 +13,7 @@ class Alone final : public Team {
   void max(std::span<double>) const override {}
   void sum_before(std::span<double> values) const override { std::ranges::fill(values, 0.0); }
   void sum_after(std::span<double> values) const override { std::ranges::fill(values, 0.0); }
+  void take_from_before(std::span<double> values) const override { std::ranges::fill(values, 0.0); }
   Matrix stack(const Matrix& part) const override { return part; }
 };
 

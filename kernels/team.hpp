@@ -19,6 +19,8 @@ class Team {
   /// Sum over the ranks before (after) this one; zero on the first (last).
   virtual void sum_before(std::span<double> values) const = 0;
   virtual void sum_after(std::span<double> values) const = 0;
+  /// Replaces the values by those of the rank before; zero on the first.
+  virtual void take_from_before(std::span<double> values) const = 0;
   /// All ranks' matrices, of one shape, one below the other.
   virtual Matrix stack(const Matrix& part) const = 0;
 };

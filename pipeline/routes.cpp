@@ -5,6 +5,7 @@
 #include "io/error.hpp"
 #include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/cpu/krylov.hpp"
+#include "kernels/cpu/spectral_integrals.hpp"
 #include "pipeline/dense_field.hpp"
 
 namespace logitfield {
@@ -44,9 +45,11 @@ double width_of(const Job& job, Scope scope) {
 }
 
 double krylov_flops(double length, double width, double columns) {
-  // Products of the field and its transpose with vectors: the subspace, its restarts, and 64 steps of 32 probes.
-  const double vectors = 2 * (2 * columns + 64 * 32);
-  return vectors * length * (4 * width + 64) + 8 * length * columns * columns;
+  // Products of the field and its transpose with vectors: the subspace and its restarts. Then integrals, and a count.
+  const double vectors = 2 * 2 * columns;
+  const double shifts = static_cast<double>(kernels::cpu::integral_shifts() + 1);
+  return vectors * length * (4 * width + 64) + 8 * length * columns * columns +
+         shifts * kernels::cpu::determinant_flops(length, width);
 }
 
 double flops_of(const Job& job, const kernels::FieldRequest& request) {

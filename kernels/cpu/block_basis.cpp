@@ -139,8 +139,7 @@ Matrix BlockBasis::block(Index first, Index count) const {
 }
 
 // A Krylov step lies along the last block of the basis but for rounding, and a restart's first along all of it.
-Orthogonalised orthonormalise(const Team& team, const BlockBasis& basis, double scale, Matrix& w) {
-  const double shortest = 16 * kEpsilon * scale;
+Orthogonalised orthonormalise(const Team& team, const BlockBasis& basis, double shortest, Matrix& w) {
   const std::size_t last = std::max<std::size_t>(basis.blocks(), 1) - 1;
   Orthogonalised out{basis.project(w, last), {}};
   basis.subtract(out.along, w, last);

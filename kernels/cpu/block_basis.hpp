@@ -44,12 +44,12 @@ class BlockBasis {
 };
 
 /// w = basis * along + (new w) * r, new w orthonormal and orthogonal to the basis; w may come out narrower (r has fewer
-/// rows), without what vanishes to rounding beside `scale`. Block Gram-Schmidt along the last block, then along all,
+/// rows), without what is shorter than `shortest`. Block Gram-Schmidt along the last block, then along all,
 /// and once more where that cancels; orthonormalised inside by the eigenvectors of the Gram matrix (Stathopoulos & Wu
 /// 2002). Collective.
 struct Orthogonalised {
   Matrix along, r;
 };
-Orthogonalised orthonormalise(const Team& team, const BlockBasis& basis, double scale, Matrix& w);
+Orthogonalised orthonormalise(const Team& team, const BlockBasis& basis, double shortest, Matrix& w);
 
 }  // namespace logitfield::kernels::cpu

@@ -91,13 +91,17 @@ Leverage leverage(const TallFactor& factor, const Placement& placement) {
   Leverage out{Vector(factor.rows.rows()), factor.rows.width()};
   const bool full_rank = factor.factor.full_rank();
   const Matrix turn = full_rank ? Matrix() : column_basis(factor.factor.r(), placement.length);
-  if (!full_rank) out.rank = turn.cols();
+  if (!full_rank) {
+    out.rank = turn.cols();
+    out.whole.resize(factor.rows.rows());
+  }
   for_basis(factor, [&](Index begin, const Matrix& basis) {
     auto leverages = out.values.segment(begin, basis.rows());
     if (full_rank) {
       leverages = basis.rowwise().squaredNorm();
     } else {
       leverages = (basis * turn).rowwise().squaredNorm();
+      out.whole.segment(begin, basis.rows()) = basis.rowwise().squaredNorm();
     }
   });
   return out;

@@ -9,6 +9,9 @@ namespace logitfield::kernels::cpu {
 struct Leverage {
   Vector values;
   std::int64_t rank = 0;
+  /// The same of the whole basis: directions too small for the rank may still carry a field, whose queries are large
+  /// there. Empty where the rank is full.
+  Vector whole = {};
 };
 Leverage leverage(const TallFactor& factor, const Placement& placement);
 

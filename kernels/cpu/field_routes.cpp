@@ -1,24 +1,53 @@
 #include "kernels/cpu/field_routes.hpp"
 
 #include <cmath>
+#include <limits>
+#include <optional>
 
 #include "kernels/cpu/dense_field.hpp"
 #include "kernels/cpu/krylov.hpp"
-#include "kernels/cpu/spectral_sums.hpp"
+#include "kernels/cpu/spectral_integrals.hpp"
 #include "kernels/cpu/two_stage.hpp"
 #include "kernels/spectrum_statistics.hpp"
 
 namespace logitfield::kernels::cpu {
+namespace {
+
+void take(const SpectrumEstimates& found, SpectrumStatistics& out) {
+  out.effective_rank = found.effective_rank.value;
+  out.effective_rank_se = found.effective_rank.error;
+  out.energy_effective_rank = found.energy_effective_rank.value;
+  out.energy_effective_rank_se = found.energy_effective_rank.error;
+  out.participation_ratio = found.participation_ratio.value;
+  out.participation_ratio_se = found.participation_ratio.error;
+}
+
+/// Counts hold where no singular value beyond the leading ones is larger than `largest_rest`: each needs as many
+/// components as even so many of that size could not replace by fewer.
+void keep_proven_counts(std::span<const double> sigma, double largest_rest, SpectrumStatistics& s) {
+  const auto keep = [&](double share, std::int64_t& k) {
+    double carried = 0;
+    for (std::int64_t i = 0; i + 1 < k; ++i) carried += std::pow(std::max(sigma[i], largest_rest), 2);
+    if (carried >= share * s.energy) k = -1;
+  };
+  keep(0.50, s.k50);
+  keep(0.90, s.k90);
+  keep(0.95, s.k95);
+  keep(0.99, s.k99);
+}
+
+}  // namespace
 
 RouteResult krylov_route(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
                          Index components, const Rounding& rounding) {
   CausalEnergies energies = causal_energies(team, a, b, placement);
   const CausalField field = causal_field(a, b, energies.means);
-  return krylov_route(team, std::move(energies), CausalOperator(team, field), placement, components, rounding);
+  return krylov_route(team, std::move(energies), CausalOperator(team, field), &field, placement, components, rounding);
 }
 
 RouteResult krylov_route(const Team& team, CausalEnergies energies, const LinearOperator& matrix,
-                         const Placement& placement, Index components, const Rounding& rounding) {
+                         const CausalField* rows, const Placement& placement, Index components,
+                         const Rounding& rounding) {
   RouteResult out;
   out.route = Route::krylov;
   out.ranks = team.size();
@@ -27,20 +56,33 @@ RouteResult krylov_route(const Team& team, CausalEnergies energies, const Linear
     out.spectrum = zero_spectrum();
     return out;
   }
-  const KrylovTarget target{.length = placement.length, .energy = energy, .most_components = components};
+  std::optional<CausalSpectrum> whole;
+  if (rows) whole.emplace(team, *rows, placement.length, energy);
+  KrylovTarget target{.length = placement.length, .energy = energy, .most_components = components};
+  target.noise = std::sqrt(rounding.size) * std::numeric_limits<double>::epsilon();
+  if (whole) target.count_above = [&](double sigma, double margin) { return count_above(*whole, sigma, margin); };
   const LeadingTriplets leading = leading_triplets(team, matrix, placement.first_row, target);
-  const SpectrumEstimates rest =
-      estimate_spectrum(team, matrix, placement.first_row, leading, placement.length, energy);
+  if (leading.sigma.empty()) {
+    out.spectrum = zero_spectrum();
+    return out;
+  }
 
   out.sigma = leading.sigma;
   out.spectrum = leading_spectrum_statistics(leading.sigma, energy);
-  if (leading.complete) out.spectrum.rank = std::ssize(leading.sigma);
-  out.spectrum.effective_rank = rest.effective_rank.value;
-  out.spectrum.effective_rank_se = rest.effective_rank.error;
-  out.spectrum.energy_effective_rank = rest.energy_effective_rank.value;
-  out.spectrum.energy_effective_rank_se = rest.energy_effective_rank.error;
-  out.spectrum.participation_ratio = rest.participation_ratio.value;
-  out.spectrum.participation_ratio_se = rest.participation_ratio.error;
+  if (leading.complete) {
+    const SpectrumStatistics all = spectrum_statistics(leading.sigma, placement.length, 0);
+    out.spectrum.rank = std::ssize(leading.sigma);
+    out.spectrum.effective_rank = all.effective_rank;
+    out.spectrum.energy_effective_rank = all.energy_effective_rank;
+    out.spectrum.participation_ratio = all.participation_ratio;
+  } else {
+    SpectrumEstimates rest =
+        whole ? integrate_spectrum(*whole)
+              : estimate_spectrum(team, matrix, placement.first_row, leading, placement.length, energy);
+    if (whole) rest.largest_rest = leading.proven ? 0 : std::sqrt(energy);
+    take(rest, out.spectrum);
+    keep_proven_counts(leading.sigma, rest.largest_rest, out.spectrum);
+  }
   out.energy_bound = rounding.energy / energy;
   out.probes = {leading.residual, target.tolerance};
   matrix.apply(probe_rows(placement.first_row, matrix.rows()), out.products);

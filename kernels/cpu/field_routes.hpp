@@ -4,14 +4,16 @@
 namespace logitfield::kernels::cpu {
 
 /// The causal field of factors a and b without forming it: exact energies, as many leading triplets as carry 99 % of
-/// the energy (but at most `components`), estimates of the sums over the rest. Its Krylov residual goes into `probes`.
-/// Collective.
+/// the energy (but at most `components`), proven by a count to be all of their size, and integrals for the sums over
+/// the whole spectrum. The triplets' residual goes into `probes`. Collective.
 RouteResult krylov_route(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
                          Index components, const Rounding& rounding);
 
-/// The same from energies and an operator found elsewhere.
+/// The same from energies and an operator found elsewhere. `rows`: the same field by its factors in host memory; null
+/// where it has none (a window), whose counts nobody proves, and whose sums are estimated from random vectors.
 RouteResult krylov_route(const Team& team, CausalEnergies energies, const LinearOperator& field,
-                         const Placement& placement, Index components, const Rounding& rounding);
+                         const CausalField* rows, const Placement& placement, Index components,
+                         const Rounding& rounding);
 
 /// A field formed [L, L], its column and row sums of squares, and its products with the probes.
 struct FormedField {

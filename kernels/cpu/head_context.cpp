@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 
 #include "kernels/cpu/dense_field.hpp"
@@ -11,8 +10,6 @@
 
 namespace logitfield::kernels::cpu {
 namespace {
-
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 std::span<const double> as_span(const Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
 
@@ -42,7 +39,7 @@ HeadStatistics non_finite_statistics(std::int64_t bound) {
   out.coherence = {kUndefined, kUndefined, -1};
   Certificate& c = out.certificate;
   c.energy_error = c.energy_bound = c.probe_residual = c.probe_bound = c.zero_sum_residual = c.zero_sum_margin =
-      c.delocalisation_excess = kUndefined;
+      c.delocalisation_excess = c.inconsistency = kUndefined;
   c.rank = -1;
   c.rank_bound = bound;
   return out;
@@ -114,6 +111,11 @@ const Leverage& HeadContext::key_leverage(std::size_t head) {
   return *alibi_leverage_;
 }
 
+CausalField HeadContext::causal_rows(std::size_t head, const Vector& means) const {
+  const LogitForm& form = forms_[head];
+  return causal_field(field_queries(group_.queries[head], form), field_keys(keys_, form, placement_), means);
+}
+
 RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& request) {
   const LogitForm& form = forms_[head];
   const MatrixFRef& queries = group_.queries[head];
@@ -128,14 +130,19 @@ RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& reques
   if (request.route != Route::factored || request.scope == Scope::causal || !form.has_factors()) {
     throw std::invalid_argument("this route does not lead to this field");
   }
+  const Rounding limits = rounding(head);
   RouteResult out = factored_field(team_, tall_factor(team_, query_rows(head, request.scope), placement_),
-                                   key_factor(head, request.scope), placement_, rounding(head).noise);
+                                   key_factor(head, request.scope), placement_, limits.noise, limits.unresolved);
   out.ranks = team_.size();
   return out;
 }
 
 RowSample HeadContext::sample(std::size_t head, Scope scope, const Matrix& probes) {
   return sample_rows(team_, group_.queries[head], group_.keys, forms_[head], scope, placement_, probes);
+}
+
+DirectProducts HeadContext::direct(std::size_t head, Scope scope, const Matrix& probes) {
+  return direct_products(team_, group_.queries[head], group_.keys, forms_[head], scope, placement_, probes);
 }
 
 HeadStatistics FieldContext::measure(std::size_t head, const FieldRequest& request) {
@@ -149,7 +156,8 @@ HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult
   if (result.spectrum.energy == 0) {
     result.key_energy = result.query_energy = Vector::Zero(rows_);
     std::ranges::fill(result.sigma, 0.0);
-    result.products.resize(0, 0);
+  } else if (result.products.rows() != rows_) {
+    throw std::invalid_argument("a route must say what its field makes of the probes");
   }
   HeadStatistics out;
   out.route = result.route;
@@ -167,9 +175,7 @@ HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult
   out.queries = share_statistics(gather(result.query_energy, all));
   out.query_profile = share_profile(as_span(all));
   out.coherence = coherence().statistics;
-  check_energies(by_keys, all.sum(), result, out);
-  certify(head, scope, result, out);
-  if (scope == Scope::full && forms_[head].has_factors()) check_delocalisation(head, result.key_energy, out);
+  certify(head, scope, by_keys, all.sum(), result, out);
   out.certificate.finite = statistics_finite(out);
   return out;
 }
@@ -179,74 +185,6 @@ std::span<const double> FieldContext::gather(const Vector& own, Vector& all) con
   all.segment(placement_.first_row, own.size()) = own;
   team_.sum({all.data(), static_cast<std::size_t>(all.size())});
   return as_span(all);
-}
-
-/// On what is handed out, whatever came between it and the route.
-void FieldContext::check_energies(double by_keys, double by_queries, const RouteResult& result, HeadStatistics& out) {
-  const double energy = out.spectrum.energy;
-  if (energy == 0) return;
-  double by_sigma = 0;
-  for (const double sigma : result.sigma) by_sigma += sigma * sigma;
-  Certificate& c = out.certificate;
-  for (const double difference : {by_keys - energy, by_queries - energy, by_sigma - out.spectrum.captured * energy}) {
-    c.energy_error = larger(c.energy_error, std::abs(difference) / energy);
-  }
-  const double terms = static_cast<double>(placement_.length + 16 * head_dim_);
-  c.energy_bound = std::max(result.energy_bound, terms * kEpsilon);
-}
-
-void FieldContext::certify(std::size_t head, Scope scope, const RouteResult& result, HeadStatistics& out) {
-  const Matrix probes = probe_rows(placement_.first_row, rows_);
-  const RowSample sample = this->sample(head, scope, probes);
-  const Rounding rounding = this->rounding(head);
-  Certificate& c = out.certificate;
-  c.probe_residual = result.probes.error;
-  c.probe_bound = result.probes.bound;
-  c.zero_sum_residual = sample.residual;
-  c.zero_sum_margin = sample.margin;
-  if (result.row_sums != 0) c.zero_sum_margin = larger(c.zero_sum_margin, result.row_sums / rounding.row_sums);
-  c.rank = result.spectrum.rank;
-  c.rank_bound = out.rank_bound;
-  const double length = static_cast<double>(placement_.length), energy = out.spectrum.energy;
-  const double terms = length + 16 * static_cast<double>(head_dim_);
-  if (energy == 0) {
-    const double rows = sample.energies.sum();
-    c.energy_error = rows == 0 ? 0 : std::sqrt(rows / rounding.size);
-    c.energy_bound = terms * kEpsilon;
-  }
-  if (result.products.cols() == 0) return;  // not size(): a rank may hold no rows
-
-  // The route's rows beside those formed directly: energies, and products with the probes.
-  const Index rows = std::ssize(sample.positions);
-  Matrix found = Matrix::Zero(rows, 1 + probes.cols());
-  for (Index r = 0; r < rows; ++r) {
-    const Index own = sample.positions[r] - placement_.first_row;
-    if (own < 0 || own >= result.query_energy.size()) continue;
-    found.row(r) << result.query_energy[own], result.products.row(own);
-  }
-  sum_over(team_, found);
-  const double share = length / static_cast<double>(rows);
-  const double raw = raw_norm_, size = sample.products.norm();
-  c.energy_error = larger(c.energy_error, share * (found.col(0) - sample.energies).cwiseAbs().sum() / energy);
-  c.energy_bound = std::max(c.energy_bound, share * terms * kEpsilon * sample.query_norms * raw * raw / energy);
-  c.probe_residual = larger(c.probe_residual, (found.rightCols(probes.cols()) - sample.products).norm() / size);
-  c.probe_bound = std::max(
-      c.probe_bound, terms * kEpsilon * std::sqrt(sample.query_norms * length * double(probes.cols())) * raw / size);
-}
-
-void FieldContext::check_delocalisation(std::size_t head, const Vector& key_energy, HeadStatistics& out) {
-  if (out.spectrum.energy == 0) return;
-  const Vector& allowed = key_leverage(head).values;
-  const double total = sum_over(team_, key_energy.sum());
-  const Vector claimed = key_energy / total * out.spectrum.stable_rank;
-  double worst[2] = {-1, 0};
-  if (claimed.size() > 0) {
-    worst[0] = (claimed - allowed).maxCoeff();
-    worst[1] = (claimed.array() / allowed.array().max(1e-300)).maxCoeff();
-  }
-  team_.max(worst);
-  out.certificate.delocalisation_excess = worst[0];
-  out.delocalisation_ratio = worst[1];
 }
 
 }  // namespace logitfield::kernels::cpu

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "kernels/cpu/coherence.hpp"
+#include "kernels/cpu/direct_products.hpp"
 #include "kernels/cpu/field_routes.hpp"
 #include "kernels/cpu/row_sample.hpp"
 
@@ -22,6 +23,7 @@ class FieldContext {
   /// Of the centred keys and, where the head has a slope, the positions.
   virtual const Leverage& key_leverage(std::size_t head) = 0;
   virtual RowSample sample(std::size_t head, Scope scope, const Matrix& probes) = 0;
+  virtual DirectProducts direct(std::size_t head, Scope scope, const Matrix& probes) = 0;
 
  protected:
   /// Rows of this rank [rows, head_dim].
@@ -40,10 +42,22 @@ class FieldContext {
   std::vector<double> query_norms_;
 
  private:
+  /// Squared norms of what logits are products of: scaled queries and keys, positions with them; and the terms of a
+  /// sum.
+  struct Magnitudes {
+    double queries = 0, keys = 0, terms = 0;
+  };
+  Magnitudes magnitudes(std::size_t head) const;
   /// Keys and the head's queries.
   bool finite(std::size_t head) const;
-  void check_energies(double by_keys, double by_queries, const RouteResult& result, HeadStatistics& out);
-  void certify(std::size_t head, Scope scope, const RouteResult& result, HeadStatistics& out);
+  /// Fills the certificate; `by_keys`, `by_queries`: energies over the context. certification.cpp.
+  void certify(std::size_t head, Scope scope, double by_keys, double by_queries, const RouteResult& result,
+               HeadStatistics& out);
+  void compare_totals(double by_keys, double by_queries, const RouteResult& result, HeadStatistics& out) const;
+  void compare_rows(const RowSample& sample, const Magnitudes& sizes, const RouteResult& result,
+                    HeadStatistics& out) const;
+  void compare_direct(const DirectProducts& direct, const Magnitudes& sizes, const RouteResult& result,
+                      HeadStatistics& out) const;
   void check_delocalisation(std::size_t head, const Vector& key_energy, HeadStatistics& out);
   std::span<const double> gather(const Vector& own, Vector& all) const;
 };
@@ -53,10 +67,14 @@ class HeadContext final : public FieldContext {
  public:
   HeadContext(const Team& team, const HeadGroup& group, const Placement& placement);
 
+  /// Factors of the causal field with these row means.
+  CausalField causal_rows(std::size_t head, const Vector& means) const;
+
   RouteResult take_route(std::size_t head, const FieldRequest& request) override;
   const CoherentKeys& coherence() override;
   const Leverage& key_leverage(std::size_t head) override;
   RowSample sample(std::size_t head, Scope scope, const Matrix& probes) override;
+  DirectProducts direct(std::size_t head, Scope scope, const Matrix& probes) override;
 
  private:
   /// Left factor of a scope that the factored route takes.

@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "kernels/cpu/block_basis.hpp"
@@ -16,6 +18,11 @@ struct KrylovTarget {
   Index most_components = 256;
   /// ||E v - sigma u|| and ||E^T u - sigma v||, over sigma_1.
   double tolerance = 1e-8;
+  /// What rounding makes of the matrix times a vector of length one.
+  double noise = 0;
+  /// How many singular values of the matrix are above sigma, found without its triplets; nothing where rounding could
+  /// have moved one by `margin` in sigma^2. May be empty: then nobody knows whether triplets are missing.
+  std::function<std::optional<Index>(double sigma, double margin)> count_above = {};
 };
 
 /// E v_i = sigma_i u_i and E^T u_i = sigma_i v_i for the largest singular values, descending.
@@ -26,13 +33,17 @@ struct LeadingTriplets {
   double residual = 0;
   /// The triplets are all that is not zero.
   bool complete = false;
+  /// No larger one is missing, as a count says; always so where they are complete.
+  bool proven = false;
   /// Blocks that E and E^T were applied to.
   Index products = 0;
 };
 
 /// Block Golub-Kahan-Lanczos with full reorthogonalisation and thick restart (Baglama & Reichel 2005), its subspace at
-/// most about twice the components asked for. Deterministic; the same on any team. Where the residuals do not come down
-/// in 50 restarts, `residual` is above the tolerance. Collective.
+/// most about twice the components asked for. Converged triplets do not prove that none is missing: a block finds as
+/// many copies of a repeated value as it is wide. So they are counted, and random directions join where some are
+/// missing. Deterministic; the same on any team. Where the residuals do not come down in 50 restarts, `residual` is
+/// above the tolerance; where the count cannot be met, `proven` is false. Collective.
 LeadingTriplets leading_triplets(const Team& team, const LinearOperator& field, Index first_row,
                                  const KrylovTarget& target);
 

@@ -54,7 +54,8 @@ RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixF
   out.positions = sampled_positions(placement.length);
   const Index rows = std::ssize(out.positions);
   const Matrix sampled = sampled_queries(team, queries, out.positions, placement.first_row);
-  out.query_norms = form.scale * form.scale * sampled.squaredNorm();
+  out.query_norms = form.scale * form.scale * sampled.squaredNorm() +
+                    static_cast<double>(rows) * form.alibi_slope * form.alibi_slope;
   Matrix field = sampled_logits(sampled, keys, form, out.positions, placement.first_row);
 
   // How many of this rank's keys the mean of row r is taken over, and of all keys.

@@ -15,7 +15,7 @@ struct RowSample {
   /// sum_j E_ij^2, and (E x)_i [rows, p] for probes x.
   Vector energies;
   Matrix products;
-  /// scale^2 |q_i|^2 summed over the rows: what rounding of their energies is measured by.
+  /// scale^2 |q_i|^2 + slope^2 summed over the rows: what rounding of their energies is measured by.
   double query_norms = 0;
 };
 

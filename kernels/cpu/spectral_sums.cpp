@@ -11,7 +11,9 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-constexpr Index kProbeCount = 32, kMostSteps = 64;
+constexpr Index kProbeCount = 32, kMostSteps = 128;
+/// Of a bound on what the probes may have missed.
+constexpr double kFailure = 1e-9;
 constexpr std::uint64_t kProbeSeed = 0x736c71;
 
 /// Sums over singular values, in units in which the field's energy is one: sigma, sigma ln sigma, e ln e, e^2, and e.
@@ -28,15 +30,39 @@ void add(double sigma, double weight, Sums& sums) {
   sums[kEnergy] += weight * e;
 }
 
-/// Gauss quadrature of the sums with the first `steps` steps of one probe's bidiagonal matrix, for a space of
-/// `dimension` dimensions, sigma in `unit`.
-Sums quadrature(const Bidiagonal& b, Index steps, double dimension, double unit) {
-  const Index m = std::min<Index>(steps, std::ssize(b.diagonal));
-  Sums out{};
+/// Two quadratures of the sums with one probe's bidiagonal matrix, for a space of `dimension` dimensions, sigma in
+/// `unit`: Gauss's errs to one side for the sum of sigma (its even derivatives in sigma^2 are negative), Gauss-Radau's
+/// with a node at zero to the other (Golub & Meurant 1994).
+struct Quadratures {
+  Sums gauss{}, radau{};
+  /// Largest node.
+  double largest = 0;
+};
+
+/// B^T B [m + 1, m + 1] of the m x (m + 1) matrix B.
+Matrix normal_matrix(const Bidiagonal& b) {
+  const Index m = std::ssize(b.diagonal);
+  Matrix out = Matrix::Zero(m + 1, m + 1);
+  for (Index l = 0; l < m; ++l) {
+    out(l, l) += b.diagonal[l] * b.diagonal[l];
+    out(l + 1, l) = out(l, l + 1) = b.diagonal[l] * b.above[l];
+    out(l + 1, l + 1) += b.above[l] * b.above[l];
+  }
+  return out;
+}
+
+Quadratures quadratures(const Bidiagonal& b, double dimension, double unit) {
+  const Index m = std::ssize(b.diagonal);
+  Quadratures out;
   if (m == 0) return out;
-  const QuadratureNodes nodes =
-      quadrature_nodes({{b.diagonal.begin(), b.diagonal.begin() + m}, {b.above.begin(), b.above.begin() + m - 1}});
-  for (Index l = 0; l < m; ++l) add(nodes.sigma[l] / unit, dimension * nodes.first[l] * nodes.first[l], out);
+  const QuadratureNodes nodes = quadrature_nodes({b.diagonal, {b.above.begin(), b.above.begin() + m - 1}});
+  for (Index l = 0; l < m; ++l) add(nodes.sigma[l] / unit, dimension * nodes.first[l] * nodes.first[l], out.gauss);
+  out.largest = nodes.sigma[0];
+  const SymmetricEigen radau = symmetric_eigen(normal_matrix(b));
+  for (Index l = 0; l <= m; ++l) {
+    const double first = radau.vectors(0, l);
+    add(std::sqrt(std::max(radau.values[l], 0.0)) / unit, dimension * first * first, out.radau);
+  }
   return out;
 }
 
@@ -60,7 +86,7 @@ std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& fi
                                       const LeadingTriplets& leading, Index dimension, Index steps) {
   const double vanishing = 1e-13 * leading.sigma[0];
   Matrix v = gaussian_rows(kProbeSeed, first_row, field.rows(), std::min(dimension, kProbeCount)), u, image;
-  orthonormalise(team, leading.v, 1, v);
+  orthonormalise(team, leading.v, 16 * std::numeric_limits<double>::epsilon(), v);
   std::vector<Bidiagonal> out(v.cols());
   Vector beta = Vector::Zero(v.cols());
   for (Index step = 0; step < steps; ++step) {
@@ -134,6 +160,15 @@ Values jackknife(const Sums& leading, const std::vector<Sums>& probes, double ro
   return out;
 }
 
+/// By what factor the largest singular value of a matrix may exceed what `probes` random vectors have found of it in so
+/// many steps, but with probability kFailure (Kuczynski & Wozniakowski 1992, Theorem 4.2).
+double most_missed(Index dimension, Index steps, Index probes) {
+  const double odds =
+      std::log(1.648 * std::sqrt(static_cast<double>(dimension))) - std::log(kFailure) / static_cast<double>(probes);
+  const double root = odds / static_cast<double>(2 * steps - 1);
+  return root < 1 ? 1 / std::sqrt(1 - root * root) : std::numeric_limits<double>::infinity();
+}
+
 }  // namespace
 
 SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& field, Index first_row,
@@ -142,21 +177,26 @@ SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& fiel
   const double rounding = static_cast<double>(length) * std::numeric_limits<double>::epsilon();
   Sums exact{};
   for (const double sigma : leading.sigma) add(sigma / unit, 1, exact);
-  if (leading.complete) {
-    const Values v = statistics_of(exact, exact[kEnergy]);
-    return {{v[0], 0}, {v[1], 0}, {v[2], 0}};
-  }
   const Index dimension = length - std::ssize(leading.sigma), steps = std::min(dimension, kMostSteps);
   const std::vector<Bidiagonal> probes = bidiagonalise(team, field, first_row, leading, dimension, steps);
-  std::vector<Sums> all, shorter;
+  std::vector<Sums> gauss, radau, middle;
+  SpectrumEstimates out;
   for (const Bidiagonal& b : probes) {
-    all.push_back(quadrature(b, steps, static_cast<double>(dimension), unit));
-    shorter.push_back(quadrature(b, std::max<Index>(1, 3 * steps / 4), static_cast<double>(dimension), unit));
+    const Quadratures q = quadratures(b, static_cast<double>(dimension), unit);
+    gauss.push_back(q.gauss);
+    radau.push_back(q.radau);
+    Sums& mean = middle.emplace_back();
+    for (int s = 0; s < kSums; ++s) mean[s] = (q.gauss[s] + q.radau[s]) / 2;
+    out.largest_rest = std::max(out.largest_rest, q.largest);
   }
-  const Values value = estimate(exact, all, rounding, -1), before = estimate(exact, shorter, rounding, -1);
-  const Values spread = jackknife(exact, all, rounding);
-  const auto made = [&](std::size_t i) { return Estimate{value[i], std::hypot(spread[i], value[i] - before[i])}; };
-  return {made(0), made(1), made(2)};
+  out.largest_rest *= most_missed(dimension, steps, std::ssize(probes));
+  const Values value = estimate(exact, middle, rounding, -1), spread = jackknife(exact, middle, rounding);
+  const Values high = estimate(exact, gauss, rounding, -1), low = estimate(exact, radau, rounding, -1);
+  const auto made = [&](std::size_t i) { return Estimate{value[i], std::hypot(spread[i], (high[i] - low[i]) / 2)}; };
+  out.effective_rank = made(0);
+  out.energy_effective_rank = made(1);
+  out.participation_ratio = made(2);
+  return out;
 }
 
 }  // namespace logitfield::kernels::cpu

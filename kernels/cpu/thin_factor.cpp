@@ -97,6 +97,13 @@ bool one_pass_is_enough(const Matrix& r) {
   return c * c <= 4 * static_cast<double>(r.cols());
 }
 
+bool has_full_rank(const Matrix& r, Index length) {
+  constexpr double kFarFromSingular = 1e8;
+  if (condition(r) < kFarFromSingular) return true;
+  const std::vector<double> sigma = singular_values(r);
+  return sigma.back() > static_cast<double>(std::max(length, r.cols())) * kEpsilon * sigma.front();
+}
+
 SecondPass second_pass_for(const Matrix& gram) {
   const double deviation = (gram - Matrix::Identity(gram.rows(), gram.cols())).norm();
   if (deviation <= 32 * static_cast<double>(gram.cols()) * kEpsilon) return SecondPass::not_needed;
@@ -129,7 +136,7 @@ ThinFactor thin_factor(const Team& team, const FactorRows& a, const Matrix& gram
       divide_by(first.r, first.basis);
       if (auto factor = second_pass(team, std::move(first))) {
         out.keep(std::move(*factor));
-        out.full_rank_ = true;
+        out.full_rank_ = has_full_rank(out.r_, length);
         return out;
       }
     }

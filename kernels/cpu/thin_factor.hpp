@@ -16,7 +16,7 @@ class ThinFactor {
   };
 
   const Matrix& r() const { return r_; }
-  /// Found by Cholesky-QR: the condition number is below about 1e7, so a has full numerical rank.
+  /// a has full numerical rank: all its singular values are above max(L, w) eps sigma_1. False where that is not sure.
   bool full_rank() const { return full_rank_; }
 
   /// Rows of the basis [count, k] that belong to the rows `a_rows` = a.tile(begin, count).
@@ -46,6 +46,9 @@ ThinFactor thin_factor(const Team& team, const FactorRows& a, const Matrix& gram
 
 /// Upper triangular r with r^T r = gram; nothing if gram is not positive definite.
 std::optional<Matrix> cholesky(const Matrix& gram);
+/// All singular values of r [w, w] are above max(length, w) eps sigma_1. Cholesky does not see the scale of columns, so
+/// that it succeeds is no sign of it.
+bool has_full_rank(const Matrix& r, Index length);
 /// A factor a r^-1 found in one pass is orthonormal to the rounding that is always there.
 bool one_pass_is_enough(const Matrix& r);
 /// What the Gram matrix of a factor after one pass asks for: nothing more, a second pass, or another method.

@@ -84,13 +84,15 @@ std::optional<RouteResult> FieldContext::factored(std::size_t head, Scope scope)
   const auto side = [&](bool of_queries, const Matrix& image) {
     return of_queries ? queries->measure_side(*keys, image) : keys->measure_side(*queries, image);
   };
-  return cpu::factored_route(queries->summary(), keys->summary(), side, rows_, rounding(head).noise);
+  const Rounding limits = rounding(head);
+  return cpu::factored_route(queries->summary(), keys->summary(), side, rows_, limits.noise, limits.unresolved);
 }
 
 RouteResult FieldContext::krylov(std::size_t head, Index components) {
   CausalField field(worker_, query_form(head), key_form(forms_[head].alibi_slope != 0));
   cpu::CausalEnergies energies = field.energies();
-  return cpu::krylov_route(alone(), std::move(energies), field, placement_, components, rounding(head));
+  const cpu::CausalField rows = host().causal_rows(head, energies.means);
+  return cpu::krylov_route(alone(), std::move(energies), field, &rows, placement_, components, rounding(head));
 }
 
 const double* FieldContext::raw_keys() {
@@ -176,10 +178,16 @@ cpu::RowSample FieldContext::sample(std::size_t head, Scope scope, const Matrix&
   cuda::gather(queries(head), which.data(), count, head_dim_, rows.data(), stream);
   const Matrix found =
       direct_rows(worker_, scaled(rows.data(), count, form), raw_keys(), direct_form(scope, form), out.positions).sums;
-  out.query_norms = form.scale * form.scale * sums_of(worker_, rows.data(), count, head_dim_)[head_dim_];
+  out.query_norms = form.scale * form.scale * sums_of(worker_, rows.data(), count, head_dim_)[head_dim_] +
+                    static_cast<double>(count) * form.alibi_slope * form.alibi_slope;
   out.products = found.rightCols(2);
   cpu::judge_rows(scope, rows_, found.leftCols(1), found.middleCols(1, cpu::kRowSums), out);
   return out;
+}
+
+// By the host, from copies of the rows: nothing that the device computed.
+cpu::DirectProducts FieldContext::direct(std::size_t head, Scope scope, const Matrix& probes) {
+  return host().direct(head, scope, probes);
 }
 
 cpu::HeadContext& FieldContext::host() {

@@ -19,6 +19,7 @@ class FieldContext final : public cpu::FieldContext {
   const cpu::CoherentKeys& coherence() override;
   const cpu::Leverage& key_leverage(std::size_t head) override;
   cpu::RowSample sample(std::size_t head, Scope scope, const Matrix& probes) override;
+  cpu::DirectProducts direct(std::size_t head, Scope scope, const Matrix& probes) override;
 
  private:
   const float* queries(std::size_t head) const;

@@ -72,7 +72,7 @@ bool TallFactor::decompose(const FactorForm& form, const Matrix& gram) {
   make_factor(form, basis_.data(), worker_->stream);
   const Buffer<double> first = upload(r_, *worker_);
   worker_->products.divide(padded_, width_, {first.data(), width_}, {basis_.data(), width_});
-  if (!second_pass()) return false;
+  if (!second_pass() || !cpu::has_full_rank(r_, length_)) return false;
   basis_probes_ = tall_product(*worker_, padded_, {basis_.data(), width_}, width_, probe_columns(), 2);
   return true;
 }
@@ -112,6 +112,7 @@ cpu::Side TallFactor::measure_side(const TallFactor& other, const Matrix& image)
   const Matrix found = download(direct, padded_, 2), again = download(rebuilt, padded_, 2);
   Matrix sums(2, 2);
   sums << found.colwise().squaredNorm(), (found - again).colwise().squaredNorm();
+  out.products = again.topRows(length_);
   cpu::judge_probes(sums, image, out);
   return out;
 }

@@ -134,6 +134,16 @@ void Communicator::sum_before(std::span<double> values) const {
   if (rank_ == 0) std::ranges::fill(values, 0.0);  // MPI leaves it undefined
 }
 
+void Communicator::take_from_before(std::span<double> values) const {
+  const int before = rank_ == 0 ? MPI_PROC_NULL : rank_ - 1, after = rank_ + 1 == size_ ? MPI_PROC_NULL : rank_ + 1;
+  in_pieces(values, [&](std::span<double> part) {
+    check(MPI_Sendrecv_replace(part.data(), static_cast<int>(part.size()), MPI_DOUBLE, after, 0, before, 0, handle_,
+                               MPI_STATUS_IGNORE),
+          "MPI_Sendrecv_replace");
+  });
+  if (rank_ == 0) std::ranges::fill(values, 0.0);
+}
+
 void Communicator::all_gather(std::span<const double> own, std::span<double> all) const {
   check(MPI_Allgather(own.data(), int_count(own.size()), MPI_DOUBLE, all.data(), int_count(own.size()), MPI_DOUBLE,
                       handle_),

@@ -53,6 +53,8 @@ class Communicator {
   /// Sums with the same bits on every rank; and over the ranks before this one only, zero on the first.
   void sum_alike(std::span<double> values) const;
   void sum_before(std::span<double> values) const;
+  /// The values of the rank before this one; zeros on the first.
+  void take_from_before(std::span<double> values) const;
   /// Every rank's values, of one size, in rank order.
   void all_gather(std::span<const double> own, std::span<double> all) const;
 

@@ -15,6 +15,7 @@ class Team final : public kernels::Team {
   void max(std::span<double> values) const override;
   void sum_before(std::span<double> values) const override { ranks_.sum_before(values); }
   void sum_after(std::span<double> values) const override { reversed_.sum_before(values); }
+  void take_from_before(std::span<double> values) const override { ranks_.take_from_before(values); }
   kernels::Matrix stack(const kernels::Matrix& part) const override;
 
  private:

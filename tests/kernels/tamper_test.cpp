@@ -116,7 +116,8 @@ struct Head {
     energies_change(energies);
     const cpu::CausalField field = cpu::causal_field(a, b, energies.means);
     const FaultyOperator matrix(field, product, product ? product->draw(40) : 0);
-    return complete(Scope::causal, cpu::krylov_route(team, std::move(energies), matrix, kWhole, kComponents, rounding),
+    return complete(Scope::causal,
+                    cpu::krylov_route(team, std::move(energies), matrix, &field, kWhole, kComponents, rounding),
                     change);
   }
 

@@ -23,6 +23,7 @@ class ThreadTeam final : public kernels::Team {
   void sum(std::span<double> values) const override { add(values, 0, size()); }
   void sum_before(std::span<double> values) const override { add(values, 0, rank_); }
   void sum_after(std::span<double> values) const override { add(values, rank_ + 1, size()); }
+  void take_from_before(std::span<double> values) const override { add(values, std::max(rank_ - 1, 0), rank_); }
   void max(std::span<double> values) const override {
     combine(
         values, 0, size(), [](double a, double b) { return a > b || a != a ? a : b; }, -1e300);

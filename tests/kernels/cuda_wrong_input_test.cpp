@@ -1,0 +1,63 @@
+#include "cuda_device.hpp"
+#include "kernels/cuda/field_context.hpp"
+#include "wrong_inputs.hpp"
+
+namespace logitfield::kernels::cuda {
+namespace {
+
+using testing::GivenHead;
+using testing::random_matrix;
+
+constexpr Index kLength = 150, kWidth = 8;
+
+/// A head on the device, and what measures it there.
+class OnDevice {
+ public:
+  OnDevice(const Worker& worker, const GivenHead& head) : heads_(1, 1, kLength, kWidth, worker.stream) {
+    const auto bytes = static_cast<std::size_t>(head.q.size()) * sizeof(float);
+    copy(heads_.all_queries.data(), head.q.data(), bytes, worker.stream);
+    copy(heads_.all_keys.data(), head.k.data(), bytes, worker.stream);
+    worker.stream.wait();
+    fields.emplace(worker, heads_, 0, 0, std::vector<LogitForm>{head.form}, kLength);
+  }
+
+ private:
+  DeviceHeads heads_;
+
+ public:
+  std::optional<FieldContext> fields;
+};
+
+/// The device's routes of a wrong head, held by its certificate against the right one.
+TEST(CudaWrongInput, IsDetectedByEveryRoute) {
+  REQUIRE_DEVICE();
+  const Worker worker;
+  for (const LogitForm& form :
+       {LogitForm{.scale = 0.35}, {.scale = 0.35, .alibi_slope = 0.0625}, {.scale = 0.35, .softcap = 2.5}}) {
+    GivenHead right{random_matrix<float>(kLength, kWidth, 1), random_matrix<float>(kLength, kWidth, 2), form};
+    right.k.rowwise() += random_matrix<float>(1, kWidth, 3).row(0);
+    OnDevice sound(worker, right);
+    std::vector<FieldRequest> requests;
+    for (const Scope scope : {Scope::full, Scope::causal, Scope::causal_mean}) {
+      requests.push_back({kLength, scope, Route::dense});
+      if (!form.has_factors()) continue;
+      requests.push_back({kLength, scope, scope == Scope::causal ? Route::krylov : Route::factored});
+    }
+    for (const FieldRequest& request : requests) {
+      SCOPED_TRACE(::testing::Message() << scope_name(request.scope) << " " << route_name(request.route) << " slope "
+                                        << form.alibi_slope << " cap " << form.softcap.has_value());
+      EXPECT_TRUE(sound.fields->measure(0, request).certificate.certified());
+      for (const testing::WrongInput& wrong : testing::wrong_inputs()) {
+        if (!wrong.applies(right)) continue;
+        GivenHead given = right;
+        wrong.make(given);
+        OnDevice faulty(worker, given);
+        const HeadStatistics s = sound.fields->complete(0, request.scope, faulty.fields->take_route(0, request));
+        EXPECT_FALSE(s.certificate.certified()) << wrong.name;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace logitfield::kernels::cuda
