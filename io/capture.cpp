@@ -83,7 +83,8 @@ CaptureInfo read_info(const Source& source) {
                    .scale = source.get<double>("scale"),
                    .source = source.get<std::string>("source"),
                    .alibi_slopes = {},
-                   .logit_softcap = {}};
+                   .logit_softcap = {},
+                   .rotation_changes_after = 0};
   if (info.num_heads % info.num_kv_heads != 0) {
     throw InputError("{}: \"num_heads\" {} is not divisible by \"num_kv_heads\" {}; correct them", source.path,
                      info.num_heads, info.num_kv_heads);
@@ -92,6 +93,8 @@ CaptureInfo read_info(const Source& source) {
     throw InputError("{}: \"scale\" is {}, but must be positive; correct it", source.path, info.scale);
   info.alibi_slopes = read_alibi_slopes(source, info.num_heads);
   info.logit_softcap = read_logit_softcap(source);
+  constexpr const char* changes = "rotation_changes_after";
+  if (source.object.contains(changes)) info.rotation_changes_after = source.size(changes);
   return info;
 }
 

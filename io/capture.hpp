@@ -26,6 +26,8 @@ struct CaptureInfo {
   std::vector<double> alibi_slopes;
   /// If set, the logit is softcap * tanh(x / softcap).
   std::optional<double> logit_softcap;
+  /// Contexts of at most so many tokens are not prefixes of this capture: the model rotates them otherwise (LongRoPE).
+  std::int64_t rotation_changes_after = 0;
 };
 
 /// A capture folder: capture.json and layer_000.safetensors, layer_001.safetensors, ..., each holding
@@ -34,7 +36,7 @@ class Capture {
  public:
   /// Checks capture.json and the header of every layer file. Throws InputError naming file, key or tensor, value and
   /// remedy: wrong format or version, sizes not positive or not divisible, scale or logit_softcap not positive and
-  /// finite, alibi_slopes not num_heads finite numbers, causal or position_encoding_applied not true, a missing layer
+  /// finite, rotation_changes_after not positive, alibi_slopes not num_heads finite numbers, causal or position_encoding_applied not true, a missing layer
   /// file, a missing tensor, another shape or type.
   explicit Capture(const std::filesystem::path& folder, Finite finite = Finite::required);
 

@@ -188,6 +188,23 @@ def alibi_slopes(model):
     return []
 
 
+def rotation_changes_after(model, length):
+    """Contexts of at most so many tokens are not prefixes of one of `length` tokens, since the model turns them otherwise; 0: all
+    contexts are prefixes. LongRoPE has other factors beyond the original length; dynamic NTK scaling a base of its own for every
+    length beyond."""
+    config = model.config.get_text_config()
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    for own in (rope, *(value for value in rope.values() if isinstance(value, dict))):
+        kind = own.get("rope_type", own.get("type"))
+        original = (own.get("original_max_position_embeddings") or getattr(config, "original_max_position_embeddings", None)
+                    or config.max_position_embeddings)
+        if kind in ("longrope", "su") and length > original and own.get("long_factor") != own.get("short_factor"):
+            return original
+        if kind == "dynamic" and length > config.max_position_embeddings:
+            return length - 1
+    return 0
+
+
 def is_registered(model):
     return "ALL_ATTENTION_FUNCTIONS" in vars(sys.modules[type(model).__module__])
 
@@ -221,12 +238,14 @@ def capture(model, name, tokens, folder, keep_logits=False):
         write_tensors(folder / "logits.safetensors", {"logits": logits.float()})
     shape = {key: value for key, value in writer.info.items() if value is not None}
     slopes = alibi_slopes(model)
+    changes = rotation_changes_after(model, len(tokens))
     attention = "eager" if is_registered(model) else model.config._attn_implementation
     dtype = str(model.dtype).removeprefix("torch.")
     write_json(info_path, {
         "format": "logitfield-capture", "version": 1, "model": name, "num_layers": writer.layers, **shape,
         "causal": True, "position_encoding_applied": True, "dtype": "F32",
         **({"alibi_slopes": slopes} if slopes else {}),
+        **({"rotation_changes_after": changes} if changes else {}),
         "source": f"transformers {transformers.__version__}, {attention} attention, {dtype}"})
     return logits
 

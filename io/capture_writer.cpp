@@ -126,6 +126,7 @@ void CaptureWriter::finish() const {
                                    {"source", info_.source}};
   if (!info_.alibi_slopes.empty()) object["alibi_slopes"] = info_.alibi_slopes;
   if (info_.logit_softcap) object["logit_softcap"] = *info_.logit_softcap;
+  if (info_.rotation_changes_after > 0) object["rotation_changes_after"] = info_.rotation_changes_after;
   // A model's name may come from a folder's name, which need not be UTF-8.
   const auto text = object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   write_atomically(capture_info_path(folder_), text);

@@ -62,6 +62,13 @@ void check_routing(const ConfigSource& config, const Routing& r) {
 
 }  // namespace
 
+std::int64_t ModelConfig::rotation_changes_after() const {
+  for (const Rotary& rotary : rotaries) {
+    if (!rotary.long_frequencies.empty() && rotary.long_frequencies != rotary.frequencies) return rotary.long_above;
+  }
+  return 0;
+}
+
 std::vector<std::string> supported_model_types() {
   std::vector<std::string> out;
   for (const auto& [type, reader] : readers()) out.push_back(type);

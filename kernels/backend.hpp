@@ -115,8 +115,8 @@ class Backend {
                                              RouteResult result) const = 0;
 
   /// See cpu/learned_interaction.hpp.
-  virtual std::vector<LearnedInteraction> learned_interactions(const std::vector<MatrixFRef>& query_projections,
-                                                               const MatrixFRef& key_projection,
+  virtual std::vector<LearnedInteraction> learned_interactions(const std::vector<Projection>& queries,
+                                                               const Projection& keys,
                                                                const VectorF& gain) const = 0;
 };
 

@@ -25,6 +25,13 @@ struct Linear {
   VectorF bias;
 };
 
+/// Rows of a projection that are one head's [head_dim, hidden], and the gain of the norm behind it [head_dim] (empty:
+/// none).
+struct Projection {
+  MatrixFRef weight;
+  VectorF gain = {};
+};
+
 /// One shard's part of a decoder block: its query heads, their KV heads, and its part of the MLP.
 struct BlockShape {
   Index hidden_size = 0;

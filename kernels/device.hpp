@@ -16,6 +16,9 @@ struct Device {
 /// The least compute capability that kernels/cuda is written for.
 inline constexpr int kLeastCapability = 80;
 
+/// Most columns of a head whose attention it computes. Heads that are only measured may be wider.
+inline constexpr int kMostDeviceHeadColumns = 256;
+
 /// The GPUs that this process could use; where there are none, why, and whether the program could use any.
 struct DeviceList {
   std::vector<Device> devices;

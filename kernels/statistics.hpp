@@ -77,9 +77,12 @@ struct AttentionStatistics {
   double sink_first = kUndefined;
 };
 
-/// W_Q^T W_K of the head, norm gains folded in, positions and biases left out. Known where the weights are.
+/// W_Q^T W_K of the head, the gains of the norms before and behind the projections folded in, positions and biases left
+/// out. Known where the weights are.
 struct LearnedInteraction {
   std::int64_t k90 = -1;
+  /// Without any gains.
+  std::int64_t plain_k90 = -1;
   double effective_rank = kUndefined, stable_rank = kUndefined;
   /// Learned k90 / k90 of the field.
   double spectral_gap = kUndefined;

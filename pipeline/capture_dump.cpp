@@ -19,6 +19,7 @@ std::vector<double> slopes_of(const Job& job) {
 std::vector<io::CaptureWriter> capture_writers(const Job& job) {
   std::vector<io::CaptureWriter> out;
   if (job.dump_captures.empty()) return out;
+  const std::int64_t changes = job.config->rotation_changes_after();
   for (const io::TokenText& text : job.texts) {
     const io::CaptureInfo info{.model = job.model_name(),
                                .num_layers = job.extents.num_layers,
@@ -29,7 +30,8 @@ std::vector<io::CaptureWriter> capture_writers(const Job& job) {
                                .scale = job.forms.front().scale,
                                .source = "logitfield " LOGITFIELD_VERSION ", " + job.precision + " forward pass",
                                .alibi_slopes = slopes_of(job),
-                               .logit_softcap = job.forms.front().softcap};
+                               .logit_softcap = job.forms.front().softcap,
+                               .rotation_changes_after = changes < job.length() ? changes : 0};
     out.emplace_back(job.dump_captures / text.name, info);
   }
   return out;

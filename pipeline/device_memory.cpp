@@ -37,6 +37,12 @@ double field_of(const FieldPlan& field, double d) {
   return kDouble * (keys + std::max(factored, masked ? causal + std::max(rows * w, applied) : 0));
 }
 
+/// A query head's attention in float64: its keys, a strip of logits, and what they say of each row.
+double attention_of(double length, double d) {
+  const double strip = std::min(length, kChunkRows);
+  return kDouble * (up_to(length, kChunkRows) * d + kChunkRows * d + strip * length + 3 * length);
+}
+
 /// Of a rank, or of a KV head of a capture, which are measured one after the other.
 double heads_at_a_time(const Job& job, const Plan& plan) {
   return job.config ? largest(plan.partition.heads) : static_cast<double>(job.group_size());
@@ -48,7 +54,13 @@ double fields_of(const Job& job, const Plan& plan, int workers) {
     if (!field.collective()) most = std::max(most, field_of(field, static_cast<double>(job.head_dim)));
   }
   const double attended = static_cast<double>(longest_attended(plan.fields));
-  return fields_at_a_time(job, plan, workers) * most + kDouble * 3 * heads_at_a_time(job, plan) * attended;
+  // Attention comes first: of float32 heads by host threads, of bf16 ones at once.
+  const double heads = heads_at_a_time(job, plan);
+  const double attention =
+      job.config && job.precision == "bf16"
+          ? kDouble * 3 * heads * attended
+          : std::min(static_cast<double>(workers), heads) * attention_of(attended, static_cast<double>(job.head_dim));
+  return std::max(fields_at_a_time(job, plan, workers) * most, attention);
 }
 
 /// Q, K and, as they enter the dot products, Q, K and V of a layer.

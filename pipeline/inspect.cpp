@@ -52,8 +52,8 @@ int validate_against(const Options& options, const mpi::Communicator& world) {
   });
   Continuation continuation(job);
   const Differences differences = compare({job, plan, *backend, world, clock, continuation}, *capture);
-  print_once(world, describe(differences));
-  if (differences.largest() <= options.tolerance) return 0;
+  print_once(world, describe(differences, options.tolerance));
+  if (differences.unexplained() <= options.tolerance) return 0;
   print_once(world, fmt::format("more than --tolerance {:g} apart: do not trust what this program says of {}\n",
                                 options.tolerance, job.model_name()));
   return 3;

@@ -19,6 +19,11 @@ struct Longest {
   std::string because;
 };
 
+/// Up to how many tokens the rotation is another one than beyond; 0: it is the same everywhere.
+std::int64_t rotation_changes_after(const Job& job) {
+  return job.config ? job.config->rotation_changes_after() : job.capture->info().rotation_changes_after;
+}
+
 Longest longest_context(const Job& job) {
   if (job.capture) {
     const std::int64_t tokens = job.capture->info().num_tokens;
@@ -35,12 +40,41 @@ Longest longest_context(const Job& job) {
   return out;
 }
 
-std::vector<std::int64_t> resolve_contexts(std::vector<std::int64_t> asked, const Longest& longest) {
-  if (longest.tokens < 2) throw InputError("{}: at least 2 are needed", longest.because);
-  if (asked.empty()) {
-    for (std::int64_t c = kShortestDefaultContext; c <= longest.tokens; c *= 2) asked.push_back(c);
-    if (asked.empty()) asked.push_back(longest.tokens);
+/// Contexts by doubling, of one rotation: up to where it changes, or, of a capture that lies beyond, from there on.
+std::vector<std::int64_t> default_contexts(const Job& job, std::int64_t longest) {
+  const std::int64_t changes = rotation_changes_after(job);
+  const std::int64_t least = job.capture && longest > changes ? changes + 1 : 0;
+  const std::int64_t most = job.config && changes > 0 ? std::min(longest, changes) : longest;
+  std::vector<std::int64_t> out;
+  for (std::int64_t c = kShortestDefaultContext; c <= most; c *= 2) {
+    if (c >= least) out.push_back(c);
   }
+  if (out.empty()) out.push_back(most);
+  return out;
+}
+
+/// Every context is a prefix of the longest, or of the capture.
+void check_prefixes(const Job& job) {
+  const std::int64_t changes = rotation_changes_after(job), shortest = job.contexts.front();
+  const std::int64_t computed = job.capture ? job.capture->info().num_tokens : job.length();
+  if (shortest > changes || computed <= changes) return;
+  if (job.capture) {
+    throw InputError(
+        "{}: a context of {} tokens is no prefix of this capture, whose model rotates texts of more than {} tokens by "
+        "other factors; use --contexts of more than {} tokens, or a capture of at most so many",
+        job.capture->folder().string(), shortest, changes, changes);
+  }
+  throw InputError(
+      "contexts of {} and of {} tokens cannot be measured in one run: the model rotates texts of more than {} tokens "
+      "by "
+      "other factors (LongRoPE), so that the short one is no prefix of the long one; measure --contexts up to {} and "
+      "those beyond in runs of their own",
+      shortest, job.length(), changes, changes);
+}
+
+std::vector<std::int64_t> resolve_contexts(const Job& job, std::vector<std::int64_t> asked, const Longest& longest) {
+  if (longest.tokens < 2) throw InputError("{}: at least 2 are needed", longest.because);
+  if (asked.empty()) asked = default_contexts(job, longest.tokens);
   std::sort(asked.begin(), asked.end());
   asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
   if (asked.back() > longest.tokens) {
@@ -142,8 +176,9 @@ Job open_input(const Options& options) {
 
 Job open_job(const Options& options) {
   Job job = open_input(options);
-  job.contexts = resolve_contexts(options.contexts, longest_context(job));
+  job.contexts = resolve_contexts(job, options.contexts, longest_context(job));
   if (options.command == Command::monitor) job.contexts = {job.contexts.back()};
+  check_prefixes(job);
   for (const std::string& scope : options.scopes) job.scopes.push_back(kernels::scope_named(scope));
   job.measured_layers = resolve_layers(options.layers, job.num_layers);
   job.extents.num_layers = job.measured_layers.end;

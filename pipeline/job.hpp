@@ -50,7 +50,8 @@ struct Job {
 };
 
 /// Throws InputError for whatever Checkpoint, Capture and read_tokens refuse, for contexts longer than a text or the
-/// model's positions, and for --layers outside the model.
+/// model's positions, for contexts on both sides of a length where the model's rotation changes, and for --layers outside
+/// the model.
 Job open_job(const Options& options);
 
 /// Only the model or capture: no texts, contexts or layers are chosen.

@@ -81,7 +81,7 @@ std::unique_ptr<kernels::Backend> open_backend(const Options& options, const mpi
 Plan plan_for(const Job& job, const Options& options, Machine& machine, std::unique_ptr<kernels::Backend>& backend) {
   try {
     return make_plan(job, options, machine);
-  } catch (const TooLittleDeviceMemory& error) {
+  } catch (const DoesNotFitDevice& error) {
     if (options.backend != "auto") throw;
     backend = cpu_backend(backend->precision(), error.what());
     machine.device_bytes = 0;

@@ -64,8 +64,8 @@ std::vector<kernels::LearnedInteraction> learned_null(const RunContext& c, Slice
       return kernels::MatrixF(
           kernels::gaussian_rows(draw_seed(c.plan.seed, draw, stream), 0, c.job.head_dim, hidden).cast<float>());
     };
-    const kernels::MatrixF queries = projection(kQueryProjection);
-    out.push_back(c.backend.learned_interactions({queries}, projection(kKeyProjection), {}).front());
+    const kernels::MatrixF queries = projection(kQueryProjection), keys = projection(kKeyProjection);
+    out.push_back(c.backend.learned_interactions({{queries}}, {keys}, {}).front());
   }
   return out;
 }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "io/error.hpp"
+#include "kernels/device.hpp"
 #include "pipeline/memory.hpp"
 #include "pipeline/work.hpp"
 
@@ -103,9 +104,19 @@ Plan candidate(const Job& job, const Options& options, const Grid& grid, Residen
   return plan;
 }
 
+void check_head_size(const Job& job) {
+  if (!job.config) return;
+  const std::int64_t widest = std::max(job.config->head_dim, job.config->value_dim);
+  if (widest <= kernels::kMostDeviceHeadColumns) return;
+  throw DoesNotFitDevice(
+      "heads of {} columns are wider than the GPU back end computes attention of ({}); use --backend cpu", widest,
+      kernels::kMostDeviceHeadColumns);
+}
+
 }  // namespace
 
 std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Machine& machine) {
+  if (machine.device_bytes > 0) check_head_size(job);
   const double limit = host_limit(machine);
   std::vector<Plan> out;
   std::uint64_t least_memory = 0, least_on_device = 0;
@@ -124,7 +135,7 @@ std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Ma
   }
   if (!out.empty()) return out;
   if (least_on_device > 0) {
-    throw TooLittleDeviceMemory(
+    throw DoesNotFitDevice(
         "not enough memory on the GPU: a rank needs at least {}, but {} is free for it; use more GPUs or fewer ranks a "
         "GPU, shorter contexts, fewer texts, --weights stream, --precision bf16, or --backend cpu",
         bytes_text(least_on_device), bytes_text(machine.device_bytes));

@@ -27,8 +27,8 @@ struct Machine {
   int device_workers = 1;
 };
 
-/// The plan would fit the host, but not the GPUs.
-class TooLittleDeviceMemory : public InputError {
+/// The host could do it, but not the GPUs: too little memory, or heads that are too wide.
+class DoesNotFitDevice : public InputError {
   using InputError::InputError;
 };
 
@@ -53,7 +53,7 @@ struct Plan {
 
 /// The plans of all grids and residencies (options force any) that fit in memory. A capture whose heads are shared has
 /// one stage, and shards may have no head of their own. Throws InputError where nothing works, naming grids that do, or
-/// the field and the memory that it would take; TooLittleDeviceMemory where only the GPUs are too small.
+/// the field and the memory that it would take; DoesNotFitDevice where only the GPUs stand against it.
 std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Machine& machine);
 
 /// Of these, the one of the best balance, the least memory among equals.

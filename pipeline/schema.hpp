@@ -83,7 +83,9 @@ void visit_statistics(Statistics& s, Visit&& visit) {
   visit({"max_logit", "logit", "largest scaled logit over j <= i"}, s.attention.max_logit);
   visit({"attention_entropy", "nat", "mean entropy of the rows of the causal softmax"}, s.attention.entropy);
   visit({"sink_first", "1", "mean causal attention on position 0"}, s.attention.sink_first);
-  visit({"learned_k90", "1", "components that carry 90 % of the energy of W_Q^T W_K"}, s.learned.k90);
+  visit({"learned_k90", "1", "components that carry 90 % of the energy of W_Q^T W_K, gains of norms folded in"},
+        s.learned.k90);
+  visit({"learned_plain_k90", "1", "the same of W_Q^T W_K without gains"}, s.learned.plain_k90);
   visit({"learned_effective_rank", "1", "exp entropy of the singular values of W_Q^T W_K"}, s.learned.effective_rank);
   visit({"learned_stable_rank", "1", "stable rank of W_Q^T W_K"}, s.learned.stable_rank);
   visit({"spectral_gap", "1", "learned_k90 / k90"}, s.learned.spectral_gap);

@@ -6,10 +6,12 @@
 #include <future>
 
 #include "bench/gpu/cases.hpp"
+#include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/cpu/causal_field.hpp"
 #include "kernels/cpu/centring.hpp"
 #include "kernels/cpu/dense_field.hpp"
 #include "kernels/cpu/field_statistics.hpp"
+#include "kernels/cuda/attention_statistics.hpp"
 #include "kernels/cuda/causal_field.hpp"
 #include "kernels/cuda/direct_field.hpp"
 #include "kernels/cuda/field_statistics.hpp"
@@ -53,6 +55,23 @@ class Layer {
             size(context),
             {square * number(3 * s_.heads + s_.kv_heads), Unit::float64, bytes(context)},
             meter_.by_clock([&] { measurer_.measure(heads_, forms_, requests); })};
+  }
+
+  /// Softmax statistics of the last head in float64, as captures and float32 models have them.
+  Row softmax() {
+    const Worker& worker = *workers_[0];
+    const Index head = s_.heads - 1, kv_head = s_.kv_heads - 1;
+    const auto run = [&] { return softmax_rows(worker, heads_, head, kv_head, forms_[0], s_.length); };
+    const Matrix found = run();
+    const std::vector<std::int64_t> contexts{s_.length};
+    const AttentionStatistics expected =
+        cpu::attention_statistics(queries(head), keys(head).cast<double>(), forms_[0], contexts)[0];
+    expect_small("softmax statistics", std::abs(found.col(1).mean() - expected.entropy), 1e-10);
+    const double pairs = 0.5 * number(s_.length) * number(s_.length + 1);
+    return {"softmax statistics float64",
+            fmt::format("1 head, d = {}, L = {}", s_.head_dim, s_.length),
+            {2 * pairs * number(s_.head_dim), Unit::float64, 16 * pairs},
+            meter_.by_clock(run)};
   }
 
   /// Means and energies of the causal fields of all heads.
@@ -187,8 +206,8 @@ class Layer {
 
 std::vector<Row> field_rows(const Meter& meter, const LayerSizes& sizes, Index short_context) {
   Layer layer(meter, sizes);
-  return {layer.gram(), layer.full(sizes.length), layer.full(short_context), layer.causal(),
-          layer.direct(short_context)};
+  return {layer.gram(),    layer.full(sizes.length), layer.full(short_context),
+          layer.softmax(), layer.causal(),           layer.direct(short_context)};
 }
 
 }  // namespace logitfield::bench::gpu

@@ -63,8 +63,8 @@ class AttentionCases {
             meter_.by_events(run)};
   }
 
+  /// Of bf16 heads.
   Row statistics() const {
-    // Rows of float32 heads are not padded where their statistics are measured; these sizes have no padding.
     Buffer<double> out(s_.heads * s_.length * 3, meter_.stream());
     const auto run = [&] {
       softmax_rows({s_.heads, s_.kv_heads, s_.length, s_.length, static_cast<int>(s_.head_dim)}, forms_.data(),
@@ -204,9 +204,7 @@ std::vector<Row> kernel_rows(const Meter& meter, const LayerSizes& sizes) {
     out.push_back(cases.attention());
     out.push_back(cases.statistics());
   }
-  const AttentionCases<float> cases(meter, sizes);
-  out.push_back(cases.attention());
-  out.push_back(cases.statistics());
+  out.push_back(AttentionCases<float>(meter, sizes).attention());
   return out;
 }
 

@@ -42,12 +42,13 @@ struct OnlineSoftmax {
   template <class Rows>
   void add(MatrixF& tile, const Rows& values) {
     for (Index r = 0; r < tile.rows(); ++r) {
-      const float new_max = std::max(max[r], tile.row(r).maxCoeff());
+      const double largest = static_cast<double>(tile.row(r).maxCoeff<Eigen::PropagateNaN>());
+      const auto new_max = static_cast<float>(larger(static_cast<double>(max[r]), largest));
       if (new_max == kMasked) {  // every key of this tile is masked, and all before it
         tile.row(r).setZero();
         continue;
       }
-      below = (tile.row(r).array() - new_max).max(kNegligible);
+      below = (tile.row(r).array() - new_max).max(kNegligible);  // a NaN stays: it compares as not less
       tile.row(r) = below.exp();
       if (sum[r] == 0) {
         first[r] = tile(r, 0);

@@ -19,7 +19,7 @@ class RowSums {
   explicit RowSums(std::span<const std::int64_t> contexts) : contexts_(contexts) {}
 
   void add(double max_logit, double entropy, double sink) {
-    max_logit_ = std::max(max_logit_, max_logit);
+    max_logit_ = larger(max_logit_, max_logit);
     entropy_ += entropy;
     sink_ += sink;
     if (++rows_ != contexts_[out_.size()]) return;
@@ -37,7 +37,7 @@ class RowSums {
 
 /// Adds the softmax of one row over the keys that it sees; `weights` is work space.
 void add_row(const Logits& visible, Eigen::RowVectorXd& weights, RowSums& sums) {
-  const double max = visible.maxCoeff();
+  const double max = visible.maxCoeff<Eigen::PropagateNaN>();
   auto w = weights.head(visible.size());
   w = (visible.array() - max).exp();
   const double normaliser = w.sum();
@@ -77,6 +77,13 @@ std::vector<AttentionStatistics> attention_statistics(const RowAttention& rows,
   RowSums sums(contexts);
   for (Index i = 0; i < contexts.back(); ++i) sums.add(rows.max_logit[i], rows.entropy[i], rows.sink[i]);
   return sums.take();
+}
+
+void attach(const AttentionStatistics& attention, HeadStatistics& head) {
+  if (!head.certificate.finite) return;
+  head.attention = attention;
+  head.certificate.finite =
+      std::isfinite(attention.max_logit) && std::isfinite(attention.entropy) && std::isfinite(attention.sink_first);
 }
 
 }  // namespace logitfield::kernels::cpu

@@ -20,4 +20,8 @@ std::vector<AttentionStatistics> attention_statistics(const MatrixFRef& queries,
 /// The same from a forward pass, whose logits and weights are float32.
 std::vector<AttentionStatistics> attention_statistics(const RowAttention& rows, std::span<const std::int64_t> contexts);
 
+/// Puts what was measured of a head's attention beside its field. Nothing where the head's Q, K or field are not finite;
+/// where the attention is not, the certificate says so.
+void attach(const AttentionStatistics& attention, HeadStatistics& head);
+
 }  // namespace logitfield::kernels::cpu

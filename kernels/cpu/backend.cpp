@@ -109,10 +109,9 @@ class CpuBackend final : public Backend {
                                      RouteResult result) const override {
     return cpu::complete_statistics(group, head, scope, std::move(result));
   }
-  std::vector<LearnedInteraction> learned_interactions(const std::vector<MatrixFRef>& query_projections,
-                                                       const MatrixFRef& key_projection,
+  std::vector<LearnedInteraction> learned_interactions(const std::vector<Projection>& queries, const Projection& keys,
                                                        const VectorF& gain) const override {
-    return cpu::learned_interactions(query_projections, key_projection, gain);
+    return cpu::learned_interactions(queries, keys, gain);
   }
 
  private:

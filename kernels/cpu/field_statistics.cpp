@@ -72,9 +72,7 @@ std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group
     for (std::size_t h = 0; h < group.queries.size(); ++h) {
       for (const std::size_t r : which) {
         out[h][r] = fields.measure(h, requests[r]);
-        if (attention[h].contains(context) && out[h][r].certificate.finite) {
-          out[h][r].attention = attention[h].at(context);
-        }
+        if (attention[h].contains(context)) attach(attention[h].at(context), out[h][r]);
       }
     }
   }
@@ -97,9 +95,8 @@ HeadStatistics complete_statistics(const HeadGroup& group, std::size_t head, Sco
   check_shapes(group);
   const std::vector<std::int64_t> contexts{group.keys.rows()};
   HeadStatistics out = HeadContext(alone(), group, {0, group.keys.rows()}).complete(head, scope, std::move(result));
-  if (contexts[0] <= kLongestAttention && out.certificate.finite) {
-    out.attention =
-        attention_statistics(group.queries[head], group.keys.cast<double>(), group.forms[head], contexts)[0];
+  if (contexts[0] <= kLongestAttention) {
+    attach(attention_statistics(group.queries[head], group.keys.cast<double>(), group.forms[head], contexts)[0], out);
   }
   return out;
 }

@@ -27,16 +27,32 @@ Matrix triangle(const MatrixFRef& projection, const VectorF& gain) {
   return thin_factor(alone(), rows, gram, tall.rows()).r();
 }
 
+/// A gain behind the projection multiplies the columns of its triangle, exactly as it does those of W^T.
+Matrix triangle(const Projection& projection, const VectorF& gain) {
+  Matrix out = triangle(projection.weight, gain);
+  if (projection.gain.size() > 0) out *= projection.gain.cast<double>().asDiagonal();
+  return out;
+}
+
+SpectrumStatistics spectrum_of(const Matrix& queries, const Matrix& keys, Index hidden) {
+  const Matrix core = queries * keys.transpose();
+  return spectrum_statistics(singular_values(core), hidden, 0);
+}
+
 }  // namespace
 
-std::vector<LearnedInteraction> learned_interactions(const std::vector<MatrixFRef>& query_projections,
-                                                     const MatrixFRef& key_projection, const VectorF& gain) {
-  const Matrix keys = triangle(key_projection, gain);
+std::vector<LearnedInteraction> learned_interactions(const std::vector<Projection>& queries, const Projection& keys,
+                                                     const VectorF& gain) {
+  const Matrix of_keys = triangle(keys, gain);
+  const bool has_gains = gain.size() > 0 || keys.gain.size() > 0;
+  const Matrix plain_keys = has_gains ? triangle(keys.weight, {}) : of_keys;
   std::vector<LearnedInteraction> out;
-  for (const MatrixFRef& queries : query_projections) {
-    const Matrix core = triangle(queries, gain) * keys.transpose();
-    const SpectrumStatistics s = spectrum_statistics(singular_values(core), queries.cols(), 0);
-    out.push_back({s.k90, s.effective_rank, s.stable_rank, kUndefined});
+  for (const Projection& query : queries) {
+    const Index hidden = query.weight.cols();
+    const SpectrumStatistics s = spectrum_of(triangle(query, gain), of_keys, hidden);
+    const bool same = !has_gains && query.gain.size() == 0;
+    const std::int64_t plain = same ? s.k90 : spectrum_of(triangle(query.weight, {}), plain_keys, hidden).k90;
+    out.push_back({s.k90, plain, s.effective_rank, s.stable_rank, kUndefined});
   }
   return out;
 }

@@ -1,15 +1,15 @@
 #pragma once
 #include <vector>
 
-#include "kernels/matrix.hpp"
+#include "kernels/block.hpp"
 #include "kernels/statistics.hpp"
 
 namespace logitfield::kernels::cpu {
 
-/// Spectra of W_Q^T W_K [hidden, hidden] of the query heads that share a KV head, from their projections [d, hidden]
-/// with the norm's gain [hidden] folded into both (empty: no gain): thin factors of each, SVD of the d x d cores.
-/// `spectral_gap` is left undefined.
-std::vector<LearnedInteraction> learned_interactions(const std::vector<MatrixFRef>& query_projections,
-                                                     const MatrixFRef& key_projection, const VectorF& gain);
+/// Spectra of W_Q^T W_K [hidden, hidden] of the query heads that share a KV head: thin factors of each projection, SVD
+/// of the d x d cores. Folded in are `gain` [hidden] of the norm before the projections (empty: none) and their own;
+/// plain_k90 is of the product without any of them. `spectral_gap` is left undefined.
+std::vector<LearnedInteraction> learned_interactions(const std::vector<Projection>& queries, const Projection& keys,
+                                                     const VectorF& gain);
 
 }  // namespace logitfield::kernels::cpu

@@ -14,9 +14,10 @@ __device__ inline T row_sum(T value) {
   value += __shfl_xor_sync(kAllLanes, value, 1);
   return value + __shfl_xor_sync(kAllLanes, value, 2);
 }
+/// A NaN stays.
 __device__ inline float row_max(float value) {
-  value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, 1));
-  return fmaxf(value, __shfl_xor_sync(kAllLanes, value, 2));
+  value = larger(value, __shfl_xor_sync(kAllLanes, value, 1));
+  return larger(value, __shfl_xor_sync(kAllLanes, value, 2));
 }
 
 /// The logit of query i on key j from their product; masked where the query does not see the key.
@@ -50,7 +51,7 @@ struct OnlineRow {
   template <int kCount>
   __device__ float add(float (&logits)[kCount]) {
     float largest = max;
-    for (int c = 0; c < kCount; ++c) largest = fmaxf(largest, logits[c]);
+    for (int c = 0; c < kCount; ++c) largest = larger(largest, logits[c]);
     largest = row_max(largest);
     const float shift = largest == kMasked ? 0.F : largest;  // all masked as yet: all weights are zero
     const float power = -shift * kLog2E, rescale = exp2f(fmaf(max, kLog2E, power));
@@ -74,7 +75,7 @@ struct RowSums {
   template <int kCount>
   __device__ void add(const float (&logits)[kCount]) {
     float largest = max;
-    for (int c = 0; c < kCount; ++c) largest = fmaxf(largest, logits[c]);
+    for (int c = 0; c < kCount; ++c) largest = larger(largest, logits[c]);
     raise(row_max(largest));
     float some_weights = 0, some_weighted = 0;
     for (int c = 0; c < kCount; ++c) {
@@ -97,7 +98,7 @@ struct RowSums {
 
  private:
   __device__ void raise(float to) {
-    if (!(to > max)) return;
+    if (to <= max) return;  // a NaN is taken in
     const double by = static_cast<double>(max) - static_cast<double>(to), factor = exp(by);
     weighted = weights > 0 ? (weighted + by * weights) * factor : 0.0;  // from -inf, by * 0 is not to be formed
     weights *= factor;

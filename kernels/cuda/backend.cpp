@@ -139,10 +139,9 @@ class CudaBackend final : public Backend {
                                      RouteResult result) const override {
     return host_->complete_statistics(group, head, scope, std::move(result));
   }
-  std::vector<LearnedInteraction> learned_interactions(const std::vector<MatrixFRef>& query_projections,
-                                                       const MatrixFRef& key_projection,
+  std::vector<LearnedInteraction> learned_interactions(const std::vector<Projection>& queries, const Projection& keys,
                                                        const VectorF& gain) const override {
-    return host_->learned_interactions(query_projections, key_projection, gain);
+    return host_->learned_interactions(queries, keys, gain);
   }
 
  private:

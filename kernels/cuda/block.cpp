@@ -17,9 +17,9 @@ constexpr Index kRows = 8192;
 
 void check_head_size(const BlockShape& shape) {
   const Index widest = std::max(shape.head_dim, shape.value_dim);
-  if (widest <= kMostHeadColumns) return;
+  if (widest <= kMostDeviceHeadColumns) return;
   throw DeviceError(fmt::format("heads of {} columns are wider than the back end 'cuda' takes ({}); use --backend cpu",
-                                widest, kMostHeadColumns));
+                                widest, kMostDeviceHeadColumns));
 }
 
 template <class T>

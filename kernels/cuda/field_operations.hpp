@@ -11,8 +11,8 @@ namespace logitfield::kernels::cuda {
 inline constexpr std::int64_t kTileRows = 64, kRowPadding = 256;
 constexpr std::int64_t padded_rows(std::int64_t rows) { return (rows + kRowPadding - 1) / kRowPadding * kRowPadding; }
 
-/// sums[chunk] = sums of the columns of kRowPadding rows of `rows` [length, columns] (columns <= 256), then the sum of
-/// squares: columns + 1 numbers a chunk.
+/// sums[chunk] = sums of the columns of kRowPadding rows of `rows` [length, columns], then the sum of squares: columns
+/// + 1 numbers a chunk.
 void column_sums(const float* rows, std::int64_t length, int columns, double* sums, const Stream& stream);
 
 /// A column of a factor: values[i] where given, else constant + step * i.
@@ -75,16 +75,22 @@ void centre_rows(const DirectForm& form, const std::int64_t* positions, std::int
 void add_column_squares(const double* field, std::int64_t rows, std::int64_t length, double* sums,
                         const Stream& stream);
 
-/// Of the causal softmax of every row of every head, from logits in float32 and sums in float64: largest logit,
-/// entropy, weight of position 0: [heads * length, 3]. Queries [heads * rows, columns], keys alike, of which the first
-/// `length` rows of each head count; with rows of padded(columns) where they are bf16 (tensor cores; the same logits,
-/// since products of bf16 are exact in float32). columns <= kMostHeadColumns.
+/// Statistics of the causal softmax of rows first ... first + rows - 1 of a head, in float64: largest logit, entropy,
+/// weight of position 0: out [rows, 3], all of a row NaN where one of its logits is. `products` [rows, first + rows]:
+/// scaled products of the rows with the keys; `slope` and `cap` (0: none) make them logits.
+struct SoftmaxStrip {
+  std::int64_t first = 0, rows = 0;
+  double slope = 0, cap = 0;
+};
+void softmax_rows(const SoftmaxStrip& strip, const double* products, double* out, const Stream& stream);
+
+/// The same of every row of every head in bf16, from float32 logits on tensor cores (products of bf16 are exact in
+/// float32) and sums in float64: [heads * length, 3]. Queries [heads * rows, padded(columns)], keys alike, of which the
+/// first `length` rows of each head count. columns <= kMostDeviceHeadColumns.
 struct SoftmaxSizes {
   std::int64_t heads = 0, kv_heads = 0, rows = 0, length = 0;
   int columns = 0;
 };
-void softmax_rows(const SoftmaxSizes& sizes, const HeadForm* forms, const float* queries, const float* keys,
-                  double* out, const Stream& stream);
 void softmax_rows(const SoftmaxSizes& sizes, const HeadForm* forms, const Bf16* queries, const Bf16* keys, double* out,
                   const Stream& stream);
 

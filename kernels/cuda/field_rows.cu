@@ -7,23 +7,24 @@ namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / kWarp;
 
-/// A block a chunk of rows, a thread a column.
+/// A block a chunk of rows, a thread every kThreads-th column.
 __global__ void column_sums_kernel(const float* rows, int64_t length, int columns, double* sums) {
   double* scratch = reinterpret_cast<double*>(shared_memory());
   const int64_t begin = int64_t{blockIdx.x} * kRowPadding;
   const int64_t end = begin + kRowPadding < length ? begin + kRowPadding : length;
-  const int column = static_cast<int>(threadIdx.x);
-  double sum = 0, squares = 0;
-  if (column < columns) {
+  double* out = sums + blockIdx.x * int64_t{columns + 1};
+  double squares = 0;
+  for (int column = static_cast<int>(threadIdx.x); column < columns; column += kThreads) {
+    double sum = 0;
     for (int64_t i = begin; i < end; ++i) {
       const double x = static_cast<double>(rows[i * columns + column]);
       sum += x;
       squares += x * x;
     }
-    sums[blockIdx.x * int64_t{columns + 1} + column] = sum;
+    out[column] = sum;
   }
   squares = block_sum(squares, scratch);
-  if (column == 0) sums[blockIdx.x * int64_t{columns + 1} + columns] = squares;
+  if (threadIdx.x == 0) out[columns] = squares;
 }
 
 __global__ void make_factor_kernel(FactorForm form, int64_t size, int width, double* out) {

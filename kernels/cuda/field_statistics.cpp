@@ -8,7 +8,7 @@
 #include <map>
 
 #include "kernels/cpu/attention_statistics.hpp"
-#include "kernels/cuda/heads.hpp"
+#include "kernels/cuda/attention_statistics.hpp"
 
 namespace logitfield::kernels::cuda {
 namespace {
@@ -28,38 +28,19 @@ ByContext by_context(Index length, std::span<const FieldRequest> requests) {
   return out;
 }
 
-/// By (head, context), of contexts up to kLongestAttention: one pass for all.
-std::map<std::pair<Index, Index>, AttentionStatistics> attention(const Worker& worker, const DeviceHeads& heads,
-                                                                 std::span<const LogitForm> forms,
-                                                                 const ByContext& contexts) {
-  std::map<std::pair<Index, Index>, AttentionStatistics> out;
+/// The longest context in which attention is measured; 0: in none.
+Index longest_attended(const ByContext& contexts) {
   Index longest = 0;
   for (const auto& [context, which] : contexts) {
     if (context <= cpu::kLongestAttention) longest = context;
   }
-  if (longest == 0) return out;
-  const std::vector<HeadForm> host_forms = head_forms(forms);
-  const Index count = std::ssize(forms), kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim);
-  const Buffer<HeadForm> device_forms{std::span<const HeadForm>(host_forms), worker.stream};
-  Buffer<double> rows(count * longest * 3, worker.stream);
-  const SoftmaxSizes sizes{count, kv_heads, heads.length, longest, static_cast<int>(heads.head_dim)};
-  if (heads.narrow_queries.size() > 0) {
-    softmax_rows(sizes, device_forms.data(), heads.narrow_queries.data(), heads.narrow_keys.data(), rows.data(),
-                 worker.stream);
-  } else {
-    softmax_rows(sizes, device_forms.data(), heads.all_queries.data(), heads.all_keys.data(), rows.data(),
-                 worker.stream);
-  }
-  const Matrix found = download(rows, count * longest, 3);
-  for (Index h = 0; h < count; ++h) {
-    const auto own = found.middleRows(h * longest, longest);
-    for (const auto& [context, which] : contexts) {
-      if (context > longest) break;
-      const auto seen = own.topRows(context);
-      out[{h, context}] = {seen.col(0).maxCoeff(), seen.col(1).mean(), seen.col(2).mean()};
-    }
-  }
-  return out;
+  return longest;
+}
+
+/// What softmax rows [n, 3] say of the first `context` of them.
+AttentionStatistics attention_of(const Matrix& rows, Index context) {
+  const auto seen = rows.topRows(context);
+  return {seen.col(0).maxCoeff<Eigen::PropagateNaN>(), seen.col(1).mean(), seen.col(2).mean()};
 }
 
 }  // namespace
@@ -68,12 +49,41 @@ FieldMeasurer::FieldMeasurer(int number) : number_(number) {
   for (int t = 0; t < host_threads(); ++t) workers_.push_back(std::make_unique<Worker>());
 }
 
+void FieldMeasurer::share(std::size_t count, const std::function<void(const Worker&, std::size_t)>& run) const {
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&](const Worker& worker) {
+    use_device(number_);
+    for (std::size_t t = next++; t < count; t = next++) run(worker, t);
+  };
+  std::vector<std::future<void>> others;
+  for (std::size_t t = 1; t < std::min(workers_.size(), count); ++t) {
+    others.push_back(std::async(std::launch::async, [&, t] { work(*workers_[t]); }));
+  }
+  work(*workers_[0]);
+  for (std::future<void>& other : others) other.get();
+}
+
+std::vector<Matrix> FieldMeasurer::softmax(const DeviceHeads& heads, std::span<const LogitForm> forms,
+                                           Index length) const {
+  if (length == 0) return {};
+  if (heads.narrow_queries.size() > 0) return narrow_softmax_rows(*workers_[0], heads, forms, length);
+  const Index kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim);
+  const Index members = std::ssize(forms) / kv_heads;
+  std::vector<Matrix> out(forms.size());
+  share(forms.size(), [&](const Worker& worker, std::size_t h) {
+    const auto head = static_cast<Index>(h);
+    out[h] = softmax_rows(worker, heads, head, head / members, forms[h], length);
+  });
+  return out;
+}
+
 std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHeads& heads,
                                                                 std::span<const LogitForm> forms,
                                                                 std::span<const FieldRequest> requests) const {
   const ByContext contexts = by_context(heads.length, requests);
   for (const auto& worker : workers_) heads.ready->hold_back(worker->stream);
-  const auto attended = attention(*workers_[0], heads, forms, contexts);
+  const Index attended = longest_attended(contexts);
+  const std::vector<Matrix> attention = softmax(heads, forms, attended);
   const Index kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim);
   const Index members = std::ssize(forms) / kv_heads;
   std::vector<std::vector<HeadStatistics>> out(forms.size(), std::vector<HeadStatistics>(requests.size()));
@@ -89,30 +99,19 @@ std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHead
   for (auto c = contexts.rbegin(); c != contexts.rend(); ++c) {
     for (Index h = 0; h < std::ssize(forms); h += together) tasks.push_back({c->first, h, together});
   }
-  const auto measure_task = [&](const Worker& worker, const Task& task) {
+  share(tasks.size(), [&](const Worker& worker, std::size_t t) {
+    const Task& task = tasks[t];
     const Index first = task.first_head;
     FieldContext fields(worker, heads, first / members, first,
                         {forms.begin() + first, forms.begin() + first + task.heads}, task.context);
     for (Index m = 0; m < task.heads; ++m) {
+      const auto head = static_cast<std::size_t>(first + m);
       for (const std::size_t r : contexts.at(task.context)) {
-        HeadStatistics& statistics = out[static_cast<std::size_t>(first + m)][r];
-        statistics = fields.measure(static_cast<std::size_t>(m), requests[r]);
-        const auto found = attended.find({first + m, task.context});
-        if (found != attended.end() && statistics.certificate.finite) statistics.attention = found->second;
+        out[head][r] = fields.measure(static_cast<std::size_t>(m), requests[r]);
+        if (task.context <= attended) cpu::attach(attention_of(attention[head], task.context), out[head][r]);
       }
     }
-  };
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&](const Worker& worker) {
-    use_device(number_);
-    for (std::size_t t = next++; t < tasks.size(); t = next++) measure_task(worker, tasks[t]);
-  };
-  std::vector<std::future<void>> others;
-  for (std::size_t t = 1; t < std::min(workers_.size(), tasks.size()); ++t) {
-    others.push_back(std::async(std::launch::async, [&, t] { work(*workers_[t]); }));
-  }
-  work(*workers_[0]);
-  for (std::future<void>& other : others) other.get();
+  });
   return out;
 }
 

@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+
 #include "kernels/backend.hpp"
 #include "kernels/cuda/field_context.hpp"
 
@@ -16,6 +18,11 @@ class FieldMeasurer {
                                                    std::span<const FieldRequest> requests) const;
 
  private:
+  /// Calls run(worker, 0 ... count - 1), on as many host threads as there are.
+  void share(std::size_t count, const std::function<void(const Worker&, std::size_t)>& run) const;
+  /// Softmax rows [length, 3] of every head; nothing for length 0.
+  std::vector<Matrix> softmax(const DeviceHeads& heads, std::span<const LogitForm> forms, Index length) const;
+
   int number_;
   /// One a host thread.
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -7,7 +7,7 @@ namespace logitfield::kernels::cuda {
 namespace {
 
 constexpr int kRowsPerBlock = 4;
-constexpr int kPerLane = kMostHeadColumns / kWarp;
+constexpr int kPerLane = kMostDeviceHeadColumns / kWarp;
 
 __device__ float column_of(const HeadColumns& from, int64_t head, int64_t position, int column) {
   if (column < from.own) return from.rows[position * from.stride + from.first + head * from.head_stride + column];
@@ -73,7 +73,7 @@ __global__ void prepare_kernel(HeadColumns from, HeadSteps steps, int64_t rows, 
   if (index >= rows) return;  // a whole warp
   const int64_t head = index / length, position = index % length;
   const int lane = static_cast<int>(threadIdx.x);
-  float* row = reinterpret_cast<float*>(shared_memory()) + threadIdx.y * kMostHeadColumns;
+  float* row = reinterpret_cast<float*>(shared_memory()) + threadIdx.y * kMostDeviceHeadColumns;
 
   float x[kPerLane];
   for (int i = 0; i < kPerLane; ++i) {
@@ -129,7 +129,7 @@ template <class T>
 void prepare_heads(const HeadColumns& from, const HeadSteps& steps, int64_t heads, int64_t length, int columns,
                    float* plain, T* narrow, const Stream& stream) {
   launch("prepare_heads", prepare_kernel<T>,
-         warp_rows(heads * length, kRowsPerBlock * kMostHeadColumns * sizeof(float)), stream, from, steps,
+         warp_rows(heads * length, kRowsPerBlock * kMostDeviceHeadColumns * sizeof(float)), stream, from, steps,
          heads * length, length, columns, plain, narrow);
 }
 template void prepare_heads(const HeadColumns&, const HeadSteps&, int64_t, int64_t, int, float*, float*, const Stream&);

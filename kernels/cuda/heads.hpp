@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kernels/cuda/operations.hpp"
+#include "kernels/device.hpp"
 #include "kernels/field.hpp"
 
 namespace logitfield::kernels::cuda {
@@ -39,8 +40,6 @@ struct HeadSteps {
   float factor = 1;
 };
 
-/// Most columns of a head.
-inline constexpr int kMostHeadColumns = 256;
 /// Columns of a head as the tensor cores read it: a multiple of 16.
 __host__ __device__ constexpr std::int64_t padded(std::int64_t columns) { return (columns + 15) / 16 * 16; }
 
@@ -64,7 +63,8 @@ std::vector<HeadForm> head_forms(std::span<const LogitForm> forms);
 
 /// Causal softmax attention of all heads, online, with keys j > i - window: queries [heads * length, padded(head_dim)],
 /// keys [kv_heads * length, same], values [kv_heads * length, padded(value_dim)], as prepare_heads leaves them;
-/// out [length, heads * value_dim]. Dimensions up to kMostHeadColumns. Float: SIMT; Bf16: tensor cores, float32 sums.
+/// out [length, heads * value_dim]. Dimensions up to kMostDeviceHeadColumns. Float: SIMT; Bf16: tensor cores, float32
+/// sums.
 struct AttentionSizes {
   std::int64_t heads = 0, kv_heads = 0, length = 0, window = 0;
   int head_dim = 0, value_dim = 0;

@@ -131,8 +131,8 @@ void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes
         "use --precision bf16 or --backend cpu",
         name, bytes, device, most));
   }
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), name,
-        bytes);
+  // All that there is, not `bytes`: threads that launch the same kernel with other sizes set the same value.
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most), name, bytes);
 }
 
 void use_device(int number) {

@@ -128,7 +128,8 @@ class PinnedBuffer {
   std::size_t bytes_;
 };
 
-/// Lets a kernel's blocks have so much dynamic shared memory. Throws DeviceError where the device has less.
+/// Lets a kernel, which has no static shared memory, have so much dynamic shared memory a block. Threads may call it
+/// side by side. Throws DeviceError where the device has less.
 void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes);
 
 /// Makes device `number` the calling thread's.

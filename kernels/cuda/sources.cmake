@@ -10,6 +10,7 @@ set(LOGITFIELD_CUDA_KERNELS
   cuda/softmax_rows.cu
   cuda/softmax_rows_mma.cu)
 set(LOGITFIELD_CUDA_HOST
+  cuda/attention_statistics.cpp
   cuda/backend.cpp
   cuda/block.cpp
   cuda/causal_field.cpp

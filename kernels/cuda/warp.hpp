@@ -16,11 +16,14 @@ __device__ inline T warp_sum(T value) {
   for (int mask = kWarp / 2; mask > 0; mask /= 2) value += __shfl_xor_sync(kAllLanes, value, mask);
   return value;
 }
-__device__ inline float warp_max(float value) {
-  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
-    const float other = __shfl_xor_sync(kAllLanes, value, mask);
-    value = other > value || other != other ? other : value;  // a NaN stays
-  }
+/// A NaN stays, which fmax would drop.
+template <class T>
+__device__ inline T larger(T a, T b) {
+  return a > b || a != a ? a : b;
+}
+template <class T>
+__device__ inline T warp_max(T value) {
+  for (int mask = kWarp / 2; mask > 0; mask /= 2) value = larger(value, __shfl_xor_sync(kAllLanes, value, mask));
   return value;
 }
 
@@ -78,7 +81,8 @@ __device__ inline void multiply_add(float (&c)[4], const PackedA& a, const Packe
     }
   }
 #else
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a.a[0]), "r"(a.a[1]), "r"(a.a[2]), "r"(a.a[3]), "r"(b.b[0]), "r"(b.b[1]));

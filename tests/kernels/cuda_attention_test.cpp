@@ -3,6 +3,7 @@
 #include "cuda_device.hpp"
 #include "kernels/cpu/attention.hpp"
 #include "kernels/cpu/attention_statistics.hpp"
+#include "kernels/cuda/attention_statistics.hpp"
 #include "kernels/cuda/field_operations.hpp"
 #include "kernels/cuda/heads.hpp"
 #include "random_matrix.hpp"
@@ -102,46 +103,101 @@ TEST(CudaAttention, TensorCoresEqualTheCpuToBf16) {
   });
 }
 
-/// Largest difference of the softmax's statistics, by row, from the CPU's on the same numbers.
-template <class T>
-double statistics_difference(const Case& c) {
-  const Stream stream;
-  const Index rows = c.length + 3;  // the context is a part of what was computed
-  MatrixF q = random_matrix<float>(c.heads * rows, c.head_dim, 1),
-          k = random_matrix<float>(c.kv_heads * rows, c.head_dim, 2);
-  const Index width = std::is_same_v<T, Bf16> ? padded(c.head_dim) : c.head_dim;
-  const Buffer<T> queries = narrow<T>(q, stream, width), keys = narrow<T>(k, stream, width);
-  const std::vector<HeadForm> host_forms(static_cast<std::size_t>(c.heads), form_of(c.form));
-  const Buffer<HeadForm> forms{std::span<const HeadForm>(host_forms), stream};
-  Buffer<double> out(c.heads * c.length * 3, stream);
-  softmax_rows({c.heads, c.kv_heads, rows, c.length, static_cast<int>(c.head_dim)}, forms.data(), queries.data(),
-               keys.data(), out.data(), stream);
-  const std::vector<double> found = out.read();
-
+/// Largest difference of a head's softmax statistics from the CPU's on the same numbers.
+double off(const Matrix& rows, const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form) {
+  const std::vector<std::int64_t> contexts{rows.rows()};
+  const AttentionStatistics expected =
+      cpu::attention_statistics(queries, keys.topRows(rows.rows()).cast<double>(), form, contexts)[0];
   double worst = 0;
-  for (Index h = 0; h < c.heads; ++h) {
-    const Index kv = h / (c.heads / c.kv_heads);
-    const Eigen::Map<const Matrix> of_head(found.data() + h * c.length * 3, c.length, 3);
-    const std::vector<std::int64_t> contexts{c.length};
-    const AttentionStatistics expected = cpu::attention_statistics(
-        q.middleRows(h * rows, c.length), k.middleRows(kv * rows, c.length).cast<double>(), c.form, contexts)[0];
-    for (const double off : {of_head.col(0).maxCoeff() - expected.max_logit, of_head.col(1).mean() - expected.entropy,
-                             of_head.col(2).mean() - expected.sink_first}) {
-      worst = std::abs(off) <= worst ? worst : std::abs(off);  // a NaN stays
-    }
+  for (const double off : {rows.col(0).maxCoeff() - expected.max_logit, rows.col(1).mean() - expected.entropy,
+                           rows.col(2).mean() - expected.sink_first}) {
+    worst = std::abs(off) <= worst ? worst : std::abs(off);  // a NaN stays
   }
   return worst;
 }
 
-// Logits are of size 1 to 10, in float32.
+/// Puts rows on the device: in float32, and in bf16 where the heads are not too wide; rounds them to bf16 then.
+void fill(DeviceHeads& heads, MatrixF& q, MatrixF& k, const Stream& stream) {
+  if (heads.head_dim <= kMostDeviceHeadColumns) {
+    heads.narrow_queries = narrow<Bf16>(q, stream, padded(heads.head_dim));
+    heads.narrow_keys = narrow<Bf16>(k, stream, padded(heads.head_dim));
+  }
+  copy(heads.all_queries.data(), q.data(), sizeof(float) * static_cast<std::size_t>(q.size()), stream);
+  copy(heads.all_keys.data(), k.data(), sizeof(float) * static_cast<std::size_t>(k.size()), stream);
+  stream.wait();
+}
+
+/// In float64, and from float32 logits of bf16 numbers: largest difference over the heads.
+std::pair<double, double> statistics_difference(const Case& c, float key_mean = 0) {
+  const Worker worker;
+  const Index rows = c.length + 3;  // the context is a part of what was computed
+  MatrixF q = random_matrix<float>(c.heads * rows, c.head_dim, 1),
+          k = random_matrix<float>(c.kv_heads * rows, c.head_dim, 2).array() + key_mean;
+  DeviceHeads heads(c.heads, c.kv_heads, rows, c.head_dim, worker.stream);
+  fill(heads, q, k, worker.stream);
+  const std::vector<LogitForm> forms(static_cast<std::size_t>(c.heads), c.form);
+  const std::vector<Matrix> of_narrow = narrow_softmax_rows(worker, heads, forms, c.length);
+  std::pair<double, double> worst;
+  for (Index h = 0; h < c.heads; ++h) {
+    const Index kv = h / (c.heads / c.kv_heads);
+    const auto queries = q.middleRows(h * rows, c.length), keys = k.middleRows(kv * rows, c.length);
+    const Matrix exact = softmax_rows(worker, heads, h, kv, c.form, c.length);
+    worst.first = larger(worst.first, off(exact, queries, keys, c.form));
+    worst.second = larger(worst.second, off(of_narrow[static_cast<std::size_t>(h)], queries, keys, c.form));
+  }
+  return worst;
+}
+
+// Logits are of size 1 to 10: sums of head_dim terms, in float64, and in float32.
 TEST(CudaAttention, SoftmaxStatisticsEqualTheCpu) {
   REQUIRE_DEVICE();
   for_thread_orders([] {
     for (const Case& c : kCases) {
-      EXPECT_TRUE(statistics_difference<float>(c) <= 1e-5) << c.length << " x " << c.head_dim;
-      EXPECT_TRUE(statistics_difference<Bf16>(c) <= 1e-5) << c.length << " x " << c.head_dim << " on tensor cores";
+      const auto [exact, narrow] = statistics_difference(c);
+      EXPECT_TRUE(exact <= 1e-12) << c.length << " x " << c.head_dim << ": " << exact;
+      EXPECT_TRUE(narrow <= 1e-5) << c.length << " x " << c.head_dim << " on tensor cores: " << narrow;
     }
   });
+}
+
+// A mean of the keys shifts every logit of a row by the same: the entropy depends on the small rest. With a mean of 1e6
+// the logits are of size 1e7, and float64 leaves them right to some 1e-8; float32 to 1.
+TEST(CudaAttention, LargeKeyMeansLeaveTheEntropyRight) {
+  REQUIRE_DEVICE();
+  EXPECT_TRUE(statistics_difference({2, 1, 300, 32, 32, {.scale = 0.18}}, 1e6F).first <= 1e-6);
+}
+
+TEST(CudaAttention, SoftmaxStatisticsOfWideHeadsEqualTheCpu) {
+  REQUIRE_DEVICE();
+  const Worker worker;
+  const Index length = 270, width = 600;  // wider than attention is computed of, longer than a strip
+  MatrixF q = random_matrix<float>(length, width, 1), k = random_matrix<float>(length, width, 2);
+  const LogitForm form{.scale = 0.04};
+  DeviceHeads heads(1, 1, length, width, worker.stream);
+  fill(heads, q, k, worker.stream);
+  EXPECT_TRUE(off(softmax_rows(worker, heads, 0, 0, form, length), q, k, form) <= 1e-12);
+}
+
+// Products of such queries and keys are infinite in float32, and differences of them NaN: the statistics must say so,
+// and not that nothing was seen.
+TEST(CudaAttention, LogitsThatOverflowAreNotFinite) {
+  REQUIRE_DEVICE();
+  const Worker worker;
+  const Index length = 70, d = 16;
+  const auto statistics = [&](float first_half, float second_half) {
+    MatrixF q = MatrixF::Constant(length, d, 1e25F), k(length, d);
+    k.leftCols(d / 2).setConstant(first_half);
+    k.rightCols(d / 2).setConstant(second_half);
+    DeviceHeads heads(1, 1, length, d, worker.stream);
+    fill(heads, q, k, worker.stream);
+    return narrow_softmax_rows(worker, heads, std::vector<LogitForm>{{.scale = 1}}, length)[0];
+  };
+  for (const auto& [a, b] : {std::pair{1e25F, 1e25F}, {-1e25F, -1e25F}, {1e25F, -1e25F}}) {
+    const Matrix rows = statistics(a, b);
+    EXPECT_FALSE(rows.col(0).array().isFinite().any()) << a << ", " << b;
+    EXPECT_FALSE(rows.col(1).array().isFinite().any()) << a << ", " << b;
+  }
+  EXPECT_TRUE(statistics(1, 1).array().isFinite().all());
 }
 
 TEST(CudaAttention, SurvivesHugeLogits) {

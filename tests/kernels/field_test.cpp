@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "head_comparison.hpp"
+#include "kernels/cpu/attention.hpp"
 
 namespace logitfield::kernels {
 namespace {
@@ -51,6 +52,40 @@ TEST(FullField, HeadsWithLargeMeansAndHugeLogits) {
   EXPECT_GT(s.attention.max_logit, 2500);
   expect_equal(s, reference(q, k, 0.25), 1e-9);
   EXPECT_TRUE(s.certificate.certified());
+}
+
+// A forward pass in float32 may meet logits that float32 does not hold: what it says of its attention must then fail the
+// certificate, though the field, in float64, is sound.
+TEST(FullField, AttentionThatIsNotFiniteFailsTheCertificate) {
+  const Index length = 70, width = 16;
+  const LogitForm form{.scale = 0.25};
+  for (const float size : {1.F, 1e22F}) {
+    const MatrixF q = size * random_matrix<float>(length, width, 5), k = size * random_matrix<float>(length, width, 6),
+                  v = random_matrix<float>(length, width, 7);
+    MatrixF out(length, width);
+    RowAttention rows;
+    cpu::causal_attention(q, k, v, form, std::nullopt, out, &rows);
+    const std::vector<FieldRequest> requests{{.context = length}};
+    const HeadGroup exact{{q}, k, {form}}, of_pass{{q}, k, {form}, {&rows}};
+    EXPECT_TRUE(cpu::field_statistics(exact, requests)[0][0].certificate.certified()) << size;
+    EXPECT_EQ(cpu::field_statistics(of_pass, requests)[0][0].certificate.certified(), size == 1) << size;
+  }
+}
+
+// Every place of a NaN among the logits of a row, in every tile and vector lane.
+TEST(FullField, ANaNLogitReachesTheRowsStatistics) {
+  const Index length = 300, width = 8;
+  const MatrixF q = random_matrix<float>(length, width, 5), v = random_matrix<float>(length, width, 7);
+  for (const Index key : {0, 1, 7, 8, 30, 255, 256, 270}) {
+    MatrixF k = random_matrix<float>(length, width, 6), out(length, width);
+    k(key, 3) = std::numeric_limits<float>::quiet_NaN();
+    RowAttention rows;
+    cpu::causal_attention(q, k, v, {.scale = 0.3}, std::nullopt, out, &rows);
+    for (Index i = 0; i < length; ++i) {
+      EXPECT_EQ(std::isnan(rows.max_logit[i]), i >= key) << key << " " << i;
+      EXPECT_EQ(std::isnan(rows.entropy[i]), i >= key) << key << " " << i;
+    }
+  }
 }
 
 TEST(FullField, RankDeficientKeys) {

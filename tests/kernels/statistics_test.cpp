@@ -164,13 +164,41 @@ TEST(LearnedInteraction, EqualsTheExplicitProduct) {
   const Vector sigma = Eigen::JacobiSVD<Matrix>(product).singularValues();
   const SpectrumStatistics expected = spectrum_statistics({sigma.data(), 8}, 40, 0);
   const MatrixF doubled = 2 * q;
-  const std::vector<LearnedInteraction> all = cpu::learned_interactions({doubled, q}, k, gain);
+  const std::vector<LearnedInteraction> all = cpu::learned_interactions({{doubled}, {q}}, {k}, gain);
   ASSERT_EQ(all.size(), 2U);
   for (const LearnedInteraction& found : all) {
     EXPECT_EQ(found.k90, expected.k90);
     EXPECT_LE(std::abs(found.effective_rank / expected.effective_rank - 1), 1e-11);
     EXPECT_LE(std::abs(found.stable_rank / expected.stable_rank - 1), 1e-11);
   }
+}
+
+// Gains over orders of magnitude: left out, they would leave another matrix.
+TEST(LearnedInteraction, GainsBehindTheProjectionsAreFoldedIn) {
+  const Index d = 12, hidden = 40;
+  const MatrixF q = testing::random_matrix<float>(d, hidden, 1), k = testing::random_matrix<float>(d, hidden, 2);
+  const VectorF before = testing::random_matrix<float>(hidden, 1, 3).cwiseAbs();
+  const VectorF of_queries = (2 * testing::random_matrix<float>(d, 1, 4)).array().exp(),
+                of_keys = (2 * testing::random_matrix<float>(d, 1, 5)).array().exp();
+  const auto spectrum = [&](const Vector& gains, const Vector& gains_before) {
+    const Matrix product = gains_before.asDiagonal() * q.cast<double>().transpose() * gains.asDiagonal() *
+                           k.cast<double>() * gains_before.asDiagonal();
+    const Vector sigma = Eigen::JacobiSVD<Matrix>(product).singularValues();
+    return spectrum_statistics({sigma.data(), static_cast<std::size_t>(d)}, hidden, 0);
+  };
+  const Vector gains = of_queries.cast<double>().cwiseProduct(of_keys.cast<double>());
+  const SpectrumStatistics expected = spectrum(gains, before.cast<double>());
+  const SpectrumStatistics plain = spectrum(Vector::Ones(d), Vector::Ones(hidden));
+  ASSERT_NE(expected.k90, plain.k90);
+  ASSERT_NE(expected.k90, spectrum(Vector::Ones(d), before.cast<double>()).k90);
+  const LearnedInteraction found = cpu::learned_interactions({{q, of_queries}}, {k, of_keys}, before).front();
+  EXPECT_EQ(found.k90, expected.k90);
+  EXPECT_EQ(found.plain_k90, plain.k90);
+  EXPECT_LE(std::abs(found.effective_rank / expected.effective_rank - 1), 1e-11);
+  EXPECT_LE(std::abs(found.stable_rank / expected.stable_rank - 1), 1e-11);
+  const LearnedInteraction bare = cpu::learned_interactions({{q}}, {k}, {}).front();
+  EXPECT_EQ(bare.k90, plain.k90);
+  EXPECT_EQ(bare.plain_k90, plain.k90);
 }
 
 TEST(Certificate, EveryCheckCanFail) {

@@ -1,7 +1,7 @@
 """The program on the emulated device: every family, whole runs. No GPU takes part; times mean nothing."""
-import json, os, subprocess, unittest
+import json, os, random, struct, subprocess, unittest
 
-from harness import Case, FIXTURES, REPOSITORY, heads, largest_difference, run
+from harness import Case, FIXTURES, REPOSITORY, heads, largest_difference, run, small_model, write_safetensors
 
 EMULATED = os.environ["LOGITFIELD_EMULATED"]
 DEMO = REPOSITORY / "demo"
@@ -62,6 +62,35 @@ class Emulated(Case):
 
     def test_capped_captures_equal_the_cpu(self):
         self.assert_equals_the_cpu("--contexts", "300", "--scopes", "full,causal", source=["--capture", self.capped_capture(300)])
+
+    def wide_capture(self, tokens, width):
+        """Random queries of two heads and keys of one, wider than the GPU back end computes attention of."""
+        folder, number = self.folder / "wide", random.Random(5)
+        folder.mkdir()
+        rows = lambda heads: ("F32", [heads, tokens, width],
+                              struct.pack(f"<{heads * tokens * width}f", *(number.gauss(0.5, 1) for _ in range(heads * tokens * width))))
+        write_safetensors(folder / "layer_000.safetensors", {"q": rows(2), "k": rows(1)})
+        (folder / "capture.json").write_text(json.dumps({
+            "format": "logitfield-capture", "version": 1, "model": "wide", "num_layers": 1, "num_heads": 2, "num_kv_heads": 1,
+            "head_dim": width, "num_tokens": tokens, "scale": width ** -0.5, "causal": True, "position_encoding_applied": True,
+            "dtype": "F32", "source": "test"}))
+        return folder
+
+    def test_captures_of_wide_heads_equal_the_cpu(self):
+        found = self.assert_equals_the_cpu("--contexts", "64,310", "--scopes", "full,causal,causal-mean",
+                                           source=["--capture", self.wide_capture(310, 300)])
+        self.assertEqual({row["certified"] for row in found}, {"1"})
+
+    def test_models_of_wide_heads_are_refused_by_the_plan(self):
+        model = small_model(self.folder / "model", layers=1, hidden=32, heads=1, tokens=40, **{"kv-heads": 1, "head-dim": 264})
+        common = ["--model", model, "--tokens", model / "tokens.json", "--contexts", "32"]
+        for command in (["plan"], ["analyze", "--out", self.folder / "refused"]):
+            refused = run(*command, *common, "--backend", "cuda", program=EMULATED)
+            self.assertEqual(refused.returncode, 2, refused.stdout)
+            self.assertIn("heads of 264 columns", refused.stderr)
+            self.assertIn("--backend cpu", refused.stderr)
+        _, manifest, _ = self.analyze(EMULATED, "other", "--contexts", "32", source=common[:4])
+        self.assertIn("heads of 264 columns", manifest["backend"])
 
     def test_bf16_is_recorded_and_near(self):
         options = ["--contexts", "64", "--scopes", "full", "--backend", "cuda"]

@@ -13,7 +13,7 @@ os.environ["OMPI_MCA_orte_tmpdir_base"] = SESSIONS.name
 ROUNDING = {"zero_sum_residual", "energy_error", "energy_bound", "probe_residual", "probe_bound", "zero_sum_margin",
             "delocalisation_excess"}
 # What the weights tell: not known of captures.
-LEARNED = {"learned_k90", "learned_effective_rank", "learned_stable_rank", "spectral_gap"}
+LEARNED = {"learned_k90", "learned_plain_k90", "learned_effective_rank", "learned_stable_rank", "spectral_gap"}
 # What names a row of heads.csv.
 PLACE = ("scope", "context", "text", "layer", "head")
 

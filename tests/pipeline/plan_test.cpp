@@ -102,7 +102,7 @@ TEST(Plan, TooLittleMemoryOnTheGpuIsRefusedWithWhatItTakes) {
   try {
     make_plan(fixture_job(1), Options{}, with_gpus(1, needed - 1));
     FAIL();
-  } catch (const TooLittleDeviceMemory& error) {
+  } catch (const DoesNotFitDevice& error) {
     EXPECT_NE(std::string(error.what()).find(bytes_text(needed)), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find("on the GPU"), std::string::npos) << error.what();
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <boost/context/fiber.hpp>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace emulation {
@@ -127,7 +129,7 @@ void run_block(dim3 blocks, dim3 threads, dim3 index, std::size_t shared_bytes, 
                const std::function<void()>& body) {
   Machine& m = machine();
   const unsigned count = threads.x * threads.y * threads.z;
-  m.shared.assign(shared_bytes + 16, static_cast<char>(0xff));  // NaN as float32, float64 and bf16
+  m.shared.assign(shared_bytes + 16, static_cast<char>(fresh_byte()));
   m.threads.clear();
   m.threads.resize(count);
   m.warps.assign((count + kWarp - 1) / kWarp, {});
@@ -160,6 +162,13 @@ void run_block(dim3 blocks, dim3 threads, dim3 index, std::size_t shared_bytes, 
 }
 
 }  // namespace
+
+int fresh_byte() {
+  static const char* fill = std::getenv("LOGITFIELD_EMULATED_MEMORY_FILL");
+  if (!fill) return 0xff;
+  if (std::string_view(fill) != "finite") throw std::logic_error("LOGITFIELD_EMULATED_MEMORY_FILL is not 'finite'");
+  return 0x5b;
+}
 
 const Place& place() { return machine().current->place; }
 int lane() { return static_cast<int>(machine().current->number % kWarp); }

@@ -10,7 +10,7 @@
 
 // The part of the CUDA language that kernels/cuda uses, on one CPU core, for tests: blocks run one after the other, the
 // threads of a block as fibers that give way at barriers and warp exchanges, in an order that a seed permutes. Shared
-// and device memory hold NaNs until something is written. What is not here does not compile.
+// and device memory hold NaNs, or large numbers, until something is written. What is not here does not compile.
 
 #define __global__
 #define __device__
@@ -33,6 +33,10 @@ const Place& place();
 /// Runs `thread` for every thread of every block. Throws std::logic_error where threads wait for each other for ever,
 /// or where some of a warp take part in an exchange and others never do.
 void run(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, const std::function<void()>& thread);
+/// What every byte of memory is that nothing was written to: 0xff, which makes NaNs (float32, float64, bf16), or, with
+/// LOGITFIELD_EMULATED_MEMORY_FILL=finite in the environment, 0x5b, which makes large finite numbers: comparisons and
+/// maxima, which may drop a NaN, take these in.
+int fresh_byte();
 /// Order of the threads of a block: 0: by number.
 void set_seed(unsigned seed);
 char* shared_memory();

@@ -12,10 +12,11 @@
 #include <mutex>
 #include <string_view>
 
+#include "emulation/language.hpp"
 #include "kernels/device.hpp"
 
 // Device memory for the emulation: pages of the host, so placed that the first byte behind it cannot be touched, full
-// of NaNs. Streams do everything at once.
+// of emulation::fresh_byte(). Streams do everything at once.
 namespace logitfield::kernels {
 
 /// LOGITFIELD_EMULATED_MEMORY bytes, else 4 GiB; with 0, no device.
@@ -72,7 +73,7 @@ void* allocate(std::size_t bytes, const Stream&) {
   void* begin = mmap(nullptr, own + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (begin == MAP_FAILED) throw DeviceError("mmap");
   mprotect(static_cast<char*>(begin) + own, page, PROT_NONE);
-  std::memset(begin, 0xff, own);
+  std::memset(begin, emulation::fresh_byte(), own);
   void* memory = static_cast<char*>(begin) + (own - (bytes + 15) / 16 * 16);
   const std::scoped_lock lock(in_use);
   pages[memory] = {begin, own + page, bytes};

@@ -1,0 +1,45 @@
+#include "kernels/cuda/attention_statistics.hpp"
+
+#include <algorithm>
+
+#include "kernels/cuda/heads.hpp"
+
+namespace logitfield::kernels::cuda {
+
+Matrix softmax_rows(const Worker& worker, const DeviceHeads& heads, Index head, Index kv_head, const LogitForm& form,
+                    Index length) {
+  const Index d = heads.head_dim, strip_rows = std::min(kRowPadding, length);
+  FactorForm queries{.length = 0, .columns = static_cast<int>(d), .factor = form.scale};
+  const FactorForm keys{
+      .rows = heads.all_keys.data() + kv_head * heads.length * d, .length = length, .columns = static_cast<int>(d)};
+  Buffer<double> of_keys(padded_rows(length) * d, worker.stream), of_queries(kRowPadding * d, worker.stream),
+      products(strip_rows * length, worker.stream), rows(3 * length, worker.stream);
+  make_factor(keys, of_keys.data(), worker.stream);
+  for (Index first = 0; first < length; first += kRowPadding) {
+    queries.rows = heads.all_queries.data() + (head * heads.length + first) * d;
+    queries.length = std::min(kRowPadding, length - first);
+    const Index seen = first + queries.length;
+    make_factor(queries, of_queries.data(), worker.stream);
+    worker.products.multiply_transposed({queries.length, seen, d}, {of_queries.data(), d}, {of_keys.data(), d},
+                                        {products.data(), seen});
+    softmax_rows({first, queries.length, form.alibi_slope, form.softcap.value_or(0)}, products.data(),
+                 rows.data() + 3 * first, worker.stream);
+  }
+  return download(rows, length, 3);
+}
+
+std::vector<Matrix> narrow_softmax_rows(const Worker& worker, const DeviceHeads& heads,
+                                        std::span<const LogitForm> forms, Index length) {
+  const std::vector<HeadForm> host_forms = head_forms(forms);
+  const Index count = std::ssize(forms), kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim);
+  const Buffer<HeadForm> device_forms{std::span<const HeadForm>(host_forms), worker.stream};
+  Buffer<double> rows(count * length * 3, worker.stream);
+  softmax_rows({count, kv_heads, heads.length, length, static_cast<int>(heads.head_dim)}, device_forms.data(),
+               heads.narrow_queries.data(), heads.narrow_keys.data(), rows.data(), worker.stream);
+  const Matrix found = download(rows, count * length, 3);
+  std::vector<Matrix> out;
+  for (Index h = 0; h < count; ++h) out.push_back(found.middleRows(h * length, length));
+  return out;
+}
+
+}  // namespace logitfield::kernels::cuda
