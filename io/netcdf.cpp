@@ -13,7 +13,6 @@ namespace {
 
 constexpr int kDeflateLevel = 4;
 constexpr double kMissingDouble = std::numeric_limits<double>::quiet_NaN();
-constexpr std::int64_t kMissingInteger = -1;
 
 std::size_t size_of(const std::string& dimension, std::span<const NetcdfDimension> dimensions) {
   const auto found =

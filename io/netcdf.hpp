@@ -14,8 +14,11 @@ struct NetcdfDimension {
   std::size_t size = 0;
 };
 
+/// Integers that are missing: what NetCDF itself fills with, so that nothing reads them as a value.
+inline constexpr std::int64_t kMissingInteger = -9223372036854775806;
+
 /// A variable of doubles, integers or strings over named dimensions, row-major; exactly one of the value vectors is
-/// filled. Missing doubles are NaN (_FillValue), missing integers -1.
+/// filled. Missing doubles are NaN, missing integers kMissingInteger; both are the _FillValue.
 struct NetcdfVariable {
   std::string name;
   std::vector<std::string> dimensions = {};

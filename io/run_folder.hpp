@@ -15,6 +15,7 @@ struct RunFolder {
   std::filesystem::path state() const { return root / "state"; }
   std::filesystem::path heads_csv() const { return root / "heads.csv"; }
   std::filesystem::path nulls_csv() const { return root / "nulls.csv"; }
+  std::filesystem::path head_nulls_csv() const { return root / "head_nulls.csv"; }
   std::filesystem::path results_nc() const { return root / "results.nc"; }
   std::filesystem::path summary() const { return root / "summary.json"; }
   std::filesystem::path report() const { return root / "report.html"; }

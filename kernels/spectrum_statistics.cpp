@@ -39,6 +39,7 @@ SpectrumStatistics leading_part(std::span<const double> sigma, std::span<const d
   out.k90 = components_for(cumulative, 0.90 * energy);
   out.k95 = components_for(cumulative, 0.95 * energy);
   out.k99 = components_for(cumulative, 0.99 * energy);
+  if (out.k99 == -1) out.k_more_than = out.components;  // the largest of the counts is the first to be missing
   out.stable_rank = energy / energies[0];
   out.gap = sigma.size() > 1 && sigma[1] > 0 ? sigma[0] / sigma[1] : std::numeric_limits<double>::infinity();
   return out;

@@ -8,12 +8,11 @@
 #include <set>
 
 #include "io/error.hpp"
-#include "pipeline/schema.hpp"
+#include "pipeline/field_readings.hpp"
 
 namespace logitfield {
 namespace {
 
-using kernels::HeadStatistics;
 using kernels::kUndefined;
 
 /// A run with what the tables need of it.
@@ -46,66 +45,63 @@ std::size_t field_of(const Results& r, const std::string& scope, std::int64_t co
                  static_cast<std::size_t>(std::ranges::find(r.scopes, scope) - r.scopes.begin()));
 }
 
-/// Values of every statistic by text, of certified heads; those of KV heads once for each.
-using ByText = std::map<std::string, std::vector<std::vector<double>>>;
-ByText collect(const Results& r, std::size_t field) {
-  ByText out;
-  const std::int64_t group = r.num_heads / r.num_kv_heads;
-  for (const auto& [key, layer] : r.layers) {
-    for (const HeadRecord& head : layer.heads) {
-      const HeadStatistics& s = head.fields[field];
-      if (!s.certificate.certified()) continue;
-      visit_statistics(s, [&, text = layer.text](const StatisticInfo& info, const auto& value) {
-        if (info.kind == Kind::certificate || (info.kind == Kind::kv_head && head.head % group != 0)) return;
-        auto& texts = out[std::string(info.name)];
-        texts.resize(r.texts.size());
-        if (is_defined(value)) texts[text].push_back(static_cast<double>(value));
-      });
-    }
-  }
-  return out;
-}
-
-std::vector<double> all_of(const std::vector<std::vector<double>>& texts) {
-  std::vector<double> out;
-  for (const auto& text : texts) out.insert(out.end(), text.begin(), text.end());
-  return out;
-}
-
-double beyond_chance(const Results& r, std::size_t field, const std::string& statistic,
-                     const std::vector<double>& values) {
-  for (const NullRecord& null : r.nulls) {
-    const auto found = null.statistics.find(statistic);
-    if (null.field != static_cast<std::int64_t>(field) || found == null.statistics.end() || values.empty()) continue;
-    const auto far = std::ranges::count_if(values, [mean = found->second.first, sd = found->second.second](double v) {
-      return std::abs(v - mean) > 3 * sd;
-    });
-    return static_cast<double>(far) / static_cast<double>(values.size());
-  }
-  return kUndefined;
-}
-
-double text_effect(const std::vector<std::vector<double>>& texts, const Distribution& heads) {
-  if (texts.size() < 2) return kUndefined;
+double text_effect(const Results& r, const StatisticReadings& statistic, const Distribution& heads) {
+  if (r.texts.size() < 2) return kUndefined;
   double low = INFINITY, high = -INFINITY;
-  for (const auto& text : texts) {
-    const Distribution d = distribution(text);
-    if (d.count == 0) continue;
-    low = std::min(low, d.median);
-    high = std::max(high, d.median);
+  for (std::int64_t text = 0; text < std::ssize(r.texts); ++text) {
+    const Reading middle = median(statistic.readings(text));
+    if (!middle.is_defined()) continue;
+    if (!middle.is_known()) return kUndefined;
+    low = std::min(low, middle.value());
+    high = std::max(high, middle.value());
   }
-  const double width = heads.p75 - heads.p25;
+  const double width = heads.p75.value() - heads.p25.value();
   return high == low ? 0 : width > 0 ? (high - low) / width : kUndefined;
 }
 
 double slope_of(const std::vector<std::pair<double, double>>& points) {
   double n = 0, x = 0, y = 0, xx = 0, xy = 0;
   for (const auto& [context, median] : points) {
-    if (!(median > 0)) continue;
     const double u = std::log(context), v = std::log(median);
     ++n, x += u, y += v, xx += u * u, xy += u * v;
   }
   return n < 2 ? kUndefined : (n * xy - x * y) / (n * xx - x * x);
+}
+
+/// One statistic over the contexts in which it was measured.
+double context_slope(const std::vector<std::pair<double, const StatisticReadings*>>& contexts) {
+  std::map<HeadPlace, std::size_t> times;
+  std::size_t measured = 0, most = 0;
+  for (const auto& [context, statistic] : contexts) {
+    std::size_t here = 0;
+    for (const auto& [place, reading] : statistic->heads) {
+      if (reading.is_defined()) ++times[place], ++here;
+    }
+    measured += here > 0;
+    most = std::max(most, here);
+  }
+  std::erase_if(times, [&](const auto& entry) { return entry.second < measured; });
+  if (static_cast<double>(times.size()) < (1 - kFewMissing) * static_cast<double>(most)) return kUndefined;
+  std::vector<std::pair<double, double>> points;
+  for (const auto& [context, statistic] : contexts) {
+    std::vector<Reading> readings;
+    for (const auto& [place, reading] : statistic->heads) {
+      if (times.contains(place)) readings.push_back(reading);
+    }
+    const Reading middle = median(readings);
+    if (!middle.is_defined()) continue;
+    if (!(middle.value() > 0)) return kUndefined;  // not known, or without a logarithm
+    points.emplace_back(context, middle.value());
+  }
+  return slope_of(points);
+}
+
+std::int64_t failed_heads(const Results& r, std::size_t field) {
+  std::int64_t failed = 0;
+  for (const auto& [key, layer] : r.layers) {
+    for (const HeadRecord& head : layer.heads) failed += !head.fields[field].certificate.certified();
+  }
+  return failed;
 }
 
 /// Limits are ours: no published ones exist. All are upper limits.
@@ -114,27 +110,26 @@ void add_regularities(const Run& run, const std::string& scope, std::int64_t con
     for (const ComparedStatistic& s : out.statistics) {
       if (s.run == run.name && s.statistic == statistic && s.scope == scope && s.context == context) return s;
     }
-    ComparedStatistic none;
-    none.heads.median = none.heads.p95 = none.text_effect = none.context_slope = kUndefined;
-    return none;
+    return ComparedStatistic{};
   };
-  const auto add = [&](const char* name, double value, double limit) {
-    out.regularities.push_back({run.name, name, value, limit, value <= limit});
+  const auto add = [&](const char* name, const Reading& value, double limit) {
+    out.regularities.push_back({run.name, name, value, limit, value.high <= limit});
   };
   const Results& r = run.results;
   const ComparedStatistic k90 = find("k90"), coherence = find("coherence");
-  const double length = static_cast<double>(context);
-  add("heads that failed their certificate", static_cast<double>(r.failed_heads()), 0);
-  add("few components: median k90 / rank bound", k90.heads.median / find("rank_bound").heads.median, 0.5);
+  const Reading length = Reading::known(static_cast<double>(context));
+  add("heads that failed their certificate", Reading::known(static_cast<double>(r.failed_heads())), 0);
+  add("few components: median k90 / rank bound", ratio(k90.heads.median, find("rank_bound").heads.median), 0.5);
   add("energy spread: 95 % of heads, key_max_share", find("key_max_share").heads.p95, 0.1);
-  add("keys incoherent: median coherence rank / L", coherence.heads.median * find("key_rank").heads.median / length,
-      0.25);
-  if (r.contexts.size() > 1) add("components grow slower than sqrt context", k90.context_slope, 0.5);
-  if (r.texts.size() > 1) add("k90 alike over texts: text_effect", k90.text_effect, 0.5);
+  add("keys incoherent: median coherence rank / L",
+      ratio(product(coherence.heads.median, find("key_rank").heads.median), length), 0.25);
+  if (r.contexts.size() > 1) add("components grow slower than sqrt context", Reading::known(k90.context_slope), 0.5);
+  if (r.texts.size() > 1) add("k90 alike over texts: text_effect", Reading::known(k90.text_effect), 0.5);
   for (const NullRecord& null : r.nulls) {
-    if (null.field != static_cast<std::int64_t>(field_of(r, scope, context)) || !null.statistics.contains("k90"))
+    if (null.field != static_cast<std::int64_t>(field_of(r, scope, context)) || !null.of.statistics.contains("k90"))
       continue;
-    add("fewer components than chance: median k90 / chance", k90.heads.median / null.statistics.at("k90").first, 0.9);
+    add("fewer components than chance: median k90 / chance",
+        ratio(k90.heads.median, null.of.statistics.at("k90").mean()), 0.9);
   }
 }
 
@@ -142,19 +137,27 @@ void add_regularities(const Run& run, const std::string& scope, std::int64_t con
 
 std::vector<ComparedStatistic> compared_statistics(const std::string& run, const Results& results,
                                                    const std::string& scope) {
-  std::map<std::string, std::vector<std::pair<double, double>>> medians;
-  std::vector<ComparedStatistic> out;
-  for (const std::int64_t context : results.contexts) {
-    const std::size_t field = field_of(results, scope, context);
-    for (const auto& [statistic, texts] : collect(results, field)) {
-      const std::vector<double> values = all_of(texts);
-      const Distribution heads = distribution(values);
-      medians[statistic].emplace_back(static_cast<double>(context), heads.median);
-      out.push_back({run, statistic, scope, context, heads, beyond_chance(results, field, statistic, values),
-                     text_effect(texts, heads), 0});
+  std::vector<std::map<std::string, StatisticReadings>> contexts;
+  for (const std::int64_t context : results.contexts) contexts.push_back(field_readings(results, field_of(results, scope, context)));
+  std::map<std::string, std::vector<std::pair<double, const StatisticReadings*>>> by_name;
+  for (std::size_t c = 0; c < contexts.size(); ++c) {
+    for (const auto& [name, statistic] : contexts[c]) {
+      by_name[name].emplace_back(static_cast<double>(results.contexts[c]), &statistic);
     }
   }
-  for (ComparedStatistic& row : out) row.context_slope = slope_of(medians[row.statistic]);
+  std::map<std::string, double> slopes;
+  for (const auto& [name, measured] : by_name) slopes[name] = context_slope(measured);
+  std::vector<ComparedStatistic> out;
+  for (std::size_t c = 0; c < contexts.size(); ++c) {
+    const std::size_t field = field_of(results, scope, results.contexts[c]);
+    const std::int64_t failed = failed_heads(results, field);
+    for (const auto& [name, statistic] : contexts[c]) {
+      const Distribution heads = distribution(statistic.readings());
+      out.push_back({run, name, scope, results.contexts[c], heads, failed,
+                     beyond_gaussian_heads(results, field, statistic), beyond_chance(statistic.own_p_values),
+                     text_effect(results, statistic, heads), slopes.at(name)});
+    }
+  }
   return out;
 }
 

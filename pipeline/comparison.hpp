@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/chance.hpp"
 #include "pipeline/results.hpp"
 #include "pipeline/summary.hpp"
 
@@ -20,20 +21,25 @@ struct ComparedStatistic {
   std::int64_t context = 0;
   /// Over certified heads and texts.
   Distribution heads;
-  /// Share of heads farther than three standard deviations from the mean of Gaussian heads; NaN without --null.
-  double beyond_chance = 0;
+  /// Head measurements that failed their certificate, and so are missing from `heads`.
+  std::int64_t failed = 0;
+  /// Of the heads, against Gaussian ones (--null) and against draws from themselves (--head-null).
+  BeyondChance beyond_chance, beyond_own_chance;
   /// How far apart the texts' medians lie, in widths of the middle half of all heads: 0 where a text makes no
-  /// difference. NaN for one text.
-  double text_effect = 0;
-  /// Slope of ln median against ln context over all contexts of the run; NaN for one context.
-  double context_slope = 0;
+  /// difference. NaN for one text, and where one of these is not known.
+  double text_effect = kernels::kUndefined;
+  /// Slope of ln median against ln context over all contexts of the run, of the heads that have the statistic in each.
+  /// NaN for one context, where a median is not known, and where more than kFewMissing of the heads have it in some
+  /// contexts only.
+  double context_slope = kernels::kUndefined;
 };
 
 /// What is expected of a trained model, and whether a run shows it. The limits are this program's own.
 struct Regularity {
   std::string run, name;
-  double value = 0, limit = 0;
-  /// value <= limit; false where the value is not defined.
+  Reading value;
+  double limit = 0;
+  /// value <= limit; false where that is not known.
   bool holds = false;
 };
 

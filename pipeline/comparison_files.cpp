@@ -13,7 +13,13 @@
 namespace logitfield {
 namespace {
 
-std::string text_of(double value) { return std::isnan(value) ? "-" : fmt::format("{:.4g}", value); }
+/// A number that is missing has an empty cell.
+std::string cell(double value) { return std::isnan(value) ? "" : fmt::format("{}", value); }
+
+/// A finite end of what is not known; else NaN.
+double bound(const Reading& reading, double Reading::* end) {
+  return reading.is_censored() && std::isfinite(reading.*end) ? reading.*end : kernels::kUndefined;
+}
 
 struct Quantity {
   const char *name, *units, *description;
@@ -22,12 +28,22 @@ struct Quantity {
 const std::vector<Quantity>& quantities() {
   static const std::vector<Quantity> all{
       {"heads", "1", "heads that count", [](const ComparedStatistic& s) { return static_cast<double>(s.heads.count); }},
-      {"median", "of the statistic", "median over heads and texts",
-       [](const ComparedStatistic& s) { return s.heads.median; }},
-      {"p25", "of the statistic", "first quartile", [](const ComparedStatistic& s) { return s.heads.p25; }},
-      {"p75", "of the statistic", "third quartile", [](const ComparedStatistic& s) { return s.heads.p75; }},
-      {"beyond_chance", "1", "share of heads beyond 3 sd of Gaussian heads",
-       [](const ComparedStatistic& s) { return s.beyond_chance; }},
+      {"censored", "1", "of these, heads whose value is only known to be more (or less) than a bound",
+       [](const ComparedStatistic& s) { return static_cast<double>(s.heads.censored); }},
+      {"failed", "1", "heads that are missing because they failed their certificate",
+       [](const ComparedStatistic& s) { return static_cast<double>(s.failed); }},
+      {"median", "of the statistic", "median over heads and texts; missing where it is not known",
+       [](const ComparedStatistic& s) { return s.heads.median.value(); }},
+      {"median_more_than", "of the statistic", "what a median that is not known is more than",
+       [](const ComparedStatistic& s) { return bound(s.heads.median, &Reading::low); }},
+      {"median_less_than", "of the statistic", "what a median that is not known is less than",
+       [](const ComparedStatistic& s) { return bound(s.heads.median, &Reading::high); }},
+      {"p25", "of the statistic", "first quartile", [](const ComparedStatistic& s) { return s.heads.p25.value(); }},
+      {"p75", "of the statistic", "third quartile", [](const ComparedStatistic& s) { return s.heads.p75.value(); }},
+      {"beyond_chance", "1", "share of heads beyond what Gaussian heads give, false discovery rate 5 %",
+       [](const ComparedStatistic& s) { return s.beyond_chance.share(); }},
+      {"beyond_own_chance", "1", "share of heads beyond what draws from themselves give, false discovery rate 5 %",
+       [](const ComparedStatistic& s) { return s.beyond_own_chance.share(); }},
       {"text_effect", "1", "range of the texts' medians over the interquartile range",
        [](const ComparedStatistic& s) { return s.text_effect; }},
       {"context_slope", "1", "d ln median / d ln context", [](const ComparedStatistic& s) { return s.context_slope; }}};
@@ -40,15 +56,20 @@ void write_csv(const Comparison& c, const std::filesystem::path& path) {
   io::write_csv(path, columns, c.statistics.size(), [&](std::size_t i) {
     const ComparedStatistic& s = c.statistics[i];
     std::vector<std::string> cells{s.run, s.scope, std::to_string(s.context), s.statistic};
-    for (const Quantity& q : quantities()) cells.push_back(fmt::format("{}", q.value(s)));
+    for (const Quantity& q : quantities()) cells.push_back(cell(q.value(s)));
     return cells;
   });
 }
 
 void write_regularities(const Comparison& c, const std::filesystem::path& path) {
-  io::write_csv(path, {"run", "regularity", "value", "limit", "holds"}, c.regularities.size(), [&](std::size_t i) {
+  const std::vector<std::string> columns{"run", "regularity", "value", "value_more_than", "limit", "holds"};
+  io::write_csv(path, columns, c.regularities.size(), [&](std::size_t i) {
     const Regularity& r = c.regularities[i];
-    return std::vector<std::string>{r.run, r.name, fmt::format("{}", r.value), fmt::format("{}", r.limit),
+    return std::vector<std::string>{r.run,
+                                    r.name,
+                                    cell(r.value.value()),
+                                    cell(bound(r.value, &Reading::low)),
+                                    cell(r.limit),
                                     r.holds ? "1" : "0"};
   });
 }
@@ -64,7 +85,7 @@ void add_regularities(const Comparison& c, std::vector<io::NetcdfDimension>& dim
   for (const auto& [name, entries] : all) {
     for (const Regularity* r : entries) {
       const auto run = static_cast<std::size_t>(std::ranges::find(c.runs, r->run) - c.runs.begin());
-      value.doubles[run * all.size() + names.size()] = r->value;
+      value.doubles[run * all.size() + names.size()] = r->value.value();
     }
     limit.doubles.push_back(entries.front()->limit);
     names.push_back(name);
@@ -133,6 +154,17 @@ std::vector<std::pair<std::string, std::vector<const Regularity*>>> by_name(cons
   return out;
 }
 
+namespace {
+
+/// What a run's row leaves out; empty where that is nothing.
+std::string missing_line(const Comparison& c, const std::string& run, const std::pair<std::string, std::int64_t>& field) {
+  const ComparedStatistic* s = c.find(run, "k90", field);
+  return s && s->failed > 0 ? fmt::format("{:.20}: {} heads failed their certificate and are left out\n", run, s->failed)
+                            : "";
+}
+
+}  // namespace
+
 std::string comparison_table(const Comparison& c) {
   std::string out;
   const auto& field = *std::ranges::find_if(c.fields, [&](const auto& f) {
@@ -146,10 +178,13 @@ std::string comparison_table(const Comparison& c) {
       const ComparedStatistic* s = c.find(run, statistic, field);
       const bool there = s && s->heads.count > 0;
       out += fmt::format(
-          " {:>25}", there ? fmt::format("{:.3g} [{:.3g}, {:.3g}]", s->heads.median, s->heads.p25, s->heads.p75) : "-");
+          " {:>25}", there ? fmt::format("{} [{}, {}]", text_of(s->heads.median, 3), text_of(s->heads.p25, 3),
+                                      text_of(s->heads.p75, 3))
+                        : "-");
     }
     out += "\n";
   }
+  for (const std::string& run : c.runs) out += missing_line(c, run, field);
   for (const auto& [name, entries] : by_name(c)) {
     std::string failing;
     for (const Regularity* r : entries) {

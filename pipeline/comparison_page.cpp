@@ -48,7 +48,7 @@ std::string regularities(const Comparison& c) {
       }
       const bool holds = (*of_run)->holds;
       if (!holds) failing.push_back(run);
-      values += cell(text_of((*of_run)->value) + (holds ? "" : " (fails)"), !holds);
+      values += cell(text_of((*of_run)->value, 3) + (holds ? "" : " (fails)"), !holds);
     }
     const bool holds = failing.empty();
     rows += "<tr>" + cell(name) +
@@ -75,11 +75,16 @@ std::string statistics(const Comparison& c, const Field& field, const std::strin
   return table(name, rows);
 }
 
+std::string share_of(const char* what, const BeyondChance& beyond) {
+  return beyond.heads == 0 ? "" : fmt::format("<br>{:.0f} % {}", 100 * beyond.share(), what);
+}
+
 std::string medians(const ComparedStatistic& s) {
-  const std::string beyond =
-      std::isnan(s.beyond_chance) ? "" : fmt::format("<br>{:.0f} % beyond", 100 * s.beyond_chance);
-  return fmt::format("<b>{}</b><br>{} to {}{}", text_of(s.heads.median), text_of(s.heads.p25), text_of(s.heads.p75),
-                     beyond);
+  const std::string failed = s.failed > 0 ? fmt::format("<br>without {} that failed", s.failed) : "";
+  return fmt::format("<b>{}</b><br>{} to {}{}{}{}", io::markup_text(text_of(s.heads.median, 3)),
+                     io::markup_text(text_of(s.heads.p25, 3)), io::markup_text(text_of(s.heads.p75, 3)),
+                     share_of("beyond chance", s.beyond_chance), share_of("beyond own draws", s.beyond_own_chance),
+                     failed);
 }
 
 std::string effects(const ComparedStatistic& s) {
@@ -95,8 +100,10 @@ std::string scope_section(const Comparison& c, const std::string& scope) {
   std::ranges::sort(fields, std::greater<>{}, &Field::second);
   const auto title = [](const Field& f) { return fmt::format("{} field, {} tokens", f.first, f.second); };
   std::string out = fmt::format(
-      "<section><h2>{}</h2><p class=\"how\">Median over heads and texts, the middle half, and the share of heads more "
-      "than three standard deviations from Gaussian heads (with --null).</p>\n",
+      "<section><h2>{}</h2><p class=\"how\">Median over heads and texts, the middle half, and the shares of heads beyond "
+      "what Gaussian heads give (with --null) and beyond what draws from themselves give (with --head-null), at a false "
+      "discovery rate of 5 %. &gt; 256: the median is more than 256, where counting ended. Heads that failed their "
+      "certificate are left out.</p>\n",
       title(fields.front()));
   out += statistics(c, fields.front(), title(fields.front()), medians);
   for (auto field = fields.begin() + 1; field != fields.end(); ++field) {

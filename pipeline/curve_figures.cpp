@@ -24,24 +24,35 @@ struct Curves {
   std::vector<double> low, median, high;
 };
 
-/// `values`: of one head, as many as it has.
-Curves spread(const Results& r, std::size_t field,
-              const std::function<std::vector<double>(const HeadStatistics&)>& values) {
-  std::vector<std::vector<double>> places;
+/// Of one head, as many values as it has, and what is known of those beyond.
+struct HeadCurve {
+  std::vector<double> values;
+  Reading beyond = {};
+};
+
+/// The singular values that the results hold are all that are not zero.
+bool is_whole(const HeadStatistics& h) {
+  return h.spectrum.rank != -1 && h.spectrum.components == std::ssize(h.singular_values);
+}
+
+Curves spread(const Results& r, std::size_t field, const std::function<HeadCurve(const HeadStatistics&)>& curve_of) {
+  std::vector<HeadCurve> heads;
+  std::size_t places = 0;
   for (std::size_t t = 0; t < r.texts.size(); ++t) {
     for_each_head(r, t, field, [&](std::size_t, const HeadStatistics& h) {
       if (!h.certificate.certified()) return;
-      const std::vector<double> own = values(h);
-      places.resize(std::max(places.size(), own.size()));
-      for (std::size_t i = 0; i < own.size(); ++i) places[i].push_back(own[i]);
+      places = std::max(places, heads.emplace_back(curve_of(h)).values.size());
     });
   }
   Curves out;
-  for (std::vector<double>& place : places) {
-    const Distribution d = distribution(std::move(place));
-    out.low.push_back(d.count > 0 ? d.p25 : kUndefined);
-    out.median.push_back(d.count > 0 ? d.median : kUndefined);
-    out.high.push_back(d.count > 0 ? d.p75 : kUndefined);
+  for (std::size_t i = 0; i < places; ++i) {
+    std::vector<Reading> readings;
+    for (const HeadCurve& head : heads) {
+      readings.push_back(i < head.values.size() ? Reading::known(head.values[i]) : head.beyond);
+    }
+    out.low.push_back(quantile(readings, 0.25).value());
+    out.median.push_back(median(readings).value());
+    out.high.push_back(quantile(readings, 0.75).value());
   }
   return out;
 }
@@ -63,7 +74,10 @@ std::int64_t rank_bound(const Results& r, std::size_t field) {
 }
 
 std::string spectra(const Results& r, std::size_t field, const std::string& where) {
-  const Curves sigma = spread(r, field, [](const HeadStatistics& h) { return h.singular_values; });
+  const Curves sigma = spread(r, field, [](const HeadStatistics& h) -> HeadCurve {
+    if (h.singular_values.empty()) return {};
+    return {h.singular_values, is_whole(h) ? Reading::known(0) : Reading::less_than(h.singular_values.back())};
+  });
   const double count = static_cast<double>(sigma.median.size()), bound = static_cast<double>(rank_bound(r, field));
   // A bound far beyond what was computed would squeeze the curve into a corner.
   const bool marked = bound <= 1.2 * count;
@@ -84,28 +98,36 @@ std::string spectra(const Results& r, std::size_t field, const std::string& wher
 }
 
 std::string cumulative(const Results& r, std::size_t field, const std::string& where) {
-  const Curves shares = spread(r, field, [](const HeadStatistics& h) {
-    std::vector<double> out;
+  const Curves shares = spread(r, field, [](const HeadStatistics& h) -> HeadCurve {
+    if (h.singular_values.empty()) return {};
+    HeadCurve out;
     double sum = 0;
-    for (const double sigma : h.singular_values) out.push_back((sum += sigma * sigma) / h.spectrum.energy);
+    for (const double sigma : h.singular_values) out.values.push_back((sum += sigma * sigma) / h.spectrum.energy);
+    out.beyond = is_whole(h) ? Reading::known(1) : Reading::more_than(out.values.back());
     return out;
   });
-  std::vector<double> k90s;
+  std::vector<Reading> k90s;
   for (std::size_t t = 0; t < r.texts.size(); ++t) {
     for_each_head(r, t, field, [&](std::size_t, const HeadStatistics& h) {
-      if (h.certificate.certified() && is_defined(h.spectrum.k90)) k90s.push_back(static_cast<double>(h.spectrum.k90));
+      if (!h.certificate.certified()) return;
+      const auto k90 = static_cast<double>(h.spectrum.k90);
+      k90s.push_back(reading_of("k90", h, is_defined(h.spectrum.k90) ? k90 : kUndefined));
     });
   }
-  const double k90 = median(k90s);
+  const Reading k90 = median(k90s);
   const Axes axes(kCorner, kPanelWidth, kPanelHeight,
                   linear_scale("components", 0, 1.02 * static_cast<double>(shares.median.size())),
                   linear_scale("share of the energy", 0, 1.02));
   std::string out = axes.frame("cumulative energy: " + where);
   out += with_band(axes, component_numbers(shares.median.size()), shares, kBlue);
   std::vector<std::pair<std::string, std::string>> legend{{"median of the heads, middle half", kBlue}};
-  if (!std::isnan(k90)) {
-    out += svg::polyline({axes.at(0, 0.9), axes.at(k90, 0.9), axes.at(k90, 0)}, kVermilion, 0.8, "4 3");
-    legend.emplace_back(fmt::format("90 %: median k90 = {:g}", k90), kVermilion);
+  if (k90.is_known()) {
+    const double k = k90.value();
+    out += svg::polyline({axes.at(0, 0.9), axes.at(k, 0.9), axes.at(k, 0)}, kVermilion, 0.8, "4 3");
+  }
+  if (k90.is_defined()) {
+    const std::string text = text_of(k90, 6);
+    legend.emplace_back(fmt::format("90 %: median k90 {}{}", k90.is_known() ? "= " : "", text), kVermilion);
   }
   return svg::document(kColumnWidth, kHeight, out + axes.legend(legend, true));
 }
@@ -126,8 +148,8 @@ std::vector<double> shares_by_position(const HeadStatistics& h, std::size_t cont
 std::string positions(const Results& r, std::size_t field, const std::string& where) {
   const std::int64_t context = r.contexts.back();
   const auto curves = [&](bool with_first) {
-    return spread(r, field, [&](const HeadStatistics& h) {
-      return shares_by_position(h, static_cast<std::size_t>(context), with_first);
+    return spread(r, field, [&](const HeadStatistics& h) -> HeadCurve {
+      return {shares_by_position(h, static_cast<std::size_t>(context), with_first)};
     });
   };
   const Curves with = curves(true), without = curves(false);
@@ -137,7 +159,7 @@ std::string positions(const Results& r, std::size_t field, const std::string& wh
     xs.push_back((static_cast<double>(b) + 0.5) * length / static_cast<double>(without.median.size()));
     range.insert(range.end(), {without.low[b], without.high[b]});
   }
-  range.push_back(2 * distribution(range).max);  // room for the legend
+  range.push_back(2 * distribution(range).max.value());  // room for the legend
   const Axes axes(kCorner, kPanelWidth, kPanelHeight, linear_scale("key position (token)", 0, length),
                   logarithmic_scale("energy share of a position", range));
   std::string out = axes.frame("key positions: " + where) + with_band(axes, xs, without, kBlue);

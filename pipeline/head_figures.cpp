@@ -8,7 +8,6 @@
 #include "pipeline/axes.hpp"
 #include "pipeline/figures.hpp"
 #include "pipeline/head_values.hpp"
-#include "pipeline/summary.hpp"
 
 namespace logitfield {
 namespace {
@@ -52,9 +51,11 @@ HeadName name_of(const Results& r, std::size_t index) {
 /// Layers down, heads across, a bar of colours on the right.
 class HeatMap {
  public:
-  HeatMap(const Results& results, const std::vector<double>& values) : r_(results), values_(values) {
-    const Distribution all = distribution(values);
-    low_ = all.min, high_ = all.max;
+  HeatMap(const Results& results, const std::vector<Reading>& values) : r_(results), values_(values) {
+    low_ = INFINITY, high_ = -INFINITY;
+    for (const Reading& r : values) {
+      if (r.has_place()) low_ = std::min(low_, r.place()), high_ = std::max(high_, r.place());
+    }
     across_ = std::min(kMostAcross, (kColumnWidth - kLeft - kRight) / static_cast<double>(r_.num_heads));
     down_ = std::clamp(across_, kLeastDown, kMostDown);
   }
@@ -75,12 +76,12 @@ class HeatMap {
     std::string out = "<g shape-rendering=\"crispEdges\">\n";
     for (std::size_t i = 0; i < values_.size(); ++i) {
       const auto [layer, head] = name_of(r_, i);
-      const bool there = std::isfinite(values_[i]);
-      const double part = high_ > low_ ? (values_[i] - low_) / (high_ - low_) : 0.5;
+      const bool there = values_[i].has_place();
+      const double part = high_ > low_ ? (values_[i].place() - low_) / (high_ - low_) : 0.5;
       out += svg::rectangle(
           {kLeft + across_ * static_cast<double>(head), kTop + down_ * static_cast<double>(layer - r_.first_layer)},
           across_, down_, there ? viridis(part) : kNoValue,
-          fmt::format("layer {}, head {}: {:.6g}", layer, head, values_[i]));
+          fmt::format("layer {}, head {}: {}", layer, head, text_of(values_[i], 6)));
     }
     return out + "</g>\n";
   }
@@ -116,7 +117,7 @@ class HeatMap {
   }
 
   const Results& r_;
-  const std::vector<double>& values_;
+  const std::vector<Reading>& values_;
   double low_ = 0, high_ = 1, across_ = 1, down_ = 1;
 };
 
@@ -127,10 +128,10 @@ std::size_t place_of(const std::vector<StatisticInfo>& shown, std::string_view n
 /// Heads, learned k90 across and field k90 upwards; empty where no head has both.
 std::string learned_against_field(const Results& r, const HeadValues& values, const std::string& where) {
   const std::vector<StatisticInfo> shown = shown_statistics();
-  const std::vector<double>&learned = values[place_of(shown, "learned_k90")], &field = values[place_of(shown, "k90")];
+  const std::vector<Reading>&learned = values[place_of(shown, "learned_k90")], &field = values[place_of(shown, "k90")];
   double most = 0;
   for (std::size_t i = 0; i < field.size(); ++i) {
-    if (!std::isnan(learned[i] + field[i])) most = std::max({most, learned[i], field[i]});
+    if (learned[i].is_known() && field[i].is_defined()) most = std::max({most, learned[i].place(), field[i].place()});
   }
   if (most == 0) return "";
   const Axes axes({36, 20}, 190, 190,
@@ -139,10 +140,10 @@ std::string learned_against_field(const Results& r, const HeadValues& values, co
   std::string out = axes.frame("learned against field: " + where);
   out += svg::line(axes.at(0, 0), axes.at(1.08 * most, 1.08 * most), kGrey, 0.8, "4 3");
   for (std::size_t i = 0; i < field.size(); ++i) {
-    if (std::isnan(learned[i] + field[i])) continue;
+    if (!learned[i].is_known() || !field[i].is_defined()) continue;
     const auto [layer, head] = name_of(r, i);
-    out += svg::circle(axes.at(learned[i], field[i]), 1.8, kBlue,
-                       fmt::format("layer {}, head {}: {:g}, {:g}", layer, head, learned[i], field[i]));
+    const std::string name = fmt::format("layer {}, head {}: {}, {}", layer, head, text_of(learned[i], 6), text_of(field[i], 6));
+    out += svg::circle(axes.at(learned[i].place(), field[i].place()), 1.8, field[i].is_known() ? kBlue : kVermilion, name);
   }
   return svg::document(kColumnWidth, 236, out);
 }
@@ -160,7 +161,7 @@ std::vector<Figure> head_figures(const Results& results, std::size_t scope) {
   const std::vector<StatisticInfo> shown = shown_statistics();
   std::vector<Figure> out;
   for (std::size_t s = 0; s < shown.size(); ++s) {
-    if (std::ranges::none_of(values[s], [](double v) { return std::isfinite(v); })) continue;
+    if (std::ranges::none_of(values[s], &Reading::has_place)) continue;
     const std::string units = shown[s].units == "1" ? "" : fmt::format(" ({})", shown[s].units);
     out.push_back({fmt::format("heads_{}_{}", name, shown[s].name),
                    HeatMap(results, values[s]).draw(fmt::format("{}{}: {}", shown[s].name, units, where))});

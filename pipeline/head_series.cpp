@@ -1,9 +1,9 @@
 #include "pipeline/head_series.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
-#include "pipeline/summary.hpp"
 
 namespace logitfield {
 namespace {
@@ -17,25 +17,35 @@ Values undefined() {
   return out;
 }
 
-Values values_of(const HeadStatistics& statistics) {
-  Values out = undefined();
-  visit_statistics(statistics, [&](const StatisticInfo& info, const auto& value) {
+using Readings = std::array<Reading, kFollowed.size()>;
+
+Readings readings_of(const HeadStatistics& statistics) {
+  Readings out;
+  visit_readings(statistics, [&](const StatisticInfo& info, const Reading& reading) {
     const auto place = std::ranges::find(kFollowed, info.name);
-    if (place != kFollowed.end() && is_defined(value))
-      out[static_cast<std::size_t>(place - kFollowed.begin())] = static_cast<double>(value);
+    if (place != kFollowed.end()) out[static_cast<std::size_t>(place - kFollowed.begin())] = reading;
   });
   return out;
 }
 
 /// One head in all texts, certified in each.
-Values median_of(const std::vector<Values>& texts) {
-  Values out = undefined();
+Readings median_of(const std::vector<Readings>& texts) {
+  Readings out;
   for (std::size_t s = 0; s < out.size(); ++s) {
-    std::vector<double> values;
-    for (const Values& text : texts) values.push_back(text[s]);
-    out[s] = median(std::move(values));
+    std::vector<Reading> values;
+    for (const Readings& text : texts) values.push_back(text[s]);
+    out[s] = median(values);
   }
   return out;
+}
+
+void add_head(const Readings& readings, StepValues& out) {
+  Values& values = out.heads.emplace_back(undefined());
+  Values& bounds = out.more_than.emplace_back(undefined());
+  for (std::size_t s = 0; s < readings.size(); ++s) {
+    values[s] = readings[s].value();
+    if (readings[s].is_censored()) bounds[s] = readings[s].low;
+  }
 }
 
 FailedHead failure(std::size_t head, const kernels::Certificate& certificate) {
@@ -62,23 +72,34 @@ StatisticInfo info_of(std::string_view statistic) {
   return out;
 }
 
+std::vector<Reading> StepValues::readings(std::size_t statistic) const {
+  std::vector<Reading> out;
+  for (std::size_t h = 0; h < heads.size(); ++h) {
+    const double bound = h < more_than.size() ? more_than[h][statistic] : kernels::kUndefined;
+    out.push_back(std::isnan(bound) ? Reading::known(heads[h][statistic]) : Reading::more_than(bound));
+  }
+  return out;
+}
+
 StepValues step_values(std::int64_t step, const Results& r) {
-  StepValues out{step, kernels::kUndefined, {}, {}, {}};
+  StepValues out;
+  out.step = step;
+  out.loss = kernels::kUndefined;
   const std::size_t field = r.field(r.contexts.size() - 1, 0);
   const auto size = static_cast<std::size_t>(r.num_layers * r.num_heads);
-  std::vector<std::vector<Values>> texts(size);
+  std::vector<std::vector<Readings>> texts(size);
   std::vector<bool> has_failed(size, false);
   for (const auto& [key, layer] : r.layers) {
     for (const HeadRecord& record : layer.heads) {
       const auto head = static_cast<std::size_t>((layer.layer - r.first_layer) * r.num_heads + record.head);
       const HeadStatistics& statistics = record.fields[field];
-      texts[head].push_back(values_of(statistics));
+      texts[head].push_back(readings_of(statistics));
       if (statistics.certificate.certified() || has_failed[head]) continue;
       has_failed[head] = true;
       out.failed.push_back(failure(head, statistics.certificate));
     }
   }
-  for (std::size_t h = 0; h < size; ++h) out.heads.push_back(has_failed[h] ? undefined() : median_of(texts[h]));
+  for (std::size_t h = 0; h < size; ++h) add_head(has_failed[h] ? Readings{} : median_of(texts[h]), out);
   double sum = 0;
   for (const LossRecord& loss : r.losses) sum += loss.loss;
   if (!r.losses.empty()) out.loss = sum / static_cast<double>(r.losses.size());
@@ -92,7 +113,11 @@ void add_step(const Results& r, StepValues values, HeadSeries& series) {
   series.num_kv_heads = r.num_kv_heads;
   const auto field = static_cast<std::int64_t>(r.field(r.contexts.size() - 1, 0));
   for (const NullRecord& null : r.nulls) {
-    if (null.field == field) series.chance = null.statistics;
+    if (null.field != field) continue;
+    series.chance.clear();
+    for (const auto& [name, statistic] : null.of.statistics) {
+      if (const Reading mean = statistic.mean(); mean.is_known()) series.chance[name] = {mean.value(), statistic.sd()};
+    }
   }
   add_step(std::move(values), series);
 }

@@ -10,7 +10,7 @@
 
 #include "pipeline/not_finite.hpp"
 #include "pipeline/results.hpp"
-#include "pipeline/schema.hpp"
+#include "pipeline/reading.hpp"
 
 namespace logitfield {
 
@@ -40,9 +40,13 @@ struct StepValues {
   std::vector<std::array<double, kFollowed.size()>> heads;
   std::vector<FailedHead> failed;
   /// Why it was not measured.
-  std::vector<NotFinite> not_finite;
+  std::vector<NotFinite> not_finite = {};
+  /// In the places of `heads`: what a value is more than that is NaN because it was not counted to its end; else NaN.
+  std::vector<std::array<double, kFollowed.size()>> more_than = {};
 
   bool measured() const { return !heads.empty(); }
+  /// What is known of a statistic (a place in kFollowed), head by head.
+  std::vector<Reading> readings(std::size_t statistic) const;
 };
 
 /// One model over training, in one context and scope.

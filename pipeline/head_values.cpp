@@ -1,7 +1,5 @@
 #include "pipeline/head_values.hpp"
 
-#include "pipeline/summary.hpp"
-
 namespace logitfield {
 namespace {
 
@@ -22,14 +20,12 @@ std::vector<StatisticInfo> shown_statistics() {
 
 HeadValues head_values(const Results& results, std::size_t text, std::size_t field) {
   const auto heads = static_cast<std::size_t>(results.num_layers * results.num_heads);
-  HeadValues out(shown_statistics().size(), std::vector<double>(heads, kernels::kUndefined));
+  HeadValues out(shown_statistics().size(), std::vector<Reading>(heads));
   for_each_head(results, text, field, [&](std::size_t index, const kernels::HeadStatistics& h) {
     if (!h.certificate.certified()) return;
     std::size_t statistic = 0;
-    visit_statistics(h, [&](const StatisticInfo& info, const auto& value) {
-      if (!is_shown(info)) return;
-      if (is_defined(value)) out[statistic][index] = static_cast<double>(value);
-      ++statistic;
+    visit_readings(h, [&](const StatisticInfo& info, const Reading& reading) {
+      if (is_shown(info)) out[statistic++][index] = reading;
     });
   });
   return out;
@@ -40,9 +36,9 @@ HeadValues medians_over_texts(const std::vector<HeadValues>& by_text) {
   if (by_text.size() == 1) return out;
   for (std::size_t s = 0; s < out.size(); ++s) {
     for (std::size_t h = 0; h < out[s].size(); ++h) {
-      std::vector<double> over_texts;
+      std::vector<Reading> over_texts;
       for (const HeadValues& text : by_text) over_texts.push_back(text[s][h]);
-      out[s][h] = median(std::move(over_texts));
+      out[s][h] = median(over_texts);
     }
   }
   return out;

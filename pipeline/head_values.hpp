@@ -1,17 +1,16 @@
 #pragma once
 #include <vector>
 
+#include "pipeline/reading.hpp"
 #include "pipeline/results.hpp"
-#include "pipeline/schema.hpp"
 
 namespace logitfield {
 
 /// The statistics that pictures show: all but certificates and bounds, in column order.
 std::vector<StatisticInfo> shown_statistics();
 
-/// By shown statistic, then head, layers outermost; NaN where a statistic is not defined, or the head is not certified
-/// or not measured yet.
-using HeadValues = std::vector<std::vector<double>>;
+/// By shown statistic, then head, layers outermost; undefined also where the head is not certified or not measured yet.
+using HeadValues = std::vector<std::vector<Reading>>;
 HeadValues head_values(const Results& results, std::size_t text, std::size_t field);
 /// Of each head, the median over the texts that define it.
 HeadValues medians_over_texts(const std::vector<HeadValues>& by_text);

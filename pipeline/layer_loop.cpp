@@ -6,6 +6,7 @@
 #include "pipeline/capture_dump.hpp"
 #include "pipeline/field_meter.hpp"
 #include "pipeline/forward_pass.hpp"
+#include "pipeline/head_null.hpp"
 #include "pipeline/learned.hpp"
 #include "pipeline/token_loss.hpp"
 
@@ -67,6 +68,7 @@ class ModelRun final : public LayerObserver {
         shard_(shard_of(c.plan.partition, c.world.rank())),
         stage_ranks_(c.world.split(c.plan.partition.grid.stage_of(c.world.rank()))),
         meter_(c, stage_ranks_),
+        head_null_(c, stage_ranks_),
         dump_(c.job, stage_ranks_) {}
 
   void run() { run_forward(c_, stage_ranks_, *this); }
@@ -94,7 +96,9 @@ class ModelRun final : public LayerObserver {
 
  private:
   void measure(std::int64_t layer, std::int64_t text, const kernels::Heads& heads) {
-    LayerRecord record{text, layer, meter_.measure(text, layer, ComputedHeads(heads, c_.job, shard_.kv_heads))};
+    const ComputedHeads source(heads, c_.job, shard_.kv_heads);
+    LayerRecord record{text, layer, meter_.measure(text, layer, source)};
+    head_null_.measure(text, layer, source, record.heads);
     attach(learned_.at(layer), record.heads);
     c_.results.submit(record);
   }
@@ -103,6 +107,7 @@ class ModelRun final : public LayerObserver {
   const Shard shard_;
   const mpi::Communicator stage_ranks_;
   const FieldMeter meter_;
+  const HeadNull head_null_;
   CaptureDump dump_;
   std::optional<OutputLayer> output_;
   /// By layer, of this rank's query heads.
@@ -118,10 +123,14 @@ void run_capture(const RunContext& c) {
   const int stage = partition.grid.stage_of(c.world.rank());
   const mpi::Communicator stage_ranks = c.world.split(stage);
   const FieldMeter meter(c, stage_ranks);
+  const HeadNull head_null(c, stage_ranks);
   const Slice layers = partition.layers[stage];
   for (std::int64_t layer = layers.begin; layer < layers.end && !c.continuation.stopping(stage_ranks); ++layer) {
     if (c.continuation.done().units[0][layer]) continue;
-    c.results.submit(LayerRecord{0, layer, meter.measure(0, layer, RecordedHeads(c.job, layer))});
+    const RecordedHeads source(c.job, layer);
+    LayerRecord record{0, layer, meter.measure(0, layer, source)};
+    head_null.measure(0, layer, source, record.heads);
+    c.results.submit(record);
     c.results.poll();
   }
 }

@@ -138,7 +138,7 @@ std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& worl
 
 json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& backend, std::uint64_t input_hash,
                    const std::vector<std::string>& hosts) {
-  return {{"format", kRunFormat},
+  json out{{"format", kRunFormat},
           {"version", kRunVersion},
           {"program", "logitfield " LOGITFIELD_VERSION},
           {"started", io::utc_now()},
@@ -159,6 +159,11 @@ json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& bac
           {"backend", backend.description()},
           {"mpi", mpi::library_version()},
           {"hosts", hosts}};
+  // Only where there is one: runs that older versions began know of none.
+  if (plan.head_null.draws > 0) {
+    out["head_null"] = {{"draws", plan.head_null.draws}, {"kind", plan.head_null.shuffled ? "shuffled" : "gaussian"}};
+  }
+  return out;
 }
 
 }  // namespace logitfield

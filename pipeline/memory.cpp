@@ -92,6 +92,13 @@ double activations(const Job& job, const Plan& plan) {
   return std::max({projecting, mixing, mlp, field, loss});
 }
 
+/// A KV group that is drawn from another (--head-null), and tiles of that one.
+double drawn_bytes(const Job& job, const Plan& plan) {
+  if (plan.head_null.draws == 0) return 0;
+  const double rows = 2 * static_cast<double>(job.contexts.back());
+  return kFloat * rows * static_cast<double>(job.head_dim * (job.group_size() + 1));
+}
+
 }  // namespace
 
 double product_number(const Job& job) { return job.precision == "bf16" ? 2 : kFloat; }
@@ -116,11 +123,14 @@ double widest_mlp(const io::ModelConfig& config, const Partition& partition) {
 }
 
 double memory_of(const Job& job, const Plan& plan, int device_workers) {
-  if (device_workers > 0) return base_bytes(plan, kPackingBytes) + host_bytes_beside_gpu(job, plan, device_workers);
-  if (job.capture) return base_bytes(plan, kPackingBytes) + field_bytes(job, plan);
+  const double drawn = drawn_bytes(job, plan);
+  if (device_workers > 0) {
+    return base_bytes(plan, kPackingBytes) + host_bytes_beside_gpu(job, plan, device_workers) + drawn;
+  }
+  if (job.capture) return base_bytes(plan, kPackingBytes) + field_bytes(job, plan) + drawn;
   const double weights = product_number(job) * weight_values(job, plan, 1);
   const double states = held_texts(job, plan) * static_cast<double>(job.length() * job.config->hidden_size);
-  return base_bytes(plan, weights) + weights + kFloat * (states + activations(job, plan));
+  return base_bytes(plan, weights) + weights + kFloat * (states + activations(job, plan)) + drawn;
 }
 
 }  // namespace logitfield

@@ -19,12 +19,6 @@ std::string name_of(const HeadSeries& series, std::size_t head) {
   return fmt::format("layer_{:02}/head_{:02}/", series.layer_of(head), series.head_of(head));
 }
 
-std::vector<double> column(const StepValues& step, std::size_t statistic) {
-  std::vector<double> out;
-  for (const auto& head : step.heads) out.push_back(head[statistic]);
-  return out;
-}
-
 /// JSON has no NaN: what is not defined is left out.
 void put(json& object, const std::string& name, double value) {
   if (std::isfinite(value)) object[name] = value;
@@ -58,7 +52,7 @@ void write_series_csv(const HeadSeries& series, const std::filesystem::path& pat
     const std::int64_t kv_head = series.head_of(head) / (series.num_heads / series.num_kv_heads);
     std::vector<std::string> row{std::to_string(step->step), std::to_string(series.layer_of(head)),
                                  std::to_string(series.head_of(head)), std::to_string(kv_head)};
-    for (const double value : step->heads[head]) row.push_back(fmt::format("{}", value));
+    for (const double value : step->heads[head]) row.push_back(std::isnan(value) ? "" : fmt::format("{}", value));
     return row;
   });
 }
@@ -83,7 +77,7 @@ void write_scalars(const MonitorStore& store, const std::filesystem::path& path)
     json line{{"step", step.step}, {"alerts", store.alerts_of(step.step).size()}};
     put(line, "loss", step.loss);
     for (std::size_t s = 0; step.measured() && s < kFollowed.size(); ++s) {
-      put(line, fmt::format("median/{}", kFollowed[s]), median(column(step, s)));
+      put(line, fmt::format("median/{}", kFollowed[s]), median(step.readings(s)));
       for (std::size_t h = 0; h < step.heads.size(); ++h) {
         put(line, name_of(series, h) + std::string(kFollowed[s]), step.heads[h][s]);
       }

@@ -44,9 +44,7 @@ json values_of(const std::vector<const StepValues*>& steps) {
   for (const StepValues* step : steps) {
     json& entry = out[fmt::format("//{}", step->step)] = json::object();
     for (std::size_t s = 0; s < kFollowed.size(); ++s) {
-      std::vector<double> values;
-      for (const auto& head : step->heads) values.push_back(head[s]);
-      entry[std::string(kFollowed[s])] = pack(values);
+      entry[std::string(kFollowed[s])] = pack(step->readings(s));
     }
   }
   return out;

@@ -32,12 +32,8 @@ constexpr std::array<Column, 8> kColumns{{{"coherence", "coherence", 10},
 
 std::string text_of(double value) { return std::isnan(value) ? "-" : fmt::format("{:.4g}", value); }
 
-double shown(const StepValues& step, const Column& column) {
-  std::vector<double> values;
-  for (const auto& head : step.heads) values.push_back(head[followed(column.statistic)]);
-  if (!column.largest) return median(std::move(values));
-  const Distribution d = distribution(std::move(values));
-  return d.count > 0 ? d.max : kernels::kUndefined;
+Reading shown(const StepValues& step, const Column& column) {
+  return quantile(step.readings(followed(column.statistic)), column.largest ? 1 : 0.5);
 }
 
 std::string band_text(const Alert& alert) {

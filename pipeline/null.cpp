@@ -1,12 +1,8 @@
 #include "pipeline/null.hpp"
 
-#include <cmath>
-#include <stdexcept>
-
 #include "kernels/random.hpp"
 #include "pipeline/field_meter.hpp"
 #include "pipeline/learned.hpp"
-#include "pipeline/schema.hpp"
 
 namespace logitfield {
 namespace {
@@ -70,34 +66,10 @@ std::vector<kernels::LearnedInteraction> learned_null(const RunContext& c, Slice
   return out;
 }
 
-/// Sums, sums of squares and counts of the defined values of a statistic.
-struct Moments {
-  double count = 0, sum = 0, squares = 0;
-  void add(double value) {
-    if (!std::isfinite(value)) return;
-    ++count, sum += value, squares += value * value;
-  }
-  std::pair<double, double> mean_and_sd() const {
-    const double mean = sum / count;
-    return {mean, std::sqrt(std::max(0.0, squares / count - mean * mean))};
-  }
-};
-
-NullRecord average(const std::vector<LayerRecord>& parts, std::size_t field) {
-  std::map<std::string, Moments> moments;
-  NullRecord out{static_cast<std::int64_t>(field), 0, {}};
+NullRecord collect(const std::vector<LayerRecord>& parts, std::size_t field) {
+  NullRecord out{static_cast<std::int64_t>(field), {}};
   for (const LayerRecord& part : parts) {
-    for (const HeadRecord& head : part.heads) {
-      ++out.draws;
-      visit_statistics(head.fields[field], [&](const StatisticInfo& info, const auto& value) {
-        if (info.kind != Kind::certificate && is_defined(value)) {
-          moments[std::string(info.name)].add(static_cast<double>(value));
-        }
-      });
-    }
-  }
-  for (const auto& [name, m] : moments) {
-    if (m.count > 0) out.statistics[name] = m.mean_and_sd();
+    for (const HeadRecord& head : part.heads) out.of.add(head.fields[field]);
   }
   return out;
 }
@@ -118,7 +90,7 @@ std::vector<NullRecord> measure_null(const RunContext& c) {
   for (const auto& bytes : c.world.gather(encode(own))) parts.push_back(std::get<LayerRecord>(decode(bytes)));
   std::vector<NullRecord> out;
   if (c.world.rank() != 0) return out;
-  for (std::size_t f = 0; f < plan.fields.size(); ++f) out.push_back(average(parts, f));
+  for (std::size_t f = 0; f < plan.fields.size(); ++f) out.push_back(collect(parts, f));
   return out;
 }
 

@@ -46,6 +46,18 @@ void add_routes(CLI::App& command, Options& options) {
   command.add_option("--null", options.null_draws, "Gaussian heads to average over, as what chance would give")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  auto* own = command
+                  .add_option("--head-null", options.head_null,
+                              "heads to draw from every head, in each context, as what its own scale, mask and second "
+                              "moments would give")
+                  ->check(CLI::NonNegativeNumber)
+                  ->capture_default_str();
+  command
+      .add_option("--head-null-kind", options.head_null_kind,
+                  "gaussian: queries and keys with the head's own means and covariances; shuffled: its own, in other orders")
+      ->check(CLI::IsMember({"gaussian", "shuffled"}))
+      ->capture_default_str()
+      ->needs(own);
   command.add_option("--seed", options.seed, "of all that is drawn at random")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

@@ -41,6 +41,9 @@ struct Options {
   std::string spectrum = "auto", rows = "auto";
   std::int64_t components = 256;
   std::int64_t verify_dense = 0, null_draws = 0;
+  /// Draws from every head; gaussian or shuffled.
+  std::int64_t head_null = 0;
+  std::string head_null_kind = "gaussian";
   std::uint64_t seed = 0;
   /// Empty: none are written.
   std::filesystem::path dump_captures;

@@ -31,10 +31,16 @@ std::string floats(const std::vector<double>& values) {
   return base64(singles.data(), singles.size() * sizeof(float));
 }
 
-json pack(const std::vector<double>& values) {
+json pack(const std::vector<Reading>& readings) {
   double least = INFINITY, largest = -INFINITY;
-  for (const double v : values) {
-    if (std::isfinite(v)) least = std::min(least, v), largest = std::max(largest, v);
+  std::vector<double> values;
+  std::vector<std::uint8_t> above((readings.size() + 7) / 8), below = above;
+  for (std::size_t i = 0; i < readings.size(); ++i) {
+    const Reading& r = readings[i];
+    const double v = values.emplace_back(r.has_place() ? r.place() : kernels::kUndefined);
+    if (!std::isfinite(v)) continue;
+    least = std::min(least, v), largest = std::max(largest, v);
+    if (r.is_censored()) (v == r.low ? above : below)[i / 8] |= static_cast<std::uint8_t>(1U << (i % 8));
   }
   const bool logarithmic = least > 0 && largest > 100 * least;
   std::vector<std::uint16_t> steps;
@@ -48,10 +54,14 @@ json pack(const std::vector<double>& values) {
                                          : (v - least) / (largest - least);
     steps.push_back(static_cast<std::uint16_t>(std::lround(part * (kUndefinedStep - 1))));
   }
-  return {{"least", std::isfinite(least) ? least : 0},
-          {"largest", std::isfinite(largest) ? largest : 0},
-          {"logarithmic", logarithmic},
-          {"data", base64(steps.data(), steps.size() * sizeof(std::uint16_t))}};
+  json out{{"least", std::isfinite(least) ? least : 0},
+           {"largest", std::isfinite(largest) ? largest : 0},
+           {"logarithmic", logarithmic},
+           {"data", base64(steps.data(), steps.size() * sizeof(std::uint16_t))}};
+  const auto any = [](const std::vector<std::uint8_t>& bits) { return std::ranges::any_of(bits, [](auto b) { return b; }); };
+  if (any(above)) out["above"] = base64(above.data(), above.size());
+  if (any(below)) out["below"] = base64(below.data(), below.size());
+  return out;
 }
 
 }  // namespace logitfield

@@ -87,6 +87,7 @@ Plan candidate(const Job& job, const Options& options, const Grid& grid, Residen
   plan.residency = residency;
   plan.verified_heads = options.verify_dense;
   plan.null_draws = options.null_draws;
+  plan.head_null = {options.head_null, options.head_null_kind == "shuffled"};
   plan.seed = options.seed;
   plan.fields = plan_fields(job, options, {job.capture ? grid.ranks() : grid.shards, host_limit(machine)});
   const bool collective = std::ranges::any_of(plan.fields, &FieldPlan::collective) || plan.verified_heads > 0;
@@ -98,9 +99,10 @@ Plan candidate(const Job& job, const Options& options, const Grid& grid, Residen
   const bool all_shared = job.capture && std::ranges::all_of(plan.fields, &FieldPlan::collective);
   plan.balance = all_shared ? 1 : balance_of(job, plan.partition, residency);
   plan.forward_flops = job.config ? forward_flops(job) : 0;
-  plan.field_flops = field_flops(job, plan.fields, machine.device_bytes > 0);
+  plan.field_flops = field_flops(job, plan.fields, machine.device_bytes > 0) +
+                     head_null_flops(job, plan.fields, plan.head_null.draws);
   plan.weight_bytes = job.config ? weight_bytes(job) : 0;
-  plan.result_bytes = result_bytes(job, plan.fields);
+  plan.result_bytes = result_bytes(job, plan.fields, plan.head_null.draws);
   return plan;
 }
 
@@ -193,6 +195,10 @@ std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
   for (const FieldPlan& field : plan.fields) out += describe_field(field, grid.shards);
   if (plan.verified_heads > 0) line("verifies", fmt::format("{} heads densely", plan.verified_heads));
   if (plan.null_draws > 0) line("null", fmt::format("{} Gaussian heads", plan.null_draws));
+  if (plan.head_null.draws > 0) {
+    line("own null", fmt::format("{} draws from every head, {}", plan.head_null.draws,
+                                 plan.head_null.shuffled ? "shuffled" : "Gaussian"));
+  }
   line("ranks", fmt::format("{} = {} stages x {} shards, {:.0f} % of their time computing", grid.ranks(), grid.stages,
                             grid.shards, 100 * plan.balance));
   if (job.config) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "io/error.hpp"
+#include "pipeline/drawn_heads.hpp"
 #include "pipeline/job.hpp"
 #include "pipeline/routes.hpp"
 
@@ -38,9 +39,10 @@ struct Plan {
   Residency residency = Residency::stream;
   /// A field of every head per context and scope, scopes innermost.
   std::vector<FieldPlan> fields;
-  /// Heads that are also decomposed densely; Gaussian heads; the seed of both.
+  /// Heads that are also decomposed densely; Gaussian heads; the seed of all that is drawn.
   std::int64_t verified_heads = 0, null_draws = 0;
   std::uint64_t seed = 0;
+  HeadNullPlan head_null;
   /// The rank that needs most: weights and activations in float32, fields in float64, buffers. With GPUs: what stays on
   /// the host, and what is on the GPU, weights there in the forward pass's precision.
   std::uint64_t memory_bytes = 0, device_bytes = 0;

@@ -54,6 +54,8 @@ Unit mean_unit(const Job& job, const Plan& plan, const Rates& rates) {
   const double measured = static_cast<double>(job.measured_layers.size()) / layers;
   unit.field = measured * head_seconds(job, plan, rates, attended_apart(job, plan.device_bytes > 0)) *
                largest(plan.partition.heads);
+  unit.field += measured * static_cast<double>(plan.head_null.draws) * head_seconds(job, plan, rates, 1) *
+                largest(plan.partition.heads);
   if (!job.config) return unit;
   const double share = largest(plan.partition.heads) / static_cast<double>(job.extents.num_heads);
   const ForwardSample rate = rates.forward_at(job.config->hidden_size);

@@ -1,6 +1,8 @@
 #include "pipeline/record.hpp"
 
+#include <cmath>
 #include <cstring>
+#include <map>
 #include <stdexcept>
 
 #include "pipeline/schema.hpp"
@@ -62,6 +64,10 @@ HeadStatistics statistics_from(const json& object) {
     const auto found = object.find(std::string(info.name));
     found == object.end() ? set_undefined(value) : read(*found, value);
   });
+  // Versions without k_more_than knew the leading components, and no more.
+  if (!object.contains("k_more_than") && s.spectrum.k99 == -1 && s.spectrum.components > 0) {
+    s.spectrum.k_more_than = s.spectrum.components;
+  }
   s.certificate.rank = s.spectrum.rank;
   s.certificate.rank_bound = s.rank_bound;
   s.singular_values = unpack(object.at("singular_values"));
@@ -70,12 +76,56 @@ HeadStatistics statistics_from(const json& object) {
   return s;
 }
 
+/// Every draw of every statistic; and their mean and standard deviation, which older programs read.
+json to_json(const NullDraws& null) {
+  json statistics = json::object(), values = json::object();
+  for (const auto& [name, statistic] : null.statistics) {
+    statistics[name] = std::pair(statistic.mean().value(), statistic.sd());
+    if (statistic.draws.empty()) continue;
+    std::vector<double> lows, highs;
+    for (const Reading& r : statistic.draws) lows.push_back(r.low), highs.push_back(r.high);
+    values[name]["low"] = pack(lows);
+    if (lows != highs) values[name]["high"] = pack(highs);
+  }
+  return {{"draws", null.draws},
+          {"failed", null.failed},
+          {"statistics", std::move(statistics)},
+          {"values", std::move(values)}};
+}
+
+NullStatistic readings_from(const json& object) {
+  const std::vector<double> lows = unpack(object.at("low"));
+  const std::vector<double> highs = object.contains("high") ? unpack(object.at("high")) : lows;
+  if (lows.size() != highs.size()) throw std::runtime_error("draws without both ends of what is known of them");
+  NullStatistic out;
+  for (std::size_t i = 0; i < lows.size(); ++i) out.draws.push_back({lows[i], highs[i]});
+  return out;
+}
+
+/// Versions that kept no draws divided by their number for the standard deviation, not by one less.
+NullDraws null_from(const json& object) {
+  NullDraws out{object.at("draws"), object.value("failed", std::int64_t{0}), {}};
+  if (object.contains("values")) {
+    for (const auto& [name, values] : object.at("values").items()) out.statistics[name] = readings_from(values);
+    return out;
+  }
+  const double draws = static_cast<double>(out.draws);
+  const auto old = object.at("statistics").get<std::map<std::string, std::pair<double, double>>>();
+  for (const auto& [name, value] : old) {
+    const double sd = draws > 1 ? value.second * std::sqrt(draws / (draws - 1)) : kernels::kUndefined;
+    out.statistics[name] = {{}, value.first, sd};
+  }
+  return out;
+}
+
 json to_json(const LayerRecord& record) {
   json heads = json::array();
   for (const HeadRecord& head : record.heads) {
     json fields = json::array();
     for (const HeadStatistics& s : head.fields) fields.push_back(to_json(s));
-    heads.push_back({{"head", head.head}, {"kv_head", head.kv_head}, {"fields", std::move(fields)}});
+    json entry{{"head", head.head}, {"kv_head", head.kv_head}, {"fields", std::move(fields)}};
+    for (const NullDraws& null : head.nulls) entry["nulls"].push_back(to_json(null));
+    heads.push_back(std::move(entry));
   }
   return {{"type", "layer"}, {"text", record.text}, {"layer", record.layer}, {"heads", std::move(heads)}};
 }
@@ -102,7 +152,9 @@ json to_json(const RankRecord& record) {
 }
 
 json to_json(const NullRecord& record) {
-  return {{"type", "null"}, {"field", record.field}, {"draws", record.draws}, {"statistics", record.statistics}};
+  json out = to_json(record.of);
+  out.update({{"type", "null"}, {"field", record.field}});
+  return out;
 }
 
 LayerRecord layer_from(const json& object) {
@@ -110,6 +162,9 @@ LayerRecord layer_from(const json& object) {
   for (const json& entry : object.at("heads")) {
     HeadRecord head{entry.at("head"), entry.at("kv_head"), {}};
     for (const json& s : entry.at("fields")) head.fields.push_back(statistics_from(s));
+    if (entry.contains("nulls")) {
+      for (const json& null : entry.at("nulls")) head.nulls.push_back(null_from(null));
+    }
     record.heads.push_back(std::move(head));
   }
   return record;
@@ -172,10 +227,7 @@ Record decode(std::span<const std::byte> bytes) {
     if (type == "loss") return LossRecord{object.at("text"), object.at("predictions"), object.at("loss")};
     if (type == "session") return session_from(object);
     if (type == "rank") return rank_from(object);
-    if (type == "null") {
-      return NullRecord{object.at("field"), object.at("draws"),
-                        object.at("statistics").get<std::map<std::string, std::pair<double, double>>>()};
-    }
+    if (type == "null") return NullRecord{object.at("field"), null_from(object)};
     throw std::runtime_error("a record of unknown type '" + type + "'");
   } catch (const json::exception& error) {
     throw std::runtime_error(std::string("a record that this version cannot read: ") + error.what());

@@ -1,7 +1,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "kernels/statistics.hpp"
+#include "pipeline/null_draws.hpp"
 
 namespace logitfield {
 
@@ -16,6 +16,8 @@ namespace logitfield {
 struct HeadRecord {
   std::int64_t head = 0, kv_head = 0;
   std::vector<kernels::HeadStatistics> fields;
+  /// A null of the head's own for each field (--head-null); else empty.
+  std::vector<NullDraws> nulls = {};
 };
 
 /// The unit of progress: some or all heads of one layer of one text.
@@ -53,12 +55,11 @@ struct RankRecord {
   std::int64_t peak_bytes = 0;
 };
 
-/// What chance gives in one context and scope: mean and standard deviation of every statistic over Gaussian heads, by
-/// the names of the schema.
+/// What Gaussian heads give in one context and scope.
 struct NullRecord {
   /// context * scopes + scope
-  std::int64_t field = 0, draws = 0;
-  std::map<std::string, std::pair<double, double>> statistics;
+  std::int64_t field = 0;
+  NullDraws of;
 };
 
 /// What one record of the journal says.

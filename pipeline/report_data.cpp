@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "pipeline/chance.hpp"
 #include "pipeline/head_values.hpp"
 #include "pipeline/packed_values.hpp"
 
@@ -64,7 +65,8 @@ class Data {
                           {"profile", floats(h.key_profile)},
                           {"energy", h.spectrum.energy},
                           {"rankBound", h.rank_bound},
-                          {"firstShare", h.keys.first_share}};
+                          {"firstShare", h.keys.first_share},
+                          {"certified", h.certificate.certified()}};
         });
       }
     }
@@ -116,7 +118,10 @@ class Data {
     for (const NullRecord& null : r_.nulls) {
       const auto field = static_cast<std::size_t>(null.field);
       json& entry = out[key_of(r_.scopes[field % r_.scopes.size()], r_.contexts[field / r_.scopes.size()])];
-      for (const auto& [name, value] : null.statistics) entry[name] = {value.first, value.second};
+      for (const auto& [name, statistic] : null.of.statistics) {
+        const Reading mean = statistic.mean();
+        if (is_testable(name, Null::gaussian) && mean.is_known()) entry[name] = {mean.value(), statistic.sd()};
+      }
     }
     return out;
   }
@@ -151,12 +156,12 @@ class Data {
   std::set<std::size_t> extremes(std::size_t field) const {
     constexpr std::size_t kEach = 5;
     std::set<std::size_t> out;
-    for (const std::vector<double>& values : head_values(r_, 0, field)) {
+    for (const std::vector<Reading>& values : head_values(r_, 0, field)) {
       std::vector<std::size_t> order;
       for (std::size_t h = 0; h < heads_; ++h) {
-        if (!std::isnan(values[h])) order.push_back(h);
+        if (values[h].is_defined()) order.push_back(h);
       }
-      std::ranges::sort(order, {}, [&](std::size_t h) { return values[h]; });
+      std::ranges::sort(order, {}, [&](std::size_t h) { return values[h].place(); });
       for (std::size_t i = 0; i < std::min(kEach, order.size()); ++i)
         out.insert({order[i], order[order.size() - 1 - i]});
     }

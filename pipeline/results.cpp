@@ -19,7 +19,7 @@ bool fits(const LayerRecord& record, const Results& results) {
   return lies_below(record.text, std::ssize(results.texts)) && is_measured(record.layer, results) &&
          std::ssize(record.heads) == results.num_heads && std::ranges::all_of(record.heads, [&](const HeadRecord& h) {
            return lies_below(h.head, results.num_heads) && lies_below(h.kv_head, results.num_kv_heads) &&
-                  std::ssize(h.fields) == num_fields;
+                  std::ssize(h.fields) == num_fields && (h.nulls.empty() || std::ssize(h.nulls) == num_fields);
          });
 }
 bool fits(const LossRecord& record, const Results& results) {

@@ -43,12 +43,14 @@ Results load_results(const io::RunFolder& folder);
 /// The same from a journal that was read before.
 Results load_results(const io::RunFolder& folder, const io::JournalContent& journal);
 
-/// Writes heads.csv, nulls.csv, results.nc and summary.json from what was loaded; returns the summary.
+/// Writes heads.csv, nulls.csv, head_nulls.csv, results.nc and summary.json from what was loaded; returns the summary.
 nlohmann::json write_derived(const Results& results, const io::RunFolder& folder);
 
 /// One file of those; each throws InputError if it cannot be written.
 void write_heads_csv(const Results& results, const std::filesystem::path& path);
 void write_nulls_csv(const Results& results, const std::filesystem::path& path);
+/// Nothing where no head has a null of its own.
+void write_head_nulls_csv(const Results& results, const std::filesystem::path& path);
 void write_results_nc(const Results& results, const std::filesystem::path& path);
 
 }  // namespace logitfield

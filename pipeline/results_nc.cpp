@@ -5,6 +5,7 @@
 #include <set>
 
 #include "io/netcdf.hpp"
+#include "pipeline/field_readings.hpp"
 #include "pipeline/results.hpp"
 #include "pipeline/schema.hpp"
 
@@ -32,9 +33,9 @@ NetcdfVariable coordinate(const char* name, const char* description, std::vector
   return {name, {name}, "1", description, {}, std::move(values), {}};
 }
 
-/// Calls visit(index of the head's entry in kHeadDimensions order, statistics) for all that the journal holds.
+/// Calls visit(index of the head's entry in kHeadDimensions order, record, field) for all that the journal holds.
 template <class Visit>
-void visit_heads(const Results& results, Visit&& visit) {
+void visit_records(const Results& results, Visit&& visit) {
   for (const auto& [key, layer] : results.layers) {
     for (const HeadRecord& head : layer.heads) {
       for (std::size_t f = 0; f < head.fields.size(); ++f) {
@@ -42,10 +43,16 @@ void visit_heads(const Results& results, Visit&& visit) {
         const std::size_t text = scope * results.texts.size() + static_cast<std::size_t>(layer.text);
         const std::size_t row =
             (text * results.contexts.size() + context) * results.num_layers + (layer.layer - results.first_layer);
-        visit(row * results.num_heads + head.head, head.fields[f]);
+        visit(row * results.num_heads + head.head, head, f);
       }
     }
   }
+}
+
+/// The same with the statistics.
+template <class Visit>
+void visit_heads(const Results& results, Visit&& visit) {
+  visit_records(results, [&](std::size_t entry, const HeadRecord& head, std::size_t f) { visit(entry, head.fields[f]); });
 }
 
 std::size_t head_entries(const Results& r) {
@@ -83,7 +90,7 @@ std::vector<NetcdfVariable> empty_scalars(std::size_t entries) {
     if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) {
       variable.doubles.assign(entries, std::numeric_limits<double>::quiet_NaN());
     } else {
-      variable.integers.assign(entries, -1);
+      variable.integers.assign(entries, io::kMissingInteger);
     }
     out.push_back(std::move(variable));
   });
@@ -92,7 +99,7 @@ std::vector<NetcdfVariable> empty_scalars(std::size_t entries) {
                  "1",
                  "1 where every check of the head's certificate holds",
                  {},
-                 std::vector<std::int64_t>(entries, -1),
+                 std::vector<std::int64_t>(entries, io::kMissingInteger),
                  {}});
   return out;
 }
@@ -103,7 +110,7 @@ void fill_scalars(const HeadStatistics& s, std::size_t entry, std::vector<Netcdf
     if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) {
       variables[v].doubles[entry] = value;
     } else {
-      variables[v].integers[entry] = static_cast<std::int64_t>(value);
+      if (is_defined(value)) variables[v].integers[entry] = static_cast<std::int64_t>(value);
     }
     ++v;
   });
@@ -145,11 +152,35 @@ void add_nulls(const Results& results, std::vector<NetcdfVariable>& variables) {
   for (const NullRecord& null : results.nulls) {
     const auto field = static_cast<std::size_t>(null.field);
     const std::size_t entry = field % scopes * contexts + field / scopes;
-    for (const auto& [name, value] : null.statistics) {
-      variables[place_of(name, "", "mean over Gaussian heads")].doubles.at(entry) = value.first;
-      variables[place_of(name, "_sd", "standard deviation over Gaussian heads")].doubles.at(entry) = value.second;
+    for (const auto& [name, statistic] : null.of.statistics) {
+      variables[place_of(name, "", "mean over Gaussian heads")].doubles.at(entry) = statistic.mean().value();
+      variables[place_of(name, "_sd", "standard deviation over Gaussian heads")].doubles.at(entry) = statistic.sd();
     }
   }
+}
+
+/// Mean and standard deviation over the draws from each head, and the head's p-value among them.
+void add_head_nulls(const Results& results, std::vector<NetcdfVariable>& variables) {
+  std::map<std::string, std::size_t> places;
+  const auto put = [&](const StatisticInfo& info, const char* ending, const char* description, std::size_t entry,
+                       double value) {
+    const std::string name = "head_null_" + std::string(info.name) + ending;
+    const auto [found, fresh] = places.try_emplace(name, variables.size());
+    if (fresh) {
+      const std::string units = ending == std::string("_p") ? "1" : std::string(info.units);
+      variables.push_back({name, kHeadDimensions, units, description, {}, {}, {}});
+      variables.back().doubles.assign(head_entries(results), kernels::kUndefined);
+    }
+    variables[found->second].doubles[entry] = value;
+  };
+  visit_records(results, [&](std::size_t entry, const HeadRecord& head, std::size_t f) {
+    if (head.nulls.empty()) return;
+    for (const HeadNullCell& cell : head_null_cells(head, f)) {
+      put(cell.info, "", "mean over draws from the head", entry, cell.mean.value());
+      put(cell.info, "_sd", "standard deviation over draws from the head", entry, cell.sd);
+      put(cell.info, "_p", "p-value of the head among draws from itself, before correction for many heads", entry, cell.p);
+    }
+  });
 }
 
 }  // namespace
@@ -175,6 +206,7 @@ void write_results_nc(const Results& results, const std::filesystem::path& path)
   variables.push_back(lists(results, "query_profile", "1", "energy shares of the query positions, summed over bins",
                             "bin", kBins, &HeadStatistics::query_profile));
   add_nulls(results, variables);
+  add_head_nulls(results, variables);
   const std::vector<std::pair<std::string, std::string>> attributes{
       {"title", "energy-field statistics of softmax attention"},
       {"source", "logitfield " LOGITFIELD_VERSION},

@@ -26,13 +26,13 @@ inline bool is_defined(bool) { return true; }
 inline bool is_defined(kernels::Route) { return true; }
 
 /// Calls visit(StatisticInfo, value) for every scalar of `s` (HeadStatistics, const or not) in column order; values are
-/// double, std::int64_t (-1: undefined), bool or kernels::Route. The one list from which journal, CSV, NetCDF and
+/// double, std::int64_t (-1: missing), bool or kernels::Route. The one list from which journal, CSV, NetCDF and
 /// summary are made.
 template <class Statistics, class Visit>
 void visit_statistics(Statistics& s, Visit&& visit) {
   const auto shares = [&](auto& group, bool keys) {
     visit({keys ? "key_max_share" : "query_max_share", "1", "largest energy share of one position"}, group.max_share);
-    visit({keys ? "key_argmax" : "query_argmax", "position", "position of the largest share, -1 for a zero field"},
+    visit({keys ? "key_argmax" : "query_argmax", "position", "position of the largest share; missing for a zero field"},
           group.argmax);
     visit({keys ? "key_participation" : "query_participation", "1",
            "evenness over positions: 1 / (L sum c^2) of the energy shares c; 1 even, 1/L one position"},
@@ -49,15 +49,18 @@ void visit_statistics(Statistics& s, Visit&& visit) {
   visit({"energy", "logit^2", "squared Frobenius norm of the field"}, s.spectrum.energy);
   visit({"zero_sum_residual", "1", "max_i |sum_j E_ij| / sum_j |E_ij|, on directly formed logits of up to 64 rows"},
         s.certificate.zero_sum_residual);
-  visit({"rank", "1", "numerical rank of the field, -1 where only leading components are known"}, s.spectrum.rank);
+  visit({"rank", "1", "numerical rank of the field; missing where only leading components are known"}, s.spectrum.rank);
   visit({"rank_bound", "1", "largest rank that the algebra allows"}, s.rank_bound);
   visit({"sigma_max", "logit", "largest singular value"}, s.spectrum.sigma_max);
   visit({"components", "1", "singular values that were computed", Kind::certificate}, s.spectrum.components);
   visit({"captured", "1", "share of the energy that they carry", Kind::certificate}, s.spectrum.captured);
-  visit({"k50", "1", "components that carry 50 % of the energy, -1 where more than were computed"}, s.spectrum.k50);
-  visit({"k90", "1", "components that carry 90 % of the energy"}, s.spectrum.k90);
-  visit({"k95", "1", "components that carry 95 % of the energy"}, s.spectrum.k95);
-  visit({"k99", "1", "components that carry 99 % of the energy"}, s.spectrum.k99);
+  visit({"k50", "1", "components that carry 50 % of the energy; missing where more than k_more_than"}, s.spectrum.k50);
+  visit({"k90", "1", "components that carry 90 % of the energy; missing where more than k_more_than"}, s.spectrum.k90);
+  visit({"k95", "1", "components that carry 95 % of the energy; missing where more than k_more_than"}, s.spectrum.k95);
+  visit({"k99", "1", "components that carry 99 % of the energy; missing where more than k_more_than"}, s.spectrum.k99);
+  visit({"k_more_than", "1", "what the missing ones of k50 to k99 are more than; missing where none of them is",
+         Kind::certificate},
+        s.spectrum.k_more_than);
   visit({"effective_rank", "1", "exp entropy of sigma / sum sigma (Roy & Vetterli 2007)"}, s.spectrum.effective_rank);
   visit({"effective_rank_se", "1", "standard error of effective_rank, 0 where exact", Kind::certificate},
         s.spectrum.effective_rank_se);

@@ -16,13 +16,15 @@ namespace {
 namespace svg = io::svg;
 using kernels::kUndefined;
 
-/// Mean and standard deviation of Gaussian heads; NaN without --null.
-std::pair<double, double> chance(const Results& r, std::size_t field, const std::string& statistic) {
+/// Mean of Gaussian heads; NaN without --null, and where it is not known.
+double chance(const Results& r, std::size_t field, const std::string& statistic) {
   for (const NullRecord& null : r.nulls) {
-    const auto found = null.statistics.find(statistic);
-    if (null.field == static_cast<std::int64_t>(field) && found != null.statistics.end()) return found->second;
+    const auto found = null.of.statistics.find(statistic);
+    if (null.field == static_cast<std::int64_t>(field) && found != null.of.statistics.end()) {
+      return found->second.mean().value();
+    }
   }
-  return {kUndefined, kUndefined};
+  return kUndefined;
 }
 
 /// One statistic over the contexts, both axes logarithmic.
@@ -34,8 +36,8 @@ std::string context_panel(const Results& r, std::size_t scope, const std::string
     if (s.statistic != statistic || s.heads.count == 0) continue;
     const auto context = static_cast<std::size_t>(std::ranges::find(r.contexts, s.context) - r.contexts.begin());
     xs.push_back(static_cast<double>(s.context));
-    low.push_back(s.heads.p25), median.push_back(s.heads.median), high.push_back(s.heads.p75);
-    null.push_back(chance(r, r.field(context, scope), statistic).first);
+    low.push_back(s.heads.p25.value()), median.push_back(s.heads.median.value()), high.push_back(s.heads.p75.value());
+    null.push_back(chance(r, r.field(context, scope), statistic));
     slope = s.context_slope;
   }
   std::vector<double> range = low;
@@ -64,7 +66,7 @@ std::string against_context(const Results& r, std::size_t scope, const std::vect
     const std::size_t row = panel / kColumns, column = panel % kColumns;
     const svg::Point corner{38 + kAcross * static_cast<double>(column), 34 + kDown * static_cast<double>(row)};
     const bool there = std::ranges::any_of(
-        all, [&](const ComparedStatistic& s) { return s.statistic == statistic && s.heads.median > 0; });
+        all, [&](const ComparedStatistic& s) { return s.statistic == statistic && s.heads.median.value() > 0; });
     if (!there) continue;
     out += context_panel(r, scope, statistic, all, corner);
     ++panel;
@@ -76,16 +78,16 @@ std::string against_context(const Results& r, std::size_t scope, const std::vect
 /// A row a statistic: median and middle half over what Gaussian heads have, which is 1.
 std::string against_chance(const Results& r, std::size_t scope, const std::vector<ComparedStatistic>& all) {
   constexpr double kRow = 11, kTop = 20, kLeft = 92, kWidth = 108;
-  std::vector<std::pair<const ComparedStatistic*, std::pair<double, double>>> rows;
+  std::vector<std::pair<const ComparedStatistic*, double>> rows;
   std::vector<double> range{0.5, 2};
   for (const StatisticInfo& info : shown_statistics()) {
-    if (info.units == "position") continue;  // where, not how much
+    if (!is_testable(info, Null::gaussian)) continue;
     for (const ComparedStatistic& s : all) {
-      const auto null = chance(r, r.field(r.contexts.size() - 1, scope), s.statistic);
-      if (s.statistic != info.name || s.context != r.contexts.back() || !(null.first > 0 && s.heads.median > 0))
+      const double null = chance(r, r.field(r.contexts.size() - 1, scope), s.statistic);
+      if (s.statistic != info.name || s.context != r.contexts.back() || !(null > 0 && s.heads.median.value() > 0))
         continue;
       rows.emplace_back(&s, null);
-      range.insert(range.end(), {s.heads.p25 / null.first, s.heads.p75 / null.first});
+      range.insert(range.end(), {s.heads.p25.value() / null, s.heads.p75.value() / null});
     }
   }
   if (rows.empty()) return "";
@@ -93,15 +95,17 @@ std::string against_chance(const Results& r, std::size_t scope, const std::vecto
   const Axes axes({kLeft, kTop}, kWidth, height, logarithmic_scale("measured over Gaussian heads (chance = 1)", range),
                   Scale{});
   std::string out = axes.frame(fmt::format("{} field, {} tokens", r.scopes[scope], r.contexts.back()));
-  out += svg::text(kLeft + kWidth + 38, kTop - 5, "beyond 3 sd", "end");
+  out += svg::text(kLeft + kWidth + 38, kTop - 5, "beyond chance", "end");
   out += svg::line({axes.at(1, 0).first, kTop}, {axes.at(1, 0).first, kTop + height}, kVermilion, 0.8, "4 3");
   double y = kTop + kRow / 2;
   for (const auto& [s, null] : rows) {
-    const auto x = [&, mean = null.first](double value) { return axes.at(value / mean, 0).first; };
+    const auto x = [&, mean = null](double value) { return axes.at(value / mean, 0).first; };
     out += svg::text(kLeft - 4, y + 2.5, s->statistic, "end");
-    if (s->heads.p25 > 0) out += svg::line({x(s->heads.p25), y}, {x(s->heads.p75), y}, kSkyBlue, 3.5);
-    out += svg::circle({x(s->heads.median), y}, 2, kBlue, fmt::format("{:.6g} / {:.6g}", s->heads.median, null.first));
-    out += svg::text(kLeft + kWidth + 38, y + 2.5, fmt::format("{:.0f} %", 100 * s->beyond_chance), "end");
+    const double low = s->heads.p25.value(), middle = s->heads.median.value(), high = s->heads.p75.value();
+    if (low > 0 && std::isfinite(high)) out += svg::line({x(low), y}, {x(high), y}, kSkyBlue, 3.5);
+    out += svg::circle({x(middle), y}, 2, kBlue, fmt::format("{:.6g} / {:.6g}", middle, null));
+    const double beyond = s->beyond_chance.share();
+    out += svg::text(kLeft + kWidth + 38, y + 2.5, std::isnan(beyond) ? "-" : fmt::format("{:.0f} %", 100 * beyond), "end");
     y += kRow;
   }
   return svg::document(kColumnWidth, kTop + height + 26, out);

@@ -2,23 +2,37 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "pipeline/reading.hpp"
 #include "pipeline/results.hpp"
 
 namespace logitfield {
 
-/// Mean, standard deviation (of the population) and quantiles (linear between order statistics) of finite values.
+/// A share of heads so small that the median of the others stands for all.
+inline constexpr double kFewMissing = 0.05;
+
+/// Over some readings: what is known of their quantiles (see quantile()), and mean and standard deviation (of the
+/// population).
 struct Distribution {
-  std::int64_t count = 0;
-  double mean = 0, sd = 0;
-  double min = 0, p05 = 0, p25 = 0, median = 0, p75 = 0, p95 = 0, max = 0;
+  /// Readings of which something is known, and those among them that are only known to be more or less than a bound.
+  std::int64_t count = 0, censored = 0;
+  /// NaN where one is censored.
+  double mean = kernels::kUndefined, sd = kernels::kUndefined;
+  Reading min, p05, p25, median, p75, p95, max;
 };
-Distribution distribution(std::vector<double> values);
+Distribution distribution(const std::vector<Reading>& readings);
+/// NaNs are no readings.
+Distribution distribution(const std::vector<double>& values);
 /// Of the finite values; NaN where there are none.
 double median(std::vector<double> values);
 
+/// What is known of a number, in an object of JSON: under `name`, or under name_more_than and name_less_than, or not at
+/// all. And back.
+void put(nlohmann::json& object, const std::string& name, const Reading& reading);
+Reading get(const nlohmann::json& object, const std::string& name);
+
 /// summary.json: loss per text; per scope and context the distribution of every statistic over the model's heads and
-/// over each layer's, all texts together; share of heads whose certificate holds. Heads that failed are counted and
-/// left out; statistics of a KV head count once per KV head. Times and memory per rank.
+/// over each layer's, all texts together; share of heads whose certificate holds. Heads that failed are counted, by the
+/// checks that did not hold, and left out; statistics of a KV head count once per KV head. Times and memory per rank.
 nlohmann::json summarise(const Results& results);
 
 /// The same for people: a table of medians over heads, a row per context, and where the time went. At most 100 columns.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "kernels/statistics.hpp"
+#include "pipeline/chance.hpp"
 #include "pipeline/summary.hpp"
 
 namespace logitfield {
@@ -24,16 +25,56 @@ constexpr std::array<TableColumn, 8> kColumns{{{"k90", "k90"},
                                                {"att.nats", "attention_entropy"},
                                                {"sink", "sink_first"}}};
 
-/// `measure`: "median" of heads, "mean" of Gaussian heads.
+/// What is known of a statistic's `measure`: "median" of heads, "mean" of draws of a null.
+Reading known_of(const json& group, const char* statistic, const char* measure) {
+  const json& statistics = group.at("statistics");
+  return statistics.contains(statistic) ? get(statistics.at(statistic), measure) : Reading{};
+}
+
 std::string row(const std::string& label, const json& group, const char* measure) {
   std::string out = fmt::format("{:>8}", label);
   for (const TableColumn& column : kColumns) {
-    const json& statistics = group.at("statistics");
-    const bool there = statistics.contains(column.statistic) && statistics.at(column.statistic).contains(measure);
-    out += there ? fmt::format("{:>11.4g}", statistics.at(column.statistic).at(measure).get<double>())
-                 : fmt::format("{:>11}", "-");
+    out += fmt::format("{:>11}", text_of(known_of(group, column.statistic, measure)));
   }
   return out + "\n";
+}
+
+/// What Gaussian heads give, of what may be held against it.
+std::string chance_row(const json& null) {
+  std::string out = fmt::format("{:>8}", "chance");
+  for (const TableColumn& column : kColumns) {
+    const bool tested = is_testable(column.statistic, Null::gaussian);
+    out += fmt::format("{:>11}", tested ? text_of(known_of(null, column.statistic, "mean")) : "-");
+  }
+  return out + "\n";
+}
+
+/// How many heads of a field lie beyond chance in each column; empty where that was not tested.
+std::string beyond_row(const char* label, const json& field, const char* null) {
+  if (!field.contains(null) || !field.at(null).contains("beyond_chance")) return {};
+  const json& beyond = field.at(null).at("beyond_chance");
+  std::string out = fmt::format("{:>8}", label);
+  for (const TableColumn& column : kColumns) {
+    const bool there = beyond.contains(column.statistic);
+    out += fmt::format("{:>11}", there ? fmt::format("{:.0f} %", 100 * beyond.at(column.statistic).at("share").get<double>())
+                                       : "-");
+  }
+  return out + "\n";
+}
+
+/// Which head measurements a row leaves out, and why; a warning where they are so many that its medians may be others.
+std::string missing_line(const std::string& where, const json& group) {
+  if (!group.contains("failed_checks")) return {};
+  const auto heads = group.at("heads").get<std::int64_t>(), failed = heads - group.at("certified").get<std::int64_t>();
+  std::string checks;
+  for (const auto& [name, count] : group.at("failed_checks").items()) {
+    checks += fmt::format("{}{} {}", checks.empty() ? "" : ", ", name, count.get<std::int64_t>());
+  }
+  std::string out = fmt::format("{}: without {} of {} that failed ({})\n", where, failed, heads, checks);
+  if (static_cast<double>(failed) > kFewMissing * static_cast<double>(heads)) {
+    out += fmt::format("{}: so many are missing that the medians of all heads may be others\n", where);
+  }
+  return out;
 }
 
 /// A name that leaves room on its line; cut between characters.
@@ -52,14 +93,15 @@ std::string header(const char* label) {
 std::string learned_line(const json& field) {
   const json& statistics = field.at("model").at("statistics");
   if (!statistics.contains("learned_k90") || !statistics.contains("spectral_gap")) return {};
-  const auto median = [&](const char* name) { return statistics.at(name).value("median", kernels::kUndefined); };
+  const auto median = [&](const char* name, int digits) {
+    return text_of(known_of(field.at("model"), name, "median"), digits);
+  };
   std::string chance;
   if (field.contains("null") && field.at("null").at("statistics").contains("learned_k90")) {
-    chance =
-        fmt::format(" (chance {:.4g})", field.at("null").at("statistics").at("learned_k90").at("mean").get<double>());
+    chance = fmt::format(" (chance {})", text_of(known_of(field.at("null"), "learned_k90", "mean")));
   }
-  return fmt::format("\nW_Q^T W_K: median k90 {:.4g}{}, {:.3g} times that of the {} field at {} tokens\n",
-                     median("learned_k90"), chance, median("spectral_gap"), field.at("scope").get<std::string>(),
+  return fmt::format("\nW_Q^T W_K: median k90 {}{}, {} times that of the {} field at {} tokens\n",
+                     median("learned_k90", 4), chance, median("spectral_gap", 3), field.at("scope").get<std::string>(),
                      field.at("context").get<std::int64_t>());
 }
 
@@ -100,13 +142,21 @@ std::string summary_table(const json& summary) {
     std::size_t last = first;
     for (; last < fields.size() && fields[last].at("scope") == scope; ++last) {
       out += row(fmt::format("{}", fields[last].at("context").get<std::int64_t>()), fields[last].at("model"), "median");
-      if (fields[last].contains("null")) out += row("chance", fields[last].at("null"), "mean");
+      if (fields[last].contains("null")) out += chance_row(fields[last].at("null"));
+      if (fields[last].contains("head_null")) out += row("own", fields[last].at("head_null"), "median");
     }
     const json& longest = fields[last - 1];
+    out += beyond_row("beyond", longest, "null") + beyond_row("own", longest, "head_null");
+    for (std::size_t f = first; f < last; ++f) {
+      out += missing_line(fmt::format("{} tokens", fields[f].at("context").get<std::int64_t>()), fields[f].at("model"));
+    }
     out += fmt::format("\n{}: by layer, context {}\n", scope, longest.at("context").get<std::int64_t>());
     out += header("layer");
     for (const json& layer : longest.at("layers")) {
       out += row(fmt::format("{}", layer.at("layer").get<std::int64_t>()), layer, "median");
+    }
+    for (const json& layer : longest.at("layers")) {
+      out += missing_line(fmt::format("layer {}", layer.at("layer").get<std::int64_t>()), layer);
     }
     out += learned_line(longest);
     first = last;

@@ -74,6 +74,19 @@ double field_flops(const Job& job, const std::vector<FieldPlan>& fields, bool on
   return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
 }
 
+double head_null_flops(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t draws) {
+  double per_head = 0;
+  for (const std::int64_t context : job.contexts) {
+    // Squares of the rows and of what is drawn, and the product that makes rows of it: queries, and keys for all alike.
+    const double length = static_cast<double>(context), width = static_cast<double>(job.head_dim);
+    per_head += 6 * length * width * width * 2;
+    if (context <= kernels::cpu::kLongestAttention) per_head += length * length * width;
+  }
+  for (const FieldPlan& field : fields) per_head += field.flops;
+  return static_cast<double>(draws) * per_head *
+         static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
+}
+
 std::uint64_t weight_bytes(const Job& job) {
   std::uint64_t bytes = 0;
   if (job.checkpoint) {
@@ -87,7 +100,7 @@ std::uint64_t weight_bytes(const Job& job) {
   return kBytesOfBF16 * static_cast<std::uint64_t>(values);
 }
 
-std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields) {
+std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t head_null_draws) {
   std::uint64_t per_head = 0;
   for (const FieldPlan& field : fields) {
     const std::int64_t context = field.request.context;
@@ -95,6 +108,7 @@ std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields)
                                   ? job.head_dim + 2
                                   : std::min<std::int64_t>(context, kernels::kKeptComponents);
     per_head += 3 * 8 * static_cast<std::uint64_t>(140 + kept + 2 * std::min<std::int64_t>(context, 256));
+    per_head += 8 * 40 * static_cast<std::uint64_t>(head_null_draws);
   }
   return 65536 +
          per_head * static_cast<std::uint64_t>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());

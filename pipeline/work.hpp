@@ -16,6 +16,8 @@ double output_flops(const Job& job);
 /// The whole run.
 double forward_flops(const Job& job);
 double field_flops(const Job& job, const std::vector<FieldPlan>& fields, bool on_devices);
+/// So many draws from every head: drawn, and measured.
+double head_null_flops(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t draws);
 
 /// The longest context in which attention is measured; 0: none.
 std::int64_t longest_attended(const std::vector<FieldPlan>& fields);
@@ -25,7 +27,8 @@ double attended_apart(const Job& job, bool on_devices);
 
 /// Bytes of all weights as they lie in the files; of a shape, as BF16.
 std::uint64_t weight_bytes(const Job& job);
-/// Of journal and derived files: some 70 numbers, the singular values and two profiles a head and field.
-std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields);
+/// Of journal and derived files: some 70 numbers, the singular values and two profiles a head and field; and
+/// some 40 numbers a draw from a head.
+std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t head_null_draws);
 
 }  // namespace logitfield

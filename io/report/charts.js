@@ -75,7 +75,8 @@ function band(xs, lows, highs, colour) {
 /** How many heads have which value; `chanceBand`: mean and standard deviation of Gaussian heads, drawn where it is near. */
 function histogram(values, chanceBand, name) {
   const sorted = defined(values).filter(Number.isFinite).sort((a, b) => a - b), low = sorted[0], high = sorted[sorted.length - 1];
-  if (sorted.length === 0) return show('histogram', 'bar', [], axis(name), axis('heads'));
+  const censored = defined(values).filter(isCensored), beyond = censored.length ? `${censored.length} heads not shown: ${number(quantileOf(censored, 0))}` : '';
+  if (sorted.length === 0) return show('histogram', 'bar', [], axis(name), axis('heads'), {title: beyond});
   const most = 2 * Math.ceil(Math.sqrt(sorted.length)), whole = sorted.every(Number.isInteger);
   // Whole numbers stand in the middle of their bins.
   const width = whole ? Math.ceil((high - low + 1) / Math.min(most, 40)) : (high - low) / Math.min(most, 40) || 1, first = whole ? low - 0.5 : low;
@@ -87,6 +88,7 @@ function histogram(values, chanceBand, name) {
   const ends = near ? [Math.min(first, chanceBand[0]), Math.max(first + span, chanceBand[0])] : [first, first + span];
   const chance = near ? [{...line(`chance ${number(chanceBand[0])}`, [chanceBand[0], chanceBand[0]], [0, Math.max(...counts)], ORANGE, {borderDash: [5, 4], pointRadius: 0}), type: 'line'}] : [];
   const title = chanceBand ? `${name} by chance (Gaussian heads): ${number(chanceBand[0])} ± ${number(chanceBand[1])}${near ? '' : ', outside this picture'}` : '';
-  show('histogram', 'bar', [bars, ...chance], axis(name, {type: 'linear', offset: false, min: ends[0] - 0.02 * span, max: ends[1] + 0.02 * span, ticks: {includeBounds: false, color: ink('--dim'), ...(whole ? {precision: 0} : {})}}), axis('number of heads', {ticks: {precision: 0, color: ink('--dim')}}), {title,
+  const titles = [title, beyond].filter(t => t !== '');
+  show('histogram', 'bar', [bars, ...chance], axis(name, {type: 'linear', offset: false, min: ends[0] - 0.02 * span, max: ends[1] + 0.02 * span, ticks: {includeBounds: false, color: ink('--dim'), ...(whole ? {precision: 0} : {})}}), axis('number of heads', {ticks: {precision: 0, color: ink('--dim')}}), {title: titles.length > 1 ? titles : titles[0] ?? '',
     callbacks: {title: () => '', label: item => item.dataset.label === 'heads' ? `${number(first + item.dataIndex * width)} to ${number(first + (item.dataIndex + 1) * width)}: ${item.raw.y} heads` : item.dataset.label}});
 }

@@ -1,6 +1,7 @@
 'use strict';
 // What the program measured: REPORT holds, for each field ("scope/context") and text ("" stands for the median over texts), every
-// statistic of every head as 16-bit steps between a least and a largest value, 65535 for none.
+// statistic of every head as 16-bit steps between a least and a largest value, 65535 for none. What a head says is a number,
+// NaN (nothing is known), or a Censored: a count that was not taken to its end.
 
 const UNDEFINED_STEP = 65535;
 
@@ -10,12 +11,23 @@ function bytesOf(base64) {
   return bytes;
 }
 
+/** A number that is only known to lie between two others, of which one may be infinite. In sums and comparisons it is NaN. */
+class Censored {
+  constructor(low, high) { this.low = low; this.high = high; }
+  valueOf() { return NaN; }
+  /** Its finite bound: a place for it in a picture. */
+  get place() { return Number.isFinite(this.low) ? this.low : this.high; }
+}
+
 function unpack(packed) {
   const steps = new Uint16Array(bytesOf(packed.data).buffer), {least, largest, logarithmic} = packed;
-  return Float64Array.from(steps, s => {
+  const above = packed.above ? bytesOf(packed.above) : null, below = packed.below ? bytesOf(packed.below) : null;
+  const has = (bits, i) => bits !== null && (bits[i >> 3] >> (i & 7) & 1) === 1;
+  return Array.from(steps, (s, i) => {
     if (s === UNDEFINED_STEP) return NaN;
     const part = s / (UNDEFINED_STEP - 1);
-    return logarithmic ? least * Math.pow(largest / least, part) : least + part * (largest - least);
+    const value = logarithmic ? least * Math.pow(largest / least, part) : least + part * (largest - least);
+    return has(above, i) ? new Censored(value, Infinity) : has(below, i) ? new Censored(-Infinity, value) : value;
   });
 }
 
@@ -37,28 +49,45 @@ function detailOf(scope, context, layer, head) {
   return REPORT.details[`${scope}/${context}`]?.[`${layer}/${head}`];
 }
 
-/** Values that count: of what belongs to a KV head, one for each. */
+/** Values that count: of what belongs to a KV head, that of the first of its query heads which has one. */
 function counted(values, statistic) {
   const {group, statistics} = REPORT;
-  return statistics.find(s => s.name === statistic).ofKvHead ? values.filter((_, i) => i % group === 0) : values;
+  if (!statistics.find(s => s.name === statistic).ofKvHead) return values;
+  const out = [];
+  for (let first = 0; first < values.length; first += group) out.push(defined(values.slice(first, first + group))[0] ?? NaN);
+  return out;
 }
 
 function defined(values) { return Array.from(values).filter(v => !Number.isNaN(v)); }
+const isCensored = value => value instanceof Censored;
+const lowOf = value => (isCensored(value) ? value.low : value), highOf = value => (isCensored(value) ? value.high : value);
+/** A number for a place in a picture. */
+const placeOfValue = value => (isCensored(value) ? value.place : value);
 
 function quantile(sorted, part) {
   if (sorted.length === 0) return NaN;
   const place = part * (sorted.length - 1), below = Math.floor(place), above = Math.min(below + 1, sorted.length - 1);
+  if (place === below || sorted[below] === sorted[above] || !Number.isFinite(sorted[below])) return sorted[below];
   return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
+}
+
+/** What is known of a quantile of numbers and Censored ones: itself where it does not depend on what is not known. */
+function quantileOf(values, part) {
+  const end = of => quantile(values.map(of).sort((a, b) => a - b), part), low = end(lowOf), high = end(highOf);
+  if (low === high) return low;
+  return Number.isFinite(low) || Number.isFinite(high) ? new Censored(low, high) : NaN;
 }
 
 /** Median and the middle half. */
 function spreadOf(values) {
-  const sorted = defined(values).sort((a, b) => a - b);
-  return {low: quantile(sorted, 0.25), median: quantile(sorted, 0.5), high: quantile(sorted, 0.75), count: sorted.length};
+  const those = defined(values);
+  return {low: quantileOf(those, 0.25), median: quantileOf(those, 0.5), high: quantileOf(those, 0.75), count: those.length,
+          censored: those.filter(isCensored).length};
 }
 
-/** Slope of the straight line through (ln x, ln y). */
+/** Slope of the straight line through (ln x, ln y); NaN where one of the ys is not known. */
 function logSlope(xs, ys) {
+  if (ys.some(isCensored)) return NaN;
   const points = xs.map((x, i) => [Math.log(x), Math.log(ys[i])]).filter(p => p.every(Number.isFinite));
   if (points.length < 2) return NaN;
   const mean = k => points.reduce((sum, p) => sum + p[k], 0) / points.length, mx = mean(0), my = mean(1);
@@ -67,6 +96,10 @@ function logSlope(xs, ys) {
 }
 
 function number(value) {
+  if (isCensored(value)) {
+    if (value.high === Infinity) return `> ${number(value.low)}`;
+    return Number.isFinite(value.low) ? `${number(value.low)} to ${number(value.high)}` : `< ${number(value.high)}`;
+  }
   if (value === null || value === undefined || Number.isNaN(value)) return 'not defined';
   if (!Number.isFinite(value)) return value > 0 ? 'infinite' : '-infinite';
   const size = Math.abs(value);

@@ -25,7 +25,7 @@ class HeatMap {
   show(values, onHover) {
     this.values = values;
     this.onHover = onHover;
-    const sorted = values ? defined(values).filter(Number.isFinite).sort((a, b) => a - b) : [];
+    const sorted = values ? defined(values).map(placeOfValue).filter(Number.isFinite).sort((a, b) => a - b) : [];
     // The outermost hundredth must not take all the colours.
     this.low = quantile(sorted, 0.01);
     this.high = quantile(sorted, 0.99);
@@ -51,7 +51,7 @@ class HeatMap {
     for (let l = 0; l < layers; ++l) {
       for (let h = 0; h < heads; ++h) {
         const value = this.values?.[l * heads + h];
-        g.fillStyle = value === undefined || Number.isNaN(value) ? style.getPropertyValue('--line') : colourAt(this.part(value));
+        g.fillStyle = value === undefined || Number.isNaN(value) ? style.getPropertyValue('--line') : colourAt(this.part(placeOfValue(value)));
         g.fillRect(margin + h * cell, top + l * down, Math.max(cell - (cell > 6 ? 1 : 0), 1), down - (down > 6 ? 1 : 0));
       }
     }

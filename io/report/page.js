@@ -27,12 +27,24 @@ function showMap() {
   map.show(values, tellCell);
   tellCell(map.chosen);
   showScale(map);
-  if (values) histogram(counted(values, info.name), chance(info.name), info.name);
+  if (!values) return;
+  histogram(counted(values, info.name), chance(info.name), info.name);
+  at('spread').textContent = spreadText(info.name, values);
 }
 
+/** The median, and of how many heads it is. */
+function spreadText(statistic, values) {
+  const those = counted(values, statistic), {median, count, censored} = spreadOf(those), missing = those.length - count;
+  if (count === 0) return '';
+  return `Median ${number(median)} over ${count} ${statisticInfo(statistic).ofKvHead ? 'KV heads' : 'heads'}` +
+    (censored > 0 ? `, of which ${censored} are only known to be beyond a bound` : '') +
+    (missing > 0 ? `; ${missing} have no value (no certificate, or not defined there)${missing > 0.05 * those.length ? ': so many that the median of all may be another' : ''}` : '') + '.';
+}
+
+/** Share of the heads at or below a value; of a censored one, of those that are surely below. */
 function percentile(values, value) {
-  const sorted = defined(values);
-  return sorted.filter(v => v <= value).length / sorted.length;
+  const those = defined(values);
+  return those.filter(v => (isCensored(value) ? highOf(v) <= value.low : highOf(v) <= value)).length / those.length;
 }
 
 function showHead() {
@@ -41,7 +53,7 @@ function showHead() {
   table('head-table', [['statistic'], ['value', 'number'], ['heads at or below', 'number'], ['chance (± sd)', 'number wide'], ['meaning', 'wide']],
     REPORT.statistics.map(s => {
       const values = chosenValues(s.name), value = values?.[index], null_ = chance(s.name);
-      return {cells: [s.name, number(value), values && !Number.isNaN(value) ? `${Math.round(100 * percentile(values, value))} %` : '',
+      return {cells: [s.name, number(value), values && !Number.isNaN(value) ? `${isCensored(value) ? '> ' : ''}${Math.round(100 * percentile(values, value))} %` : '',
                       null_ ? `${number(null_[0])} ± ${number(null_[1])}` : '', s.description]};
     }));
   const detail = detailOf(choice('scope'), choice('context'), place.layer, place.head);
@@ -74,11 +86,13 @@ function showProfile(detail) {
     return shares.map((s, b) => (positions(b) > 0 ? s / positions(b) : NaN));  // energy share of one position, mean of the bin
   };
   const own = detail ? shown(floatsOf(detail.profile), detail.firstShare) : [];
-  const all = Object.values(REPORT.details[`${choice('scope')}/${choice('context')}`] ?? {});
+  // A mean of some heads only, the extreme ones that a large report holds, would be nobody's.
+  const held = Object.values(REPORT.details[`${choice('scope')}/${choice('context')}`] ?? {});
+  const all = held.length === REPORT.layers * REPORT.heads ? held.filter(d => d.certified && Number.isFinite(d.firstShare)) : [];
   const mean = all.length ? shown(floatsOf(all[0].profile), 0).map(() => 0) : [];
   for (const other of all) shown(floatsOf(other.profile), other.firstShare).forEach((s, i) => { mean[i] += s / all.length; });
-  const xs = mean.map((_, i) => (i + 0.5) * context / mean.length);
-  show('profile', 'line', [line(headName(map.chosen), xs, own, ORANGE, {pointRadius: 0}), line(`mean of ${all.length} heads`, xs, mean, BLUE, {pointRadius: 0}),
+  const bins = Math.max(own.length, mean.length), xs = Array.from({length: bins}, (_, i) => (i + 0.5) * context / bins);
+  show('profile', 'line', [line(headName(map.chosen), xs, own, ORANGE, {pointRadius: 0}), ...(all.length ? [line(`mean of ${all.length} heads`, xs, mean, BLUE, {pointRadius: 0})] : []),
     line('evenly spread', [0, context], [1 / context, 1 / context], GREY, {borderDash: [5, 4], pointRadius: 0})],
     axis('key position (token)', {type: 'linear', max: context}), logAxis('energy share of one position', [...own, ...mean, 1 / context]));
 }
@@ -88,7 +102,9 @@ function showContexts() {
   scopes.forEach((scope, s) => {
     const colour = [BLUE, ORANGE, GREEN][s], xs = REPORT.contexts.map(Number);
     const spreads = REPORT.contexts.map(c => spreadOf(counted(valuesOf(scope, c, choice('text'), statistic) ?? [], statistic)));
-    const slope = logSlope(xs, spreads.map(p => p.median));
+    // Over the same heads in every context, or none.
+    const counts = spreads.map(p => p.count).filter(c => c > 0), alike = Math.min(...counts) >= 0.95 * Math.max(...counts);
+    const slope = alike ? logSlope(xs, spreads.map(p => p.median)) : NaN;
     datasets.push(line(`${scope}${Number.isNaN(slope) ? '' : `, slope ${slope.toFixed(2)}`}`, xs, spreads.map(p => p.median), colour),
       ...band(xs, spreads.map(p => p.low), spreads.map(p => p.high), colour));
     const nulls = REPORT.contexts.map(c => REPORT.nulls[`${scope}/${c}`]?.[statistic]?.[0] ?? NaN);
@@ -127,11 +143,12 @@ function showLayers() {
 
 function showLearned() {
   const field = chosenValues('k90'), learned = chosenValues('learned_k90');
-  const pairs = field && learned ? Array.from(field, (y, i) => ({x: learned[i], y, i})).filter(p => Number.isFinite(p.x) && Number.isFinite(p.y)) : [];
+  const pairs = field && learned ? Array.from(field, (y, i) => ({x: learned[i], y: placeOfValue(y), i, known: !isCensored(y)})).filter(p => Number.isFinite(p.x) && Number.isFinite(p.y)) : [];
   at('learned-note').textContent = pairs.length === 0 ? 'Not known here: a capture holds no weights, or no k90 was found.' :
-    'A point is a head: components for 90 % of the energy of W_Q^T W_K, from the weights alone, across; of the measured field upwards. Below the line the text moves the head along fewer components than its weights hold, above it along more. Click a point to see the head.';
+    'A point is a head: components for 90 % of the energy of W_Q^T W_K, from the weights alone, across; of the measured field upwards. Below the line the text moves the head along fewer components than its weights hold, above it along more. Click a point to see the head.' +
+    (pairs.some(p => !p.known) ? ' Orange: the field needs more components than were computed.' : '');
   const most = Math.max(1, ...pairs.map(p => Math.max(p.x, p.y)));
-  show('gap', 'scatter', [{label: 'heads', data: pairs, backgroundColor: BLUE + '99'}, line('equal', [0, most], [0, most], GREY, {showLine: true, borderDash: [5, 4], pointRadius: 0})],
+  show('gap', 'scatter', [{label: 'heads', data: pairs, backgroundColor: pairs.map(p => (p.known ? BLUE : ORANGE) + '99')}, line('equal', [0, most], [0, most], GREY, {showLine: true, borderDash: [5, 4], pointRadius: 0})],
     axis('k90 of W_Q^T W_K'), axis('k90 of the field'), {points: 3, onClick: (_, items) => {
       if (items.length && items[0].datasetIndex === 0) { const i = pairs[items[0].index].i; map.choose({layer: Math.floor(i / REPORT.heads), head: i % REPORT.heads}); }
     }, callbacks: {label: item => item.raw.i === undefined ? '' : headName({layer: Math.floor(item.raw.i / REPORT.heads), head: item.raw.i % REPORT.heads})}});
@@ -140,16 +157,17 @@ function showLearned() {
 function showTexts() {
   const statistic = choice('statistic'), names = REPORT.texts;
   const spreads = names.map((_, t) => spreadOf(counted(valuesOf(choice('scope'), choice('context'), String(t), statistic) ?? [], statistic)));
-  const held = spreads.some(s => s.count > 0), medians = defined(spreads.map(s => s.median));
+  const held = spreads.some(s => s.count > 0), medians = spreads.map(s => s.median), known = medians.every(Number.isFinite);
   at('texts-note').textContent = !held ? 'One text, or too many heads to hold every text here: see heads.csv.' :
-    `Median over heads and the middle half, for each text. The medians lie between ${number(Math.min(...medians))} and ${number(Math.max(...medians))}.`;
+    `Median over heads and the middle half, for each text. ` + (known ? `The medians lie between ${number(Math.min(...medians))} and ${number(Math.max(...medians))}.` :
+      `The medians: ${medians.map(number).join(', ')}.`);
   const bars = {label: 'middle half', data: spreads.map(s => [s.low, s.high]), backgroundColor: BLUE + '66', maxBarThickness: 160};
   show('by-text', 'bar', [bars, {type: 'line', label: 'median', data: spreads.map(s => s.median), borderColor: BLUE, backgroundColor: BLUE, showLine: false, pointRadius: 5}],
     axis('text'), axis(withUnits(statistic)), {labels: names});
 }
 
 function showExtremes() {
-  const values = chosenValues() ?? [], order = Array.from(values, (v, i) => [v, i]).filter(p => !Number.isNaN(p[0])).sort((a, b) => b[0] - a[0]);
+  const values = chosenValues() ?? [], order = Array.from(values, (v, i) => [v, i]).filter(p => !Number.isNaN(p[0])).sort((a, b) => placeOfValue(b[0]) - placeOfValue(a[0]));
   const shown = Math.min(5, Math.floor(order.length / 2));
   const row = (kind, [value, i]) => ({cells: [kind, headButton({layer: Math.floor(i / REPORT.heads), head: i % REPORT.heads}), number(value)]});
   table('extreme-table', [[''], ['head'], [choice('statistic'), 'number']],

@@ -38,9 +38,9 @@ def main():
         row = rows[entry["layer"], entry["head"], entry["context"], entry["scope"]]
         failed += int(row["kv_head"]) != entry["kv_head"]
         for name, expected in flatten(entry).items():
-            value = float(row[name])
-            count, error = name in COUNTS, float(row.get(name + "_se", 0))
-            if count and value == -1:  # more components than were computed are needed to tell
+            value = float(row[name] or "nan")
+            count, error = name in COUNTS, float(row.get(name + "_se") or 0)
+            if count and math.isnan(value) and row["k_more_than"]:  # more components than were computed are needed to tell
                 continue
             difference = abs(value - expected) if count else abs(value - expected) / max(abs(expected), 1e-300)
             good = difference <= (a.count_tolerance if count else a.tolerance)

@@ -31,7 +31,7 @@ table = heads.set_index(keys).to_xarray()
 for name in heads.columns.difference([*keys, "kv_head", "route", "certified"]):
     a = table[name].sel({key: field[key] for key in keys}).transpose(*keys).astype(float).values
     b = field[name].transpose(*keys).astype(float).values
-    a, b = (np.where(x == -1, np.nan, x) for x in (a, b))
+    assert not np.any(a == -1) and not np.any(b == -1), f"{name}: what is missing is missing, not -1"
     assert np.array_equal(a, b, equal_nan=True), name
     compared += a.size
 print(field)

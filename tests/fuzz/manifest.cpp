@@ -46,7 +46,7 @@ io::JournalContent journal_of(const Results& axes) {
     add(layer);
     add(LossRecord{text, 1, 1});
   }
-  add(NullRecord{static_cast<std::int64_t>(fields) - 1, 1, {{"k90", {1, 1}}}});
+  add(NullRecord{static_cast<std::int64_t>(fields) - 1, {1, 0, {{"k90", {{Reading::known(1)}}}}}});
   add(RankRecord{.host = "host"});
   return out;
 }

@@ -27,7 +27,7 @@ std::vector<NetcdfVariable> variables() {
            .units = "1",
            .description = "sum of the squared field",
            .doubles = {1.5, -2, missing, 1e300, 0, 7}},
-          {.name = "k90", .dimensions = {"layer"}, .integers = {-1, 1'000'000'000'000}},
+          {.name = "k90", .dimensions = {"layer"}, .integers = {kMissingInteger, 1'000'000'000'000}},
           {.name = "head", .dimensions = {"head"}, .integers = {0, 1, 2}},
           {.name = "text", .dimensions = {"layer"}, .strings = {"alice", "na\u00efve \u2713"}},
           {.name = "scale", .doubles = {0.25}}};
@@ -62,7 +62,7 @@ TEST(Netcdf, ValuesAndNamesAreReadBack) {
 
   std::vector<std::int64_t> integers(2);
   file.getVar("k90").getVar(integers.data());
-  EXPECT_EQ(integers, (std::vector<std::int64_t>{-1, 1'000'000'000'000}));
+  EXPECT_EQ(integers, (std::vector<std::int64_t>{kMissingInteger, 1'000'000'000'000}));
   std::vector<char*> strings(2);
   file.getVar("text").getVar(strings.data());
   EXPECT_STREQ(strings[1], "na\u00efve \u2713");
@@ -88,7 +88,7 @@ TEST(Netcdf, DoublesAreCompressedAndMissingValuesDeclared) {
   EXPECT_TRUE(std::isnan(missing_double));
   std::int64_t missing_integer = 0;
   file.getVar("k90").getAtt("_FillValue").getValues(&missing_integer);
-  EXPECT_EQ(missing_integer, -1);
+  EXPECT_EQ(missing_integer, kMissingInteger);
   // A coordinate with a fill value would turn into floating-point labels in xarray.
   EXPECT_EQ(file.getVar("head").getAtts().count("_FillValue"), 0U);
 }

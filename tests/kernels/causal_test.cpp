@@ -146,6 +146,7 @@ TEST(Causal, TooFewComponentsAreSaid) {
   EXPECT_EQ(s.spectrum.components, 8);
   EXPECT_EQ(s.spectrum.k90, -1);
   EXPECT_EQ(s.spectrum.k99, -1);
+  EXPECT_EQ(s.spectrum.k_more_than, 8);
   EXPECT_LT(s.spectrum.captured, 0.9);
   testing::expect_singular_values(s, expected, 1e-9);
   EXPECT_TRUE(s.certificate.certified());

@@ -54,6 +54,19 @@ TEST(SpectrumStatistics, TwoComponentsByHand) {
   EXPECT_EQ(s.k95, 2);
 }
 
+TEST(SpectrumStatistics, CountsThatAreMissingAreMoreThanWhatWasComputed) {
+  const std::vector<double> sigma{3, 2, 1};
+  const SpectrumStatistics some = leading_spectrum_statistics(sigma, 15);  // 9, 13 and 14 of 15
+  EXPECT_EQ(some.k50, 1);
+  EXPECT_EQ(some.k90, 3);
+  EXPECT_EQ(some.k95, -1);
+  EXPECT_EQ(some.k99, -1);
+  EXPECT_EQ(some.k_more_than, 3);
+  EXPECT_EQ(leading_spectrum_statistics(sigma, 14).k_more_than, -1);
+  EXPECT_EQ(spectrum_statistics(sigma, 8, 0).k_more_than, -1);
+  EXPECT_EQ(zero_spectrum().k_more_than, -1);
+}
+
 TEST(SpectrumStatistics, TheRankThresholdIsLargestDimensionTimesEpsilon) {
   const double threshold = 1000 * std::numeric_limits<double>::epsilon();
   EXPECT_EQ(spectrum_statistics(std::vector<double>{1, 1.01 * threshold, 0.99 * threshold}, 1000, 0).rank, 2);

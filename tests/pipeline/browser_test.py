@@ -106,6 +106,18 @@ class Report(Browser):
         self.assertTrue(self.text(browser, "head-name").startswith("Layer 1, head "))
         self.assert_no_errors(browser)
 
+    def test_counts_that_were_not_taken_to_their_end_are_more_than_a_bound(self):
+        made = run("analyze", "--model", sorted((REPOSITORY / "demo" / "checkpoints").iterdir())[-1], "--tokens",
+                   REPOSITORY / "demo" / "tokens" / "harbour.npy", "--contexts", "128,256", "--scopes", "causal", "--spectrum", "krylov",
+                   "--components", 4, "--out", self.folder / "cut")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        browser = self.open(self.folder / "cut" / "report.html")
+        Select(browser.find_element(By.ID, "statistic")).select_by_value("k99")
+        self.assertIn("k99 > 4", self.text(browser, "cell"))
+        self.assertIn("Median > 4 over 20 heads, of which 20 are only known to be beyond a bound", self.text(browser, "spread"))
+        self.assertNotIn("slope", browser.execute_script("return charts.get('by-context').data.datasets[0].label"))
+        self.assert_no_errors(browser)
+
     def test_it_is_printed_on_white(self):
         browser = self.open(self.results / "report.html", theme="dark")
         ink = lambda: browser.execute_script("return [document.documentElement.dataset.theme, charts.get('spectrum').options.scales.x.title.color]")

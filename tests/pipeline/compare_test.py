@@ -1,7 +1,7 @@
 """`compare`, held against the same numbers worked out from heads.csv and nulls.csv."""
-import math, pathlib, statistics, unittest
+import json, math, pathlib, statistics, unittest
 
-from harness import Case, REPOSITORY, heads, table
+from harness import Case, REPOSITORY, heads, number, table
 
 CHECKPOINTS = sorted((REPOSITORY / "demo" / "checkpoints").iterdir())
 TOKENS = sorted((REPOSITORY / "demo" / "tokens").glob("*.npy"))
@@ -18,8 +18,8 @@ class Compare(Case):
         return out
 
     def test_its_numbers_are_those_of_the_tables(self):
-        first = self.analyze("first", CHECKPOINTS[0], "--contexts", "64,128,256", "--null", 3)
-        last = self.analyze("last", CHECKPOINTS[-1], "--contexts", "128,256", "--scopes", "full,causal", "--null", 3)
+        first = self.analyze("first", CHECKPOINTS[0], "--contexts", "64,128,256", "--null", 8)
+        last = self.analyze("last", CHECKPOINTS[-1], "--contexts", "128,256", "--scopes", "full,causal", "--null", 8)
         result = self.succeed("compare", first, last, "--out", self.folder / "both")
         self.assertTrue(all(len(line) <= 100 for line in result.stdout.splitlines() if "written to" not in line), result.stdout)
         compared = table(self.folder / "both" / "comparison.csv")
@@ -37,13 +37,27 @@ class Compare(Case):
                     texts = [median([float(r[statistic]) for r in here if r["text"] == t]) for t in {r["text"] for r in here}]
                     effect = (max(texts) - min(texts)) / (quarters[2] - quarters[0])
                     self.assertAlmostEqual(float(mine["text_effect"]), effect, delta=1e-9 * (1 + effect))
-                    null, = [r for r in table(run / "nulls.csv") if (r["scope"], r["context"]) == ("full", context)]
-                    far = [abs(v - float(null[statistic])) > 3 * float(null[statistic + "_sd"]) for v in values]
-                    self.assertAlmostEqual(float(mine["beyond_chance"]), sum(far) / len(far))
+                    told, = [f for f in json.loads((run / "summary.json").read_text())["fields"]
+                             if (f["scope"], f["context"]) == ("full", int(context))]
+                    tested = told["null"]["beyond_chance"].get(statistic)
+                    if statistic == "max_logit":  # its scale is the head's own
+                        self.assertEqual((mine["beyond_chance"], tested), ("", None))
+                    else:
+                        self.assertAlmostEqual(number(mine["beyond_chance"]), tested["share"])
+                    self.assertEqual(mine["failed"], "0")
                 medians = [(math.log(int(c)), math.log(median([float(r[statistic]) for r in rows if r["context"] == c])))
                            for c in {r["context"] for r in rows}]
                 slope = statistics.linear_regression(*zip(*medians)).slope
                 self.assertAlmostEqual(float(mine["context_slope"]), slope, delta=1e-9)
+
+    def test_a_trained_model_is_beyond_chance(self):
+        trained = self.analyze("trained", CHECKPOINTS[-1], "--contexts", "1024", "--null", 8)
+        shown = self.succeed("compare", trained, "--out", self.folder / "compared").stdout
+        self.assertIn("fewer components than chance", shown)
+        share = {r["statistic"]: number(r["beyond_chance"]) for r in table(self.folder / "compared" / "comparison.csv")}
+        for statistic in ("k90", "stable_rank", "key_participation"):
+            self.assertGreater(share[statistic], 0.8, statistic)
+        self.assertTrue(all(math.isnan(share[s]) for s in ("energy", "max_logit", "sink_first", "key_argmax", "rank_bound")), share)
 
     def test_runs_without_a_common_field_are_refused(self):
         a = self.analyze("a", CHECKPOINTS[0], "--contexts", "64")

@@ -1,7 +1,7 @@
 """The program on the emulated device: every family, whole runs. No GPU takes part; times mean nothing."""
 import json, os, random, struct, subprocess, unittest
 
-from harness import Case, FIXTURES, REPOSITORY, heads, largest_difference, run, small_model, write_safetensors
+from harness import Case, FIXTURES, REPOSITORY, heads, largest_difference, run, small_model, table, write_safetensors
 
 EMULATED = os.environ["LOGITFIELD_EMULATED"]
 DEMO = REPOSITORY / "demo"
@@ -44,6 +44,12 @@ class Emulated(Case):
 
     def test_a_run_equals_that_of_the_cpu(self):
         self.assert_equals_the_cpu("--contexts", "64,100", "--scopes", "full,causal-mean,causal", "--layers", "1:3")
+
+    def test_draws_from_heads_equal_those_of_the_cpu(self):
+        self.assert_equals_the_cpu("--contexts", "64", "--scopes", "full,causal", "--layers", "1:2", "--head-null", 2)
+        difference, where = largest_difference(*(table(self.folder / name / "head_nulls.csv") for name in ("cpu", "cuda")),
+                                               only=["energy", "sigma_max", "k90", "key_participation", "coherence", "attention_entropy"])
+        self.assertLessEqual(difference, 1e-4, where)
 
     def test_capped_logits_equal_those_of_the_cpu(self):
         gemma = FIXTURES / "families/gemma2"

@@ -76,8 +76,10 @@ class Figures(Case):
         for mark, context in zip(marks, ("64", "128", "256")):  # k90 is the first panel
             self.assertEqual(mark, statistics.median(self.values("k90", context)))
         null, = [r for r in table(self.run_folder / "nulls.csv") if (r["scope"], r["context"]) == ("full", "256")]
-        expected = f"{statistics.median(self.values('sigma_max', '256')):.6g} / {float(null['sigma_max']):.6g}"
+        expected = f"{statistics.median(self.values('stable_rank', '256')):.6g} / {float(null['stable_rank']):.6g}"
         self.assertIn(expected, titles(self.pictures["chance_full"], "circle"))
+        named = {t.text for t in self.pictures["chance_full"].iter(SVG + "text")}
+        self.assertFalse(named & {"sigma_max", "energy", "max_logit", "attention_entropy", "sink_first", "key_argmax"}, "not of one scale")
 
     def test_they_come_again_byte_for_byte(self):
         again = self.folder / "again"

@@ -100,6 +100,11 @@ def table(path):
         return list(csv.DictReader(file))
 
 
+def number(cell):
+    """NaN for the empty cell of a missing value."""
+    return float(cell) if cell else math.nan
+
+
 def heads(folder):
     return table(pathlib.Path(folder) / "heads.csv")
 
@@ -115,7 +120,7 @@ def largest_difference(a, b, but=(), only=None):
             if x[name] == y[name]:
                 continue
             where = f"{name} of " + " ".join(f"{key} {x[key]}" for key in PLACE if key in x) + f": {x[name]}, {y[name]}"
-            u, v = float(x[name]), float(y[name])
+            u, v = number(x[name]), number(y[name])
             difference = abs(u - v) / max(abs(u), 1e-300)
             if math.isnan(difference):
                 return math.inf, where

@@ -1,7 +1,7 @@
 """A training run under watch: seeded faults are alerted at the right head, a healthy run raises none, nothing is measured twice."""
 import array, json, math, pathlib, random, shutil, signal, statistics, time, unittest
 
-from harness import Case, read_safetensors, run, small_model, start, table, largest_difference, write_safetensors
+from harness import Case, number, read_safetensors, run, small_model, start, table, largest_difference, write_safetensors
 
 LAYERS, HEADS, TOKENS, WIDTH = 2, 4, 64, 8
 SHAPE = [HEADS, TOKENS, WIDTH]
@@ -67,7 +67,7 @@ class Monitor(Case):
 
     def series(self, statistic, layer, head, out=None):
         rows = table((out or self.out) / "series.csv")
-        return {int(r["step"]): float(r[statistic]) for r in rows if (r["layer"], r["head"]) == (str(layer), str(head))}
+        return {int(r["step"]): number(r[statistic]) for r in rows if (r["layer"], r["head"]) == (str(layer), str(head))}
 
     def test_a_healthy_run_of_a_hundred_checkpoints_raises_no_alert(self):
         self.write_series(100)

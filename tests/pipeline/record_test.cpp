@@ -100,17 +100,66 @@ TEST(Record, ValuesThatMeanNothingAreRefused) {
   EXPECT_THROW(decode(std::vector<std::byte>(100'000, std::byte{0x81})), std::runtime_error) << "lists in lists";
 }
 
+/// Leading components are all that versions without k_more_than knew.
+TEST(Record, CountsThatAnOlderVersionDidNotReachAreMoreThanItsComponents) {
+  LayerRecord layer{0, 0, {{0, 0, {distinct_statistics()}}}};
+  kernels::SpectrumStatistics& s = layer.heads[0].fields[0].spectrum;
+  s.k95 = s.k99 = -1;
+  s.components = 256;
+  s.k_more_than = 300;
+  const auto read = [](const std::vector<std::byte>& bytes) {
+    return std::get<LayerRecord>(decode(bytes)).heads[0].fields[0].spectrum.k_more_than;
+  };
+  EXPECT_EQ(read(encode(layer)), 300);
+  const auto old = [](nlohmann::json& object) { object["heads"][0]["fields"][0].erase("k_more_than"); };
+  EXPECT_EQ(read(changed(layer, old)), 256);
+  s.k95 = s.k99 = 12;
+  EXPECT_EQ(read(changed(layer, old)), -1);
+}
+
+NullDraws some_draws() {
+  return {3, 1,
+          {{"energy", {{Reading::known(1.0 / 3), Reading::known(1e-300), Reading::known(-0.0)}}},
+           {"k90", {{Reading::known(7), Reading::more_than(32), Reading::more_than(32)}}}}};
+}
+
+void expect_same(const NullDraws& back, const NullDraws& null) {
+  EXPECT_EQ(back.draws, null.draws);
+  EXPECT_EQ(back.failed, null.failed);
+  ASSERT_EQ(back.statistics.size(), null.statistics.size());
+  for (const auto& [name, statistic] : null.statistics) {
+    const std::vector<Reading>& draws = back.statistics.at(name).draws;
+    ASSERT_EQ(draws.size(), statistic.draws.size());
+    for (std::size_t i = 0; i < draws.size(); ++i) {
+      EXPECT_EQ(bits(draws[i].low), bits(statistic.draws[i].low)) << name;
+      EXPECT_EQ(bits(draws[i].high), bits(statistic.draws[i].high)) << name;
+    }
+  }
+}
+
 TEST(Record, NullsComeBackBitForBit) {
-  const NullRecord null{5, 12, {{"energy", {1.0 / 3, 1e-300}}, {"gap", {-0.0, std::numeric_limits<double>::max()}}}};
+  const NullRecord null{5, some_draws()};
   const auto back = std::get<NullRecord>(decode(encode(null)));
   EXPECT_EQ(back.field, 5);
-  EXPECT_EQ(back.draws, 12);
-  ASSERT_EQ(back.statistics.size(), 2u);
-  for (const auto& [name, value] : null.statistics) {
-    EXPECT_EQ(bits(back.statistics.at(name).first), bits(value.first)) << name;
-    EXPECT_EQ(bits(back.statistics.at(name).second), bits(value.second)) << name;
-  }
-  EXPECT_TRUE(std::get<NullRecord>(decode(encode(NullRecord{}))).statistics.empty());
+  expect_same(back.of, null.of);
+  EXPECT_TRUE(std::get<NullRecord>(decode(encode(NullRecord{}))).of.statistics.empty());
+  LayerRecord layer{0, 0, {{0, 0, {distinct_statistics()}}}};
+  layer.heads[0].nulls = {some_draws()};
+  const auto head = std::get<LayerRecord>(decode(encode(layer))).heads[0];
+  ASSERT_EQ(head.nulls.size(), 1u);
+  expect_same(head.nulls[0], some_draws());
+}
+
+/// It kept the mean, and the standard deviation of the population.
+TEST(Record, ANullOfAnOlderVersionKeepsWhatItSaid) {
+  const auto bytes = changed(NullRecord{5, some_draws()}, [](nlohmann::json& object) {
+    object = {{"type", "null"}, {"field", 5}, {"draws", 4}, {"statistics", {{"energy", {2.5, 3.0}}}}};
+  });
+  const auto null = std::get<NullRecord>(decode(bytes)).of;
+  EXPECT_EQ(null.draws, 4);
+  EXPECT_TRUE(null.statistics.at("energy").draws.empty());
+  EXPECT_EQ(null.statistics.at("energy").mean(), Reading::known(2.5));
+  EXPECT_DOUBLE_EQ(null.statistics.at("energy").sd(), 3 * std::sqrt(4.0 / 3));
 }
 
 TEST(Record, LossAndRank) {

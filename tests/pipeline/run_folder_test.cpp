@@ -65,7 +65,8 @@ TEST(RunFolder, OfVersion1IsReadWhole) {
   EXPECT_EQ(results.ranks.size(), 1u);
 }
 
-/// The table that the program of that time derived is committed beside the journal. Later versions may add columns.
+/// The table that the program of that time derived is committed beside the journal. Later versions may add columns; that
+/// one wrote -1 and nan where now nothing stands.
 TEST(RunFolder, OfVersion1GivesTheTableThatItGave) {
   const TemporaryFolder to;
   const io::RunFolder folder = copy_of("v1", to);
@@ -75,7 +76,9 @@ TEST(RunFolder, OfVersion1GivesTheTableThatItGave) {
   EXPECT_EQ(then.at("k90").size(), 48u);
   for (const auto& [name, cells] : then) {
     ASSERT_TRUE(now.contains(name)) << name;
-    EXPECT_EQ(now.at(name), cells) << name;
+    std::vector<std::string> expected = cells;
+    for (std::string& cell : expected) cell = cell == "-1" || cell == "nan" ? "" : cell;
+    EXPECT_EQ(now.at(name), expected) << name;
   }
 }
 

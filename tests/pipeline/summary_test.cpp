@@ -11,23 +11,27 @@ namespace logitfield {
 namespace {
 
 TEST(Distribution, KnownValues) {
-  const Distribution d = distribution({5, 1, 4, 2, 3});
+  const Distribution d = distribution(std::vector<double>{5, 1, 4, 2, 3});
   EXPECT_EQ(d.count, 5);
   EXPECT_DOUBLE_EQ(d.mean, 3);
   EXPECT_DOUBLE_EQ(d.sd, std::sqrt(2.0));
-  EXPECT_EQ(d.min, 1);
-  EXPECT_EQ(d.p25, 2);
-  EXPECT_EQ(d.median, 3);
-  EXPECT_EQ(d.max, 5);
-  EXPECT_DOUBLE_EQ(d.p95, 4.8);
+  EXPECT_EQ(d.min.value(), 1);
+  EXPECT_EQ(d.p25.value(), 2);
+  EXPECT_EQ(d.median.value(), 3);
+  EXPECT_EQ(d.max.value(), 5);
+  EXPECT_DOUBLE_EQ(d.p95.value(), 4.8);
 }
 
-TEST(Distribution, LeavesOutWhatIsNotFinite) {
+/// An infinite ratio is more than any number, not nothing.
+TEST(Distribution, LeavesOutWhatIsNotDefined) {
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
-  const Distribution d = distribution({nan, 2, inf, 4, -inf});
-  EXPECT_EQ(d.count, 2);
-  EXPECT_EQ(d.mean, 3);
-  EXPECT_EQ(distribution({nan}).count, 0);
+  const Distribution d = distribution(std::vector<double>{nan, 2, inf, 4, -inf});
+  EXPECT_EQ(d.count, 3);
+  EXPECT_EQ(d.censored, 1);
+  EXPECT_EQ(d.median.value(), 4);
+  EXPECT_TRUE(std::isnan(d.mean));
+  EXPECT_EQ(distribution(std::vector<double>{nan}).count, 0);
+  EXPECT_FALSE(distribution(std::vector<double>{nan}).median.is_defined());
 }
 
 /// A statistics entry whose certificate holds.
@@ -63,6 +67,18 @@ TEST(Summary, AKvHeadCountsOnce) {
   EXPECT_DOUBLE_EQ(statistics.at("coherence").at("mean").get<double>(), 1.5);
 }
 
+/// The first query head of a group fails for its queries: the group's keys are as good as they were.
+TEST(Summary, AKvHeadCountsThoughItsFirstQueryHeadFailed) {
+  Results r = small_results();
+  r.layers.begin()->second.heads[0].fields[0].certificate.finite = false;
+  const auto statistics = summarise(r).at("fields").at(0).at("model").at("statistics");
+  EXPECT_EQ(statistics.at("coherence").at("count"), 2);
+  EXPECT_DOUBLE_EQ(statistics.at("coherence").at("mean").get<double>(), 1.5);
+  r.layers.begin()->second.heads[1].fields[0].certificate.finite = false;
+  const auto fewer = summarise(r).at("fields").at(0).at("model").at("statistics");
+  EXPECT_EQ(fewer.at("coherence").at("count"), 1);
+}
+
 TEST(Summary, AFailedHeadIsCountedAndLeftOut) {
   Results r = small_results();
   r.layers.begin()->second.heads[3].fields[0].certificate.finite = false;
@@ -70,6 +86,10 @@ TEST(Summary, AFailedHeadIsCountedAndLeftOut) {
   const auto& model = summary.at("fields").at(0).at("model");
   EXPECT_EQ(summary.at("failed_heads"), 1);
   EXPECT_EQ(model.at("certified"), 3);
+  EXPECT_EQ(model.at("failed_checks").at("finite"), 1);
+  const std::string table = summary_table(summary);
+  EXPECT_NE(table.find("64 tokens: without 1 of 4 that failed (finite 1)"), std::string::npos) << table;
+  EXPECT_NE(table.find("so many are missing"), std::string::npos) << table;
   EXPECT_DOUBLE_EQ(model.at("statistics").at("energy").at("max").get<double>(), 3);
 }
 
@@ -82,7 +102,7 @@ Results several_fields() {
     head.fields.assign(4, {});
     for (std::size_t f = 0; f < 4; ++f) head.fields[f] = certified(static_cast<double>(f), 1);
   }
-  r.nulls = {{3, 8, {{"energy", {7.5, 0.5}}}}};
+  r.nulls = {{3, {2, 1, {{"energy", {{Reading::known(7), Reading::known(8)}}}}}}};
   return r;
 }
 
@@ -99,22 +119,36 @@ TEST(Summary, AFieldPerScopeAndContextWithWhatChanceGives) {
     EXPECT_EQ(field.at("layers").size(), 1u);
     EXPECT_EQ(field.contains("null"), place == 3);
     if (place != 3) continue;
-    EXPECT_EQ(field.at("null").at("draws"), 8);
+    EXPECT_EQ(field.at("null").at("draws"), 2);
+    EXPECT_EQ(field.at("null").at("failed"), 1);
     EXPECT_EQ(field.at("null").at("statistics").at("energy").at("mean"), 7.5);
-    EXPECT_EQ(field.at("null").at("statistics").at("energy").at("sd"), 0.5);
+    EXPECT_EQ(field.at("null").at("statistics").at("energy").at("sd"), std::sqrt(0.5));
+    EXPECT_FALSE(field.at("null").contains("beyond_chance")) << "of the scale: not tested against Gaussian heads";
   }
 }
 
-TEST(Summary, WhatIsNotKnownIsNotAveraged) {
+/// Three heads need more components than were computed: no median is taken of the fourth alone.
+TEST(Summary, WhatIsNotKnownIsSaidToBeMore) {
   Results r = small_results();
   auto& heads = r.layers.begin()->second.heads;
-  for (HeadRecord& head : heads) head.fields[0].spectrum.k99 = -1;
-  heads[1].fields[0].spectrum.k99 = 40;
-  const auto statistics = summarise(r).at("fields").at(0).at("model").at("statistics");
-  EXPECT_EQ(statistics.at("k99").at("count"), 1);
-  EXPECT_EQ(statistics.at("k99").at("mean"), 40);
+  for (HeadRecord& head : heads) {
+    kernels::SpectrumStatistics& s = head.fields[0].spectrum;
+    s.k90 = s.k95 = s.k99 = -1;
+    s.k_more_than = 256;
+  }
+  heads[1].fields[0].spectrum.k99 = heads[1].fields[0].spectrum.k90 = 40;
+  const nlohmann::json summary = summarise(r);
+  const auto& statistics = summary.at("fields").at(0).at("model").at("statistics");
+  EXPECT_EQ(statistics.at("k99").at("count"), 4);
+  EXPECT_EQ(statistics.at("k99").at("censored"), 3);
+  EXPECT_FALSE(statistics.at("k99").contains("median"));
+  EXPECT_FALSE(statistics.at("k99").contains("mean"));
+  EXPECT_EQ(statistics.at("k99").at("median_more_than"), 256);
+  EXPECT_EQ(statistics.at("k99").at("min"), 40);
   EXPECT_FALSE(statistics.contains("learned_k90"));
   EXPECT_FALSE(statistics.contains("attention_entropy"));
+  const std::string table = summary_table(summary);
+  EXPECT_NE(table.find("> 256"), std::string::npos) << table;
 }
 
 TEST(Summary, TheTableFitsAHundredColumns) {
