@@ -11,9 +11,12 @@
 namespace logitfield::kernels::oracle {
 namespace {
 
+std::span<const double> as_span(const Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
+
 struct Leverage {
   Vector values;
   Index rank = 0;
+  double effective_rank = 0;
   double coherence() const {
     return static_cast<double>(values.size()) / static_cast<double>(rank) * values.maxCoeff();
   }
@@ -25,7 +28,8 @@ Leverage leverage(const Matrix& a) {
   const double threshold =
       static_cast<double>(std::max(a.rows(), a.cols())) * std::numeric_limits<double>::epsilon() * sigma[0];
   const Index rank = (sigma.array() > threshold).count();
-  return {svd.matrixU().leftCols(rank).rowwise().squaredNorm(), rank};
+  const double effective_rank = spectrum_statistics(as_span(sigma), std::max(a.rows(), a.cols()), 0).effective_rank;
+  return {svd.matrixU().leftCols(rank).rowwise().squaredNorm(), rank, effective_rank};
 }
 
 AttentionStatistics attention(const Matrix& logits) {
@@ -54,8 +58,6 @@ double zero_sum_residual(const Matrix& field, Scope scope) {
   }
   return worst;
 }
-
-std::span<const double> as_span(const Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
 
 }  // namespace
 
@@ -93,7 +95,7 @@ HeadStatistics field_statistics(const MatrixRef& queries, const MatrixRef& keys,
   out.queries = share_statistics(as_span(query_energy));
   out.key_profile = share_profile(as_span(key_energy));
   out.query_profile = share_profile(as_span(query_energy));
-  out.coherence = {centred.coherence(), leverage(keys).coherence(), centred.rank};
+  out.coherence = {centred.coherence(), leverage(keys).coherence(), centred.rank, centred.effective_rank};
   if (scope == Scope::full && form.has_factors()) {
     Matrix extended(keys.rows(), keys.cols() + 1);
     extended << keys, Vector::LinSpaced(keys.rows(), 0, static_cast<double>(keys.rows() - 1));

@@ -64,6 +64,8 @@ struct KeyCoherence {
   double coherence = 0, coherence_raw = 0;
   /// Numerical rank of the centred keys.
   std::int64_t key_rank = 0;
+  /// exp of the Shannon entropy of sigma / sum sigma of the centred keys; 0 where they vanish.
+  double key_effective_rank = 0;
 };
 
 /// NaN: a statistic that has no value here.

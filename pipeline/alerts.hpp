@@ -9,19 +9,29 @@
 
 namespace logitfield {
 
-/// Robust standard deviations are never taken as less than this, of natural logarithms: 5 %.
-inline constexpr double kLeastSpread = 0.05;
-/// A fall of the attention entropy by less, in nats, is no collapse.
-inline constexpr double kLeastFall = 0.1;
+/// A fall of the attention entropy by less, in nats, is no collapse; what is less counts as this.
+inline constexpr double kLeastFall = 0.1, kLeastEntropy = 1e-6;
 /// Fewer heads than these are not compared with each other.
 inline constexpr std::size_t kFewestPeers = 6;
 
 /// Why an alert was raised; docs/monitor.md defines each.
-enum class AlertKind { jump, drift, chance, entropy_collapse, rank_collapse, max_logit, not_finite, certificate };
+enum class AlertKind {
+  jump,
+  drift,
+  chance,
+  entropy_collapse,
+  rank_collapse,
+  max_logit,
+  not_finite,
+  certificate,
+  dead,
+  model_drift
+};
+inline constexpr std::size_t kAlertKinds = 10;
 /// "jump", "drift", ...
 std::string_view alert_name(AlertKind kind);
 
-/// Something that a head did at a step.
+/// Something that a head, or the model, did at a step.
 struct Alert {
   std::int64_t step = 0;
   /// -1: none in particular.
@@ -35,7 +45,8 @@ struct Alert {
 };
 
 /// The alerts that begin at step number `index` of the series, which later steps do not change. An alert begins where
-/// its condition holds and did not at the checkpoint before. Of a KV head's statistic it names the first query head.
+/// its condition holds and did not where it could last be known. Of a KV head's statistic it names the first query
+/// head.
 std::vector<Alert> alerts_at(const HeadSeries& series, std::size_t index, const Thresholds& thresholds);
 
 }  // namespace logitfield

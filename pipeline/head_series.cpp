@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "pipeline/summary.hpp"
 
 namespace logitfield {
 namespace {
@@ -59,7 +60,8 @@ FailedHead failure(std::size_t head, const kernels::Certificate& certificate) {
 
 std::size_t followed(std::string_view statistic) {
   const auto place = std::ranges::find(kFollowed, statistic);
-  if (place == kFollowed.end()) throw std::invalid_argument("followed: " + std::string(statistic));
+  if (place == kFollowed.end() && statistic != "energy")
+    throw std::invalid_argument("followed: " + std::string(statistic));
   return static_cast<std::size_t>(place - kFollowed.begin());
 }
 
@@ -88,18 +90,23 @@ StepValues step_values(std::int64_t step, const Results& r) {
   const std::size_t field = r.field(r.contexts.size() - 1, 0);
   const auto size = static_cast<std::size_t>(r.num_layers * r.num_heads);
   std::vector<std::vector<Readings>> texts(size);
+  std::vector<std::vector<double>> energies(size);
   std::vector<bool> has_failed(size, false);
   for (const auto& [key, layer] : r.layers) {
     for (const HeadRecord& record : layer.heads) {
       const auto head = static_cast<std::size_t>((layer.layer - r.first_layer) * r.num_heads + record.head);
       const HeadStatistics& statistics = record.fields[field];
       texts[head].push_back(readings_of(statistics));
+      energies[head].push_back(statistics.spectrum.energy);
       if (statistics.certificate.certified() || has_failed[head]) continue;
       has_failed[head] = true;
       out.failed.push_back(failure(head, statistics.certificate));
     }
   }
-  for (std::size_t h = 0; h < size; ++h) add_head(has_failed[h] ? Readings{} : median_of(texts[h]), out);
+  for (std::size_t h = 0; h < size; ++h) {
+    add_head(has_failed[h] ? Readings{} : median_of(texts[h]), out);
+    out.energies.push_back(has_failed[h] ? kernels::kUndefined : median(energies[h]));
+  }
   double sum = 0;
   for (const LossRecord& loss : r.losses) sum += loss.loss;
   if (!r.losses.empty()) out.loss = sum / static_cast<double>(r.losses.size());

@@ -9,16 +9,16 @@
 #include <vector>
 
 #include "pipeline/not_finite.hpp"
-#include "pipeline/results.hpp"
 #include "pipeline/reading.hpp"
+#include "pipeline/results.hpp"
 
 namespace logitfield {
 
 /// What a monitor follows of every head; names as in docs/statistics.md.
-inline constexpr std::array<std::string_view, 9> kFollowed{"coherence",         "key_participation", "k90",
-                                                           "effective_rank",    "stable_rank",       "max_logit",
-                                                           "attention_entropy", "sink_first",        "key_rank"};
-/// Place of a name in kFollowed; and what it means.
+inline constexpr std::array<std::string_view, 9> kFollowed{
+    "coherence", "key_participation", "k90",        "effective_rank",    "stable_rank",
+    "max_logit", "attention_entropy", "sink_first", "key_effective_rank"};
+/// Place of a name in kFollowed, or that of "energy" one past them; and what it means.
 std::size_t followed(std::string_view statistic);
 StatisticInfo info_of(std::string_view statistic);
 
@@ -43,10 +43,17 @@ struct StepValues {
   std::vector<NotFinite> not_finite = {};
   /// In the places of `heads`: what a value is more than that is NaN because it was not counted to its end; else NaN.
   std::vector<std::array<double, kFollowed.size()>> more_than = {};
+  /// Of the field, by head, as heads; only for alerts: it tells a head whose field fades away.
+  std::vector<double> energies = {};
 
   bool measured() const { return !heads.empty(); }
   /// What is known of a statistic (a place in kFollowed), head by head.
   std::vector<Reading> readings(std::size_t statistic) const;
+  /// Of a head of a measured step, number s of kFollowed, or the energy where s is one past these; NaN: not known.
+  double value(std::size_t head, std::size_t s) const {
+    if (s < kFollowed.size()) return heads[head][s];
+    return energies.empty() ? kernels::kUndefined : energies[head];
+  }
 };
 
 /// One model over training, in one context and scope.

@@ -43,6 +43,7 @@ std::string help(std::string_view name, std::string_view text) {
 void write_series_csv(const HeadSeries& series, const std::filesystem::path& path) {
   std::vector<std::string> columns{"step", "layer", "head", "kv_head"};
   columns.insert(columns.end(), kFollowed.begin(), kFollowed.end());
+  columns.emplace_back("energy");
   std::vector<std::pair<const StepValues*, std::size_t>> rows;
   for (const StepValues& step : series.steps) {
     for (std::size_t h = 0; h < step.heads.size(); ++h) rows.emplace_back(&step, h);
@@ -52,7 +53,10 @@ void write_series_csv(const HeadSeries& series, const std::filesystem::path& pat
     const std::int64_t kv_head = series.head_of(head) / (series.num_heads / series.num_kv_heads);
     std::vector<std::string> row{std::to_string(step->step), std::to_string(series.layer_of(head)),
                                  std::to_string(series.head_of(head)), std::to_string(kv_head)};
-    for (const double value : step->heads[head]) row.push_back(std::isnan(value) ? "" : fmt::format("{}", value));
+    for (std::size_t s = 0; s <= kFollowed.size(); ++s) {
+      const double value = step->value(head, s);
+      row.push_back(std::isnan(value) ? "" : fmt::format("{}", value));
+    }
     return row;
   });
 }
@@ -91,7 +95,7 @@ void write_prometheus(const MonitorStore& store, const std::filesystem::path& pa
   const HeadSeries& series = store.series();
   const std::string run = label(store.folder().root.filename().string());
   std::map<AlertKind, std::int64_t> alerts;
-  for (int kind = 0; kind <= static_cast<int>(AlertKind::certificate); ++kind) alerts[AlertKind(kind)] = 0;
+  for (std::size_t kind = 0; kind < kAlertKinds; ++kind) alerts[static_cast<AlertKind>(kind)] = 0;
   for (const Alert& alert : store.alerts()) ++alerts[alert.kind];
   std::string out = help("alerts", "alerts of the series so far");
   for (const auto& [kind, count] : alerts) {

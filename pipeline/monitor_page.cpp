@@ -87,11 +87,12 @@ json thresholds_of(const Thresholds& t) {
   const auto add = [&](const char* name, double value, const char* meaning) {
     out.push_back({{"name", name}, {"value", value}, {"meaning", meaning}});
   };
-  add("--alert-band", t.band, "half the width of a band, in robust standard deviations of the logarithm");
+  add("--alert-band", t.band, "half the width of a band, in robust standard deviations of the logarithm's changes");
   add("--alert-window", double(t.window), "checkpoints that a head's history reaches back");
   add("--alert-history", double(t.history), "checkpoints that must be there before a head is judged by its history");
-  add("--alert-confirm", double(t.confirm), "checkpoints in a row that must lie outside a band");
-  add("--alert-collapse", t.collapse, "share of its former entropy or rank below which a head has collapsed");
+  add("--alert-confirm", double(t.confirm), "checkpoints that must lie outside a band, of the last 2 N - 1");
+  add("--alert-collapse", t.collapse,
+      "share of its former entropy, rank or field below which a head has collapsed, and all heads together");
   add("--alert-chance", t.chance, "times more or less than Gaussian heads, for coherence and participation");
   add("--alert-max-logit", t.max_logit, "largest logit (100 is the threshold of Kimi K2's QK-clip)");
   return out;

@@ -120,7 +120,7 @@ void MonitorStore::load() {
       const Results results = load_results(io::open_run_folder(folder_.run(note.step)));
       add_step(results, step_values(note.step, results), series_);
     } else {
-      add_step({note.step, kernels::kUndefined, {}, {}, note.not_finite}, series_);
+      add_step({note.step, kernels::kUndefined, {}, {}, note.not_finite, {}}, series_);
     }
     judge_from(note.step);
   }
@@ -165,7 +165,7 @@ void MonitorStore::add(const io::StepFolder& checkpoint, const json& stamps, con
 
 void MonitorStore::add(const io::StepFolder& checkpoint, const json& stamps, const std::vector<NotFinite>& not_finite) {
   note(checkpoint, stamps, not_finite);
-  add_step({checkpoint.step, kernels::kUndefined, {}, {}, not_finite}, series_);
+  add_step({checkpoint.step, kernels::kUndefined, {}, {}, not_finite, {}}, series_);
   judge_from(checkpoint.step);
 }
 

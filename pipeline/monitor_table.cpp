@@ -67,7 +67,9 @@ std::string alert_list(const std::vector<Alert>& alerts) {
   std::string out;
   for (std::size_t i = 0; i < std::min(alerts.size(), kShownAlerts); ++i) {
     const Alert& a = alerts[i];
-    std::string place = a.layer < 0 ? "around the layers" : fmt::format("layer {}", a.layer);
+    std::string place = a.kind == AlertKind::model_drift ? "all heads"
+                        : a.layer < 0                    ? "around the layers"
+                                                         : fmt::format("layer {}", a.layer);
     if (a.head >= 0) place += fmt::format(", head {}", a.head);
     const std::string value = std::isnan(a.value) ? "" : fmt::format(" {:.4g}", a.value);
     out += fmt::format("step {:>6}, {}: {}: {}{}{}\n", a.step, place, alert_name(a.kind), a.statistic, value,

@@ -127,11 +127,13 @@ void add_thresholds(CLI::App& command, Thresholds& t) {
   const auto add = [&](const char* name, auto& value, auto least, auto most, const char* what) {
     command.add_option(name, value, what)->check(CLI::Range(least, most))->capture_default_str();
   };
-  add("--alert-band", t.band, 1.0, 1e6, "half the width of a band of history or of the other heads, in robust sd");
+  add("--alert-band", t.band, 1.0, 1e6,
+      "half the width of a band of history or of the other heads, in robust sd of changes");
   add("--alert-window", t.window, std::int64_t{4}, std::int64_t{1} << 20, "checkpoints of a head's history");
   add("--alert-history", t.history, std::int64_t{4}, std::int64_t{1} << 20, "checkpoints before a head is judged");
-  add("--alert-confirm", t.confirm, std::int64_t{1}, std::int64_t{100}, "checkpoints in a row outside a band");
-  add("--alert-collapse", t.collapse, 1e-6, 1.0, "entropy and ranks collapse below this share of what they were");
+  add("--alert-confirm", t.confirm, std::int64_t{1}, std::int64_t{100},
+      "checkpoints outside a band, of the last 2 N - 1");
+  add("--alert-collapse", t.collapse, 1e-6, 1.0, "entropy, ranks and fields collapse below this share");
   add("--alert-chance", t.chance, 1.0, 1e6, "times more or less than Gaussian heads (--null)");
   add("--alert-max-logit", t.max_logit, 0.0, 1e30, "largest logit");
 }

@@ -81,6 +81,8 @@ void visit_statistics(Statistics& s, Visit&& visit) {
   visit({"coherence_raw", "1", "(L/r) max leverage of the keys, not centred", Kind::kv_head},
         s.coherence.coherence_raw);
   visit({"key_rank", "1", "numerical rank of the centred keys", Kind::kv_head}, s.coherence.key_rank);
+  visit({"key_effective_rank", "1", "exp entropy of sigma / sum sigma of the centred keys", Kind::kv_head},
+        s.coherence.key_effective_rank);
   visit({"delocalisation_ratio", "1", "max_j c_j stable_rank / leverage_j, at most 1; scope full"},
         s.delocalisation_ratio);
   visit({"max_logit", "logit", "largest scaled logit over j <= i"}, s.attention.max_logit);

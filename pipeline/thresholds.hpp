@@ -7,7 +7,7 @@ namespace logitfield {
 /// Kimi K2's QK-clip: no published ones exist. Definitions: docs/monitor.md.
 struct Thresholds {
   /// Half the width of a band, in robust standard deviations.
-  double band = 6;
+  double band = 5;
   /// Checkpoints that a head's history reaches back, and how many it needs before it is judged.
   std::int64_t window = 16, history = 8;
   /// Checkpoints in a row that must lie outside.

@@ -8,6 +8,8 @@ const KINDS = {
   chance: 'is far from what Gaussian heads give',
   entropy_collapse: 'its attention has become much narrower',
   rank_collapse: 'its field or keys use far fewer dimensions',
+  dead: 'no field is left, or next to none: its queries vanish or its keys are all the same',
+  model_drift: 'all heads go the same way, and do not slow down (median over heads)',
   max_logit: 'its largest logit is over the limit',
   not_finite: 'holds NaN or infinity',
   certificate: 'its numbers failed their check and are not used',
@@ -60,7 +62,7 @@ function showTimeline() {
   const statistic = choice('statistic'), steps = REPORT.steps, xs = steps.map(placeOf), place = map.chosen;
   const spreads = steps.map(s => spreadOf(valuesAt(s) ?? [])), own = steps.map(s => valuesAt(s)?.[indexOf(place)] ?? NaN);
   const dashed = (label, value, colour) => line(label, [xs[0], xs[xs.length - 1]], [value, value], colour, {borderDash: [5, 4], pointRadius: 0});
-  const mine = REPORT.alerts.filter(a => isOf(a, place) && a.statistic === statistic);
+  const mine = REPORT.alerts.filter(a => (isOf(a, place) || a.kind === 'model_drift') && a.statistic === statistic);
   const crossed = mine.map(a => (a.low !== null && a.value < a.low ? a.low : a.high));
   const datasets = [
     line(headName(place), xs, own, ORANGE),
@@ -85,17 +87,19 @@ function showMap() {
   showScale(map);
 }
 
-/** Leads to the head, the step and the statistic of an alert. */
+/** Leads to the head, if it is of one, the step and the statistic of an alert. */
 function alertButton(alert) {
-  if (alert.layer === null) return 'around the layers';
-  if (alert.head === null) return `layer ${REPORT.firstLayer + alert.layer}`;
-  if (!REPORT.steps.length) return headName(alert);
+  const ofModel = alert.kind === 'model_drift';
+  if (alert.layer === null && !ofModel) return 'around the layers';
+  if (alert.head === null && !ofModel) return `layer ${REPORT.firstLayer + alert.layer}`;
+  const name = ofModel ? 'all heads' : headName(alert);
+  if (!REPORT.steps.length) return name;
   const button = document.createElement('button');
   button.type = 'button';
-  button.textContent = headName(alert);
+  button.textContent = name;
   button.addEventListener('click', () => {
     if (statisticInfo(alert.statistic)) at('statistic').value = alert.statistic;
-    map.chosen = {layer: alert.layer, head: alert.head};
+    if (!ofModel) map.chosen = {layer: alert.layer, head: alert.head};
     chooseNearest(placeOf(alert.step));
     at('timeline').scrollIntoView();
   });
@@ -114,7 +118,7 @@ function showAlerts() {
     'Click a head to see it over training. An alert is listed where it begins.' +
     (alerts.length < alertCount ? ` The first ${alerts.length} of ${alertCount}; alerts.jsonl holds all.` : '');
   table('alert-table', alertCount === 0 ? [] : [['step', 'number'], ['head'], ['what happened'], ['statistic', 'wide'], ['value', 'number'], ['should be', 'number wide']],
-    alerts.map(a => ({cells: [String(a.step), alertButton(a), `${a.kind.replace('_', ' ')}: ${KINDS[a.kind]}`, a.statistic,
+    alerts.map(a => ({cells: [String(a.step), alertButton(a), `${a.kind.replaceAll('_', ' ')}: ${KINDS[a.kind]}`, a.statistic,
                               a.value === null ? '' : number(a.value), bandText(a)]})));
   const steps = checkpoints.map(c => c.step);
   at('verdict').textContent = `${steps.length} checkpoints, step ${Math.min(...steps)} to ${Math.max(...steps)}: ` +
@@ -161,10 +165,9 @@ function start() {
   at('choices').addEventListener('submit', e => e.preventDefault());
   table('threshold-table', [['option'], ['value', 'number'], ['meaning']], REPORT.thresholds.map(t => ({cells: [t.name, number(t.value), t.meaning]})));
   const first = REPORT.alerts.find(a => a.layer !== null && a.head !== null);
-  if (first) {
-    map.chosen = {layer: first.layer, head: first.head};
-    if (statisticInfo(first.statistic)) at('statistic').value = first.statistic;
-  }
+  const shown = first ?? REPORT.alerts.find(a => a.kind === 'model_drift');
+  if (first) map.chosen = {layer: first.layer, head: first.head};
+  if (shown && statisticInfo(shown.statistic)) at('statistic').value = shown.statistic;
   showAlerts();
   showCheckpoints();
   startTheme(showAll);

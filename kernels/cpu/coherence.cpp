@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/cpu/lapack.hpp"
+#include "kernels/spectrum_statistics.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
@@ -83,8 +84,13 @@ Vector missing_direction(const Matrix& r, const Eigen::RowVectorXd& mean, double
   return missing_of(stacked_triangle(r, mean, length));
 }
 
-KeyCoherence full_rank_coherence(double length, Index width, double largest, double largest_raw) {
-  return {coherence(length, width, largest), coherence(length, width, largest_raw), width};
+double key_effective_rank(const Matrix& r) {
+  return spectrum_statistics(singular_values(r), r.cols(), 0).effective_rank;
+}
+
+KeyCoherence full_rank_coherence(double length, const Matrix& r, double largest, double largest_raw) {
+  return {coherence(length, r.cols(), largest), coherence(length, r.cols(), largest_raw), r.cols(),
+          key_effective_rank(r)};
 }
 
 Leverage leverage(const TallFactor& factor, const Placement& placement) {
@@ -116,7 +122,7 @@ CoherentKeys key_coherence(const Team& team, const TallFactor& keys, const Eigen
   const Leverage& centred = pass.centred;
   const double largest = max_over(team, centred.values.size() > 0 ? centred.values.maxCoeff() : 0);
   return {{coherence(length, centred.rank, largest), coherence(length, pass.raw_rank, max_over(team, pass.largest_raw)),
-           centred.rank},
+           centred.rank, key_effective_rank(keys.factor.r())},
           std::move(pass.centred)};
 }
 

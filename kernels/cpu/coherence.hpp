@@ -28,7 +28,9 @@ CoherentKeys key_coherence(const Team& team, const TallFactor& keys, const Eigen
 /// The direction of [basis, 1 / sqrt L] that is missing from the column space of keys of full rank as they are, w + 1
 /// entries, from r of their factor when centred.
 Vector missing_direction(const Matrix& r, const Eigen::RowVectorXd& mean, double length);
-/// The coherences where the keys have full rank, from the largest leverages of this context.
-KeyCoherence full_rank_coherence(double length, Index width, double largest, double largest_raw);
+/// exp of the entropy of the singular values of the centred keys, which are those of the triangle r of their factor.
+double key_effective_rank(const Matrix& r);
+/// The coherences where the keys have full rank, from the largest leverages of this context and r of their factor.
+KeyCoherence full_rank_coherence(double length, const Matrix& r, double largest, double largest_raw);
 
 }  // namespace logitfield::kernels::cpu

@@ -36,7 +36,7 @@ HeadStatistics non_finite_statistics(std::int64_t bound) {
           kUndefined;
   out.rank_bound = bound;
   out.keys = out.queries = share_statistics({});
-  out.coherence = {kUndefined, kUndefined, -1};
+  out.coherence = {kUndefined, kUndefined, -1, kUndefined};
   Certificate& c = out.certificate;
   c.energy_error = c.energy_bound = c.probe_residual = c.probe_bound = c.zero_sum_residual = c.zero_sum_margin =
       c.delocalisation_excess = c.inconsistency = kUndefined;

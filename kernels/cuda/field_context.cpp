@@ -151,7 +151,7 @@ const cpu::CoherentKeys& FieldContext::coherence() {
   TallFactor::BasisRows found = tried.factor->basis_rows(missing.head(head_dim_));
   const Vector raw =
       found.squares.array() + constant * constant - (found.along.array() + constant * missing[head_dim_]).square();
-  coherence_ = {cpu::full_rank_coherence(length, head_dim_, found.squares.maxCoeff(), raw.maxCoeff()),
+  coherence_ = {cpu::full_rank_coherence(length, tried.factor->r(), found.squares.maxCoeff(), raw.maxCoeff()),
                 {std::move(found.squares), head_dim_}};
   return *coherence_;
 }

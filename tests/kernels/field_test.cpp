@@ -99,6 +99,20 @@ TEST(FullField, RankDeficientKeys) {
   EXPECT_TRUE(s.certificate.certified());
 }
 
+/// A thousandth of the others is far above rounding, so every direction counts for the rank; the effective rank is
+/// near 1.
+TEST(FullField, KeysAlmostOnALineHaveAnEffectiveRankNearOne) {
+  const MatrixF q = random_matrix<float>(96, 8, 41);
+  MatrixF k = random_matrix<float>(96, 8, 42);
+  k.rightCols(7) *= 1e-3F;
+  const HeadStatistics s = measure(q, k, 0.25);
+  EXPECT_EQ(s.coherence.key_rank, 8);
+  EXPECT_GT(s.coherence.key_effective_rank, 1);
+  EXPECT_LT(s.coherence.key_effective_rank, 1.1);
+  expect_equal(s, reference(q, k, 0.25), 1e-10);
+  EXPECT_TRUE(s.certificate.certified());
+}
+
 TEST(FullField, BadlyScaledFactorsKeepTheirLeadingNumbers) {
   const MatrixF q = graded_matrix(150, 12, 12, 10).cast<float>(), k = graded_matrix(150, 12, 12, 12).cast<float>();
   const HeadStatistics s = measure(q, k, 1);
@@ -116,6 +130,7 @@ TEST(FullField, ConstantKeysGiveAZeroField) {
   EXPECT_EQ(s.spectrum.energy, 0);
   EXPECT_EQ(s.spectrum.rank, 0);
   EXPECT_EQ(s.coherence.key_rank, 0);
+  EXPECT_EQ(s.coherence.key_effective_rank, 0);
   EXPECT_TRUE(std::isnan(s.keys.max_share));
   EXPECT_TRUE(s.certificate.certified());
 }

@@ -74,6 +74,7 @@ inline void expect_head(const HeadStatistics& s, const HeadStatistics& expected,
   expect_shares(s.queries, expected.queries, tolerance);
   expect_profiles(s, expected, tolerance);
   EXPECT_EQ(s.coherence.key_rank, expected.coherence.key_rank);
+  expect_near(s.coherence.key_effective_rank, expected.coherence.key_effective_rank, tolerance, "key_effective_rank");
   expect_near(s.coherence.coherence, expected.coherence.coherence, tolerance, "coherence");
   expect_near(s.coherence.coherence_raw, expected.coherence.coherence_raw, tolerance, "coherence_raw");
   expect_near(s.attention.max_logit, expected.attention.max_logit, tolerance, "max_logit");

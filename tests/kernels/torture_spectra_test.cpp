@@ -102,6 +102,7 @@ TEST(TortureSpectra, HadamardKeysArePerfectlyIncoherent) {
       expect_within(s.coherence.coherence, 1, tolerance, "coherence");
       expect_within(s.coherence.coherence_raw, 1, tolerance, "coherence_raw");
       EXPECT_EQ(s.coherence.key_rank, d);
+      expect_within(s.coherence.key_effective_rank, rank, 100 * tolerance * rank, "key_effective_rank");
       EXPECT_EQ(s.spectrum.rank, d);
       expect_within(s.spectrum.effective_rank, rank, 100 * tolerance * rank, "effective_rank");
       expect_within(s.spectrum.stable_rank, rank, tolerance * rank, "stable_rank");
@@ -157,6 +158,7 @@ TEST(TortureSpectra, DuplicatedKeys) {
     expect_within(s.keys.max_share, 1 / kTokens, tolerance, "max_share");
     expect_within(s.keys.participation, 1, tolerance, "participation");
     EXPECT_EQ(s.coherence.key_rank, 1);
+    expect_within(s.coherence.key_effective_rank, 1, 1e-12, "key_effective_rank");
     expect_within(s.coherence.coherence, 1, tolerance, "coherence");
   }
 }

@@ -23,7 +23,7 @@ class Training:
         cos, sin = math.cos(angle), math.sin(angle)
         return [cos * x + sin * y + 0.02 * (self.random.random() - 0.5) for x, y in zip(a, b)]
 
-    def write(self, folder, t, disturb=lambda layer, q, k, t: None, heads=HEADS):
+    def write(self, folder, t, disturb=lambda layer, q, k, t: None, heads=HEADS, softcap=None):
         folder.mkdir(parents=True)
         for layer in range(LAYERS):
             q0, q1, k0, k1 = self.bases[layer]
@@ -35,7 +35,7 @@ class Training:
         (folder / "capture.json").write_text(json.dumps(
             {"format": "logitfield-capture", "version": 1, "model": "gaussian", "num_layers": LAYERS, "num_heads": heads,
              "num_kv_heads": heads, "head_dim": WIDTH, "num_tokens": TOKENS, "scale": WIDTH**-0.5, "causal": True,
-             "position_encoding_applied": True, "dtype": "F32", "source": f"step {t}"}))
+             "position_encoding_applied": True, "dtype": "F32", "source": f"step {t}"} | ({"logit_softcap": softcap} if softcap else {})))
 
 
 def scale(values, head, factor, position=None):
@@ -43,6 +43,15 @@ def scale(values, head, factor, position=None):
     first = head * TOKENS * WIDTH + (position or 0) * WIDTH
     for i in range(first, first + (WIDTH if position is not None else TOKENS * WIDTH)):
         values[i] *= factor
+
+
+def change_keys(keys, head, change):
+    """Puts change(key, mean key of the head) in place of every key of a head."""
+    first = head * TOKENS * WIDTH
+    rows = [keys[i:i + WIDTH] for i in range(first, first + TOKENS * WIDTH, WIDTH)]
+    mean = [sum(column) / TOKENS for column in zip(*rows)]
+    for place, row in enumerate(rows):
+        keys[first + place * WIDTH:first + (place + 1) * WIDTH] = change(row, mean)
 
 
 def alerts_of(out):
@@ -55,10 +64,10 @@ class Monitor(Case):
         self.checkpoints = self.folder / "training"
         self.out = self.folder / "monitor"
 
-    def write_series(self, count, disturb=lambda layer, q, k, t: None, spacing=100):
+    def write_series(self, count, disturb=lambda layer, q, k, t: None, spacing=100, **more):
         training = Training()
         for t in range(count):
-            training.write(self.checkpoints / f"step_{spacing * t:06}", t, disturb)
+            training.write(self.checkpoints / f"step_{spacing * t:06}", t, disturb, **more)
 
     def monitor(self, *more, code=0, ranks=1, out=None):
         result = run("monitor", "--checkpoints", self.checkpoints, "--out", out or self.out, *more, ranks=ranks)
@@ -97,7 +106,7 @@ class Monitor(Case):
             k[5 * WIDTH] = math.nan  # of head 0
 
     def crossing(self, statistic, layer, head):
-        """The first step at which a head's change since its beginning lies outside the band of all heads' (docs/monitor.md)."""
+        """The first step at which a head's change since its beginning lies outside the narrowest band of all heads' (docs/monitor.md)."""
         heads = [(l, h) for l in range(LAYERS) for h in range(HEADS)]
         logs = {place: {s: math.log(v) for s, v in self.series(statistic, *place).items() if not math.isnan(v)} for place in heads}
         changes = {place: {s: v - statistics.median(list(values.values())[:8]) for s, v in values.items()} for place, values in logs.items()}
@@ -105,7 +114,7 @@ class Monitor(Case):
             others = [c[step] for c in changes.values() if step in c]
             common = statistics.median(others)
             spread = 1.4826 * statistics.median(abs(c - common) for c in others)
-            if step >= 800 and abs(changes[layer, head][step] - common) > 6 * max(spread, 0.05):
+            if step >= 800 and abs(changes[layer, head][step] - common) > 5 * max(spread, 0.05):
                 return step
         return math.inf
 
@@ -125,12 +134,57 @@ class Monitor(Case):
         self.assertTrue(all(math.isnan(v) == (s >= 2500) for s, v in self.series("coherence", 1, 0).items()), "not used")
         over = min(s for s, v in self.series("max_logit", 1, 2).items() if v > 100)
         self.assertEqual(first(1, 2, "max_logit", "max_logit"), over)
-        # A head that drifts is caught by the first statistic that crosses; the history of each may catch it too, later.
+        # A head that drifts is caught by the first statistic that crosses; its own noise may widen its band.
         crossing = min(self.crossing(s, 0, 3) for s in ("coherence", "key_participation"))
         found = min(a["step"] for a in alerts if (a["layer"], a["head"]) == (0, 3))
         self.assertLessEqual(crossing, found)
-        self.assertLessEqual(found, crossing + 200)
-        self.assertEqual({a["kind"] for a in alerts if (a["layer"], a["head"], a["step"]) == (0, 3, found)}, {"drift"})
+        self.assertLessEqual(found, crossing + 1000)
+        self.assertLessEqual({a["kind"] for a in alerts if (a["layer"], a["head"], a["step"]) == (0, 3, found)}, {"drift", "jump"})
+
+    def test_heads_that_die_are_alerted_at_that_head(self):
+        def disturb(layer, q, k, t):
+            if t < 15:
+                return
+            if layer == 0:
+                scale(q, 0, 0)  # queries zero
+                change_keys(k, 2, lambda key, mean: mean)  # keys all the same
+            else:
+                change_keys(k, 1, lambda key, mean: [m + 1e-3 * x for m, x in zip(mean, key)])  # nearly
+                change_keys(k, 3, lambda key, mean: [key[0] * (i == 0) + 1e-4 * x for i, x in enumerate(key)])  # on a line
+
+        self.write_series(24, disturb)
+        self.monitor(code=3)
+        alerts = alerts_of(self.out)
+        first = {}
+        for a in alerts:
+            first.setdefault((a["layer"], a["head"], a["kind"]), (a["step"], a["statistic"]))
+        self.assertEqual({place[:2] for place in first}, {(0, 0), (0, 2), (1, 1), (1, 3)}, alerts)
+        self.assertEqual(first[0, 0, "dead"], (1500, "effective_rank"))
+        self.assertEqual(first[0, 2, "dead"], (1500, "effective_rank"))
+        self.assertEqual(first[1, 1, "dead"], (1600, "energy"))
+        collapsed = [a for a in alerts if a["kind"] == "rank_collapse"]
+        self.assertEqual({(a["layer"], a["head"], a["step"]) for a in collapsed}, {(1, 3, 1600)}, alerts)
+        self.assertIn("key_effective_rank", {a["statistic"] for a in collapsed})
+        self.assertLess(self.series("key_effective_rank", 1, 3)[2000], 1.01)
+        self.assertEqual(self.series("energy", 0, 0)[2000], 0)
+
+    def test_all_heads_that_saturate_together_are_alerted_as_the_model(self):
+        def disturb(layer, q, k, t):
+            for i in range(len(q)):
+                q[i] *= 1.12**t
+
+        for softcap in (None, 50.0):
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            self.write_series(26, disturb, softcap=softcap)
+            out = self.folder / f"out-{softcap}"
+            self.monitor(code=3, out=out)
+            of_model = [a for a in alerts_of(out) if a["kind"] == "model_drift"]
+            self.assertTrue(of_model, alerts_of(out))
+            self.assertIn("max_logit", {a["statistic"] for a in of_model})
+            for a in of_model:
+                self.assertIsNone(a["layer"])
+                self.assertIsNone(a["head"])
+                self.assertLessEqual(a["step"], 2200)
 
     def test_one_rank_and_two_say_the_same_and_nothing_is_measured_twice(self):
         self.write_series(24, self.disturb)

@@ -1,0 +1,82 @@
+// How often alerts are wrong, and how soon they come, on series of many kinds (alert_series.hpp). docs/monitor.md has
+// the same at greater length, from alerts_rates.cpp.
+#include <gtest/gtest.h>
+
+#include "tests/pipeline/alert_series.hpp"
+
+namespace logitfield::testing {
+namespace {
+
+std::string text_of(const std::vector<Alert>& alerts) {
+  std::string out;
+  for (const Alert& a : alerts) {
+    out += std::to_string(a.step) + " " + std::to_string(a.layer) + "/" + std::to_string(a.head) + " " +
+           std::string(alert_name(a.kind)) + " " + a.statistic + "\n";
+  }
+  return out;
+}
+
+std::vector<Alert> all_alerts(const HeadSeries& series, const Thresholds& thresholds = {}) {
+  std::vector<Alert> out;
+  for (std::size_t i = 0; i < series.steps.size(); ++i) {
+    for (Alert& alert : alerts_at(series, i, thresholds)) out.push_back(std::move(alert));
+  }
+  return out;
+}
+
+/// One alert in 9,600 head-checkpoints, a tenth per 1,000; of heads that walk at random, each at its own pace, ten.
+TEST(AlertRates, HealthySeriesOfEveryKindRaiseAlmostNone) {
+  constexpr Shape shape{5, 16, 120};
+  for (const HealthyKind& kind : healthy_kinds()) {
+    Healthy healthy(shape, 20261126);
+    const auto alerts = all_alerts(kind.make(healthy));
+    const bool walks_unequally =
+        kind.name.starts_with("random walk") && kind.name.find("lognormal") != std::string::npos;
+    EXPECT_LE(alerts.size(), walks_unequally ? 10u : 1u) << kind.name << "\n" << text_of(alerts);
+  }
+}
+
+TEST(AlertRates, EveryFaultIsFoundWhereItIsAndInTime) {
+  for (const Fault& fault : faults()) {
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      Healthy healthy(kFaulty, seed);
+      HeadSeries series = healthy.normal(0.05);
+      fault.put(series);
+      const std::int64_t delay = delay_of(fault, series);
+      EXPECT_GE(delay, 1) << fault.name << ", seed " << seed << "\n" << text_of(all_alerts(series));
+      EXPECT_LE(delay, fault.delay) << fault.name << ", seed " << seed << "\n" << text_of(all_alerts(series));
+    }
+  }
+}
+
+/// What is told of a fault of one head is told of that head, before the fault nothing is.
+TEST(AlertRates, AFaultIsToldOfNoOtherHead) {
+  for (const Fault& fault : faults()) {
+    if (fault.name.starts_with("all heads")) continue;
+    Healthy healthy(kFaulty, 4);
+    HeadSeries series = healthy.normal(0.05);
+    fault.put(series);
+    for (const Alert& a : all_alerts(series)) {
+      EXPECT_EQ(a.layer * kFaulty.heads + a.head, static_cast<std::int64_t>(kFaultyHead)) << fault.name;
+      EXPECT_GE(a.step, static_cast<std::int64_t>(100 * kFaultBegins)) << fault.name;
+    }
+  }
+}
+
+/// The noise of one head is not held against another, nor is a fault hidden by it.
+TEST(AlertRates, AJumpOfTenTimesItsOwnNoiseIsFoundInLoudAndQuietHeads) {
+  for (const double sd : {0.06, 0.1, 0.3}) {
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+      Healthy healthy(kFaulty, 10 + seed);
+      HeadSeries series = healthy.few_loud(kFaultyHead + 1, sd, 0.03);
+      multiply(series, kFaultyHead, "coherence", [=](double) { return std::exp(12 * sd); });
+      const Fault jump{"a jump", {}, {AlertKind::jump, AlertKind::drift}};
+      const std::int64_t delay = delay_of(jump, series);
+      EXPECT_GE(delay, 1) << "sd " << sd << ", seed " << seed;
+      EXPECT_LE(delay, 4) << "sd " << sd << ", seed " << seed;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace logitfield::testing
