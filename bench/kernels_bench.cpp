@@ -94,9 +94,9 @@ void attention_head(benchmark::State& state) {
   const MatrixF q = random_matrix<float>(length, d, 1), k = random_matrix<float>(length, d, 2);
   const MatrixF v = MatrixF::Ones(length, d);
   MatrixF out(length, d);
-  cpu::causal_attention(q, k, v, {.scale = 0.1}, std::nullopt, out);
+  cpu::causal_attention(q, k, v, {.scale = 0.1}, out);
   if (!verified(state, (out.array() - 1).abs().maxCoeff(), 1e-5)) return;  // weights sum to one
-  for (auto _ : state) cpu::causal_attention(q, k, v, {.scale = 0.1}, std::nullopt, out);
+  for (auto _ : state) cpu::causal_attention(q, k, v, {.scale = 0.1}, out);
   const Size n(state);
   rates(state, 2.0 * n.length * n.length * n.d, 4.0 * 4 * n.length * n.d);
 }

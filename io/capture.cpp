@@ -1,5 +1,6 @@
 #include "io/capture.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <stdexcept>
@@ -68,6 +69,39 @@ std::optional<double> read_logit_softcap(const Source& source) {
   throw InputError("{}: \"{}\" is {}, but must be positive; correct it, or remove it", source.path, key, value);
 }
 
+/// Keys that each layer shows to a query, 0 where all; empty if there are none.
+std::vector<std::int64_t> read_visible(const Source& source, const char* key, std::int64_t num_layers) {
+  if (!source.object.contains(key)) return {};
+  const json& list = source.object.at(key);
+  if (!list.is_array() || static_cast<std::int64_t>(list.size()) != num_layers) {
+    const std::string found = list.is_array() ? fmt::format("a list of {}", list.size()) : excerpt(list);
+    throw InputError(
+        "{}: \"{}\" is {}, but must be a list of \"num_layers\" {} positive integers or nulls; correct it, or remove "
+        "it",
+        source.path, key, found, num_layers);
+  }
+  std::vector<std::int64_t> out;
+  for (std::size_t l = 0; l < list.size(); ++l) {
+    const std::optional<std::int64_t> value = as_integer(list[l]);
+    if (!list[l].is_null() && value.value_or(0) < 1) {
+      throw InputError("{}: \"{}\" holds {} at {}, but must hold positive integers or nulls; correct it, or remove it",
+                       source.path, key, excerpt(list[l]), l);
+    }
+    out.push_back(value.value_or(0));
+  }
+  return out;
+}
+
+void read_visible(const Source& source, CaptureInfo& info) {
+  info.windows = read_visible(source, "windows", info.num_layers);
+  info.chunks = read_visible(source, "chunks", info.num_layers);
+  for (std::size_t l = 0; l < std::min(info.windows.size(), info.chunks.size()); ++l) {
+    if (info.windows[l] == 0 || info.chunks[l] == 0) continue;
+    throw InputError("{}: layer {} has a window of {} and chunks of {}; correct \"windows\" or \"chunks\"", source.path,
+                     l, info.windows[l], info.chunks[l]);
+  }
+}
+
 CaptureInfo read_info(const Source& source) {
   const char* newer = "write the capture in the format of this program's version";
   source.require<std::string>("format", kCaptureFormat, "give a capture folder");
@@ -84,7 +118,10 @@ CaptureInfo read_info(const Source& source) {
                    .source = source.get<std::string>("source"),
                    .alibi_slopes = {},
                    .logit_softcap = {},
-                   .rotation_changes_after = 0};
+                   .rotation_changes_after = 0,
+                   .windows = {},
+                   .chunks = {}};
+
   if (info.num_heads % info.num_kv_heads != 0) {
     throw InputError("{}: \"num_heads\" {} is not divisible by \"num_kv_heads\" {}; correct them", source.path,
                      info.num_heads, info.num_kv_heads);
@@ -95,6 +132,7 @@ CaptureInfo read_info(const Source& source) {
   info.logit_softcap = read_logit_softcap(source);
   constexpr const char* changes = "rotation_changes_after";
   if (source.object.contains(changes)) info.rotation_changes_after = source.size(changes);
+  read_visible(source, info);
   return info;
 }
 

@@ -28,6 +28,9 @@ struct CaptureInfo {
   std::optional<double> logit_softcap;
   /// Contexts of at most so many tokens are not prefixes of this capture: the model rotates them otherwise (LongRoPE).
   std::int64_t rotation_changes_after = 0;
+  /// One per layer (empty: none; 0: none in that layer): query i attends to the keys i - window < j <= i, or to the
+  /// keys j <= i of its chunk of so many positions.
+  std::vector<std::int64_t> windows = {}, chunks = {};
 };
 
 /// A capture folder: capture.json and layer_000.safetensors, layer_001.safetensors, ..., each holding
@@ -36,8 +39,9 @@ class Capture {
  public:
   /// Checks capture.json and the header of every layer file. Throws InputError naming file, key or tensor, value and
   /// remedy: wrong format or version, sizes not positive or not divisible, scale or logit_softcap not positive and
-  /// finite, rotation_changes_after not positive, alibi_slopes not num_heads finite numbers, causal or position_encoding_applied not true, a missing layer
-  /// file, a missing tensor, another shape or type.
+  /// finite, rotation_changes_after not positive, alibi_slopes not num_heads finite numbers, windows or chunks not
+  /// num_layers positive integers or nulls, or both in a layer, causal or position_encoding_applied not true, a missing
+  /// layer file, a missing tensor, another shape or type.
   explicit Capture(const std::filesystem::path& folder, Finite finite = Finite::required);
 
   const std::filesystem::path& folder() const { return folder_; }

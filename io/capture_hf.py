@@ -42,10 +42,14 @@ class LayerWriter:
 
     def __init__(self, folder, dtype=torch.float32):
         self.folder, self.dtype, self.layers, self.info = folder, dtype, 0, {}
+        self.windows, self.chunks = [], []
 
-    def add(self, module, query, key, scale, softcap=None):
-        """query [1, heads, L, d], key [1, kv heads, L, d]; logits are softcap(scale * q.k)."""
+    def add(self, module, query, key, scale, softcap=None, window=None, chunk=None):
+        """query [1, heads, L, d], key [1, kv heads, L, d]; logits are softcap(scale * q.k). Query i sees the keys
+        i - window < j <= i, or those j <= i of its chunk of so many positions; None: all j <= i."""
         layer, self.layers = self.layers, self.layers + 1
+        self.windows.append(window or None)
+        self.chunks.append(chunk or None)
         if query.shape[0] != 1 or query.shape[2] != key.shape[2]:
             raise CaptureError(f"layer {layer}: queries {tuple(query.shape)} do not attend to as many keys "
                                f"{tuple(key.shape)}: cross attention or a cache cannot be captured")
@@ -64,18 +68,22 @@ class LayerWriter:
             write_tensors(path, {"q": query, "k": key[0].to(self.dtype)})
 
 
-def check_mask(mask, window, layer):
-    """The mask (additive or boolean, [1, 1, L, L]; None: attention makes it itself) is causal, with the window."""
+def seen_through(mask, window, chunk, layer):
+    """(window, chunk) by which the mask (additive or boolean, [1, 1, L, L]; None: attention makes it itself) is causal:
+    that of the layer, or the chunks that the model may have in some layers."""
     if mask is None:
-        return
+        return window, None
     length = mask.shape[-1]
     rows = torch.unique(torch.linspace(0, length - 1, min(EXAMINED_ROWS, length)).long())
     i, j = rows[:, None], torch.arange(length)[None, :]
-    expected = (j <= i) & (j > i - (window or length))
     seen = mask[0, 0, rows.to(mask.device)].cpu()
     seen = seen if seen.dtype == torch.bool else seen == 0
-    if not torch.equal(seen, expected):
-        raise CaptureError(f"layer {layer}: the attention mask is not causal (window {window}); it cannot be captured")
+    if torch.equal(seen, (j <= i) & (j > i - (window or length))):
+        return window, None
+    if chunk and torch.equal(seen, (j <= i) & (j // chunk == i // chunk)):
+        return None, chunk
+    raise CaptureError(f"layer {layer}: the attention mask is not causal (window {window}, chunks of {chunk}); it cannot "
+                       "be captured")
 
 
 def record_through_registry(model, writer):
@@ -85,9 +93,12 @@ def record_through_registry(model, writer):
     if eager is None:
         raise CaptureError(f"{module_of.__name__} has no eager_attention_forward; its attention cannot be recorded")
 
+    chunk = getattr(model.config.get_text_config(), "attention_chunk_size", None)
+
     def record(module, query, key, value, attention_mask, scaling=None, **kwargs):
-        check_mask(attention_mask, kwargs.get("sliding_window"), writer.layers)
-        writer.add(module, query, key, query.shape[-1] ** -0.5 if scaling is None else scaling, kwargs.get("softcap"))
+        window, chunked = seen_through(attention_mask, kwargs.get("sliding_window"), chunk, writer.layers)
+        writer.add(module, query, key, query.shape[-1] ** -0.5 if scaling is None else scaling, kwargs.get("softcap"),
+                   window, chunked)
         return eager(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
 
     ALL_ATTENTION_FUNCTIONS.register("capture", record)
@@ -131,7 +142,8 @@ class DotProducts(TorchFunctionMode):
         module, self.module = self.module, None
         query, key = (t[None] if t.dim() == 3 else t for t in (query, key))
         key = self.once(key)
-        self.writer.add(module, query, key, self.scale(module) if scale is None else scale)
+        self.writer.add(module, query, key, self.scale(module) if scale is None else scale,
+                        window=own_window(self.config, self.writer.layers))
 
     def once(self, key):
         """KV heads as they are before each is repeated for the query heads that share it."""
@@ -159,6 +171,11 @@ def attention_modules(model):
         raise CaptureError(f"{len(found)} attention modules in {num_layers(model)} layers of "
                            f"{type(model).__name__}: not a plain decoder")
     return found
+
+
+def own_window(config, layer):
+    """Keys that a layer with attention code of its own shows to a query; None: all."""
+    return config.window_size if config.model_type == "gpt_neo" and config.attention_layers[layer] == "local" else None
 
 
 def own_scale(module):
@@ -246,6 +263,8 @@ def capture(model, name, tokens, folder, keep_logits=False):
         "causal": True, "position_encoding_applied": True, "dtype": "F32",
         **({"alibi_slopes": slopes} if slopes else {}),
         **({"rotation_changes_after": changes} if changes else {}),
+        **({"windows": writer.windows} if any(writer.windows) else {}),
+        **({"chunks": writer.chunks} if any(writer.chunks) else {}),
         "source": f"transformers {transformers.__version__}, {attention} attention, {dtype}"})
     return logits
 

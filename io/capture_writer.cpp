@@ -60,6 +60,13 @@ void write_rows(const fs::path& path, const CaptureInfo& info, std::size_t begin
   write_at(path, begin + first * sizeof(float), std::as_bytes(rows));
 }
 
+/// Positive numbers, and null for 0.
+nlohmann::ordered_json with_nulls(const std::vector<std::int64_t>& values) {
+  auto out = nlohmann::ordered_json::array();
+  for (const std::int64_t value : values) out.push_back(value > 0 ? nlohmann::ordered_json(value) : nullptr);
+  return out;
+}
+
 }  // namespace
 
 CaptureWriter::CaptureWriter(fs::path folder, CaptureInfo info) : folder_(std::move(folder)), info_(std::move(info)) {}
@@ -127,6 +134,8 @@ void CaptureWriter::finish() const {
   if (!info_.alibi_slopes.empty()) object["alibi_slopes"] = info_.alibi_slopes;
   if (info_.logit_softcap) object["logit_softcap"] = *info_.logit_softcap;
   if (info_.rotation_changes_after > 0) object["rotation_changes_after"] = info_.rotation_changes_after;
+  if (!info_.windows.empty()) object["windows"] = with_nulls(info_.windows);
+  if (!info_.chunks.empty()) object["chunks"] = with_nulls(info_.chunks);
   // A model's name may come from a folder's name, which need not be UTF-8.
   const auto text = object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   write_atomically(capture_info_path(folder_), text);

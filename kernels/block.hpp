@@ -40,8 +40,6 @@ struct BlockShape {
   Index head_dim = 0, value_dim = 0;
   /// By query head.
   std::vector<LogitForm> forms;
-  /// Query i sees the keys j with i - window < j <= i.
-  std::optional<Index> window;
   std::optional<io::Rotary> rotary;
   /// Queries, keys and values are clipped to [-clip, clip] after projection and norms.
   std::optional<float> clip;
@@ -109,7 +107,7 @@ void for_each_map(const LayerWeights& weights, const Visit& visit) {
 struct QueriesKeys {
   /// [num_heads * L, head_dim] and [num_kv_heads * L, head_dim]: head h holds rows h L ... (h + 1) L - 1.
   MatrixF queries, keys;
-  /// Of each query head; empty where the layer's attention is not the causal softmax over all keys before a query.
+  /// Of each query head; empty where the rows are too many for it to be measured.
   std::vector<RowAttention> attention;
 };
 

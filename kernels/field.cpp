@@ -8,7 +8,7 @@
 namespace logitfield::kernels {
 namespace {
 
-constexpr std::array<std::string_view, 3> kScopeNames{"full", "causal", "causal-mean"};
+constexpr std::array<std::string_view, 4> kScopeNames{"full", "causal", "causal-mean", "causal-unwindowed"};
 
 }  // namespace
 
@@ -18,7 +18,8 @@ Scope scope_named(std::string_view name) {
   for (std::size_t s = 0; s < kScopeNames.size(); ++s) {
     if (kScopeNames[s] == name) return static_cast<Scope>(s);
   }
-  throw std::invalid_argument(fmt::format("no scope is named '{}': use full, causal or causal-mean", name));
+  throw std::invalid_argument(
+      fmt::format("no scope is named '{}': use full, causal, causal-mean or causal-unwindowed", name));
 }
 
 }  // namespace logitfield::kernels

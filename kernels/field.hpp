@@ -3,16 +3,19 @@
 #include <optional>
 #include <string_view>
 
+#include "kernels/visible.hpp"
+
 namespace logitfield::kernels {
 
-/// Which field: MATH's three scopes. S is the logit matrix.
+/// Which field. S is the logit matrix.
 enum class Scope {
-  full,         // E_ij = S_ij - mean of row i over all keys
-  causal,       // E_ij = S_ij - mean of row i over the keys j <= i; 0 for j > i
-  causal_mean,  // the same mean, nothing masked
+  full,               // E_ij = S_ij - mean of row i over all keys
+  causal,             // E_ij = S_ij - mean of row i over the keys that query i sees; 0 for other keys
+  causal_mean,        // E_ij = S_ij - mean of row i over the keys j <= i
+  causal_unwindowed,  // the same where j <= i, 0 for j > i: `causal` of a layer without a window
 };
 
-/// "full", "causal", "causal-mean"
+/// "full", "causal", "causal-mean", "causal-unwindowed"
 std::string_view scope_name(Scope scope);
 /// Throws std::invalid_argument for another name.
 Scope scope_named(std::string_view name);
@@ -23,10 +26,26 @@ struct LogitForm {
   double scale = 0;
   double alibi_slope = 0;
   std::optional<double> softcap = {};
+  /// The keys that the head's softmax shows to a query.
+  Visible visible = {};
 
   /// The field is a product of tall factors (MATH "ALiBi adds ..."), masked or not. Capped logits have no such form.
   bool has_factors() const { return !softcap; }
   double cap(double x) const { return softcap ? *softcap * std::tanh(x / *softcap) : x; }
 };
+
+/// The field is zero outside the keys of the row means.
+constexpr bool is_masked(Scope scope) { return scope == Scope::causal || scope == Scope::causal_unwindowed; }
+
+/// The window or chunks by which a scope masks the field of a context; none where they hide nothing of it.
+inline Visible mask_of(const LogitForm& form, Scope scope, std::int64_t length) {
+  return scope == Scope::causal && form.visible.hides(length) ? form.visible : Visible{};
+}
+
+/// The keys that the mean of row i is taken over.
+inline Range averaged_keys(const LogitForm& form, Scope scope, std::int64_t i, std::int64_t length) {
+  if (scope == Scope::full) return {0, length};
+  return {mask_of(form, scope, length).first_key(i), i + 1};
+}
 
 }  // namespace logitfield::kernels

@@ -32,14 +32,15 @@ Leverage leverage(const Matrix& a) {
   return {svd.matrixU().leftCols(rank).rowwise().squaredNorm(), rank, effective_rank};
 }
 
-AttentionStatistics attention(const Matrix& logits) {
+AttentionStatistics attention(const Matrix& logits, const Visible& visible) {
   AttentionStatistics out{-std::numeric_limits<double>::infinity(), 0, 0};
   const Index length = logits.rows();
   for (Index i = 0; i < length; ++i) {
-    double max = logits(i, 0), total = 0;
-    for (Index j = 0; j <= i; ++j) max = std::max(max, logits(i, j));
-    for (Index j = 0; j <= i; ++j) total += std::exp(logits(i, j) - max);
-    for (Index j = 0; j <= i; ++j) {
+    const Index first = visible.first_key(i);
+    double max = logits(i, first), total = 0;
+    for (Index j = first; j <= i; ++j) max = std::max(max, logits(i, j));
+    for (Index j = first; j <= i; ++j) total += std::exp(logits(i, j) - max);
+    for (Index j = first; j <= i; ++j) {
       const double p = std::exp(logits(i, j) - max) / total;
       if (p > 0) out.entropy -= p * std::log(p) / static_cast<double>(length);
       if (j == 0) out.sink_first += p / static_cast<double>(length);
@@ -75,9 +76,12 @@ Matrix logits(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& 
 Matrix energy_field(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form, Scope scope) {
   Matrix field = logits(queries, keys, form);
   for (Index i = 0; i < field.rows(); ++i) {
-    const Index averaged = scope == Scope::full ? field.cols() : i + 1;
-    const double mean = field.row(i).head(averaged).sum() / static_cast<double>(averaged);
-    for (Index j = 0; j < field.cols(); ++j) field(i, j) = scope == Scope::causal && j > i ? 0 : field(i, j) - mean;
+    const Range seen = averaged_keys(form, scope, i, field.cols());
+    const double mean = field.row(i).segment(seen.begin, seen.size()).sum() / static_cast<double>(seen.size());
+    for (Index j = 0; j < field.cols(); ++j) {
+      const bool masked = is_masked(scope) && (j < seen.begin || j >= seen.end);
+      field(i, j) = masked ? 0 : field(i, j) - mean;
+    }
   }
   return field;
 }
@@ -104,7 +108,7 @@ HeadStatistics field_statistics(const MatrixRef& queries, const MatrixRef& keys,
     out.delocalisation_ratio =
         (key_energy.array() / key_energy.sum() * out.spectrum.stable_rank / allowed.array().max(1e-300)).maxCoeff();
   }
-  out.attention = attention(logits(queries, keys, form));
+  out.attention = attention(logits(queries, keys, form), form.visible);
   out.certificate.zero_sum_residual = zero_sum_residual(field, scope);
   return out;
 }

@@ -15,6 +15,14 @@ std::vector<double> slopes_of(const Job& job) {
   return none ? std::vector<double>{} : out;
 }
 
+/// By layer; empty where none has any.
+std::vector<std::int64_t> of_layers(const Job& job, std::int64_t kernels::Visible::*member) {
+  std::vector<std::int64_t> out;
+  for (std::int64_t layer = 0; layer < job.extents.num_layers; ++layer) out.push_back(job.visible_at(layer).*member);
+  const bool none = std::ranges::all_of(out, [](std::int64_t value) { return value == 0; });
+  return none ? std::vector<std::int64_t>{} : out;
+}
+
 /// One per text; none where no captures are wanted.
 std::vector<io::CaptureWriter> capture_writers(const Job& job) {
   std::vector<io::CaptureWriter> out;
@@ -31,7 +39,9 @@ std::vector<io::CaptureWriter> capture_writers(const Job& job) {
                                .source = "logitfield " LOGITFIELD_VERSION ", " + job.precision + " forward pass",
                                .alibi_slopes = slopes_of(job),
                                .logit_softcap = job.forms.front().softcap,
-                               .rotation_changes_after = changes < job.length() ? changes : 0};
+                               .rotation_changes_after = changes < job.length() ? changes : 0,
+                               .windows = of_layers(job, &kernels::Visible::window),
+                               .chunks = of_layers(job, &kernels::Visible::chunk)};
     out.emplace_back(job.dump_captures / text.name, info);
   }
   return out;

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "kernels/cpu/sliding_sum.hpp"
 #include "pipeline/scalapack/svd.hpp"
 
 namespace logitfield {
@@ -15,6 +16,7 @@ namespace {
 using kernels::Index;
 using kernels::LogitForm;
 using kernels::Matrix;
+using kernels::Range;
 using kernels::Scope;
 using kernels::Vector;
 using scalapack::DistributedMatrix;
@@ -44,13 +46,25 @@ Factors centred_factors(const Matrix& queries, const Matrix& keys, const LogitFo
   return out;
 }
 
-/// Mean of row i of the product over j <= i: its left factor times the running mean of the right ones.
-Vector causal_means(const Factors& factors) {
-  Eigen::RowVectorXd sum = Eigen::RowVectorXd::Zero(factors.right.cols());
+/// The keys of every row's mean.
+std::vector<Range> averaged_keys(const LogitForm& form, Scope scope, Index length) {
+  std::vector<Range> out;
+  for (Index i = 0; i < length; ++i) out.push_back(kernels::averaged_keys(form, scope, i, length));
+  return out;
+}
+
+/// Mean of row i of the product over keys that end with key i: its left factor times the mean of the right ones. Their
+/// sum moves along by additions.
+Vector causal_means(const Factors& factors, const std::vector<Range>& averaged) {
+  kernels::cpu::SlidingSum<Eigen::RowVectorXd> sliding;
+  Eigen::RowVectorXd work;
   Vector means(factors.right.rows());
+  Index first = 0;
   for (Index i = 0; i < means.size(); ++i) {
-    sum += factors.right.row(i);
-    means[i] = factors.left.row(i).dot(sum) / static_cast<double>(i + 1);
+    const Range keys = averaged[static_cast<std::size_t>(i)];
+    sliding.push(factors.right.row(i));
+    for (; first < keys.begin; ++first) sliding.pop();
+    means[i] = factors.left.row(i).dot(sliding.sum(work)) / static_cast<double>(keys.size());
   }
   return means;
 }
@@ -74,25 +88,31 @@ void for_each_entry(M& matrix, F f) {
 
 std::span<double> as_span(Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
 
-/// Sum of each row over its keys: all of them, or j <= i. [L]
-Vector sums_of_rows(const DistributedMatrix& matrix, Scope scope) {
+bool holds(const Range& keys, Index j) { return keys.begin <= j && j < keys.end; }
+
+/// Sum of each row over its keys. [L]
+Vector sums_of_rows(const DistributedMatrix& matrix, const std::vector<Range>& averaged) {
   Vector sums = Vector::Zero(matrix.layout().rows);
   for_each_entry(matrix, [&](double x, int i, int j) {
-    if (scope == Scope::full || j <= i) sums[i] += x;
+    if (holds(averaged[static_cast<std::size_t>(i)], j)) sums[i] += x;
   });
   matrix.grid().team().sum_alike(as_span(sums));
   return sums;
 }
 
-Vector row_means(const DistributedMatrix& logits, Scope scope) {
-  const Vector sums = sums_of_rows(logits, scope);
-  const double length = static_cast<double>(sums.size());
-  if (scope == Scope::full) return sums / length;
-  return sums.cwiseQuotient(Vector::LinSpaced(sums.size(), 1, length));
+Vector row_means(const DistributedMatrix& logits, const std::vector<Range>& averaged) {
+  Vector means = sums_of_rows(logits, averaged);
+  for (Index i = 0; i < means.size(); ++i)
+    means[i] /= static_cast<double>(averaged[static_cast<std::size_t>(i)].size());
+  return means;
 }
 
-void subtract_and_mask(DistributedMatrix& logits, const Vector& means, Scope scope) {
-  for_each_entry(logits, [&](double& x, int i, int j) { x = scope == Scope::causal && j > i ? 0 : x - means[i]; });
+void subtract_and_mask(DistributedMatrix& logits, const Vector& means, const std::vector<Range>& averaged,
+                       Scope scope) {
+  for_each_entry(logits, [&](double& x, int i, int j) {
+    const bool masked = is_masked(scope) && !holds(averaged[static_cast<std::size_t>(i)], j);
+    x = masked ? 0 : x - means[i];
+  });
 }
 
 /// Capping leaves no factors: the logits themselves, then their means.
@@ -100,12 +120,15 @@ void form_capped(const Matrix& queries, const Matrix& keys, const LogitForm& for
                  DistributedMatrix& field) {
   multiply({form.scale * queries, keys}, field);
   for_each_entry(field, [&](double& x, int i, int j) { x = form.cap(x + form.alibi_slope * (j - i)); });
-  subtract_and_mask(field, row_means(field, scope), scope);
+  const std::vector<Range> averaged = averaged_keys(form, scope, queries.rows());
+  subtract_and_mask(field, row_means(field, averaged), averaged, scope);
 }
 
-void form_from_factors(const Factors& factors, Scope scope, DistributedMatrix& field) {
+void form_from_factors(const Factors& factors, const LogitForm& form, Scope scope, DistributedMatrix& field) {
   multiply(factors, field);
-  if (scope != Scope::full) subtract_and_mask(field, causal_means(factors), scope);
+  if (scope == Scope::full) return;  // the factors are centred
+  const std::vector<Range> averaged = averaged_keys(form, scope, factors.left.rows());
+  subtract_and_mask(field, causal_means(factors, averaged), averaged, scope);
 }
 
 }  // namespace
@@ -114,7 +137,7 @@ DenseField::DenseField(const scalapack::ProcessGrid& grid, const Matrix& queries
                        const LogitForm& form, Scope scope)
     : field_(grid, checked_length(queries, keys), checked_length(queries, keys)) {
   if (form.has_factors()) {
-    form_from_factors(centred_factors(queries, keys, form), scope, field_);
+    form_from_factors(centred_factors(queries, keys, form), form, scope, field_);
   } else {
     form_capped(queries, keys, form, scope, field_);
   }
@@ -140,7 +163,10 @@ Vector DenseField::query_energies() const {
   return out;
 }
 
-Vector DenseField::row_sums(Scope scope) const { return sums_of_rows(field_, scope); }
+// A masked field is zero outside the keys of its means.
+Vector DenseField::row_sums(Scope scope) const {
+  return sums_of_rows(field_, averaged_keys({}, scope, field_.layout().rows));
+}
 
 Matrix DenseField::times(const Matrix& x) const {
   const Matrix part = x(field_.layout().global_columns(), Eigen::all);

@@ -62,9 +62,9 @@ FieldMeter::FieldMeter(const RunContext& context, const mpi::Communicator& stage
 
 std::vector<HeadRecord> FieldMeter::measure(std::int64_t text, std::int64_t layer, const HeadSource& source) const {
   Sheet sheet(own_kv_heads(), c_.job.group_size(), c_.plan.fields.size());
-  measure_alone(source, sheet);
-  measure_shared(source, sheet);
-  measure_scalapack(source, sheet);
+  measure_alone(layer, source, sheet);
+  measure_shared(layer, source, sheet);
+  measure_scalapack(layer, source, sheet);
   verify(text, layer, source, sheet);
   return std::move(sheet.heads);
 }
@@ -74,12 +74,12 @@ int FieldMeter::owner_of(std::int64_t kv_head) const {
   return static_cast<int>(std::ranges::find_if(kv_heads_, holds) - kv_heads_.begin());
 }
 
-std::vector<kernels::LogitForm> FieldMeter::forms_of(Slice kv_heads) const {
-  const auto first = c_.job.forms.begin() + kv_heads.begin * c_.job.group_size();
-  return {first, first + kv_heads.size() * c_.job.group_size()};
+std::vector<kernels::LogitForm> FieldMeter::forms_of(std::int64_t layer, Slice kv_heads) const {
+  const std::int64_t group = c_.job.group_size();
+  return c_.job.forms_at(layer, {kv_heads.begin * group, kv_heads.end * group});
 }
 
-void FieldMeter::measure_alone(const HeadSource& source, Sheet& sheet) const {
+void FieldMeter::measure_alone(std::int64_t layer, const HeadSource& source, Sheet& sheet) const {
   const std::vector<FieldPlan>& fields = c_.plan.fields;
   const auto alone = [](const FieldPlan& field) { return !field.collective(); };
   const std::int64_t length = longest(fields, alone);
@@ -101,19 +101,20 @@ void FieldMeter::measure_alone(const HeadSource& source, Sheet& sheet) const {
   };
   const Slice own = own_kv_heads();
   if (const kernels::Heads* heads = source.computed()) {
-    const std::vector<kernels::LogitForm> forms = forms_of(own);
+    const std::vector<kernels::LogitForm> forms = forms_of(layer, own);
     take(own, c_.clock.time(Phase::field, [&] { return c_.backend.field_statistics(*heads, forms, requests); }));
     return;
   }
   for (std::int64_t kv = own.begin; kv < own.end; ++kv) {
     const Slice one{kv, kv + 1};
     const GroupRows rows = c_.clock.time(Phase::read, [&] { return source.rows(kv, {0, length}); });
-    take(one, c_.clock.time(Phase::field,
-                            [&] { return c_.backend.field_statistics(rows.view(length, forms_of(one)), requests); }));
+    take(one, c_.clock.time(Phase::field, [&] {
+      return c_.backend.field_statistics(rows.view(length, forms_of(layer, one)), requests);
+    }));
   }
 }
 
-void FieldMeter::measure_shared(const HeadSource& source, Sheet& sheet) const {
+void FieldMeter::measure_shared(std::int64_t layer, const HeadSource& source, Sheet& sheet) const {
   const std::vector<FieldPlan>& fields = c_.plan.fields;
   for (std::size_t f = 0; f < fields.size(); ++f) {
     if (!fields[f].shared) continue;
@@ -122,7 +123,7 @@ void FieldMeter::measure_shared(const HeadSource& source, Sheet& sheet) const {
     for (std::int64_t kv = 0; kv < c_.job.extents.num_kv_heads; ++kv) {
       const GroupRows rows = c_.clock.time(Phase::read, [&] { return source.rows(kv, own); });
       const auto statistics = c_.clock.time(Phase::field, [&] {
-        return c_.backend.shared_field_statistics(team_, rows.view(own.size(), forms_of({kv, kv + 1})),
+        return c_.backend.shared_field_statistics(team_, rows.view(own.size(), forms_of(layer, {kv, kv + 1})),
                                                   {own.begin, context}, {&fields[f].request, 1});
       });
       if (!sheet.owns(kv)) continue;
@@ -148,14 +149,13 @@ GroupRows FieldMeter::spread(const HeadSource& source, std::int64_t kv_head, std
 }
 
 /// Non-finite rows are for the certificate to report, not for ScaLAPACK to stumble over.
-kernels::RouteResult FieldMeter::decompose(const GroupRows& rows, std::int64_t kv_head, std::int64_t member,
+kernels::RouteResult FieldMeter::decompose(const GroupRows& rows, const kernels::LogitForm& form, std::int64_t member,
                                            const FieldRequest& request) const {
   const auto q = rows.queries[member].topRows(request.context), k = rows.keys.topRows(request.context);
   kernels::RouteResult out;
   out.route = Route::scalapack;
   out.ranks = stage_.size();
   if (!q.allFinite() || !k.allFinite()) return out;
-  const kernels::LogitForm form = forms_of({kv_head, kv_head + 1})[member];
   const kernels::Rounding rounding = kernels::rounding_of(q, k, form);
   DenseField field(grid_, q.cast<double>(), k.cast<double>(), form, request.scope);
   out.key_energy = field.key_energies();
@@ -173,23 +173,23 @@ kernels::RouteResult FieldMeter::decompose(const GroupRows& rows, std::int64_t k
   return out;
 }
 
-void FieldMeter::measure_scalapack(const HeadSource& source, Sheet& sheet) const {
+void FieldMeter::measure_scalapack(std::int64_t layer, const HeadSource& source, Sheet& sheet) const {
   const std::vector<FieldPlan>& fields = c_.plan.fields;
   const auto spread_out = [](const FieldPlan& field) { return field.request.route == Route::scalapack; };
   const std::int64_t length = longest(fields, spread_out);
   if (length == 0) return;
   for (std::int64_t kv = 0; kv < c_.job.extents.num_kv_heads; ++kv) {
     const GroupRows rows = spread(source, kv, length);
+    const std::vector<kernels::LogitForm> forms = forms_of(layer, {kv, kv + 1});
     for (std::int64_t m = 0; m < c_.job.group_size(); ++m) {
       for (std::size_t f = 0; f < fields.size(); ++f) {
         if (!spread_out(fields[f])) continue;
         const FieldRequest& request = fields[f].request;
         c_.clock.time(Phase::field, [&] {
-          kernels::RouteResult result = decompose(rows, kv, m, request);
+          kernels::RouteResult result = decompose(rows, forms[m], m, request);
           if (!sheet.owns(kv)) return;
-          sheet.at(kv, m, f) =
-              c_.backend.complete_statistics(rows.view(request.context, forms_of({kv, kv + 1})),
-                                             static_cast<std::size_t>(m), request.scope, std::move(result));
+          sheet.at(kv, m, f) = c_.backend.complete_statistics(
+              rows.view(request.context, forms), static_cast<std::size_t>(m), request.scope, std::move(result));
         });
       }
     }
@@ -207,7 +207,7 @@ void FieldMeter::verify(std::int64_t text, std::int64_t layer, const HeadSource&
     for (std::size_t f = 0; f < fields.size(); ++f) {
       if (!is_verifiable(fields[f])) continue;
       c_.clock.time(Phase::field, [&] {
-        const kernels::RouteResult dense = decompose(rows, kv, m, fields[f].request);
+        const kernels::RouteResult dense = decompose(rows, forms_of(layer, {kv, kv + 1})[m], m, fields[f].request);
         if (!sheet.owns(kv)) return;
         HeadStatistics& found = sheet.at(kv, m, f);
         found.certificate.dense_difference = difference_from_dense(found, dense);

@@ -25,17 +25,17 @@ class FieldMeter {
   /// Where the results of this rank's KV heads go.
   class Sheet;
 
-  void measure_alone(const HeadSource& source, Sheet& sheet) const;
-  void measure_shared(const HeadSource& source, Sheet& sheet) const;
-  void measure_scalapack(const HeadSource& source, Sheet& sheet) const;
+  void measure_alone(std::int64_t layer, const HeadSource& source, Sheet& sheet) const;
+  void measure_shared(std::int64_t layer, const HeadSource& source, Sheet& sheet) const;
+  void measure_scalapack(std::int64_t layer, const HeadSource& source, Sheet& sheet) const;
   void verify(std::int64_t text, std::int64_t layer, const HeadSource& source, Sheet& sheet) const;
 
   Slice own_kv_heads() const { return kv_heads_[stage_.rank()]; }
   int owner_of(std::int64_t kv_head) const;
   /// The first `length` rows of a KV head, from its owner to all ranks of the stage.
   GroupRows spread(const HeadSource& source, std::int64_t kv_head, std::int64_t length) const;
-  std::vector<kernels::LogitForm> forms_of(Slice kv_heads) const;
-  kernels::RouteResult decompose(const GroupRows& rows, std::int64_t kv_head, std::int64_t member,
+  std::vector<kernels::LogitForm> forms_of(std::int64_t layer, Slice kv_heads) const;
+  kernels::RouteResult decompose(const GroupRows& rows, const kernels::LogitForm& form, std::int64_t member,
                                  const kernels::FieldRequest& request) const;
 
   const RunContext& c_;

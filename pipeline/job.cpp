@@ -114,6 +114,7 @@ void take_config(const io::ModelConfig& config, Job& job) {
   job.num_layers = config.num_layers;
   job.head_dim = config.head_dim;
   for (std::int64_t h = 0; h < config.num_heads; ++h) job.forms.push_back(logit_form(config, h));
+  for (std::int64_t l = 0; l < config.num_layers; ++l) job.visible.push_back(visible_keys(config, l));
   job.extents = {config.num_layers, config.num_heads, config.num_kv_heads, config.vocab_size};
 }
 
@@ -150,6 +151,9 @@ void open_capture(const Options& options, Job& job) {
                          .alibi_slope = info.alibi_slopes.empty() ? 0 : info.alibi_slopes[h],
                          .softcap = info.logit_softcap});
   }
+  job.visible.resize(static_cast<std::size_t>(info.num_layers));
+  for (std::size_t l = 0; l < info.windows.size(); ++l) job.visible[l].window = info.windows[l];
+  for (std::size_t l = 0; l < info.chunks.size(); ++l) job.visible[l].chunk = info.chunks[l];
   job.extents = {info.num_layers, info.num_heads, info.num_kv_heads, 0};
 }
 
@@ -160,6 +164,12 @@ std::string Job::model_name() const {
   if (shape) return "imagined " + shape->model_type;
   // "folder/" names the folder.
   return (std::filesystem::absolute(checkpoint->folder()) / "").lexically_normal().parent_path().filename().string();
+}
+
+std::vector<kernels::LogitForm> Job::forms_at(std::int64_t layer, Slice heads) const {
+  std::vector<kernels::LogitForm> out(forms.begin() + heads.begin, forms.begin() + heads.end);
+  for (kernels::LogitForm& form : out) form.visible = visible_at(layer);
+  return out;
 }
 
 Job open_input(const Options& options) {

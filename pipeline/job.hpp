@@ -31,8 +31,10 @@ struct Job {
   std::int64_t num_layers = 0;
   Slice measured_layers;
   std::int64_t head_dim = 0;
-  /// By query head.
+  /// By query head; forms_at adds the keys that a layer shows.
   std::vector<kernels::LogitForm> forms;
+  /// By layer; empty: every layer shows all keys.
+  std::vector<kernels::Visible> visible;
   std::vector<kernels::Scope> scopes;
   /// Where Q and K are written to; empty: nowhere.
   std::filesystem::path dump_captures;
@@ -44,14 +46,19 @@ struct Job {
   std::int64_t length() const { return contexts.back(); }
   std::int64_t group_size() const { return extents.num_heads / extents.num_kv_heads; }
   std::int64_t num_texts() const { return static_cast<std::int64_t>(texts.size()); }
+  kernels::Visible visible_at(std::int64_t layer) const {
+    return visible.empty() ? kernels::Visible{} : visible[static_cast<std::size_t>(layer)];
+  }
+  /// Of a layer's query heads.
+  std::vector<kernels::LogitForm> forms_at(std::int64_t layer, Slice heads) const;
   std::string model_name() const;
   /// The loss needs the whole depth of a model.
   bool has_loss() const { return config && measured_layers.end == num_layers; }
 };
 
 /// Throws InputError for whatever Checkpoint, Capture and read_tokens refuse, for contexts longer than a text or the
-/// model's positions, for contexts on both sides of a length where the model's rotation changes, and for --layers outside
-/// the model.
+/// model's positions, for contexts on both sides of a length where the model's rotation changes, and for --layers
+/// outside the model.
 Job open_job(const Options& options);
 
 /// Only the model or capture: no texts, contexts or layers are chosen.

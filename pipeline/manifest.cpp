@@ -8,6 +8,7 @@
 #include "io/tensor_check.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/results.hpp"
+#include "pipeline/windows.hpp"
 
 namespace logitfield {
 namespace {
@@ -71,6 +72,7 @@ json describe_model(const Job& job, std::uint64_t input_hash) {
   for (const kernels::LogitForm& form : job.forms) {
     if (form.alibi_slope != 0) model["alibi_slopes"].push_back(form.alibi_slope);
   }
+  describe_visible(job.visible, model);
   if (job.capture) {
     model["source"] = job.capture->info().source;
   } else {
@@ -139,26 +141,26 @@ std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& worl
 json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& backend, std::uint64_t input_hash,
                    const std::vector<std::string>& hosts) {
   json out{{"format", kRunFormat},
-          {"version", kRunVersion},
-          {"program", "logitfield " LOGITFIELD_VERSION},
-          {"started", io::utc_now()},
-          {"model", describe_model(job, input_hash)},
-          {"texts", describe_texts(job)},
-          {"tokenization", describe_tokenization(job)},
-          {"contexts", job.contexts},
-          {"scopes", scope_names(job)},
-          {"routes", describe_routes(plan)},
-          {"verify_dense", plan.verified_heads},
-          {"null_draws", plan.null_draws},
-          {"seed", plan.seed},
-          {"layers", {job.measured_layers.begin, job.measured_layers.end}},
-          {"precision",
-           {{"forward", job.capture ? "none" : kernels::precision_name(backend.precision())}, {"field", "float64"}}},
-          {"grid", grid_text(plan.partition.grid)},
-          {"weights", plan.residency == Residency::stream ? "stream" : "resident"},
-          {"backend", backend.description()},
-          {"mpi", mpi::library_version()},
-          {"hosts", hosts}};
+           {"version", kRunVersion},
+           {"program", "logitfield " LOGITFIELD_VERSION},
+           {"started", io::utc_now()},
+           {"model", describe_model(job, input_hash)},
+           {"texts", describe_texts(job)},
+           {"tokenization", describe_tokenization(job)},
+           {"contexts", job.contexts},
+           {"scopes", scope_names(job)},
+           {"routes", describe_routes(plan)},
+           {"verify_dense", plan.verified_heads},
+           {"null_draws", plan.null_draws},
+           {"seed", plan.seed},
+           {"layers", {job.measured_layers.begin, job.measured_layers.end}},
+           {"precision",
+            {{"forward", job.capture ? "none" : kernels::precision_name(backend.precision())}, {"field", "float64"}}},
+           {"grid", grid_text(plan.partition.grid)},
+           {"weights", plan.residency == Residency::stream ? "stream" : "resident"},
+           {"backend", backend.description()},
+           {"mpi", mpi::library_version()},
+           {"hosts", hosts}};
   // Only where there is one: runs that older versions began know of none.
   if (plan.head_null.draws > 0) {
     out["head_null"] = {{"draws", plan.head_null.draws}, {"kind", plan.head_null.shuffled ? "shuffled" : "gaussian"}};

@@ -6,6 +6,7 @@
 
 #include "io/error.hpp"
 #include "io/json.hpp"
+#include "pipeline/windows.hpp"
 
 namespace logitfield {
 namespace {
@@ -80,6 +81,11 @@ void read_layers(const std::string& path, Results& results) {
   }
   results.first_layer = layers[0];
   results.num_layers = layers[1] - layers[0];
+  const std::vector<kernels::Visible> visible = read_visible(results.manifest.at("model"), all, path);
+  results.visible.resize(static_cast<std::size_t>(results.num_layers));
+  for (std::size_t l = 0; l < results.visible.size() && !visible.empty(); ++l) {
+    results.visible[l] = visible[static_cast<std::size_t>(results.first_layer) + l];
+  }
 }
 
 void read_fields(const std::string& path, Results& results) {

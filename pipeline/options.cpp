@@ -53,8 +53,9 @@ void add_routes(CLI::App& command, Options& options) {
                   ->check(CLI::NonNegativeNumber)
                   ->capture_default_str();
   command
-      .add_option("--head-null-kind", options.head_null_kind,
-                  "gaussian: queries and keys with the head's own means and covariances; shuffled: its own, in other orders")
+      .add_option(
+          "--head-null-kind", options.head_null_kind,
+          "gaussian: queries and keys with the head's own means and covariances; shuffled: its own, in other orders")
       ->check(CLI::IsMember({"gaussian", "shuffled"}))
       ->capture_default_str()
       ->needs(own);
@@ -92,9 +93,9 @@ void add_measurement(CLI::App& command, Options& options) {
                   "context lengths in tokens, such as 64,256,1024 "
                   "[powers of two from 64 to the longest that fits]")
       ->delimiter(',');
-  command.add_option("--scopes", options.scopes, "fields to measure: full, causal, causal-mean")
+  command.add_option("--scopes", options.scopes, "fields to measure: full, causal, causal-mean, causal-unwindowed")
       ->delimiter(',')
-      ->check(CLI::IsMember({"full", "causal", "causal-mean"}))
+      ->check(CLI::IsMember({"full", "causal", "causal-mean", "causal-unwindowed"}))
       ->capture_default_str();
   add_routes(command, options);
   command.add_option("--layers", options.layers, "layers to measure, FIRST:END (END not included) [all]");

@@ -9,6 +9,7 @@
 #include "io/error.hpp"
 #include "kernels/device.hpp"
 #include "pipeline/memory.hpp"
+#include "pipeline/windows.hpp"
 #include "pipeline/work.hpp"
 
 namespace logitfield {
@@ -99,8 +100,8 @@ Plan candidate(const Job& job, const Options& options, const Grid& grid, Residen
   const bool all_shared = job.capture && std::ranges::all_of(plan.fields, &FieldPlan::collective);
   plan.balance = all_shared ? 1 : balance_of(job, plan.partition, residency);
   plan.forward_flops = job.config ? forward_flops(job) : 0;
-  plan.field_flops = field_flops(job, plan.fields, machine.device_bytes > 0) +
-                     head_null_flops(job, plan.fields, plan.head_null.draws);
+  plan.field_flops =
+      field_flops(job, plan.fields, machine.device_bytes > 0) + head_null_flops(job, plan.fields, plan.head_null.draws);
   plan.weight_bytes = job.config ? weight_bytes(job) : 0;
   plan.result_bytes = result_bytes(job, plan.fields, plan.head_null.draws);
   return plan;
@@ -192,6 +193,13 @@ std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
   line("texts", fmt::format("{}, first {} tokens each", job.num_texts(), job.length()));
   line("contexts", fmt::format("{}", fmt::join(job.contexts, ", ")));
   line("measures", fmt::format("layers {} to {}", job.measured_layers.begin, job.measured_layers.end - 1));
+  std::vector<kernels::Visible> measured;
+  for (std::int64_t l = job.measured_layers.begin; l < job.measured_layers.end; ++l) {
+    measured.push_back(job.visible_at(l));
+  }
+  if (const std::string windows = windows_text(measured, job.length()); !windows.empty()) {
+    line("windows", windows + ": their causal field and attention are of those");
+  }
   for (const FieldPlan& field : plan.fields) out += describe_field(field, grid.shards);
   if (plan.verified_heads > 0) line("verifies", fmt::format("{} heads densely", plan.verified_heads));
   if (plan.null_draws > 0) line("null", fmt::format("{} Gaussian heads", plan.null_draws));

@@ -52,8 +52,10 @@ Unit mean_unit(const Job& job, const Plan& plan, const Rates& rates) {
   Unit unit;
   const double layers = static_cast<double>(job.extents.num_layers);
   const double measured = static_cast<double>(job.measured_layers.size()) / layers;
-  unit.field = measured * head_seconds(job, plan, rates, attended_apart(job, plan.device_bytes > 0)) *
-               largest(plan.partition.heads);
+  unit.field =
+      measured *
+      head_seconds(job, plan, rates, attended_apart(job, longest_attended(plan.fields), plan.device_bytes > 0)) *
+      largest(plan.partition.heads);
   unit.field += measured * static_cast<double>(plan.head_null.draws) * head_seconds(job, plan, rates, 1) *
                 largest(plan.partition.heads);
   if (!job.config) return unit;

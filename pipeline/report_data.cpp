@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
 #include "pipeline/chance.hpp"
 #include "pipeline/head_values.hpp"
 #include "pipeline/packed_values.hpp"
+#include "pipeline/windows.hpp"
 
 namespace logitfield {
 namespace {
@@ -61,12 +63,9 @@ class Data {
         for_each_head(r_, 0, field, [&](std::size_t index, const HeadStatistics& h) {
           if (!all && !chosen.contains(index)) return;
           const std::string place = fmt::format("{}/{}", index / heads_per_layer(), index % heads_per_layer());
-          entry[place] = {{"sigma", floats(h.singular_values)},
-                          {"profile", floats(h.key_profile)},
-                          {"energy", h.spectrum.energy},
-                          {"rankBound", h.rank_bound},
-                          {"firstShare", h.keys.first_share},
-                          {"certified", h.certificate.certified()}};
+          entry[place] = {{"sigma", floats(h.singular_values)}, {"profile", floats(h.key_profile)},
+                          {"energy", h.spectrum.energy},        {"rankBound", h.rank_bound},
+                          {"firstShare", h.keys.first_share},   {"certified", h.certificate.certified()}};
         });
       }
     }
@@ -187,6 +186,16 @@ class Data {
   bool holds_texts_ = false;
 };
 
+/// By measured layer: keys that a query sees, 0: all.
+json keys_seen(const Results& r) {
+  json out = json::array();
+  for (std::int64_t l = 0; l < r.num_layers; ++l) {
+    const kernels::Visible visible = r.visible_at(r.first_layer + l);
+    out.push_back(visible == kernels::Visible{} ? 0 : visible.keys(std::numeric_limits<std::int64_t>::max()));
+  }
+  return out;
+}
+
 std::string model_type(const Results& r) {
   const json& model = r.manifest.at("model");
   return model.value("model_type", model.value("source", "capture"));
@@ -219,6 +228,9 @@ json provenance(const Results& r) {
     add("next-token loss",
         fmt::format("{}: {:.4f} nats over {} predictions", r.texts.at(loss.text), loss.loss, loss.predictions));
   }
+  if (const std::string windows = windows_text(r.visible, r.contexts.back()); !windows.empty()) {
+    add("windows", windows + ": their causal field and attention are measured over those");
+  }
   add("contexts measured", m.at("contexts"));
   add("seed", m.at("seed"));
   add("program", m.at("program"));
@@ -246,6 +258,7 @@ json report_data(const Results& results) {
           {"heads", results.num_heads},
           {"kvHeads", results.num_kv_heads},
           {"group", results.num_heads / results.num_kv_heads},
+          {"keysSeen", keys_seen(results)},
           {"headDim", results.manifest.at("model").at("head_dim")},
           {"type", model_type(results)},
           {"losses", losses(results)},

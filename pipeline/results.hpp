@@ -7,6 +7,7 @@
 
 #include "io/journal.hpp"
 #include "io/run_folder.hpp"
+#include "kernels/visible.hpp"
 #include "pipeline/record.hpp"
 
 namespace logitfield {
@@ -23,6 +24,8 @@ struct Results {
   std::vector<std::int64_t> contexts;
   std::vector<std::string> scopes;
   std::int64_t num_heads = 0, num_kv_heads = 0, first_layer = 0, num_layers = 0;
+  /// Which keys each measured layer shows to a query.
+  std::vector<kernels::Visible> visible;
   /// By (text, layer).
   std::map<std::pair<std::int64_t, std::int64_t>, LayerRecord> layers;
   /// One of each text; one of each field.
@@ -33,6 +36,9 @@ struct Results {
 
   /// Place of a context and scope in HeadRecord::fields.
   std::size_t field(std::size_t context, std::size_t scope) const { return context * scopes.size() + scope; }
+  kernels::Visible visible_at(std::int64_t layer) const {
+    return visible.empty() ? kernels::Visible{} : visible[static_cast<std::size_t>(layer - first_layer)];
+  }
   /// Every (text, layer) is there.
   bool complete() const;
   std::int64_t failed_heads() const;

@@ -15,6 +15,9 @@ std::string cell(std::int64_t value) { return is_defined(value) ? fmt::format("{
 std::string cell(bool value) { return value ? "1" : "0"; }
 std::string cell(kernels::Route value) { return std::string(kernels::route_name(value)); }
 
+/// Empty where a layer shows all keys.
+std::string cell_of_keys(std::int64_t keys) { return keys > 0 ? cell(keys) : ""; }
+
 struct Row {
   const LayerRecord* layer;
   const HeadRecord* head;
@@ -36,12 +39,14 @@ std::vector<Row> rows_of(const Results& results) {
 const std::vector<std::string> kPlaceColumns{"text", "context", "layer", "head", "kv_head", "scope"};
 
 std::vector<std::string> place_cells(const Results& results, const Row& row) {
-  return {results.texts[row.layer->text], cell(results.contexts[row.context]), cell(row.layer->layer),
-          cell(row.head->head),           cell(row.head->kv_head),             results.scopes[row.scope]};
+  return {results.texts[row.layer->text], cell(results.contexts[row.context]),
+          cell(row.layer->layer),         cell(row.head->head),
+          cell(row.head->kv_head),        results.scopes[row.scope]};
 }
 
 std::vector<std::string> header() {
   std::vector<std::string> out = kPlaceColumns;
+  out.insert(out.end(), {"window", "chunk"});
   kernels::HeadStatistics any;
   visit_statistics(any, [&](const StatisticInfo& info, auto&) { out.emplace_back(info.name); });
   out.emplace_back("certified");
@@ -56,6 +61,8 @@ void write_heads_csv(const Results& results, const std::filesystem::path& path) 
     const Row& row = rows[i];
     const kernels::HeadStatistics& s = row.head->fields[results.field(row.context, row.scope)];
     std::vector<std::string> cells = place_cells(results, row);
+    const kernels::Visible visible = results.visible_at(row.layer->layer);
+    cells.insert(cells.end(), {cell_of_keys(visible.window), cell_of_keys(visible.chunk)});
     visit_statistics(s, [&](const StatisticInfo&, const auto& value) { cells.push_back(cell(value)); });
     cells.push_back(cell(s.certificate.certified()));
     return cells;
@@ -75,7 +82,8 @@ void write_nulls_csv(const Results& results, const std::filesystem::path& path) 
     const NullRecord& null = results.nulls[i];
     const auto field = static_cast<std::size_t>(null.field);
     std::vector<std::string> cells{cell(results.contexts.at(field / results.scopes.size())),
-                                   results.scopes[field % results.scopes.size()], cell(null.of.draws), cell(null.of.failed)};
+                                   results.scopes[field % results.scopes.size()], cell(null.of.draws),
+                                   cell(null.of.failed)};
     for (const std::string& name : statistics) {
       const auto found = null.of.statistics.find(name);
       const NullStatistic statistic = found == null.of.statistics.end() ? NullStatistic{} : found->second;

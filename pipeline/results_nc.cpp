@@ -52,11 +52,23 @@ void visit_records(const Results& results, Visit&& visit) {
 /// The same with the statistics.
 template <class Visit>
 void visit_heads(const Results& results, Visit&& visit) {
-  visit_records(results, [&](std::size_t entry, const HeadRecord& head, std::size_t f) { visit(entry, head.fields[f]); });
+  visit_records(results,
+                [&](std::size_t entry, const HeadRecord& head, std::size_t f) { visit(entry, head.fields[f]); });
 }
 
 std::size_t head_entries(const Results& r) {
   return r.scopes.size() * r.texts.size() * r.contexts.size() * static_cast<std::size_t>(r.num_layers * r.num_heads);
+}
+
+/// Of each layer, NaN where it hides no key.
+NetcdfVariable keys_shown(const Results& r, const char* name, const char* description,
+                          std::int64_t kernels::Visible::*member) {
+  NetcdfVariable out{name, {"layer"}, "token", description, {}, {}, {}};
+  for (std::int64_t l = 0; l < r.num_layers; ++l) {
+    const std::int64_t keys = r.visible_at(r.first_layer + l).*member;
+    out.doubles.push_back(keys > 0 ? static_cast<double>(keys) : std::numeric_limits<double>::quiet_NaN());
+  }
+  return out;
 }
 
 std::vector<NetcdfVariable> coordinates(const Results& r, std::int64_t components) {
@@ -70,7 +82,11 @@ std::vector<NetcdfVariable> coordinates(const Results& r, std::int64_t component
           coordinate("component", "component of the spectrum, from 1", counting(1, components)),
           coordinate("bin", "bin of the positions: bin b of B = min(context, 256) starts at floor(b context / B)",
                      counting(0, kBins)),
-          {"kv_head", {"head"}, "1", "KV head that the query head reads", {}, std::move(kv_heads), {}}};
+          {"kv_head", {"head"}, "1", "KV head that the query head reads", {}, std::move(kv_heads), {}},
+          keys_shown(r, "window", "keys that a query of the layer sees: the last of them; NaN: all",
+                     &kernels::Visible::window),
+          keys_shown(r, "chunk", "positions of the layer's chunks, outside of which a query sees no key; NaN: none",
+                     &kernels::Visible::chunk)};
 }
 
 NetcdfVariable losses(const Results& r) {
@@ -178,7 +194,8 @@ void add_head_nulls(const Results& results, std::vector<NetcdfVariable>& variabl
     for (const HeadNullCell& cell : head_null_cells(head, f)) {
       put(cell.info, "", "mean over draws from the head", entry, cell.mean.value());
       put(cell.info, "_sd", "standard deviation over draws from the head", entry, cell.sd);
-      put(cell.info, "_p", "p-value of the head among draws from itself, before correction for many heads", entry, cell.p);
+      put(cell.info, "_p", "p-value of the head among draws from itself, before correction for many heads", entry,
+          cell.p);
     }
   });
 }

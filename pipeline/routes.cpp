@@ -6,6 +6,7 @@
 #include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/cpu/krylov.hpp"
 #include "kernels/cpu/spectral_integrals.hpp"
+#include "kernels/cpu/spectral_sums.hpp"
 #include "pipeline/dense_field.hpp"
 
 namespace logitfield {
@@ -34,7 +35,7 @@ Route choose_route(const Job& job, const Options& options, std::int64_t context,
     }
     return context <= kLongestDense ? Route::dense : Route::scalapack;
   }
-  if (scope != Scope::causal) return Route::factored;
+  if (!is_masked(scope)) return Route::factored;
   return options.spectrum == "auto" && context <= kLongestDense ? Route::dense : Route::krylov;
 }
 
@@ -44,28 +45,72 @@ double width_of(const Job& job, Scope scope) {
   return static_cast<double>(job.head_dim + slopes + (scope == Scope::full ? 0 : 1));
 }
 
+/// `explicitly`: logits a row that products form, or have kept, beside the factors.
+double products_flops(double length, double width, double columns, double explicitly) {
+  return 2 * columns * length * (4 * width + 2 * explicitly);
+}
+
 double krylov_flops(double length, double width, double columns) {
-  // Products of the field and its transpose with vectors: the subspace and its restarts. Then integrals, and a count.
-  const double vectors = 2 * 2 * columns;
+  // Products with vectors of the subspace and its restarts, its bases; then integrals, and a count.
   const double shifts = static_cast<double>(kernels::cpu::integral_shifts() + 1);
-  return vectors * length * (4 * width + 64) + 8 * length * columns * columns +
+  return products_flops(length, width, 2 * columns, 32) + 8 * length * columns * columns +
          shifts * kernels::cpu::determinant_flops(length, width);
 }
 
-double flops_of(const Job& job, const kernels::FieldRequest& request) {
+double windowed_flops(double length, double width, double columns, double explicitly) {
+  // The same without integrals, for which steps of random vectors stand.
+  const double vectors = 2 * columns + static_cast<double>(kernels::cpu::kQuadratureVectors);
+  return products_flops(length, width, vectors, explicitly) + 8 * length * columns * columns;
+}
+
+/// Of kernels/cpu/windowed_field.cpp: logits a row at the two edges of a window, in energies and in the operator.
+constexpr double kEnergyEdges = 3 * 48, kOperatorEdges = 3 * 32;
+
+/// The window or chunks that mask a field in a layer.
+kernels::Visible mask_in(const Job& job, std::int64_t layer, const kernels::FieldRequest& request) {
+  return mask_of({.visible = job.visible_at(layer)}, request.scope, request.context);
+}
+
+/// Of one head in a layer whose field has this mask.
+double flops_of(const Job& job, const kernels::FieldRequest& request, const kernels::Visible& mask) {
   const double length = static_cast<double>(request.context), width = width_of(job, request.scope);
+  const double columns = static_cast<double>(kernels::cpu::krylov_columns(request.context, request.components));
   switch (request.route) {
     case Route::factored:
       return 7 * length * width * width + 22 * width * width * width;
     case Route::krylov:
-      return 6 * length * width * width +
-             krylov_flops(length, width,
-                          static_cast<double>(kernels::cpu::krylov_columns(request.context, request.components)));
+      if (mask != kernels::Visible{}) {
+        return 6 * length * width * width + 4 * length * width * kEnergyEdges +
+               windowed_flops(length, width, columns, kOperatorEdges);
+      }
+      return 6 * length * width * width + krylov_flops(length, width, columns);
     case Route::dense:
     case Route::scalapack:
       return 2 * length * length * width + 8.0 / 3 * length * length * length;
   }
   return 0;
+}
+
+/// The mean over the measured layers.
+double flops_of(const Job& job, const kernels::FieldRequest& request) {
+  double sum = 0;
+  for (std::int64_t layer = job.measured_layers.begin; layer < job.measured_layers.end; ++layer) {
+    sum += flops_of(job, request, mask_in(job, layer, request));
+  }
+  return sum / static_cast<double>(job.measured_layers.size());
+}
+
+/// What a windowed field keeps beside an unwindowed one's on a rank, in the layer where that is most: logits at the
+/// edges, both ways, and sums over the tiles of a window.
+double window_bytes(const Job& job, const kernels::FieldRequest& request, double rows, double width) {
+  double most = 0;
+  for (std::int64_t layer = job.measured_layers.begin; layer < job.measured_layers.end; ++layer) {
+    const kernels::Visible mask = mask_in(job, layer, request);
+    if (mask == kernels::Visible{}) continue;
+    const double keys = static_cast<double>(mask.keys(request.context));
+    most = std::max(most, 2 * kOperatorEdges * rows + keys * width * std::max(width / 48, 1.0));
+  }
+  return kDouble * most;
 }
 
 /// On one rank, for `rows` of the context's rows.
@@ -77,13 +122,13 @@ double bytes_of(const Job& job, const kernels::FieldRequest& request, double row
     case Route::factored:  // both bases, where they must be kept, and their QR
       return inputs + kDouble * 6 * rows * width;
     case Route::krylov:
-      return inputs +
+      return inputs + window_bytes(job, request, rows, width) +
              kDouble * rows *
                  (2 * static_cast<double>(kernels::cpu::krylov_columns(request.context, request.components)) + 9 * 32);
     case Route::dense:
       return inputs + kDouble * length * length;
     case Route::scalapack:
-      return inputs + 2 * kDouble * length * static_cast<double>(job.head_dim) +
+      return inputs + 3 * kDouble * length * static_cast<double>(job.head_dim) +
              static_cast<double>(dense_field_bytes(request.context, ranks));
   }
   return 0;

@@ -7,6 +7,7 @@
 
 #include "pipeline/counted_readings.hpp"
 #include "pipeline/field_readings.hpp"
+#include "pipeline/windows.hpp"
 
 namespace logitfield {
 namespace {
@@ -17,8 +18,9 @@ json to_json(const Distribution& d) {
   json out{{"count", d.count}};
   if (d.censored > 0) out["censored"] = d.censored;
   if (!std::isnan(d.mean)) out.update({{"mean", d.mean}, {"sd", d.sd}});
-  const std::pair<const char*, Reading> quantiles[] = {
-      {"min", d.min}, {"p05", d.p05}, {"p25", d.p25}, {"median", d.median}, {"p75", d.p75}, {"p95", d.p95}, {"max", d.max}};
+  const std::pair<const char*, Reading> quantiles[] = {{"min", d.min},       {"p05", d.p05}, {"p25", d.p25},
+                                                       {"median", d.median}, {"p75", d.p75}, {"p95", d.p95},
+                                                       {"max", d.max}};
   for (const auto& [name, reading] : quantiles) put(out, name, reading);
   return out;
 }
@@ -117,10 +119,15 @@ json summarise_field(const Results& results, std::size_t context, std::size_t sc
   for (const auto& [index, collection] : by_layer) {
     json entry = collection.summary();
     entry["layer"] = index;
+    if (const kernels::Visible visible = results.visible_at(index); visible.hides(results.contexts[context])) {
+      entry["keys_seen"] = visible.keys(results.contexts[context]);
+    }
     layers.push_back(std::move(entry));
   }
   json out{{"scope", results.scopes[scope]},
            {"context", results.contexts[context]},
+           {"windowed_layers", count_windowed(results.visible, results.contexts[context])},
+           {"windows", windows_text(results.visible, results.contexts[context])},
            {"model", model.summary()},
            {"layers", std::move(layers)}};
   if (json null = summarise_null(results, field); !null.empty()) out["null"] = std::move(null);

@@ -32,7 +32,9 @@ Reading get(const nlohmann::json& object, const std::string& name);
 
 /// summary.json: loss per text; per scope and context the distribution of every statistic over the model's heads and
 /// over each layer's, all texts together; share of heads whose certificate holds. Heads that failed are counted, by the
-/// checks that did not hold, and left out; statistics of a KV head count once per KV head. Times and memory per rank.
+/// checks that did not hold, and left out; statistics of a KV head count once per KV head. Where layers have
+/// windows, how many of those measured hide keys in the context, and how many keys such a layer shows. Times and memory
+/// per rank.
 nlohmann::json summarise(const Results& results);
 
 /// The same for people: a table of medians over heads, a row per context, and where the time went. At most 100 columns.

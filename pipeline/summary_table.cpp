@@ -56,8 +56,8 @@ std::string beyond_row(const char* label, const json& field, const char* null) {
   std::string out = fmt::format("{:>8}", label);
   for (const TableColumn& column : kColumns) {
     const bool there = beyond.contains(column.statistic);
-    out += fmt::format("{:>11}", there ? fmt::format("{:.0f} %", 100 * beyond.at(column.statistic).at("share").get<double>())
-                                       : "-");
+    out += fmt::format(
+        "{:>11}", there ? fmt::format("{:.0f} %", 100 * beyond.at(column.statistic).at("share").get<double>()) : "-");
   }
   return out + "\n";
 }
@@ -103,6 +103,16 @@ std::string learned_line(const json& field) {
   return fmt::format("\nW_Q^T W_K: median k90 {}{}, {} times that of the {} field at {} tokens\n",
                      median("learned_k90", 4), chance, median("spectral_gap", 3), field.at("scope").get<std::string>(),
                      field.at("context").get<std::int64_t>());
+}
+
+/// What a scope's numbers are of in layers with windows; empty without any.
+std::string windows_line(const json& field) {
+  const std::string windows = field.value("windows", "");
+  if (windows.empty()) return {};
+  const std::string scope = field.at("scope");
+  return fmt::format("* {}: {}\n", windows,
+                     scope == "causal" ? "causal and attention are measured over those"
+                                       : "attention is measured over those, this field is not");
 }
 
 /// Of the last session: seconds of the slowest rank by phase, and the largest peak.
@@ -153,11 +163,13 @@ std::string summary_table(const json& summary) {
     out += fmt::format("\n{}: by layer, context {}\n", scope, longest.at("context").get<std::int64_t>());
     out += header("layer");
     for (const json& layer : longest.at("layers")) {
-      out += row(fmt::format("{}", layer.at("layer").get<std::int64_t>()), layer, "median");
+      const char* mark = layer.contains("keys_seen") ? "*" : "";
+      out += row(fmt::format("{}{}", mark, layer.at("layer").get<std::int64_t>()), layer, "median");
     }
     for (const json& layer : longest.at("layers")) {
       out += missing_line(fmt::format("layer {}", layer.at("layer").get<std::int64_t>()), layer);
     }
+    out += windows_line(longest);
     out += learned_line(longest);
     first = last;
   }

@@ -127,8 +127,10 @@ kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t laye
   shape.num_kv_heads = shard.kv_heads.size();
   shape.head_dim = config.head_dim;
   shape.value_dim = config.value_dim;
-  for (std::int64_t h = shard.heads.begin; h < shard.heads.end; ++h) shape.forms.push_back(logit_form(config, h));
-  shape.window = form.window;
+  for (std::int64_t h = shard.heads.begin; h < shard.heads.end; ++h) {
+    shape.forms.push_back(logit_form(config, h));
+    shape.forms.back().visible = visible_keys(config, layer);
+  }
   if (form.rotary >= 0) shape.rotary = config.rotaries[static_cast<std::size_t>(form.rotary)];
   if (config.clip_qkv) shape.clip = static_cast<float>(*config.clip_qkv);
   shape.query_scale = static_cast<float>(form.query_scale);
@@ -148,6 +150,10 @@ kernels::LogitForm logit_form(const io::ModelConfig& config, std::int64_t head) 
   return {.scale = config.scale,
           .alibi_slope = config.alibi_slopes.empty() ? 0 : config.alibi_slopes[static_cast<std::size_t>(head)],
           .softcap = config.logit_softcap};
+}
+
+kernels::Visible visible_keys(const io::ModelConfig& config, std::int64_t layer) {
+  return {.window = config.layers[static_cast<std::size_t>(layer)].window.value_or(0)};
 }
 
 void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard, Precision precision,

@@ -20,8 +20,10 @@ struct Shard {
 };
 Shard shard_of(const Partition& partition, int rank);
 
-/// A head's logits, and the block that a shard computes of a layer.
+/// A head's logits, the same in all layers but for the keys that a layer shows; and the block that a shard computes of
+/// a layer.
 kernels::LogitForm logit_form(const io::ModelConfig& config, std::int64_t head);
+kernels::Visible visible_keys(const io::ModelConfig& config, std::int64_t layer);
 kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t layer, const Shard& shard);
 
 /// Reads the shard's rows of one layer (columns of the output and down matrices) in the numbers that products of this

@@ -57,19 +57,21 @@ std::int64_t longest_attended(const std::vector<FieldPlan>& fields) {
   return longest;
 }
 
-double attended_apart(const Job& job, bool on_devices) {
-  if (!job.config || on_devices) return 1;
-  const auto sees_a_window = [&](const io::LayerForm& layer) {
-    return layer.window.value_or(job.length()) < job.length();
-  };
-  return static_cast<double>(std::ranges::count_if(job.config->layers, sees_a_window)) /
-         static_cast<double>(job.config->layers.size());
+double attended_apart(const Job& job, std::int64_t longest, bool on_devices) {
+  if (job.config && !on_devices) return 0;
+  if (longest == 0) return 0;
+  double pairs = 0;
+  for (std::int64_t layer = job.measured_layers.begin; layer < job.measured_layers.end; ++layer) {
+    pairs += static_cast<double>(job.visible_at(layer).pairs(longest));
+  }
+  return pairs / static_cast<double>(job.measured_layers.size() * kernels::Visible{}.pairs(longest));
 }
 
 double field_flops(const Job& job, const std::vector<FieldPlan>& fields, bool on_devices) {
   // Causal logits are formed once, up to the longest context where attention is measured.
   const double attended = static_cast<double>(longest_attended(fields));
-  double per_head = attended_apart(job, on_devices) * attended * attended * static_cast<double>(job.head_dim);
+  double per_head = attended_apart(job, longest_attended(fields), on_devices) * attended * attended *
+                    static_cast<double>(job.head_dim);
   for (const FieldPlan& field : fields) per_head += field.flops;
   return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
 }

@@ -21,9 +21,9 @@ double head_null_flops(const Job& job, const std::vector<FieldPlan>& fields, std
 
 /// The longest context in which attention is measured; 0: none.
 std::int64_t longest_attended(const std::vector<FieldPlan>& fields);
-/// Share of the layers whose attention statistics take products of their own: captures' and devices' all; on CPUs the
-/// forward pass finds them on its way, except in layers that see a window.
-double attended_apart(const Job& job, bool on_devices);
+/// Logits that attention statistics form by themselves in a context of `longest` tokens, over those of all measured
+/// layers without windows. Captures' and devices'; on CPUs the forward pass finds a model's on its way: 0.
+double attended_apart(const Job& job, std::int64_t longest, bool on_devices);
 
 /// Bytes of all weights as they lie in the files; of a shape, as BF16.
 std::uint64_t weight_bytes(const Job& job);

@@ -49,8 +49,8 @@ class AttentionCases {
     const int d = static_cast<int>(s_.head_dim);
     Buffer<T> out(s_.length * s_.heads * d, meter_.stream());
     const auto run = [&] {
-      attend({s_.heads, s_.kv_heads, s_.length, s_.length, d, d}, forms_.data(), queries_.device.data(),
-             keys_.device.data(), values_.device.data(), out.data(), meter_.stream());
+      attend({s_.heads, s_.kv_heads, s_.length, d, d}, forms_.data(), queries_.device.data(), keys_.device.data(),
+             values_.device.data(), out.data(), meter_.stream());
     };
     run();
     expect_small("attention", attention_error(out.read()), kNarrow ? 6e-3 : 2e-5);

@@ -28,7 +28,14 @@ function table(id, heads, rows) {
   }
 }
 
-function headName({layer, head}) { return `layer ${REPORT.firstLayer + layer}, head ${head}`; }
+/** The layer's window hides keys in the longest context. */
+function hidesKeys(layer) {
+  const keys = REPORT.keysSeen?.[layer] ?? 0;
+  return keys > 0 && keys < Math.max(...REPORT.contexts.map(Number));
+}
+function headName({layer, head}) {
+  return `layer ${REPORT.firstLayer + layer}, head ${head}${hidesKeys(layer) ? ` (sees ${REPORT.keysSeen[layer]} keys)` : ''}`;
+}
 
 function statisticInfo(name) { return REPORT.statistics.find(s => s.name === name); }
 

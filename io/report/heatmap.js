@@ -59,7 +59,7 @@ class HeatMap {
     g.font = '11px system-ui, sans-serif';
     const everyLayer = Math.ceil(14 / down), everyHead = Math.ceil(30 / cell), bottom = top + layers * down;
     g.textAlign = 'right';
-    for (let l = 0; l < layers; l += everyLayer) g.fillText(String(REPORT.firstLayer + l), margin - 6, top + l * down + Math.min(down, 14) / 2 + (down > 14 ? down / 2 - 3 : 4));
+    for (let l = 0; l < layers; l += everyLayer) g.fillText(`${hidesKeys(l) ? '*' : ''}${REPORT.firstLayer + l}`, margin - 6, top + l * down + Math.min(down, 14) / 2 + (down > 14 ? down / 2 - 3 : 4));
     g.fillText('layer', margin - 6, bottom + 14);
     g.textAlign = 'center';
     for (let h = 0; h < heads; h += everyHead) g.fillText(String(h), margin + (h + 0.5) * cell, bottom + 14);

@@ -100,7 +100,7 @@ function showProfile(detail) {
 function showContexts() {
   const statistic = choice('statistic'), scopes = REPORT.scopes, datasets = [];
   scopes.forEach((scope, s) => {
-    const colour = [BLUE, ORANGE, GREEN][s], xs = REPORT.contexts.map(Number);
+    const colour = [BLUE, ORANGE, GREEN, GREY][s], xs = REPORT.contexts.map(Number);
     const spreads = REPORT.contexts.map(c => spreadOf(counted(valuesOf(scope, c, choice('text'), statistic) ?? [], statistic)));
     // Over the same heads in every context, or none.
     const counts = spreads.map(p => p.count).filter(c => c > 0), alike = Math.min(...counts) >= 0.95 * Math.max(...counts);
@@ -190,7 +190,8 @@ function showAll() {
   showMap(); showHead(); showContexts(); showChance(); showLayers(); showLearned(); showTexts(); showExtremes();
 }
 
-const SCOPES = {full: 'full: all keys', causal: 'causal: what the softmax sees', 'causal-mean': 'causal-mean: causal means, unmasked'};
+const SCOPES = {full: 'full: all keys', causal: 'causal: what the softmax sees', 'causal-mean': 'causal-mean: causal means, unmasked',
+                'causal-unwindowed': 'causal-unwindowed: all keys up to the query, whatever the layer sees'};
 
 /** The model and the run in a sentence or two. */
 function card() {
@@ -198,6 +199,8 @@ function card() {
   const parts = [`${type}, ${layers} layers of ${heads} heads${kvHeads === heads ? '' : ` (${kvHeads} KV heads)`} of dimension ${headDim}`,
                  `${texts.length === 1 ? 'text' : `${texts.length} texts:`} ${texts.slice(0, 4).join(', ')}${texts.length > 4 ? ', ...' : ''}`,
                  contexts.length === 1 ? `${contexts[0]} tokens` : `contexts of ${contexts[0]} to ${contexts[contexts.length - 1]} tokens`];
+  const windowed = REPORT.keysSeen.filter((_, layer) => hidesKeys(layer));
+  if (windowed.length) parts.push(`${windowed.length} layers (*) see ${[...new Set(windowed)].join(' or ')} keys only: causal and attention are of those`);
   if (losses.length) parts.push(`next-token loss (nats) ${losses.slice(0, 4).map(number).join(', ')}${losses.length > 4 ? ', ...' : ''}`);
   return parts.join(' \u00b7 ');
 }

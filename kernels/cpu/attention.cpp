@@ -15,10 +15,10 @@ constexpr float kMasked = -std::numeric_limits<float>::infinity();
 constexpr float kNegligible = -80;
 
 /// Sets the logits that a query may not see to minus infinity; tile(r, c) is query i0 + r on key j0 + c.
-void mask(MatrixF& tile, Index i0, Index j0, Index window) {
+void mask(MatrixF& tile, Index i0, Index j0, const Visible& visible) {
   for (Index r = 0; r < tile.rows(); ++r) {
     const Index query = i0 + r, columns = tile.cols();
-    const Index first = std::clamp<Index>(query - window + 1 - j0, 0, columns);
+    const Index first = std::clamp<Index>(visible.first_key(query) - j0, 0, columns);
     const Index last = std::clamp<Index>(query + 1 - j0, 0, columns);
     tile.row(r).head(first).setConstant(kMasked);
     tile.row(r).tail(columns - last).setConstant(kMasked);
@@ -26,7 +26,7 @@ void mask(MatrixF& tile, Index i0, Index j0, Index window) {
 }
 
 /// The softmax of the keys seen so far, not yet normalised: the largest logit, and the sums of the weights
-/// exp(logit - max), of weight (logit - max), and of weighted values; the weight of the first key.
+/// exp(logit - max), of weight (logit - max), and of weighted values; the weight of key 0.
 struct OnlineSoftmax {
   VectorF max, sum, product, first;
   MatrixF weighted, added;
@@ -38,9 +38,9 @@ struct OnlineSoftmax {
         first(VectorF::Zero(rows)),
         weighted(MatrixF::Zero(rows, value_dim)) {}
 
-  /// Adds a tile of logits (overwritten by their weights) and the values of its keys.
+  /// Adds a tile of logits (overwritten by their weights) of the keys from `first_key` on, and the values of its keys.
   template <class Rows>
-  void add(MatrixF& tile, const Rows& values) {
+  void add(MatrixF& tile, Index first_key, const Rows& values) {
     for (Index r = 0; r < tile.rows(); ++r) {
       const double largest = static_cast<double>(tile.row(r).maxCoeff<Eigen::PropagateNaN>());
       const auto new_max = static_cast<float>(larger(static_cast<double>(max[r]), largest));
@@ -51,7 +51,7 @@ struct OnlineSoftmax {
       below = (tile.row(r).array() - new_max).max(kNegligible);  // a NaN stays: it compares as not less
       tile.row(r) = below.exp();
       if (sum[r] == 0) {
-        first[r] = tile(r, 0);
+        if (first_key == 0) first[r] = tile(r, 0);
       } else if (new_max > max[r]) {
         const float lowered = max[r] - new_max, rescale = std::exp(lowered);
         product[r] = rescale * (product[r] + std::max(lowered, kNegligible) * sum[r]);
@@ -68,11 +68,14 @@ struct OnlineSoftmax {
   }
 
   /// Of the rows of all keys, from row `begin` of a head on.
-  void describe(Index begin, RowAttention& rows) const {
+  void describe(Index begin, const Visible& visible, RowAttention& rows) const {
     const Index count = sum.size();
     rows.max_logit.segment(begin, count) = max;
     rows.entropy.segment(begin, count) = sum.array().log() - product.array() / sum.array();
     rows.sink.segment(begin, count) = first.cwiseQuotient(sum);
+    for (Index r = 0; r < count; ++r) {
+      if (visible.first_key(begin + r) > 0) rows.sink[begin + r] = 0;
+    }
   }
 
  private:
@@ -98,39 +101,36 @@ void finish_logits(const LogitForm& form, MatrixF& tile, Index i0, Index j0) {
 /// Rows: MatrixFRef or MatrixBRef.
 template <class Rows>
 void attend(const Rows& queries, const Rows& keys, const Rows& values, const LogitForm& form,
-            std::optional<Index> window, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>>& out, RowAttention* described) {
+            Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>>& out, RowAttention* described) {
   const Index length = queries.rows();
   if (described) *described = {VectorF(length), VectorF(length), VectorF(length)};
-  const Index reach = std::min(window.value_or(length), length);
   MatrixF tile;
   for (Index i0 = 0; i0 < length; i0 += kQueryTile) {
     const Index rows = std::min(kQueryTile, length - i0), end = i0 + rows;
     OnlineSoftmax softmax(rows, values.cols());
-    const Index first_key = std::max<Index>(0, i0 - reach + 1);
+    const Index first_key = form.visible.first_key(i0), last_first = form.visible.first_key(end - 1);
     for (Index j0 = first_key / kKeyTile * kKeyTile; j0 < end; j0 += kKeyTile) {
       const Index columns = std::min(kKeyTile, end - j0);
       multiply_transposed(queries.middleRows(i0, rows), keys.middleRows(j0, columns), tile);
       finish_logits(form, tile, i0, j0);
-      if (j0 + columns > i0 || j0 <= end - 1 - reach) mask(tile, i0, j0, reach);
-      softmax.add(tile, Rows(values.middleRows(j0, columns)));
+      if (j0 + columns > i0 || j0 < last_first) mask(tile, i0, j0, form.visible);
+      softmax.add(tile, j0, Rows(values.middleRows(j0, columns)));
     }
     out.middleRows(i0, rows) = softmax.sum.cwiseInverse().asDiagonal() * softmax.weighted;
-    if (described) softmax.describe(i0, *described);
+    if (described) softmax.describe(i0, form.visible, *described);
   }
 }
 
 }  // namespace
 
 void causal_attention(const MatrixFRef& queries, const MatrixFRef& keys, const MatrixFRef& values,
-                      const LogitForm& form, std::optional<Index> window,
-                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out, RowAttention* rows) {
-  attend(queries, keys, values, form, window, out, rows);
+                      const LogitForm& form, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out, RowAttention* rows) {
+  attend(queries, keys, values, form, out, rows);
 }
 
 void causal_attention(const MatrixBRef& queries, const MatrixBRef& keys, const MatrixBRef& values,
-                      const LogitForm& form, std::optional<Index> window,
-                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out, RowAttention* rows) {
-  attend(queries, keys, values, form, window, out, rows);
+                      const LogitForm& form, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out, RowAttention* rows) {
+  attend(queries, keys, values, form, out, rows);
 }
 
 }  // namespace logitfield::kernels::cpu

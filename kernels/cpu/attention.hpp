@@ -1,21 +1,19 @@
 #pragma once
-#include <optional>
-
 #include "kernels/field_request.hpp"
 #include "kernels/matrix.hpp"
 
 namespace logitfield::kernels::cpu {
 
 /// Causal softmax attention of one head, in tiles with an online softmax (Milakov & Gimelshein 2018; Dao et al. 2022):
-/// out = softmax(logits of `form`) v with keys j <= i, and j > i - window where a window is given. Queries and keys
+/// out = softmax(logits of `form`) v over the keys that form.visible shows. Queries and keys
 /// [L, head_dim], values and out [L, value_dim]. Memory: one tile of logits. L^2 (head_dim + value_dim) flops. Of
 /// bfloat16 numbers, weights are rounded to such before they meet the values; all else is float32. `rows` takes what
 /// the softmax of each row is like.
 void causal_attention(const MatrixFRef& queries, const MatrixFRef& keys, const MatrixFRef& values,
-                      const LogitForm& form, std::optional<Index> window,
-                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out, RowAttention* rows = nullptr);
+                      const LogitForm& form, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out,
+                      RowAttention* rows = nullptr);
 void causal_attention(const MatrixBRef& queries, const MatrixBRef& keys, const MatrixBRef& values,
-                      const LogitForm& form, std::optional<Index> window,
-                      Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out, RowAttention* rows = nullptr);
+                      const LogitForm& form, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<>> out,
+                      RowAttention* rows = nullptr);
 
 }  // namespace logitfield::kernels::cpu

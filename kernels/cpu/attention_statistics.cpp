@@ -35,20 +35,21 @@ class RowSums {
   std::vector<AttentionStatistics> out_;
 };
 
-/// Adds the softmax of one row over the keys that it sees; `weights` is work space.
-void add_row(const Logits& visible, Eigen::RowVectorXd& weights, RowSums& sums) {
+/// Adds the softmax of one row over the keys that it sees, token 0 among them or not; `weights` is work space.
+void add_row(const Logits& visible, bool sees_first, Eigen::RowVectorXd& weights, RowSums& sums) {
   const double max = visible.maxCoeff<Eigen::PropagateNaN>();
   auto w = weights.head(visible.size());
   w = (visible.array() - max).exp();
   const double normaliser = w.sum();
-  sums.add(max, std::log(normaliser) - (w.array() * (visible.array() - max)).sum() / normaliser, w[0] / normaliser);
+  sums.add(max, std::log(normaliser) - (w.array() * (visible.array() - max)).sum() / normaliser,
+           sees_first ? w[0] / normaliser : 0);
 }
 
-/// Scaled products of queries begin ... with keys 0 ... to logits.
-void transform(const LogitForm& form, Index begin, Matrix& tile) {
+/// Scaled products of queries begin ... with keys first_key ... to logits.
+void transform(const LogitForm& form, Index begin, Index first_key, Matrix& tile) {
   for (Index r = 0; r < tile.rows(); ++r) {
-    for (Index j = 0; j <= begin + r; ++j) {
-      tile(r, j) = form.cap(tile(r, j) + form.alibi_slope * static_cast<double>(j - begin - r));
+    for (Index c = 0; c < tile.cols() && first_key + c <= begin + r; ++c) {
+      tile(r, c) = form.cap(tile(r, c) + form.alibi_slope * static_cast<double>(first_key + c - begin - r));
     }
   }
 }
@@ -65,9 +66,13 @@ std::vector<AttentionStatistics> attention_statistics(const MatrixFRef& queries,
   for (Index begin = 0; begin < length; begin += kTileRows) {
     const Index rows = std::min(kTileRows, length - begin);
     rows_of_tile = form.scale * queries.middleRows(begin, rows).cast<double>();
-    tile.noalias() = rows_of_tile * keys.topRows(begin + rows).transpose();
-    if (!plain) transform(form, begin, tile);
-    for (Index r = 0; r < rows; ++r) add_row(tile.row(r).head(begin + r + 1), weights, sums);
+    const Index first_key = form.visible.first_key(begin);
+    tile.noalias() = rows_of_tile * keys.middleRows(first_key, begin + rows - first_key).transpose();
+    if (!plain) transform(form, begin, first_key, tile);
+    for (Index r = 0; r < rows; ++r) {
+      const Index first = form.visible.first_key(begin + r);
+      add_row(tile.row(r).segment(first - first_key, begin + r + 1 - first), first == 0, weights, sums);
+    }
   }
   return sums.take();
 }

@@ -27,13 +27,13 @@ void clip(float limit, Projected& heads) {
 template <class Scalar>
 MatrixF mix(const BlockShape& shape, Index length, const RowMajor<Scalar>& queries, const RowMajor<Scalar>& keys,
             const RowMajor<Scalar>& values, std::vector<RowAttention>& attention) {
-  if (length <= kLongestAttention && shape.window.value_or(length) >= length) attention.resize(shape.num_heads);
+  if (length <= kLongestAttention) attention.resize(shape.num_heads);
   const Index group = shape.num_heads / shape.num_kv_heads, v = shape.value_dim;
   MatrixF mixed(length, shape.num_heads * v);
   for (Index h = 0; h < shape.num_heads; ++h) {
     const Index kv = h / group;
     causal_attention(queries.middleRows(h * length, length), keys.middleRows(kv * length, length),
-                     values.middleRows(kv * length, length), shape.forms[h], shape.window, mixed.middleCols(h * v, v),
+                     values.middleRows(kv * length, length), shape.forms[h], mixed.middleCols(h * v, v),
                      attention.empty() ? nullptr : &attention[h]);
   }
   return mixed;

@@ -1,6 +1,6 @@
 #include "kernels/cpu/causal_field.hpp"
 
-#include "kernels/cpu/blas.hpp"
+#include "kernels/cpu/summed_rows.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
@@ -20,45 +20,9 @@ void for_tiles_towards(bool forwards, Index rows, Index tile_rows, Visit&& visit
   }
 }
 
-/// Sums over rows x_r with weights v_r, from which follows sum_r (y . x_r - u v_r)^2 for any y and u: the energy of a
-/// key (or query) y over all the queries (keys) that were summed.
-class RowSums {
- public:
-  explicit RowSums(Index width) : packed_(width + 1, width) { packed_.setZero(); }
-
-  void add(const Matrix& rows, const Vector& weights) {
-    add_gram(rows, packed_);
-    packed_.bottomRows(1).noalias() += weights.transpose() * rows;
-    squares_ += weights.squaredNorm();
-  }
-  /// y_r . (weighted sum of x) for each row.
-  Vector along(const Matrix& y) const { return y * packed_.bottomRows(1).transpose(); }
-  Vector energies(const Matrix& y, const Vector& u, const Vector& along_y, Matrix& work) const {
-    return quadratic_forms(y, packed_, work).array() + u.array() * (squares_ * u.array() - 2 * along_y.array());
-  }
-  /// Replaces the sums by those of the ranks before, or after.
-  void take_before(const Team& team) {
-    exchange([&](std::span<double> v) { team.sum_before(v); });
-  }
-  void take_after(const Team& team) {
-    exchange([&](std::span<double> v) { team.sum_after(v); });
-  }
-
- private:
-  template <class Sum>
-  void exchange(Sum&& sum) {
-    sum({packed_.data(), static_cast<std::size_t>(packed_.size())});
-    sum({&squares_, 1});
-  }
-
-  /// Upper triangle of sum x x^T [w, w]; below it, sum v x.
-  Matrix packed_;
-  double squares_ = 0;
-};
-
 /// Sums over all of this rank's rows, where other ranks need them.
-RowSums own_sums(const Team& team, const FactorRows& x, const Vector& weights) {
-  RowSums out(x.width());
+SummedRows own_sums(const Team& team, const FactorRows& x, const Vector& weights) {
+  SummedRows out(x.width());
   if (team.size() == 1) return out;
   Matrix rows;
   for_tiles(x.rows(), kTileRows, [&](Index begin, Index count) {
@@ -108,7 +72,7 @@ CausalEnergies causal_energies(const Team& team, const FactorRows& a, const Fact
   CausalEnergies out{Vector::Zero(n), Vector(n), Vector(n)};
   Matrix queries, keys, work;
 
-  RowSums before = own_sums(team, b, Vector::Ones(n));
+  SummedRows before = own_sums(team, b, Vector::Ones(n));
   before.take_before(team);
   for_tiles(n, kEnergyTile, [&](Index begin, Index count) {
     a.tile(begin, count, queries);
@@ -122,7 +86,7 @@ CausalEnergies causal_energies(const Team& team, const FactorRows& a, const Fact
     out.means.segment(begin, count) = means;
   });
 
-  RowSums after = own_sums(team, a, out.means);
+  SummedRows after = own_sums(team, a, out.means);
   after.take_after(team);
   for_tiles_towards(false, n, kEnergyTile, [&](Index begin, Index count) {
     a.tile(begin, count, queries);

@@ -19,23 +19,25 @@ Matrix logits(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm
   return out;
 }
 
-/// Keys that the mean of row i is taken over.
-Index averaged(const Matrix& field, Scope scope, Index i) { return scope == Scope::full ? field.cols() : i + 1; }
-
 }  // namespace
 
 Matrix dense_field(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form, Scope scope) {
   Matrix field = logits(queries, keys, form);
   for (Index i = 0; i < field.rows(); ++i) {
-    field.row(i).array() -= field.row(i).head(averaged(field, scope, i)).mean();
-    if (scope == Scope::causal) field.row(i).tail(field.cols() - i - 1).setZero();
+    const Range seen = averaged_keys(form, scope, i, field.cols());
+    field.row(i).array() -= field.row(i).segment(seen.begin, seen.size()).mean();
+    if (!is_masked(scope)) continue;
+    field.row(i).head(seen.begin).setZero();
+    field.row(i).tail(field.cols() - seen.end).setZero();
   }
   return field;
 }
 
 Vector row_sums(const Matrix& field, Scope scope) {
   Vector out(field.rows());
-  for (Index i = 0; i < field.rows(); ++i) out[i] = field.row(i).head(averaged(field, scope, i)).sum();
+  // A masked field is zero outside the keys of its means.
+  for (Index i = 0; i < field.rows(); ++i)
+    out[i] = field.row(i).head(scope == Scope::full ? field.cols() : i + 1).sum();
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "kernels/cpu/factor_rows.hpp"
+#include "kernels/cpu/window_pass.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
@@ -40,17 +41,12 @@ struct KeySums {
   Vector weights;
 
   KeySums(Index probes, Index width) : keys(Matrix::Zero(1 + probes, width)), weights(Vector::Zero(1 + probes)) {}
-  void add(const Eigen::RowVectorXd& key, const Eigen::RowVectorXd& probe) {
-    keys.row(0) += key;
-    keys.bottomRows(probe.size()).noalias() += probe.transpose() * key;
-    weights[0] += 1;
-    weights.tail(probe.size()) += probe;
-  }
-  void add(const MatrixFRef& rows, Index first_row, const Matrix& probes) {
-    for_tiles(rows.rows(), kTileRows, [&](Index begin, Index count) {
-      const Matrix tile = extended_keys(rows, first_row, begin, count);
-      for (Index r = 0; r < count; ++r) add(tile.row(r), probes.row(begin + r));
-    });
+  /// `times` is 1, or -1 for a key that leaves.
+  void add(const Eigen::RowVectorXd& key, const Eigen::RowVectorXd& probe, double times = 1) {
+    keys.row(0) += times * key;
+    keys.bottomRows(probe.size()).noalias() += times * probe.transpose() * key;
+    weights[0] += times;
+    weights.tail(probe.size()) += times * probe;
   }
   /// sum_j S_ij and sum_j S_ij x_j for the query at position i.
   Vector logits(const Eigen::RowVectorXd& query, double i, double slope) const {
@@ -61,6 +57,37 @@ struct KeySums {
     over_ranks({keys.data(), static_cast<std::size_t>(keys.size())});
     over_ranks({weights.data(), static_cast<std::size_t>(weights.size())});
   }
+};
+
+/// Keys and probes of this rank's rows, and of those before that a window of them reaches.
+class KeyRows {
+ public:
+  KeyRows(const Team& team, const MatrixFRef& keys, const Placement& placement, const Matrix& probes,
+          const Visible& mask)
+      : keys_(keys),
+        probes_(probes),
+        first_(placement.first_row),
+        around_(team, {true, mask, placement.length}, {first_, first_ + keys.rows()}) {
+    halo_ = around_.fetch(keys.cols() + 1 + probes.cols(), [&](Range positions, Matrix& out) {
+      out.resize(positions.size(), keys.cols() + 1 + probes.cols());
+      for (Index j = positions.begin; j < positions.end; ++j) out.row(j - positions.begin) << key(j), probe(j);
+    });
+  }
+  Eigen::RowVectorXd key(Index position) const {
+    if (position < first_) return halo_.row(position - around_.halo().begin).head(keys_.cols() + 1);
+    return extended_keys(keys_, first_, position - first_, 1);
+  }
+  Eigen::RowVectorXd probe(Index position) const {
+    if (position < first_) return halo_.row(position - around_.halo().begin).tail(probes_.cols());
+    return probes_.row(position - first_);
+  }
+
+ private:
+  const MatrixFRef& keys_;
+  const Matrix& probes_;
+  const Index first_;
+  const Surroundings around_;
+  Matrix halo_;
 };
 
 /// The sampled keys [c, d + 1] on every rank.
@@ -75,9 +102,11 @@ Matrix sampled_keys(const Team& team, const MatrixFRef& keys, const Placement& p
   return out;
 }
 
-void add_key_energies(const Eigen::RowVectorXd& logits, double mean, Scope scope, Index i, DirectProducts& out) {
+/// Of query i, whose row has this mean over the keys `averaged`.
+void add_key_energies(const Eigen::RowVectorXd& logits, double mean, Scope scope, const Range& averaged,
+                      DirectProducts& out) {
   for (std::size_t c = 0; c < out.keys.size(); ++c) {
-    if (scope == Scope::causal && out.keys[c] > i) break;
+    if (is_masked(scope) && (out.keys[c] < averaged.begin || out.keys[c] >= averaged.end)) continue;
     const double e = logits[static_cast<Index>(c)] - mean;
     out.key_energies[static_cast<Index>(c)] += e * e;
   }
@@ -85,26 +114,39 @@ void add_key_energies(const Eigen::RowVectorXd& logits, double mean, Scope scope
 
 void add_factored(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form,
                   Scope scope, const Placement& placement, const Matrix& probes, DirectProducts& out) {
-  const Index first = placement.first_row;
+  const Index first = placement.first_row, length = placement.length;
+  const Visible mask = mask_of(form, scope, length);
+  const KeyRows rows(team, keys, placement, probes, mask);
   KeySums all(probes.cols(), keys.cols() + 1), seen = all;
-  if (scope != Scope::causal || team.size() > 1) all.add(keys, first, probes);
-  seen = all;
-  seen.combine([&](std::span<double> v) { team.sum_before(v); });
+  if (!is_masked(scope) || (team.size() > 1 && mask == Visible{})) {
+    for (Index j = first; j < first + keys.rows(); ++j) all.add(rows.key(j), rows.probe(j));
+  }
+  // The keys before this rank's that its first query sees.
+  Index leaving = mask.first_key(first);
+  if (mask == Visible{}) {
+    seen = all;
+    seen.combine([&](std::span<double> v) { team.sum_before(v); });
+  } else {
+    for (Index j = leaving; queries.rows() > 0 && j < first; ++j) seen.add(rows.key(j), rows.probe(j));
+  }
   all.combine([&](std::span<double> v) { team.sum(v); });
   const Matrix sampled = sampled_keys(team, keys, placement, out.keys);
   for_tiles(queries.rows(), kTileRows, [&](Index begin, Index count) {
-    const Matrix q = extended_queries(queries, form, begin, count), k = extended_keys(keys, first, begin, count);
+    const Matrix q = extended_queries(queries, form, begin, count);
     const Matrix logits = q * sampled.transpose();
     for (Index r = 0; r < count; ++r) {
-      const auto i = static_cast<double>(first + begin + r);
+      const Index position = first + begin + r;
+      const auto i = static_cast<double>(position);
       const Eigen::RowVectorXd query = q.row(r);
-      seen.add(k.row(r), probes.row(begin + r));
+      seen.add(rows.key(position), rows.probe(position));
+      for (; leaving < mask.first_key(position); ++leaving) seen.add(rows.key(leaving), rows.probe(leaving), -1);
       const KeySums& averaged = scope == Scope::full ? all : seen;
-      const KeySums& summed = scope == Scope::causal ? seen : all;
+      const KeySums& summed = is_masked(scope) ? seen : all;
       const double mean = averaged.logits(query, i, form.alibi_slope)[0] / averaged.weights[0];
       const Vector sums = summed.logits(query, i, form.alibi_slope) - mean * summed.weights;
       out.products.row(begin + r) = sums.tail(probes.cols()).transpose();
-      add_key_energies(logits.row(r).array() - form.alibi_slope * i, mean, scope, first + begin + r, out);
+      add_key_energies(logits.row(r).array() - form.alibi_slope * i, mean, scope,
+                       averaged_keys(form, scope, position, length), out);
     }
   });
 }
@@ -117,15 +159,17 @@ void add_capped(const MatrixFRef& queries, const MatrixFRef& keys, const LogitFo
   for_tiles(queries.rows(), kTileRows, [&](Index begin, Index count) {
     Matrix logits = extended_queries(queries, form, begin, count) * all.transpose();
     for (Index r = 0; r < count; ++r) {
-      const Index i = begin + r, averaged = scope == Scope::full ? length : i + 1;
-      const Index summed = scope == Scope::causal ? i + 1 : length;
+      const Index i = begin + r;
+      const Range averaged = averaged_keys(form, scope, i, length),
+                  summed = is_masked(scope) ? averaged : Range{0, length};
       auto row = logits.row(r);
       row = row.unaryExpr([&](double x) { return form.cap(x - form.alibi_slope * static_cast<double>(i)); });
-      const double mean = row.head(averaged).mean();
-      out.products.row(i).noalias() = (row.head(summed).array() - mean).matrix() * probes.topRows(summed);
+      const double mean = row.segment(averaged.begin, averaged.size()).mean();
+      out.products.row(i).noalias() = (row.segment(summed.begin, summed.size()).array() - mean).matrix() *
+                                      probes.middleRows(summed.begin, summed.size());
       Eigen::RowVectorXd sampled(std::ssize(out.keys));
       for (std::size_t c = 0; c < out.keys.size(); ++c) sampled[static_cast<Index>(c)] = row[out.keys[c]];
-      add_key_energies(sampled, mean, scope, i, out);
+      add_key_energies(sampled, mean, scope, averaged, out);
     }
   });
 }

@@ -22,13 +22,19 @@ void take(const SpectrumEstimates& found, SpectrumStatistics& out) {
   out.participation_ratio_se = found.participation_ratio.error;
 }
 
-/// Counts hold where no singular value beyond the leading ones is larger than `largest_rest`: each needs as many
-/// components as even so many of that size could not replace by fewer.
+/// Counts hold as far as no singular value beyond the leading ones is larger than `largest_rest`: a count is more than
+/// n where even n components, each as large as its place or that, do not carry the share.
 void keep_proven_counts(std::span<const double> sigma, double largest_rest, SpectrumStatistics& s) {
+  s.k_more_than = -1;
   const auto keep = [&](double share, std::int64_t& k) {
-    double carried = 0;
-    for (std::int64_t i = 0; i + 1 < k; ++i) carried += std::pow(std::max(sigma[i], largest_rest), 2);
-    if (carried >= share * s.energy) k = -1;
+    std::int64_t more_than = 0;
+    for (double carried = 0; more_than < std::ssize(sigma); ++more_than) {
+      carried += std::pow(std::max(sigma[more_than], largest_rest), 2);
+      if (carried >= share * s.energy) break;
+    }
+    if (k == more_than + 1) return;
+    k = -1;
+    s.k_more_than = s.k_more_than == -1 ? more_than : std::min(s.k_more_than, more_than);
   };
   keep(0.50, s.k50);
   keep(0.90, s.k90);

@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/dense_field.hpp"
 #include "kernels/cpu/factored_field.hpp"
+#include "kernels/cpu/windowed_field.hpp"
 #include "kernels/share_statistics.hpp"
 
 namespace logitfield::kernels::cpu {
@@ -21,8 +22,12 @@ Index factor_columns(const LogitForm& form, Index head_dim) { return head_dim + 
 /// The most that the algebra allows: rows sum to zero (not those of causal-mean), and factors have so many columns.
 std::int64_t rank_bound(const LogitForm& form, Scope scope, Index length, Index head_dim) {
   const Index columns = factor_columns(form, head_dim);
-  const Index by_length = scope == Scope::causal_mean ? length : length - 1;
-  if (!form.has_factors() || scope == Scope::causal) return by_length;
+  const Index chunk = mask_of(form, scope, length).chunk;
+  // The first row of each chunk sees one key, which is its mean.
+  const Index by_length = scope == Scope::causal_mean ? length
+                          : chunk > 0                 ? length - (length + chunk - 1) / chunk
+                                                      : length - 1;
+  if (!form.has_factors() || is_masked(scope)) return by_length;
   return std::min(by_length, scope == Scope::causal_mean ? columns + 1 : columns);
 }
 
@@ -73,7 +78,8 @@ Rounding FieldContext::rounding(std::size_t head) const {
 }
 
 Index FieldContext::coupling(std::size_t head, Scope scope) const {
-  if (scope != Scope::causal || !forms_[head].has_factors()) return placement_.length;
+  const bool triangle = is_masked(scope) && mask_of(forms_[head], scope, placement_.length) == Visible{};
+  if (!triangle || !forms_[head].has_factors()) return placement_.length;
   return factor_columns(forms_[head], head_dim_) + 1;  // and the means
 }
 
@@ -123,11 +129,15 @@ RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& reques
     return dense_route(formed_field(dense_field(queries, group_.keys, form, request.scope)), request.scope,
                        coupling(head, request.scope), rounding(head));
   }
-  if (request.route == Route::krylov && request.scope == Scope::causal) {
+  if (request.route == Route::krylov && is_masked(request.scope)) {
+    if (const Visible mask = mask_of(form, request.scope, placement_.length); mask != Visible{}) {
+      return windowed_route(team_, field_queries(queries, form), field_keys(keys_, form, placement_), placement_, mask,
+                            request.components, rounding(head));
+    }
     return krylov_route(team_, field_queries(queries, form), field_keys(keys_, form, placement_), placement_,
                         request.components, rounding(head));
   }
-  if (request.route != Route::factored || request.scope == Scope::causal || !form.has_factors()) {
+  if (request.route != Route::factored || is_masked(request.scope) || !form.has_factors()) {
     throw std::invalid_argument("this route does not lead to this field");
   }
   const Rounding limits = rounding(head);
@@ -166,8 +176,12 @@ HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult
   out.rank_bound = bound;
   out.singular_values.assign(result.sigma.begin(), result.sigma.begin() + static_cast<std::ptrdiff_t>(std::min(
                                                                               result.sigma.size(), kKeptComponents)));
-  // Query 0 sees one key, which is its mean: zero, where routes leave rounding.
-  if (scope == Scope::causal && placement_.first_row == 0 && result.query_energy.size() > 0) result.query_energy[0] = 0;
+  // Of a query that sees one key, the mean is that key's logit: zero, where routes leave rounding.
+  for (Index r = 0; is_masked(scope) && r < result.query_energy.size(); ++r) {
+    if (averaged_keys(forms_[head], scope, placement_.first_row + r, placement_.length).size() == 1) {
+      result.query_energy[r] = 0;
+    }
+  }
   Vector all;
   out.keys = share_statistics(gather(result.key_energy, all));
   const double by_keys = all.sum();

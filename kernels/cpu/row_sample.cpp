@@ -54,43 +54,50 @@ RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixF
   out.positions = sampled_positions(placement.length);
   const Index rows = std::ssize(out.positions);
   const Matrix sampled = sampled_queries(team, queries, out.positions, placement.first_row);
-  out.query_norms = form.scale * form.scale * sampled.squaredNorm() +
-                    static_cast<double>(rows) * form.alibi_slope * form.alibi_slope;
+  out.query_norms =
+      form.scale * form.scale * sampled.squaredNorm() + static_cast<double>(rows) * form.alibi_slope * form.alibi_slope;
   Matrix field = sampled_logits(sampled, keys, form, out.positions, placement.first_row);
 
-  // How many of this rank's keys the mean of row r is taken over, and of all keys.
+  // The keys that the mean of row r is taken over, and which of them are this rank's.
+  const auto all_keys = [&](Index r) { return averaged_keys(form, scope, out.positions[r], placement.length); };
   const auto own_keys = [&](Index r) {
-    return scope == Scope::full ? keys.rows()
-                                : std::clamp<Index>(out.positions[r] + 1 - placement.first_row, 0, keys.rows());
-  };
-  const auto all_keys = [&](Index r) {
-    return static_cast<double>(scope == Scope::full ? placement.length : out.positions[r] + 1);
+    const Range all = all_keys(r);
+    const auto own = [&](Index j) { return std::clamp<Index>(j - placement.first_row, 0, keys.rows()); };
+    return Range{own(all.begin), own(all.end)};
   };
   Matrix means(rows, 1), sums = Matrix::Zero(rows, kRowSums);
-  for (Index r = 0; r < rows; ++r) means(r, 0) = field.row(r).head(own_keys(r)).sum() / all_keys(r);
+  for (Index r = 0; r < rows; ++r) {
+    const Range own = own_keys(r);
+    means(r, 0) = field.row(r).segment(own.begin, own.size()).sum() / static_cast<double>(all_keys(r).size());
+  }
   sum_over(team, means);
   for (Index r = 0; r < rows; ++r) {
     field.row(r).array() -= means(r, 0);
-    const auto seen = field.row(r).head(own_keys(r));
+    const Range own = own_keys(r);
+    const auto seen = field.row(r).segment(own.begin, own.size());
     sums(r, kTotal) = seen.sum();
     sums(r, kAbsolute) = seen.cwiseAbs().sum();
-    if (scope == Scope::causal) field.row(r).tail(keys.rows() - own_keys(r)).setZero();
+    if (is_masked(scope)) {
+      field.row(r).head(own.begin).setZero();
+      field.row(r).tail(keys.rows() - own.end).setZero();
+    }
     sums(r, kSquares) = field.row(r).squaredNorm();
   }
   out.products = field * probes;
   sum_over(team, sums);
   sum_over(team, out.products);
-  judge_rows(scope, placement.length, means, sums, out);
+  judge_rows(form, scope, placement.length, means, sums, out);
   return out;
 }
 
 // With n terms and unit round-off u, the mean errs by at most n u mean|S| (times n keys; mean|S| <= |mean S| +
 // mean|E|), the sum by n u sum|E|, each subtraction by u |E|.
-void judge_rows(Scope scope, Index length, const Matrix& means, const Matrix& sums, RowSample& out) {
+void judge_rows(const LogitForm& form, Scope scope, Index length, const Matrix& means, const Matrix& sums,
+                RowSample& out) {
   out.energies = sums.col(kSquares);
   const double unit = std::numeric_limits<double>::epsilon() / 2;
   for (Index r = 0; r < sums.rows(); ++r) {
-    const double n = static_cast<double>(scope == Scope::full ? length : out.positions[r] + 1);
+    const double n = static_cast<double>(averaged_keys(form, scope, out.positions[r], length).size());
     const double total = std::abs(sums(r, kTotal)), absolute = sums(r, kAbsolute);
     if (total == 0) continue;
     out.residual = larger(total / absolute, out.residual);

@@ -31,6 +31,7 @@ std::vector<Index> sampled_positions(Index length);
 /// Sums over one row: of the centred logits and their sizes over the keys of the mean, and of E squared.
 enum RowSum { kTotal, kAbsolute, kSquares, kRowSums };
 /// Sets energies, residual and margin of the sampled rows from their means [rows, 1] and sums [rows, kRowSums].
-void judge_rows(Scope scope, Index length, const Matrix& means, const Matrix& sums, RowSample& sample);
+void judge_rows(const LogitForm& form, Scope scope, Index length, const Matrix& means, const Matrix& sums,
+                RowSample& sample);
 
 }  // namespace logitfield::kernels::cpu

@@ -11,7 +11,7 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-constexpr Index kProbeCount = 32, kMostSteps = 128;
+constexpr Index kProbeCount = 32, kMostSteps = kQuadratureVectors / kProbeCount;
 /// Of a bound on what the probes may have missed.
 constexpr double kFailure = 1e-9;
 constexpr std::uint64_t kProbeSeed = 0x736c71;

@@ -8,6 +8,9 @@ struct Estimate {
   double value = 0, error = 0;
 };
 
+/// Vectors that estimate_spectrum multiplies by the field and by its transpose.
+inline constexpr Index kQuadratureVectors = 32 * 128;
+
 /// Statistics of the whole spectrum: those that leading components do not decide.
 struct SpectrumEstimates {
   Estimate effective_rank, energy_effective_rank, participation_ratio;

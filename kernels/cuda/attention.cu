@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(kThreads)
   OnlineRow softmax;
   // This lane's columns: 4 (part + 4 c) ... + 3.
   float weighted[kValue / kLanesPerRow] = {};
-  for (int64_t tile = first_key_tile(first_query, s.window, kKeys); tile * kKeys < end; ++tile) {
+  for (int64_t tile = first_key_tile(form, first_query, kKeys); tile * kKeys < end; ++tile) {
     const int64_t first_key = tile * kKeys;
     __syncthreads();
     load_rows(keys + (kv * s.length + first_key) * width, s.length - first_key, kKeys, width, key_rows, stride);
@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(kThreads)
     }
 #pragma unroll
     for (int c = 0; c < kKeysPerLane; ++c) {
-      logits[c] = finish_logit(form, logits[c], query, first_key + part + kLanesPerRow * c, s.window);
+      logits[c] = finish_logit(form, logits[c], query, first_key + part + kLanesPerRow * c);
     }
     const float rescale = softmax.add(logits);
 #pragma unroll

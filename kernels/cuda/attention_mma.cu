@@ -32,16 +32,16 @@ __device__ void multiply_values(const float (&weights)[kKeys / 8][4], const Bf16
 
 /// Turns products into logits, these into weights, and rescales the sums, for rows g and g + 8 of the warp's queries.
 template <int kKeys, int kValue>
-__device__ void take_tile(const HeadForm& form, int64_t first_query, int64_t first_key, int64_t window,
-                          OnlineRow (&softmax)[2], float (&logits)[kKeys / 8][4], float (&sums)[kValue / 8][4]) {
+__device__ void take_tile(const HeadForm& form, int64_t first_query, int64_t first_key, OnlineRow (&softmax)[2],
+                          float (&logits)[kKeys / 8][4], float (&sums)[kValue / 8][4]) {
   const int g = static_cast<int>(threadIdx.x) % kWarp / 4;
-  const bool all_seen = sees_all<kKeys>(first_query, first_key, window);
+  const bool all_seen = sees_all<kKeys>(form, first_query, first_key);
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     float row[kKeys / 4];
     row_of<kKeys>(logits, half, row);
     const auto key_of = [&](int c) { return first_key + column_of(c); };
-    finish_logits(form, row, first_query + g + 8 * half, key_of, window, all_seen);
+    finish_logits(form, row, first_query + g + 8 * half, key_of, all_seen);
     const float rescale = softmax[half].add(row);
 #pragma unroll
     for (int c = 0; c < kKeys / 4; ++c) logits[c / 2][2 * half + c % 2] = row[c];
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(kThreads)
     end_copies();
   };
 
-  int64_t tile = first_key_tile(first_query, s.window, kKeys);
+  int64_t tile = first_key_tile(form, first_query, kKeys);
   const int64_t tiles = (end + kKeys - 1) / kKeys;
   start_rows(queries + (head * s.length + first_query) * width, end - first_query, kQueries, width, query_rows);
   start_tile(tile);  // one group with the queries
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(kThreads)
     const int stage = static_cast<int>(tile % 2);
     float logits[kKeys / 8][4] = {};
     multiply_keys<kKeys>(query_rows + warp * 16 * (width + kPadding), key_rows + stage * key_tile, width, logits);
-    take_tile<kKeys, kValue>(form, first_query + 16 * warp, tile * kKeys, s.window, softmax, logits, sums);
+    take_tile<kKeys, kValue>(form, first_query + 16 * warp, tile * kKeys, softmax, logits, sums);
     multiply_values<kKeys, kValue>(logits, value_rows + stage * value_tile, value_width, sums);
     __syncthreads();  // before the stage is written again
   }

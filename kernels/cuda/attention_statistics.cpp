@@ -22,8 +22,8 @@ Matrix softmax_rows(const Worker& worker, const DeviceHeads& heads, Index head, 
     make_factor(queries, of_queries.data(), worker.stream);
     worker.products.multiply_transposed({queries.length, seen, d}, {of_queries.data(), d}, {of_keys.data(), d},
                                         {products.data(), seen});
-    softmax_rows({first, queries.length, form.alibi_slope, form.softcap.value_or(0)}, products.data(),
-                 rows.data() + 3 * first, worker.stream);
+    softmax_rows({first, queries.length, form.alibi_slope, form.softcap.value_or(0), key_mask(form.visible)},
+                 products.data(), rows.data() + 3 * first, worker.stream);
   }
   return download(rows, length, 3);
 }

@@ -21,9 +21,8 @@ __device__ inline float row_max(float value) {
 }
 
 /// The logit of query i on key j from their product; masked where the query does not see the key.
-__device__ inline float finish_logit(const HeadForm& form, float product, std::int64_t i, std::int64_t j,
-                                     std::int64_t window) {
-  if (j > i || j <= i - window) return kMasked;
+__device__ inline float finish_logit(const HeadForm& form, float product, std::int64_t i, std::int64_t j) {
+  if (j > i || j < form.mask.first_key(i)) return kMasked;
   float x = form.scale * product;
   if (form.slope != 0) x += form.slope * static_cast<float>(j - i);
   return form.cap > 0 ? tanhf(x / form.cap) * form.cap : x;
@@ -33,11 +32,11 @@ __device__ inline float finish_logit(const HeadForm& form, float product, std::i
 /// tiles.
 template <int kCount, class KeyOf>
 __device__ inline void finish_logits(const HeadForm& form, float (&row)[kCount], std::int64_t i, KeyOf key_of,
-                                     std::int64_t window, bool all_seen) {
+                                     bool all_seen) {
   if (all_seen && form.slope == 0 && form.cap == 0) {
     for (int c = 0; c < kCount; ++c) row[c] *= form.scale;
   } else {
-    for (int c = 0; c < kCount; ++c) row[c] = finish_logit(form, row[c], i, key_of(c), window);
+    for (int c = 0; c < kCount; ++c) row[c] = finish_logit(form, row[c], i, key_of(c));
   }
 }
 
@@ -106,10 +105,9 @@ struct RowSums {
   }
 };
 
-/// The tiles of kKeys keys that queries first ... last see: the first of them.
-__device__ inline std::int64_t first_key_tile(std::int64_t first_query, std::int64_t window, int keys) {
-  const std::int64_t first = first_query - window + 1;
-  return first > 0 ? first / keys : 0;
+/// The first tile of `keys` keys of which some query from first_query on sees a key.
+__device__ inline std::int64_t first_key_tile(const HeadForm& form, std::int64_t first_query, int keys) {
+  return form.mask.first_key(first_query) / keys;
 }
 
 }  // namespace logitfield::kernels::cuda

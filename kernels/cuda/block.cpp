@@ -196,8 +196,8 @@ AttentionOutput Block<T>::attention(const BlockShape& s, const DeviceLayer<T>& w
   prepare_heads(from.values, of_values, s.num_kv_heads, length, v, nullptr, values.data(), stream_);
 
   Buffer<T> mixed(length * s.num_heads * v, stream_);
-  attend({s.num_heads, s.num_kv_heads, length, std::min(s.window.value_or(length), length), d, v},
-         forms_.on_device(s.forms, stream_), queries.data(), keys.data(), values.data(), mixed.data(), stream_);
+  attend({s.num_heads, s.num_kv_heads, length, d, v}, forms_.on_device(s.forms, stream_), queries.data(), keys.data(),
+         values.data(), mixed.data(), stream_);
   if constexpr (std::is_same_v<T, Bf16>) {
     heads->narrow_queries = std::move(queries);
     heads->narrow_keys = std::move(keys);

@@ -110,7 +110,8 @@ DirectForm FieldContext::direct_form(Scope scope, const LogitForm& form) const {
           .slope = form.alibi_slope,
           .cap = form.softcap.value_or(0),
           .causal_mean = scope != Scope::full,
-          .masked = scope == Scope::causal,
+          .masked = is_masked(scope),
+          .mask = key_mask(mask_of(form, scope, rows_)),
           .probes = probes_.data()};
 }
 
@@ -123,7 +124,7 @@ cpu::FormedField FieldContext::formed(std::size_t head, Scope scope) {
   const FactorForm keys = key_form(form.alibi_slope != 0);
   Buffer<double> made(padded_rows(rows_) * keys.width(), worker_.stream);
   make_factor(keys, made.data(), worker_.stream);
-  return direct_field(worker_, query_form(head), made.data(), direct_form(scope, {}));
+  return direct_field(worker_, query_form(head), made.data(), direct_form(scope, {.visible = form.visible}));
 }
 
 RouteResult FieldContext::take_route(std::size_t head, const FieldRequest& request) {
@@ -132,8 +133,10 @@ RouteResult FieldContext::take_route(std::size_t head, const FieldRequest& reque
     return cpu::dense_route(formed(head, request.scope), request.scope, coupling(head, request.scope), rounding(head));
   }
   if (factors && !doubtful_) {
-    if (request.route == Route::krylov && request.scope == Scope::causal) return krylov(head, request.components);
-    if (request.route == Route::factored && request.scope != Scope::causal) {
+    const bool windowed = mask_of(forms_[head], request.scope, rows_) != Visible{};  // then the host's
+    if (request.route == Route::krylov && is_masked(request.scope) && !windowed)
+      return krylov(head, request.components);
+    if (request.route == Route::factored && !is_masked(request.scope)) {
       if (std::optional<RouteResult> out = factored(head, request.scope)) return std::move(*out);
     }
   }
@@ -181,7 +184,7 @@ cpu::RowSample FieldContext::sample(std::size_t head, Scope scope, const Matrix&
   out.query_norms = form.scale * form.scale * sums_of(worker_, rows.data(), count, head_dim_)[head_dim_] +
                     static_cast<double>(count) * form.alibi_slope * form.alibi_slope;
   out.products = found.rightCols(2);
-  cpu::judge_rows(scope, rows_, found.leftCols(1), found.middleCols(1, cpu::kRowSums), out);
+  cpu::judge_rows(form, scope, rows_, found.leftCols(1), found.middleCols(1, cpu::kRowSums), out);
   return out;
 }
 

@@ -61,8 +61,9 @@ struct DirectForm {
   std::int64_t length = 0;
   /// Cap 0: none.
   double slope = 0, cap = 0;
-  /// The mean is over the keys j <= i only; and only they are not zero.
+  /// The mean is over the keys j <= i only that the mask shows; and only they are not zero.
   bool causal_mean = false, masked = false;
+  KeyMask mask = {};
   /// [2, length]
   const double* probes = nullptr;
 };
@@ -75,18 +76,21 @@ void centre_rows(const DirectForm& form, const std::int64_t* positions, std::int
 void add_column_squares(const double* field, std::int64_t rows, std::int64_t length, double* sums,
                         const Stream& stream);
 
-/// Statistics of the causal softmax of rows first ... first + rows - 1 of a head, in float64: largest logit, entropy,
-/// weight of position 0: out [rows, 3], all of a row NaN where one of its logits is. `products` [rows, first + rows]:
+/// Statistics of the causal softmax of rows first ... first + rows - 1 of a head over the keys that the mask
+/// shows, in float64: largest logit, entropy, weight of position 0: out [rows, 3], all of a row NaN where one of its
+/// logits is. `products` [rows, first + rows]:
 /// scaled products of the rows with the keys; `slope` and `cap` (0: none) make them logits.
 struct SoftmaxStrip {
   std::int64_t first = 0, rows = 0;
   double slope = 0, cap = 0;
+  KeyMask mask = {};
 };
 void softmax_rows(const SoftmaxStrip& strip, const double* products, double* out, const Stream& stream);
 
-/// The same of every row of every head in bf16, from float32 logits on tensor cores (products of bf16 are exact in
-/// float32) and sums in float64: [heads * length, 3]. Queries [heads * rows, padded(columns)], keys alike, of which the
-/// first `length` rows of each head count. columns <= kMostDeviceHeadColumns.
+/// The same of every row of every head in bf16, over the keys that its form's mask shows, from float32 logits on tensor
+/// cores (products of bf16 are exact in float32) and sums in float64: [heads * length, 3]. Queries [heads * rows,
+/// padded(columns)], keys alike, of which the first `length` rows of each head count. columns <=
+/// kMostDeviceHeadColumns.
 struct SoftmaxSizes {
   std::int64_t heads = 0, kv_heads = 0, rows = 0, length = 0;
   int columns = 0;

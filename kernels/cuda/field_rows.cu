@@ -82,19 +82,20 @@ __global__ void row_dots_kernel(const double* x, int64_t x_stride, const double*
 __global__ void centre_rows_kernel(DirectForm form, const int64_t* positions, double* products, double* sums) {
   double* scratch = reinterpret_cast<double*>(shared_memory());
   const int64_t position = positions[blockIdx.x];
-  const int64_t averaged = form.causal_mean ? position + 1 : form.length;
+  const int64_t first = form.causal_mean ? form.mask.first_key(position) : 0;
+  const int64_t end = form.causal_mean ? position + 1 : form.length;
   double* row = products + blockIdx.x * form.length;
   double total = 0;
   for (int64_t j = threadIdx.x; j < form.length; j += kThreads) {
     double x = row[j] + form.slope * static_cast<double>(j - position);
     if (form.cap > 0) x = form.cap * tanh(x / form.cap);
     row[j] = x;
-    if (j < averaged) total += x;
+    if (first <= j && j < end) total += x;
   }
-  const double mean = block_sum(total, scratch) / static_cast<double>(averaged);
+  const double mean = block_sum(total, scratch) / static_cast<double>(end - first);
   double found[5] = {};  // total, absolute, squares, and the products
   for (int64_t j = threadIdx.x; j < form.length; j += kThreads) {
-    const bool seen = j < averaged;
+    const bool seen = first <= j && j < end;
     const double centred = row[j] - mean, field = form.masked && !seen ? 0.0 : centred;
     row[j] = field;
     if (seen) {

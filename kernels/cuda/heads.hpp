@@ -54,19 +54,32 @@ void prepare_heads(const HeadColumns& from, const HeadSteps& steps, std::int64_t
 void head_squares(const HeadColumns& from, std::int64_t heads, std::int64_t length, int columns, double* squares,
                   const Stream& stream);
 
+/// Visible, where kernels ask it: 0: none.
+struct KeyMask {
+  std::int64_t window = 0, chunk = 0;
+
+  __host__ __device__ std::int64_t first_key(std::int64_t i) const {
+    if (window > 0) return i < window ? 0 : i - window + 1;
+    return chunk > 0 ? i / chunk * chunk : 0;
+  }
+  bool operator==(const KeyMask&) const = default;
+};
+inline KeyMask key_mask(const Visible& visible) { return {visible.window, visible.chunk}; }
+
 /// How a head's logits follow; cap 0: none. Of LogitForm.
 struct HeadForm {
   float scale = 0, slope = 0, cap = 0;
+  KeyMask mask = {};
   bool operator==(const HeadForm&) const = default;
 };
 std::vector<HeadForm> head_forms(std::span<const LogitForm> forms);
 
-/// Causal softmax attention of all heads, online, with keys j > i - window: queries [heads * length, padded(head_dim)],
-/// keys [kv_heads * length, same], values [kv_heads * length, padded(value_dim)], as prepare_heads leaves them;
-/// out [length, heads * value_dim]. Dimensions up to kMostDeviceHeadColumns. Float: SIMT; Bf16: tensor cores, float32
-/// sums.
+/// Causal softmax attention of all heads, online, over the keys that their forms' masks show: queries [heads * length,
+/// padded(head_dim)], keys [kv_heads * length, same], values [kv_heads * length, padded(value_dim)], as prepare_heads
+/// leaves them; out [length, heads * value_dim]. Dimensions up to kMostDeviceHeadColumns. Float: SIMT; Bf16: tensor
+/// cores, float32 sums.
 struct AttentionSizes {
-  std::int64_t heads = 0, kv_heads = 0, length = 0, window = 0;
+  std::int64_t heads = 0, kv_heads = 0, length = 0;
   int head_dim = 0, value_dim = 0;
 };
 void attend(const AttentionSizes& sizes, const HeadForm* forms, const float* queries, const float* keys,

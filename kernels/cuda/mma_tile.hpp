@@ -53,8 +53,8 @@ __device__ inline void multiply_keys(const Bf16* queries, const Bf16* keys, int 
 
 /// Whether a warp's queries, from first_query on, all see all kKeys keys from first_key on.
 template <int kKeys>
-__device__ inline bool sees_all(std::int64_t first_query, std::int64_t first_key, std::int64_t window) {
-  return first_key + kKeys - 1 <= first_query && first_key > first_query + 15 - window;
+__device__ inline bool sees_all(const HeadForm& form, std::int64_t first_query, std::int64_t first_key) {
+  return first_key + kKeys - 1 <= first_query && first_key >= form.mask.first_key(first_query + 15);
 }
 
 /// Of the accumulators of a warp's logits, what this lane holds of row g + 8 half: value c is of key column_of(c).

@@ -20,14 +20,14 @@ __global__ void __launch_bounds__(kThreads)
     softmax_strip_kernel(SoftmaxStrip strip, const double* products, double* out) {
   const int64_t r = int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarp;
   if (r >= strip.rows) return;  // a whole warp
-  const int64_t i = strip.first + r;
+  const int64_t i = strip.first + r, first = strip.mask.first_key(i);
   const double* row = products + r * (strip.first + strip.rows);
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   double max = kNone;
-  for (int64_t j = lane; j <= i; j += kWarp) max = larger(max, logit_of(strip, row[j], i, j));
+  for (int64_t j = first + lane; j <= i; j += kWarp) max = larger(max, logit_of(strip, row[j], i, j));
   max = warp_max(max);
   double weights = 0, weighted = 0;
-  for (int64_t j = lane; j <= i; j += kWarp) {
+  for (int64_t j = first + lane; j <= i; j += kWarp) {
     const double below = logit_of(strip, row[j], i, j) - max, weight = exp(below);
     weights += weight;
     if (weight != 0) weighted += weight * below;  // 0 * -inf is not to be formed
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kThreads)
   if (lane != 0) return;
   out[3 * r] = max;
   out[3 * r + 1] = log(weights) - weighted / weights;
-  out[3 * r + 2] = exp(logit_of(strip, row[0], i, 0) - max) / weights;
+  out[3 * r + 2] = first > 0 ? 0 : exp(logit_of(strip, row[0], i, 0) - max) / weights;
 }
 
 }  // namespace

@@ -30,21 +30,22 @@ __global__ void __launch_bounds__(kThreads)
   };
 
   start_rows(queries + (head * s.rows + first_query) * width, end - first_query, kQueries, width, query_rows);
-  start_tile(0);  // one group with the queries
+  int64_t tile = first_key_tile(form, first_query, kKeys);
+  start_tile(tile);  // one group with the queries
   RowSums sums[2];
-  float first_logit[2] = {};
-  for (int64_t tile = 0; tile < tiles; ++tile) {
+  float first_logit[2] = {kMasked, kMasked};
+  for (; tile < tiles; ++tile) {
     await_tile(tile, tiles, start_tile);
     float logits[kKeys / 8][4] = {};
     multiply_keys<kKeys>(query_rows + warp * 16 * (width + kPadding), key_rows + tile % 2 * key_tile, width, logits);
     const int64_t first_key = tile * kKeys;
-    const bool all_seen = sees_all<kKeys>(own_query, first_key, s.length);
+    const bool all_seen = sees_all<kKeys>(form, own_query, first_key);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       float row[kKeys / 4];
       row_of<kKeys>(logits, half, row);
       const auto key_of = [&](int c) { return first_key + column_of(c); };
-      finish_logits(form, row, own_query + g + 8 * half, key_of, s.length, all_seen);
+      finish_logits(form, row, own_query + g + 8 * half, key_of, all_seen);
       if (tile == 0) first_logit[half] = row[0];
       sums[half].add(row);
     }

@@ -306,6 +306,36 @@ TEST(Capture, RefusesImpossibleSoftcaps) {
   }
 }
 
+TEST(Capture, WindowsAndChunksAreRead) {
+  const auto read = [](const json& info) {
+    const TemporaryFolder folder;
+    write_capture(folder.path(), info);
+    return Capture(folder.path()).info();
+  };
+  using Keys = std::vector<std::int64_t>;
+  EXPECT_TRUE(read(tiny_info()).windows.empty() && read(tiny_info()).chunks.empty());
+  EXPECT_EQ(read(with("windows", {nullptr, 3})).windows, (Keys{0, 3}));
+  EXPECT_EQ(read(with("chunks", {2, nullptr})).chunks, (Keys{2, 0}));
+  json both = with("windows", {7, nullptr});
+  both["chunks"] = {nullptr, 1};
+  EXPECT_EQ(read(both).windows, (Keys{7, 0}));
+  EXPECT_EQ(read(both).chunks, (Keys{0, 1}));
+}
+
+TEST(Capture, RefusesImpossibleWindows) {
+  for (const char* key : {"windows", "chunks"}) {
+    EXPECT_TRUE(refused_info(with(key, {1, 2, 3}), {key, "a list of 3", "\"num_layers\" 2"}));
+    EXPECT_TRUE(refused_info(with(key, 512), {key, "512", "must be a list"}));
+    EXPECT_TRUE(refused_info(with(key, {1, 0}), {key, "0 at 1", "positive integers", "remove it"}));
+    EXPECT_TRUE(refused_info(with(key, {-4, 1}), {key, "-4 at 0"}));
+    EXPECT_TRUE(refused_info(with(key, {1, 2.5}), {key, "2.5 at 1"}));
+    EXPECT_TRUE(refused_info(with(key, {1, "2"}), {key, "\"2\" at 1"}));
+  }
+  json both = with("windows", {7, nullptr});
+  both["chunks"] = {8, nullptr};
+  EXPECT_TRUE(refused_info(both, {"layer 0", "window of 7", "chunks of 8", "correct"}));
+}
+
 TEST(Capture, TheHashDependsOnQueriesAndKeys) {
   const auto hash_with = [](const char* changed) {
     const TemporaryFolder folder;

@@ -104,6 +104,8 @@ TEST(CaptureWriter, TheInformationIsReadBack) {
   auto info = tiny_info();
   info.alibi_slopes = {0.5, 1 / 3.0, 0, -0.1};
   info.logit_softcap = 1 / 7.0;
+  info.windows = {0, 3};
+  info.chunks = {4, 0};
   info.model = "not UTF-8: \xff";
   CaptureWriter writer(folder.path(), tiny_info());
   writer = CaptureWriter(folder.path(), info);
@@ -115,6 +117,8 @@ TEST(CaptureWriter, TheInformationIsReadBack) {
   EXPECT_EQ(read.source, info.source);
   EXPECT_EQ(read.alibi_slopes, info.alibi_slopes);
   EXPECT_EQ(read.logit_softcap, info.logit_softcap);
+  EXPECT_EQ(read.windows, info.windows);
+  EXPECT_EQ(read.chunks, info.chunks);
 }
 
 TEST(CaptureWriter, AnIncompleteCaptureIsKnownAsSuch) {

@@ -22,7 +22,7 @@ using testing::random_matrix;
 
 /// Softmax attention from the definition, in float64.
 Matrix naive_attention(const MatrixF& q, const MatrixF& k, const MatrixF& v, double scale, Index window) {
-  Matrix out = Matrix::Zero(q.rows(), q.cols());
+  Matrix out = Matrix::Zero(q.rows(), v.cols());
   for (Index i = 0; i < q.rows(); ++i) {
     double total = 0;
     for (Index j = std::max<Index>(0, i - window + 1); j <= i; ++j) {
@@ -41,7 +41,7 @@ TEST(CausalAttention, EqualsTheDefinition) {
       const MatrixF q = random_matrix<float>(length, 8, 1), k = random_matrix<float>(length, 8, 2);
       const MatrixF v = random_matrix<float>(length, 8, 3);
       MatrixF out(length, 8);
-      causal_attention(q, k, v, {.scale = 0.5}, window, out);
+      causal_attention(q, k, v, {.scale = 0.5, .visible = {.window = window}}, out);
       const Matrix expected = naive_attention(q, k, v, 0.5, window);
       EXPECT_LE((out.cast<double>() - expected).cwiseAbs().maxCoeff(), 2e-5)
           << "L = " << length << ", window " << window;
@@ -54,11 +54,14 @@ TEST(CausalAttention, DescribesItsRowsAsTheirSoftmaxInFloat64) {
   const Index length = 700;
   const MatrixF q = random_matrix<float>(length, 16, 1), k = random_matrix<float>(length, 16, 2),
                 v = random_matrix<float>(length, 16, 3);
-  for (const LogitForm& form : {LogitForm{.scale = 0.25}, LogitForm{.scale = 20},
-                                LogitForm{.scale = 2, .alibi_slope = 0.5}, LogitForm{.scale = 2, .softcap = 4}}) {
+  for (const LogitForm& form :
+       {LogitForm{.scale = 0.25}, LogitForm{.scale = 20}, LogitForm{.scale = 2, .alibi_slope = 0.5},
+        LogitForm{.scale = 2, .softcap = 4}, LogitForm{.scale = 2, .visible = {.window = 1}},
+        LogitForm{.scale = 2, .visible = {.window = 100}}, LogitForm{.scale = 2, .visible = {.window = 300}},
+        LogitForm{.scale = 2, .visible = {.chunk = 190}}}) {
     MatrixF out(length, 16);
     RowAttention rows;
-    causal_attention(q, k, v, form, std::nullopt, out, &rows);
+    causal_attention(q, k, v, form, out, &rows);
     const std::vector<std::int64_t> contexts{1, 2, 130, 256, 257, 699, 700};
     const auto found = attention_statistics(rows, contexts);
     const auto expected = attention_statistics(q, k.cast<double>(), form, contexts);
@@ -74,11 +77,25 @@ TEST(CausalAttention, DescribesItsRowsAsTheirSoftmaxInFloat64) {
   }
 }
 
+TEST(CausalAttention, ChunksEqualSeparateContexts) {
+  const Index length = 610, chunk = 270;
+  const MatrixF q = random_matrix<float>(length, 12, 1), k = random_matrix<float>(length, 12, 2),
+                v = random_matrix<float>(length, 9, 3);
+  MatrixF out(length, 9);
+  causal_attention(q, k, v, {.scale = 0.5, .visible = {.chunk = chunk}}, out);
+  for (Index begin = 0; begin < length; begin += chunk) {
+    const Index count = std::min(chunk, length - begin);
+    const Matrix expected =
+        naive_attention(q.middleRows(begin, count), k.middleRows(begin, count), v.middleRows(begin, count), 0.5, count);
+    EXPECT_TRUE((out.middleRows(begin, count).cast<double>() - expected).cwiseAbs().maxCoeff() <= 1e-5);
+  }
+}
+
 TEST(CausalAttention, SurvivesHugeLogits) {
   const MatrixF q = 100 * random_matrix<float>(64, 4, 4), k = 100 * random_matrix<float>(64, 4, 5);
   const MatrixF v = random_matrix<float>(64, 4, 6);
   MatrixF out(64, 4);
-  causal_attention(q, k, v, {.scale = 1}, std::nullopt, out);
+  causal_attention(q, k, v, {.scale = 1}, out);
   EXPECT_TRUE(out.allFinite());
   EXPECT_EQ(out.row(0), v.row(0));
 }
@@ -91,7 +108,7 @@ TEST(CausalAttention, OfBfloat16NumbersLiesWithinTheRoundingOfItsWeights) {
       const MatrixB q = rounded(random_matrix<float>(length, 8, 1)), k = rounded(random_matrix<float>(length, 8, 2));
       const MatrixB v = rounded(random_matrix<float>(length, 8, 3));
       MatrixF out(length, 8);
-      causal_attention(q, k, v, {.scale = 0.5}, window, out);
+      causal_attention(q, k, v, {.scale = 0.5, .visible = {.window = window}}, out);
       const MatrixF values = v.cast<float>();
       const Matrix expected = naive_attention(q.cast<float>(), k.cast<float>(), values, 0.5, window);
       // A rounded weight is off by 2^-8 of it at most, and the mean of values by as much of the mean of their sizes.
@@ -186,7 +203,7 @@ TEST(CausalAttention, SlopesAndSoftCapEqualTheDefinition) {
   const MatrixF v = random_matrix<float>(length, 5, 3);
   for (const LogitForm& form : {LogitForm{.scale = 0.5, .alibi_slope = 0.25}, LogitForm{.scale = 3, .softcap = 2.0}}) {
     MatrixF out(length, 5);
-    causal_attention(q, k, v, form, std::nullopt, out);
+    causal_attention(q, k, v, form, out);
     for (const Index i : {0, 1, 130, 299}) {
       Eigen::RowVectorXd expected = Eigen::RowVectorXd::Zero(5);
       double total = 0;

@@ -17,13 +17,9 @@ using testing::random_matrix;
 struct Case {
   Index heads, kv_heads, length, head_dim, value_dim;
   LogitForm form;
-  Index window = 1 << 20;
 };
 
-HeadForm form_of(const LogitForm& form) {
-  return {static_cast<float>(form.scale), static_cast<float>(form.alibi_slope),
-          static_cast<float>(form.softcap.value_or(0))};
-}
+HeadForm form_of(const LogitForm& form) { return head_forms({&form, 1})[0]; }
 
 /// Rows of `width` with zeros behind the columns, in T; and what they are in float32.
 template <class T>
@@ -53,9 +49,8 @@ double difference(const Case& c) {
   const std::vector<HeadForm> host_forms(static_cast<std::size_t>(c.heads), form_of(c.form));
   const Buffer<HeadForm> forms{std::span<const HeadForm>(host_forms), stream};
   Buffer<T> out(c.length * c.heads * c.value_dim, stream);
-  attend({c.heads, c.kv_heads, c.length, std::min(c.window, c.length), static_cast<int>(c.head_dim),
-          static_cast<int>(c.value_dim)},
-         forms.data(), queries.data(), keys.data(), values.data(), out.data(), stream);
+  attend({c.heads, c.kv_heads, c.length, static_cast<int>(c.head_dim), static_cast<int>(c.value_dim)}, forms.data(),
+         queries.data(), keys.data(), values.data(), out.data(), stream);
   const std::vector<T> found = out.read();
 
   double worst = 0;
@@ -63,7 +58,7 @@ double difference(const Case& c) {
   for (Index h = 0; h < c.heads; ++h) {
     const Index kv = h / (c.heads / c.kv_heads);
     cpu::causal_attention(q.middleRows(h * c.length, c.length), k.middleRows(kv * c.length, c.length),
-                          v.middleRows(kv * c.length, c.length), c.form, c.window, expected);
+                          v.middleRows(kv * c.length, c.length), c.form, expected);
     for (Index i = 0; i < c.length; ++i) {
       for (Index j = 0; j < c.value_dim; ++j) {
         const T value = found[static_cast<std::size_t>((i * c.heads + h) * c.value_dim + j)];
@@ -79,11 +74,14 @@ const std::vector<Case> kCases{
     {1, 1, 1, 8, 8, {.scale = 0.3}},
     {2, 1, 65, 16, 16, {.scale = 0.25}},
     {4, 2, 130, 24, 24, {.scale = 0.2}},
-    {1, 1, 97, 64, 40, {.scale = 0.125}, 20},
-    {1, 1, 200, 8, 8, {.scale = 1}, 1},
+    {1, 1, 97, 64, 40, {.scale = 0.125, .visible = {.window = 20}}},
+    {2, 1, 150, 16, 16, {.scale = 0.3, .visible = {.window = 70}}},
+    {1, 1, 150, 16, 16, {.scale = 0.3, .visible = {.chunk = 33}}},
+    {1, 1, 140, 8, 8, {.scale = 0.3, .visible = {.chunk = 64}}},
+    {1, 1, 200, 8, 8, {.scale = 1, .visible = {.window = 1}}},
     {2, 2, 75, 20, 20, {.scale = 0.2, .alibi_slope = 0.25}},
     {1, 1, 75, 32, 32, {.scale = 0.7, .softcap = 2.0}},
-    {1, 1, 70, 192, 128, {.scale = 0.07}, 66},
+    {1, 1, 70, 192, 128, {.scale = 0.07, .visible = {.window = 66}}},
     {1, 1, 66, 256, 256, {.scale = 0.06}},
 };
 

@@ -60,7 +60,7 @@ Model with_biases() {  // GPT-J, Phi
   Model m = plain(3, 3, 20, 20, true);
   m.shape.rotary = io::Rotary{.first_column = 4, .frequencies = {1, 0.3, 0.1}, .pairs = io::RotaryPairs::neighbours};
   m.shape.activation = io::Activation::gelu_tanh;
-  m.shape.window = 11;
+  for (LogitForm& form : m.shape.forms) form.visible.window = 11;
   m.shape.query_scale = 0.5F;
   return m;
 }

@@ -14,11 +14,13 @@ namespace {
 using testing::for_thread_orders;
 using testing::random_matrix;
 
-constexpr Scope kScopes[] = {Scope::full, Scope::causal, Scope::causal_mean};
+constexpr Scope kScopes[] = {Scope::full, Scope::causal, Scope::causal_mean, Scope::causal_unwindowed};
 constexpr LogitForm kForms[] = {{.scale = 0.4},
                                 {.scale = 0.4, .alibi_slope = 0.0625},
                                 {.scale = 0.4, .softcap = 1.5},
-                                {.scale = 0.4, .alibi_slope = 0.0625, .softcap = 1.5}};
+                                {.scale = 0.4, .alibi_slope = 0.0625, .softcap = 1.5},
+                                {.scale = 0.4, .visible = {.window = 37}},
+                                {.scale = 0.4, .softcap = 1.5, .visible = {.chunk = 40}}};
 
 struct Head {
   MatrixF queries, keys;
@@ -55,7 +57,8 @@ cpu::FormedField on_device(const Head& head, const LogitForm& form, Scope scope)
                        .slope = form.alibi_slope,
                        .cap = form.softcap.value_or(0),
                        .causal_mean = scope != Scope::full,
-                       .masked = scope == Scope::causal,
+                       .masked = is_masked(scope),
+                       .mask = key_mask(mask_of(form, scope, length)),
                        .probes = probes.data()});
 }
 

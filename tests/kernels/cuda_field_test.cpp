@@ -128,6 +128,28 @@ TEST(CudaField, DenseAndCappedFieldsEqualTheCpu) {
   compare(group, requests);
 }
 
+/// Dense ones on the device, krylov's on the host; attention by masks.
+TEST(CudaField, WindowedFieldsEqualTheCpu) {
+  REQUIRE_DEVICE();
+  for_thread_orders([] {
+    for (const Visible& visible : {Visible{.window = 40}, Visible{.window = 200}, Visible{.chunk = 70}}) {
+      std::vector<FieldRequest> requests;
+      for (const Scope scope : {Scope::causal, Scope::causal_unwindowed}) {
+        for (const Index context : {64, 290}) requests.push_back({context, scope, Route::dense});
+      }
+      const Group group = group_of(290, 8,
+                                   {{.scale = 0.4, .visible = visible},
+                                    {.scale = 0.4, .alibi_slope = 0.125, .visible = visible},
+                                    {.scale = 0.4, .softcap = 1.0, .visible = visible}});
+      compare(group, requests);
+      compare(group_of(290, 8, {{.scale = 0.4, .visible = visible}}),
+              {{290, Scope::causal, Route::krylov, 290},
+               {290, Scope::causal_unwindowed, Route::krylov, 290},
+               {290, Scope::full, Route::factored}});
+    }
+  });
+}
+
 TEST(CudaField, ANonFiniteKeyFailsTheCertificate) {
   REQUIRE_DEVICE();
   for (const LogitForm& form : {LogitForm{.scale = 0.4}, LogitForm{.scale = 0.4, .softcap = 1.0}}) {

@@ -18,7 +18,12 @@ using kernels::Matrix;
 using kernels::Scope;
 using kernels::Vector;
 
-constexpr Scope kScopes[] = {Scope::full, Scope::causal, Scope::causal_mean};
+constexpr Scope kScopes[] = {Scope::full, Scope::causal, Scope::causal_mean, Scope::causal_unwindowed};
+
+/// Does query i see key j?
+bool sees(const kernels::Visible& v, Index i, Index j) {
+  return j <= i && (v.window == 0 || j > i - v.window) && (v.chunk == 0 || j / v.chunk == i / v.chunk);
+}
 
 /// E from its definition, one entry at a time; the means in long double.
 Matrix defined_field(const Matrix& q, const Matrix& k, const LogitForm& form, Scope scope) {
@@ -31,12 +36,13 @@ Matrix defined_field(const Matrix& q, const Matrix& k, const LogitForm& form, Sc
       double x = form.alibi_slope * static_cast<double>(j - i);
       for (Index c = 0; c < q.cols(); ++c) x += form.scale * q(i, c) * k(j, c);
       e(i, j) = form.softcap ? *form.softcap * std::tanh(x / *form.softcap) : x;
-      if (scope != Scope::full && j > i) continue;
+      if (scope == Scope::causal ? !sees(form.visible, i, j) : scope != Scope::full && j > i) continue;
       sum += e(i, j);
       ++count;
     }
     for (Index j = 0; j < length; ++j) {
-      e(i, j) = scope == Scope::causal && j > i ? 0 : e(i, j) - static_cast<double>(sum / count);
+      const bool masked = scope == Scope::causal ? !sees(form.visible, i, j) : is_masked(scope) && j > i;
+      e(i, j) = masked ? 0 : e(i, j) - static_cast<double>(sum / count);
     }
   }
   return e;
@@ -53,7 +59,8 @@ Vector spectrum(const Matrix& e) { return Eigen::BDCSVD<Eigen::MatrixXd>(e).sing
 void expect_field(const scalapack::ProcessGrid& grid, const Matrix& q, const Matrix& k, const LogitForm& form,
                   Scope scope) {
   SCOPED_TRACE(::testing::Message() << "L " << q.rows() << ", d " << q.cols() << ", scope " << scope_name(scope)
-                                    << ", slope " << form.alibi_slope << (form.softcap ? ", capped" : ""));
+                                    << ", slope " << form.alibi_slope << (form.softcap ? ", capped" : "") << ", window "
+                                    << form.visible.window << ", chunk " << form.visible.chunk);
   const Matrix expected = defined_field(q, k, form, scope);
   const double size = expected.norm();
   DenseField field(grid, q, k, form, scope);
@@ -87,6 +94,12 @@ void expect_all_fields(const Matrix& q, const Matrix& k) {
       expect_field(grid, q, k, {scale, 0, {}}, scope);
       expect_field(grid, q, k, {scale, 0.25, {}}, scope);
       expect_field(grid, q, k, {scale, 0.25, 2.0}, scope);
+      if (scope == Scope::full || scope == Scope::causal_mean) continue;
+      for (const Index keys : {2, 31, 64}) {
+        if (keys > q.rows() - 1) continue;
+        expect_field(grid, q, k, {.scale = scale, .alibi_slope = 0.25, .visible = {.window = keys}}, scope);
+        expect_field(grid, q, k, {.scale = scale, .softcap = 2.0, .visible = {.chunk = keys}}, scope);
+      }
     }
   }
 }

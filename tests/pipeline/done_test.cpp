@@ -133,6 +133,24 @@ TEST(ManifestDifferences, WhatDecidesTheNumbersIsNamedWithBothValues) {
                                       "routes/0/route: \"dense\" before, \"krylov\" now"}));
 }
 
+TEST(ManifestDifferences, WindowsCountWhereTheyHideKeys) {
+  const auto with = [](const char* key, nlohmann::json keys) {
+    nlohmann::json out = manifest();
+    out["model"][key] = std::move(keys);
+    return out;
+  };
+  // Older versions wrote none, and measured layers with windows over all keys.
+  for (const char* key : {"windows", "chunks"}) {
+    const auto said = manifest_differences(manifest(), with(key, {nullptr, 63}));
+    ASSERT_EQ(said.size(), 1u) << key;
+    EXPECT_NE(said[0].find("measured over all keys before"), std::string::npos) << said[0];
+    EXPECT_TRUE(manifest_differences(manifest(), with(key, {nullptr, 64})).empty()) << "hides nothing of 64 tokens";
+    EXPECT_TRUE(manifest_differences(with(key, {100, 64}), manifest()).empty());
+  }
+  EXPECT_EQ(manifest_differences(with("windows", {nullptr, 63}), with("windows", {nullptr, 32})),
+            std::vector<std::string>{"model/windows/1: 63 before, 32 now"});
+}
+
 TEST(ManifestDifferences, OfNoManifestAreAllThatTheOtherHolds) {
   for (const nlohmann::json& none : {nlohmann::json::object(), nlohmann::json("text")}) {
     EXPECT_EQ(manifest_differences({{"seed", 1}}, none), std::vector<std::string>{"seed: 1 before, nothing now"});

@@ -56,10 +56,10 @@ TEST(Options, RoutesAndTheirDefaults) {
   EXPECT_EQ(d.null_draws, 0);
   EXPECT_EQ(d.seed, 0u);
   EXPECT_TRUE(d.dump_captures.empty());
-  const Options o =
-      parse({"plan", "--capture", "c", "--scopes", "causal,full,causal-mean", "--spectrum", "krylov", "--components",
-             "12", "--rows", "sharded", "--verify-dense", "3", "--null", "4", "--seed", "18446744073709551615"});
-  EXPECT_EQ(o.scopes, (std::vector<std::string>{"causal", "full", "causal-mean"}));
+  const Options o = parse({"plan", "--capture", "c", "--scopes", "causal,full,causal-mean,causal-unwindowed",
+                           "--spectrum", "krylov", "--components", "12", "--rows", "sharded", "--verify-dense", "3",
+                           "--null", "4", "--seed", "18446744073709551615"});
+  EXPECT_EQ(o.scopes, (std::vector<std::string>{"causal", "full", "causal-mean", "causal-unwindowed"}));
   EXPECT_EQ(o.spectrum, "krylov");
   EXPECT_EQ(o.components, 12);
   EXPECT_EQ(o.rows, "sharded");

@@ -1,0 +1,51 @@
+#pragma once
+#include <utility>
+#include <vector>
+
+namespace logitfield::kernels::cpu {
+
+/// The sum over a queue, by additions alone: what leaves is never subtracted, so no digits are lost with it. Two
+/// additions an element (two stacks: one of sums from each older element on, one of newer elements and their sum).
+template <class S>
+class SlidingSum {
+ public:
+  bool empty() const { return older_.empty() && newer_.empty(); }
+  void clear() {
+    older_.clear();
+    newer_.clear();
+  }
+  void push(S part) {
+    if (newer_.empty()) {
+      newer_sum_ = part;
+    } else {
+      newer_sum_ += part;
+    }
+    newer_.push_back(std::move(part));
+  }
+  /// Drops the oldest element.
+  void pop() {
+    if (older_.empty()) turn();
+    older_.pop_back();
+  }
+  /// Of a queue that is not empty; `work` is scratch that the result may lie in.
+  const S& sum(S& work) const {
+    if (older_.empty()) return newer_sum_;
+    if (newer_.empty()) return older_.back();
+    work = older_.back();
+    work += newer_sum_;
+    return work;
+  }
+
+ private:
+  void turn() {
+    for (; !newer_.empty(); newer_.pop_back()) {
+      if (!older_.empty()) newer_.back() += older_.back();
+      older_.push_back(std::move(newer_.back()));
+    }
+  }
+
+  std::vector<S> older_, newer_;
+  S newer_sum_;
+};
+
+}  // namespace logitfield::kernels::cpu
