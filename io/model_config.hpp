@@ -107,8 +107,8 @@ struct ModelConfig {
   TensorNames names;
 
   std::int64_t group_size() const { return num_heads / num_kv_heads; }
-  /// Texts of more tokens are rotated otherwise than shorter ones (LongRoPE): a short context is then no prefix of a long
-  /// one. 0: all are rotated alike.
+  /// Texts of more tokens are rotated otherwise than shorter ones (LongRoPE): a short context is then no prefix of a
+  /// long one. 0: all are rotated alike.
   std::int64_t rotation_changes_after() const;
 };
 

@@ -116,8 +116,7 @@ class Backend {
 
   /// See cpu/learned_interaction.hpp.
   virtual std::vector<LearnedInteraction> learned_interactions(const std::vector<Projection>& queries,
-                                                               const Projection& keys,
-                                                               const VectorF& gain) const = 0;
+                                                               const Projection& keys, const VectorF& gain) const = 0;
 };
 
 /// The back end of that name: "auto" (a GPU where there is one that it can use), "cpu" or "cuda", on GPU local_rank

@@ -5,8 +5,8 @@
 
 namespace logitfield::kernels {
 
-/// Mean and centred squares of the rows [n, d] of a matrix that comes in tiles, in float64. In two passes: squares about
-/// a mean that is far from zero would cancel.
+/// Mean and centred squares of the rows [n, d] of a matrix that comes in tiles, in float64. In two passes: squares
+/// about a mean that is far from zero would cancel.
 class RowMoments {
  public:
   explicit RowMoments(Index columns) : mean_(RowVector::Zero(columns)), squares_(Matrix::Zero(columns, columns)) {}

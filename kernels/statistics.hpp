@@ -26,7 +26,7 @@ struct SpectrumStatistics {
   /// Least k with sum_{i<=k} e_i >= f * energy, for f = 0.50, 0.90, 0.95, 0.99; 0 for a zero field, -1 where more
   /// components than were computed are needed.
   std::int64_t k50 = 0, k90 = 0, k95 = 0, k99 = 0;
-  /// Where one of these is missing because it is more than is known: the number that it exceeds. -1: none is missing so.
+  /// Where one of these is missing because it is more than is known: what it exceeds. -1: none is missing so.
   std::int64_t k_more_than = -1;
   /// Singular values computed, and their share of the energy.
   std::int64_t components = 0;

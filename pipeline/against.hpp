@@ -36,8 +36,8 @@ Job comparison_job(const Options& options, const io::Capture& capture);
 /// finite.
 Differences compare(const ForwardContext& context, const io::Capture& capture);
 
-/// A line per layer and head, the largest of all, what float32 angles explain of it; and, where more than `tolerance` is
-/// left, what is wrong where it first is.
+/// A line per layer and head, the largest of all, what float32 angles explain of it; and, where more than `tolerance`
+/// is left, what is wrong where it first is.
 std::string describe(const Differences& differences, double tolerance);
 
 }  // namespace logitfield

@@ -56,11 +56,20 @@ double OwnNoise::over(double lag, double power) const {
   return sd / std::sqrt(4 - std::pow(4, power)) * std::pow(lag / static_cast<double>(longest), power);
 }
 
-bool departs(const std::vector<bool>& outside, std::size_t confirm) {
-  if (outside.size() < confirm + 1 || !outside.back()) return false;
-  const auto last = outside.end() - static_cast<std::ptrdiff_t>(std::min(2 * confirm - 1, outside.size() - 1));
-  const auto first = std::find(last, outside.end(), true);
-  return std::count(last, outside.end(), true) >= static_cast<std::ptrdiff_t>(confirm) && !*std::prev(first);
+bool departs(std::span<const std::uint8_t> outside, std::size_t confirm) {
+  if (outside.size() < confirm + 1 || outside.back() == 0) return false;
+  const auto last = outside.last(std::min(2 * confirm - 1, outside.size() - 1));
+  const std::size_t before = outside.size() - last.size() - 1;
+  const auto first = static_cast<std::size_t>(std::ranges::find(last, 1) - last.begin());
+  return std::ranges::count(last, 1) >= static_cast<std::ptrdiff_t>(confirm) && outside[before + first] == 0;
+}
+
+bool begins(std::span<const std::uint8_t> outside, std::size_t confirm) {
+  if (!departs(outside, confirm)) return false;
+  for (std::size_t back = 1; back < std::min(2 * confirm, outside.size()); ++back) {
+    if (departs(outside.first(outside.size() - back), confirm)) return false;
+  }
+  return true;
 }
 
 }  // namespace logitfield

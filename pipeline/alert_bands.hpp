@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -43,6 +44,8 @@ class OwnNoise {
 
 /// Does a departure end at the last of these values, by whether each lies outside of its band? The last does, `confirm`
 /// of the last 2 confirm - 1 do, on whichever side, and the value before the first of these does not.
-bool departs(const std::vector<bool>& outside, std::size_t confirm);
+bool departs(std::span<const std::uint8_t> outside, std::size_t confirm);
+/// And none ended at one of the 2 confirm - 1 values before.
+bool begins(std::span<const std::uint8_t> outside, std::size_t confirm);
 
 }  // namespace logitfield

@@ -39,7 +39,9 @@ struct BeyondChance {
   /// Heads that were tested.
   std::int64_t heads = 0, beyond = 0;
   /// NaN where none was.
-  double share() const { return heads == 0 ? kernels::kUndefined : static_cast<double>(beyond) / static_cast<double>(heads); }
+  double share() const {
+    return heads == 0 ? kernels::kUndefined : static_cast<double>(beyond) / static_cast<double>(heads);
+  }
 };
 BeyondChance beyond_chance(std::vector<double> p_values);
 

@@ -138,7 +138,8 @@ void add_regularities(const Run& run, const std::string& scope, std::int64_t con
 std::vector<ComparedStatistic> compared_statistics(const std::string& run, const Results& results,
                                                    const std::string& scope) {
   std::vector<std::map<std::string, StatisticReadings>> contexts;
-  for (const std::int64_t context : results.contexts) contexts.push_back(field_readings(results, field_of(results, scope, context)));
+  for (const std::int64_t context : results.contexts)
+    contexts.push_back(field_readings(results, field_of(results, scope, context)));
   std::map<std::string, std::vector<std::pair<double, const StatisticReadings*>>> by_name;
   for (std::size_t c = 0; c < contexts.size(); ++c) {
     for (const auto& [name, statistic] : contexts[c]) {

@@ -17,7 +17,7 @@ namespace {
 std::string cell(double value) { return std::isnan(value) ? "" : fmt::format("{}", value); }
 
 /// A finite end of what is not known; else NaN.
-double bound(const Reading& reading, double Reading::* end) {
+double bound(const Reading& reading, double Reading::*end) {
   return reading.is_censored() && std::isfinite(reading.*end) ? reading.*end : kernels::kUndefined;
 }
 
@@ -65,12 +65,8 @@ void write_regularities(const Comparison& c, const std::filesystem::path& path) 
   const std::vector<std::string> columns{"run", "regularity", "value", "value_more_than", "limit", "holds"};
   io::write_csv(path, columns, c.regularities.size(), [&](std::size_t i) {
     const Regularity& r = c.regularities[i];
-    return std::vector<std::string>{r.run,
-                                    r.name,
-                                    cell(r.value.value()),
-                                    cell(bound(r.value, &Reading::low)),
-                                    cell(r.limit),
-                                    r.holds ? "1" : "0"};
+    return std::vector<std::string>{
+        r.run, r.name, cell(r.value.value()), cell(bound(r.value, &Reading::low)), cell(r.limit), r.holds ? "1" : "0"};
   });
 }
 
@@ -157,10 +153,12 @@ std::vector<std::pair<std::string, std::vector<const Regularity*>>> by_name(cons
 namespace {
 
 /// What a run's row leaves out; empty where that is nothing.
-std::string missing_line(const Comparison& c, const std::string& run, const std::pair<std::string, std::int64_t>& field) {
+std::string missing_line(const Comparison& c, const std::string& run,
+                         const std::pair<std::string, std::int64_t>& field) {
   const ComparedStatistic* s = c.find(run, "k90", field);
-  return s && s->failed > 0 ? fmt::format("{:.20}: {} heads failed their certificate and are left out\n", run, s->failed)
-                            : "";
+  return s && s->failed > 0
+             ? fmt::format("{:.20}: {} heads failed their certificate and are left out\n", run, s->failed)
+             : "";
 }
 
 }  // namespace
@@ -177,10 +175,9 @@ std::string comparison_table(const Comparison& c) {
     for (const char* statistic : {"k90", "key_participation", "coherence"}) {
       const ComparedStatistic* s = c.find(run, statistic, field);
       const bool there = s && s->heads.count > 0;
-      out += fmt::format(
-          " {:>25}", there ? fmt::format("{} [{}, {}]", text_of(s->heads.median, 3), text_of(s->heads.p25, 3),
-                                      text_of(s->heads.p75, 3))
-                        : "-");
+      out += fmt::format(" {:>25}", there ? fmt::format("{} [{}, {}]", text_of(s->heads.median, 3),
+                                                        text_of(s->heads.p25, 3), text_of(s->heads.p75, 3))
+                                          : "-");
     }
     out += "\n";
   }
@@ -188,7 +185,9 @@ std::string comparison_table(const Comparison& c) {
   for (const auto& [name, entries] : by_name(c)) {
     std::string failing;
     for (const Regularity* r : entries) {
-      if (!r->holds) failing += fmt::format("{}{} ({})", failing.empty() ? "" : ", ", r->run, text_of(r->value));
+      if (r->holds) continue;
+      const char* known = r->value.low > r->limit ? "" : ", not known";
+      failing += fmt::format("{}{} ({}{})", failing.empty() ? "" : ", ", r->run, text_of(r->value), known);
     }
     out += fmt::format("{:<52} {}\n", name, failing.empty() ? "holds in every run" : "not in " + failing);
   }

@@ -15,8 +15,8 @@ struct HeadNullPlan {
   bool shuffled = false;
 };
 
-/// One draw from every head of a layer, in one context: queries and keys of the whole context decide it. Every rank that
-/// asks for rows of a KV head reads all of its rows, twice, in tiles.
+/// One draw from every head of a layer, in one context: queries and keys of the whole context decide it. Every rank
+/// that asks for rows of a KV head reads all of its rows, twice, in tiles.
 class DrawnHeads final : public HeadSource {
  public:
   /// `source` must outlive it. Query heads of a group are drawn each by itself, their keys once.

@@ -24,13 +24,14 @@ std::vector<Reading> StatisticReadings::readings(std::optional<std::int64_t> tex
 std::map<std::string, StatisticReadings> field_readings(const Results& r, std::size_t field) {
   std::map<std::string, StatisticReadings> out;
   for (const auto& [key, layer] : r.layers) {
-    visit_counted_readings(layer, field, [&](const StatisticInfo& info, const Reading& reading, const HeadRecord& head) {
-      StatisticReadings& statistic = out[std::string(info.name)];
-      statistic.info = info;
-      const std::int64_t owner = info.kind == Kind::kv_head ? head.kv_head : head.head;
-      statistic.heads[{layer.text, layer.layer, owner}] = reading;
-      if (!head.nulls.empty()) add_own_null(reading, head.nulls[field], statistic);
-    });
+    visit_counted_readings(layer, field,
+                           [&](const StatisticInfo& info, const Reading& reading, const HeadRecord& head) {
+                             StatisticReadings& statistic = out[std::string(info.name)];
+                             statistic.info = info;
+                             const std::int64_t owner = info.kind == Kind::kv_head ? head.kv_head : head.head;
+                             statistic.heads[{layer.text, layer.layer, owner}] = reading;
+                             if (!head.nulls.empty()) add_own_null(reading, head.nulls[field], statistic);
+                           });
   }
   return out;
 }

@@ -142,8 +142,10 @@ std::string learned_against_field(const Results& r, const HeadValues& values, co
   for (std::size_t i = 0; i < field.size(); ++i) {
     if (!learned[i].is_known() || !field[i].is_defined()) continue;
     const auto [layer, head] = name_of(r, i);
-    const std::string name = fmt::format("layer {}, head {}: {}, {}", layer, head, text_of(learned[i], 6), text_of(field[i], 6));
-    out += svg::circle(axes.at(learned[i].place(), field[i].place()), 1.8, field[i].is_known() ? kBlue : kVermilion, name);
+    const std::string name =
+        fmt::format("layer {}, head {}: {}, {}", layer, head, text_of(learned[i], 6), text_of(field[i], 6));
+    out +=
+        svg::circle(axes.at(learned[i].place(), field[i].place()), 1.8, field[i].is_known() ? kBlue : kVermilion, name);
   }
   return svg::document(kColumnWidth, 236, out);
 }

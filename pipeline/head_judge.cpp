@@ -45,7 +45,7 @@ OwnNoise HeadJudge::own_noise(std::span<const double> past) const {
 }
 
 std::span<const double> HeadJudge::past(std::size_t head, std::size_t count) const {
-  return std::span(known_[head].logs).first(count - std::min(count, block()));
+  return std::span(known_[head].logs).first(count - std::min(count, static_cast<std::size_t>(t_.confirm)));
 }
 
 double HeadJudge::least_width() const { return std::max(t_.band * kLeastNoise, rule_.least_fall); }
@@ -61,26 +61,17 @@ bool HeadJudge::is_outside(double log, const Band& band) const {
   return log < band.low() && fell_enough;
 }
 
-template <class BandAt>
-bool HeadJudge::departs_from(std::size_t head, std::size_t count, BandAt&& band_at) const {
-  std::vector<bool> outside;
-  for (std::size_t i = count - std::min(count, block() + 1); i < count; ++i) {
-    outside.push_back(is_outside(known_[head].logs[i], band_at(i)));
-  }
-  return departs(outside, static_cast<std::size_t>(t_.confirm));
-}
-
 std::optional<Band> HeadJudge::history(std::size_t head, std::size_t count) {
   const auto past = this->past(head, count);
   if (std::ssize(past) < t_.history) return std::nullopt;
   const Known& known = known_[head];
   const std::vector<double> window = copy_of(latest(past, t_.window));
   Band band{middle_of(window), least_width()};
-  if (!is_outside(known.logs[count - 1], band)) return std::nullopt;  // whatever the noise
+  if (!is_outside(known.logs[count - 1], band)) return band;  // inside whatever the noise
   const Noise& noise = noise_at(known.steps[count - 1]);
   const double own = std::max(robust_sd(window), own_noise(past).over(half_window(), noise.power));
   band.width = std::max(band.width, t_.band * std::max(own, noise.sd));
-  return departs_from(head, count, [&](std::size_t) { return band; }) ? std::optional(band) : std::nullopt;
+  return band;
 }
 
 std::optional<Band> HeadJudge::peers(std::size_t head, std::size_t count) {
@@ -88,37 +79,58 @@ std::optional<Band> HeadJudge::peers(std::size_t head, std::size_t count) {
   if (std::ssize(past) < t_.history) return std::nullopt;
   const Known& known = known_[head];
   const std::size_t step = known.steps[count - 1];
-  if (changes_at(step).count < kFewestPeers) return std::nullopt;
-  const double beginning = this->beginning(head);
-  if (!is_outside(known.logs[count - 1], {beginning + changes_at(step).middle, least_width()})) return std::nullopt;
+  const Changes& changes = changes_at(step);
+  if (changes.count < kFewestPeers) return std::nullopt;
+  Band band{beginning(head) + changes.middle, least_width()};
+  if (!is_outside(known.logs[count - 1], band)) return band;
   const Noise& noise = noise_at(step);
-  const double own =
-      own_noise(past).over(static_cast<double>(count) - static_cast<double>(t_.history) / 2, noise.power);
-  const auto band_at = [&](std::size_t i) {
-    const Changes& changes = changes_at(known.steps[i]);
-    const double sd = std::max({own, noise.sd, changes.spread});
-    return Band{beginning + changes.middle, std::max(least_width(), t_.band * sd)};
-  };
-  return departs_from(head, count, band_at) ? std::optional(band_at(count - 1)) : std::nullopt;
+  const double lag = static_cast<double>(count) - static_cast<double>(t_.history) / 2;
+  const double own = own_noise(past).over(lag, noise.power);
+  band.width = std::max(band.width, t_.band * std::max({own, noise.sd, changes.spread}));
+  return band;
 }
 
-std::optional<Band> HeadJudge::chance(std::size_t head, std::size_t count) {
+std::optional<Band> HeadJudge::chance(std::size_t, std::size_t) {
   const auto found = series_.chance.find(std::string(rule_.statistic));
   if (found == series_.chance.end() || !rule_.both_sides) return std::nullopt;
-  const Band band{std::log(found->second.first), std::log(t_.chance)};
-  return departs_from(head, count, [&](std::size_t) { return band; }) ? std::optional(band) : std::nullopt;
+  return Band{std::log(found->second.first), std::log(t_.chance)};
 }
 
-std::optional<Band> HeadJudge::told(std::size_t head, Judgement judgement) {
+std::optional<Band> HeadJudge::told(std::size_t head, BandOf band_of) {
   const Known& known = known_[head];
   const std::size_t count = known.logs.size();
   if (count == 0 || known.steps.back() != last_) return std::nullopt;
-  const std::optional<Band> band = (this->*judgement)(head, count);
-  if (!band) return std::nullopt;
-  for (std::size_t earlier = count - 1; earlier > 0 && earlier + block() >= count; --earlier) {
-    if ((this->*judgement)(head, earlier)) return std::nullopt;
+  const std::optional<Band> now = (this->*band_of)(head, count);
+  if (!now || !is_outside(known.logs.back(), *now)) return std::nullopt;
+  if (!begins_at(head, count, band_of, *now)) return std::nullopt;
+  // A band that had widened meanwhile and is narrow again makes no new departure of a head that has not come back.
+  for (std::size_t i = count - 1; i-- > 0;) {
+    const Band then = (this->*band_of)(head, i + 1).value_or(*now);
+    if (!is_outside(known.logs[i], {then.middle, now->width})) break;
+    if (begins_at(head, i + 1, band_of, *now)) return std::nullopt;
   }
-  return band;
+  return now;
+}
+
+bool HeadJudge::begins_at(std::size_t head, std::size_t count, BandOf band_of, const Band& now) {
+  std::vector<std::uint8_t> outside;
+  for (std::size_t i = count - std::min(count, 2 * block() + 1); i < count; ++i) {
+    outside.push_back(is_outside(known_[head].logs[i], (this->*band_of)(head, i + 1).value_or(now)));
+  }
+  return begins(outside, static_cast<std::size_t>(t_.confirm));
+}
+
+std::optional<Band> HeadJudge::leaves_peers(std::size_t head) {
+  const std::optional<Band> out = told(head, &HeadJudge::peers);
+  if (!out || rule_.of_history != rule_.of_peers) return out;
+  // The same departure, which the head's history has told: it may hover around the other band.
+  const Known& known = known_[head];
+  const std::size_t count = known.logs.size();
+  for (std::size_t i = count - std::min(count, static_cast<std::size_t>(t_.window)); i < count; ++i) {
+    const std::optional<Band> band = history(head, i + 1);
+    if (band && is_outside(known.logs[i], *band)) return std::nullopt;
+  }
+  return out;
 }
 
 std::size_t HeadJudge::count_at(std::size_t head, std::size_t step) const {

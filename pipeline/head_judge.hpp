@@ -30,7 +30,7 @@ class HeadJudge {
   /// The band that is crossed by a departure that is told at the last step: of the head's own history; of what the head
   /// would be, had it changed since its beginning as the others have; and around what chance gives.
   std::optional<Band> leaves_history(std::size_t head) { return told(head, &HeadJudge::history); }
-  std::optional<Band> leaves_peers(std::size_t head) { return told(head, &HeadJudge::peers); }
+  std::optional<Band> leaves_peers(std::size_t head);
   std::optional<Band> leaves_chance(std::size_t head) { return told(head, &HeadJudge::chance); }
 
  private:
@@ -39,22 +39,23 @@ class HeadJudge {
     std::vector<double> logs;
     std::vector<std::size_t> steps;
   };
-  /// A head's departure that is there after its first `count` known values.
-  using Judgement = std::optional<Band> (HeadJudge::*)(std::size_t head, std::size_t count);
+  /// The band of the last of a head's first `count` known values; nothing where it cannot be judged.
+  using BandOf = std::optional<Band> (HeadJudge::*)(std::size_t head, std::size_t count);
   std::optional<Band> history(std::size_t head, std::size_t count);
   std::optional<Band> peers(std::size_t head, std::size_t count);
   std::optional<Band> chance(std::size_t head, std::size_t count);
-  /// At the last step, where it was not there shortly before.
-  std::optional<Band> told(std::size_t head, Judgement judgement);
+  /// The band that is left by a departure which ends at the head's last value, that of the last step, and ended at none
+  /// of the values shortly before. Each value is held against the band of its own time.
+  std::optional<Band> told(std::size_t head, BandOf band_of);
+  /// Does a departure begin to be there at the last of a head's first `count` values? `now`: of values too early to
+  /// judge.
+  bool begins_at(std::size_t head, std::size_t count, BandOf band_of, const Band& now);
 
-  /// Values that a departure may consist of; and what is known of the head before them.
+  /// Values that a departure may lie in; and what is known of the head before the last `confirm`, where all of it may.
   std::size_t block() const { return static_cast<std::size_t>(2 * t_.confirm - 1); }
   std::span<const double> past(std::size_t head, std::size_t count) const;
   double beginning(std::size_t head) const;
   bool is_outside(double log, const Band& band) const;
-  /// `band_at(i)`: that of known value i.
-  template <class BandAt>
-  bool departs_from(std::size_t head, std::size_t count, BandAt&& band_at) const;
   double least_width() const;
 
   /// Over the heads that have a past at a step: the middle ones of their noises over half a window, and of its powers;

@@ -13,8 +13,8 @@ class HeadNull {
   HeadNull(const RunContext& context, const mpi::Communicator& stage);
   ~HeadNull();
 
-  /// Sets HeadRecord::nulls of this rank's heads, whose rows are in `source`; nothing where none are asked for. The same
-  /// numbers on any ranks. Collective as FieldMeter::measure is.
+  /// Sets HeadRecord::nulls of this rank's heads, whose rows are in `source`; nothing where none are asked for. The
+  /// same numbers on any ranks. Collective as FieldMeter::measure is.
   void measure(std::int64_t text, std::int64_t layer, const HeadSource& source, std::vector<HeadRecord>& heads) const;
 
  private:

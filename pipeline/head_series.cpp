@@ -90,7 +90,7 @@ StepValues step_values(std::int64_t step, const Results& r) {
   const std::size_t field = r.field(r.contexts.size() - 1, 0);
   const auto size = static_cast<std::size_t>(r.num_layers * r.num_heads);
   std::vector<std::vector<Readings>> texts(size);
-  std::vector<std::vector<double>> energies(size);
+  std::vector<std::vector<double>> energies(size), key_ranks(size);
   std::vector<bool> has_failed(size, false);
   for (const auto& [key, layer] : r.layers) {
     for (const HeadRecord& record : layer.heads) {
@@ -98,6 +98,7 @@ StepValues step_values(std::int64_t step, const Results& r) {
       const HeadStatistics& statistics = record.fields[field];
       texts[head].push_back(readings_of(statistics));
       energies[head].push_back(statistics.spectrum.energy);
+      key_ranks[head].push_back(static_cast<double>(statistics.coherence.key_rank));
       if (statistics.certificate.certified() || has_failed[head]) continue;
       has_failed[head] = true;
       out.failed.push_back(failure(head, statistics.certificate));
@@ -106,6 +107,7 @@ StepValues step_values(std::int64_t step, const Results& r) {
   for (std::size_t h = 0; h < size; ++h) {
     add_head(has_failed[h] ? Readings{} : median_of(texts[h]), out);
     out.energies.push_back(has_failed[h] ? kernels::kUndefined : median(energies[h]));
+    out.key_ranks.push_back(has_failed[h] ? kernels::kUndefined : median(key_ranks[h]));
   }
   double sum = 0;
   for (const LossRecord& loss : r.losses) sum += loss.loss;

@@ -45,6 +45,8 @@ struct StepValues {
   std::vector<std::array<double, kFollowed.size()>> more_than = {};
   /// Of the field, by head, as heads; only for alerts: it tells a head whose field fades away.
   std::vector<double> energies = {};
+  /// The numerical rank of the keys, by head: told beside the series, not judged (rounding keeps it up).
+  std::vector<double> key_ranks = {};
 
   bool measured() const { return !heads.empty(); }
   /// What is known of a statistic (a place in kFollowed), head by head.

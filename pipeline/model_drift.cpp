@@ -49,35 +49,44 @@ Medians medians_until(const HeadSeries& series, std::size_t index, std::string_v
 class Model {
  public:
   Model(const Medians& medians, const Side& side, const Thresholds& t) : m_(medians), side_(side), t_(t) {
-    if (size() <= history() + block()) return;
+    if (size() < history() + confirm()) return;
     std::vector<double> first(m_.logs.begin(), m_.logs.begin() + t.history);
     middle_ = middle_of(std::move(first));
   }
   std::size_t size() const { return m_.logs.size(); }
 
-  /// The band that is left by a departure which is there after the first `count` values.
-  std::optional<Band> departure(std::size_t count) const {
-    if (count <= history() + block()) return std::nullopt;
-    const OwnNoise noise(std::span(m_.logs).first(count - block()));
-    const double lag = static_cast<double>(count - history() / 2);
-    const Band band{middle_, std::max(-std::log(t_.collapse), t_.band * noise.over(lag, 0.5))};
-    std::vector<bool> outside;
-    for (std::size_t i = count - block() - 1; i < count; ++i) outside.push_back(is_outside(i, band));
-    return departs(outside, static_cast<std::size_t>(t_.confirm)) ? std::optional(band) : std::nullopt;
+  /// The band of value i; nothing where it cannot be judged.
+  std::optional<Band> band_of(std::size_t i) const {
+    if (i + 1 < history() + confirm()) return std::nullopt;
+    const OwnNoise noise(std::span(m_.logs).first(i + 1 - confirm()));
+    const double lag = static_cast<double>(i + 1) - static_cast<double>(history()) / 2;
+    return Band{middle_, std::max(-std::log(t_.collapse), t_.band * noise.over(lag, 0.5))};
   }
 
-  bool begins() const {
-    const std::size_t count = size();
-    if (!departure(count)) return false;
-    for (std::size_t earlier = count - 1; earlier > 0 && earlier + block() >= count; --earlier) {
-      if (departure(earlier)) return false;
+  /// The band that is left by a departure which begins to be there at the last value.
+  std::optional<Band> leaves() const {
+    const std::optional<Band> now = band_of(size() - 1);
+    if (!now) return std::nullopt;
+    if (!begins_at(size(), *now)) return std::nullopt;
+    // A band that had widened meanwhile makes no new departure of what has not come back.
+    for (std::size_t i = size() - 1; i-- > 0 && is_outside(i, *now);) {
+      if (begins_at(i + 1, *now)) return std::nullopt;
     }
-    return true;
+    return now;
   }
 
  private:
   std::size_t history() const { return static_cast<std::size_t>(t_.history); }
-  std::size_t block() const { return static_cast<std::size_t>(2 * t_.confirm - 1); }
+  std::size_t confirm() const { return static_cast<std::size_t>(t_.confirm); }
+
+  /// Of the first `count` values; `now`: of those too early to judge.
+  bool begins_at(std::size_t count, const Band& now) const {
+    std::vector<std::uint8_t> outside;
+    for (std::size_t i = count - std::min(count, 4 * confirm() - 1); i < count; ++i) {
+      outside.push_back(is_outside(i, band_of(i).value_or(now)));
+    }
+    return begins(outside, confirm());
+  }
 
   bool is_outside(std::size_t i, const Band& band) const {
     const double change = side_.sign * (m_.logs[i] - band.middle);
@@ -90,6 +99,7 @@ class Model {
   /// In the later half of the steps since the beginning it went at least half as fast as in the earlier one. What is
   /// learned fast and then slowly does not.
   bool goes_on(std::size_t i) const {
+    if (i < history()) return false;
     const double from = m_.steps[history() / 2], to = m_.steps[i];
     const auto past_half = [&](double step) { return step >= (from + to) / 2; };
     const auto place =
@@ -114,12 +124,11 @@ std::vector<Alert> model_drifts_at(const HeadSeries& series, std::size_t index, 
   for (const Side& side : kSides) {
     const Medians medians = medians_until(series, index, side.statistic);
     if (medians.steps.empty() || medians.steps.back() != static_cast<double>(series.steps[index].step)) continue;
-    const Model model(medians, side, thresholds);
-    if (!model.begins()) continue;
-    const Band band = *model.departure(model.size());
+    const std::optional<Band> band = Model(medians, side, thresholds).leaves();
+    if (!band) continue;
     out.push_back({series.steps[index].step, -1, -1, AlertKind::model_drift, std::string(side.statistic),
-                   std::exp(medians.logs.back()), side.sign < 0 ? std::exp(band.low()) : kernels::kUndefined,
-                   side.sign > 0 ? std::exp(band.high()) : kernels::kUndefined,
+                   std::exp(medians.logs.back()), side.sign < 0 ? std::exp(band->low()) : kernels::kUndefined,
+                   side.sign > 0 ? std::exp(band->high()) : kernels::kUndefined,
                    "median over heads: all heads go the same way, and do not slow down"});
   }
   return out;

@@ -43,7 +43,7 @@ std::string help(std::string_view name, std::string_view text) {
 void write_series_csv(const HeadSeries& series, const std::filesystem::path& path) {
   std::vector<std::string> columns{"step", "layer", "head", "kv_head"};
   columns.insert(columns.end(), kFollowed.begin(), kFollowed.end());
-  columns.emplace_back("energy");
+  columns.insert(columns.end(), {"energy", "key_rank"});
   std::vector<std::pair<const StepValues*, std::size_t>> rows;
   for (const StepValues& step : series.steps) {
     for (std::size_t h = 0; h < step.heads.size(); ++h) rows.emplace_back(&step, h);
@@ -53,10 +53,9 @@ void write_series_csv(const HeadSeries& series, const std::filesystem::path& pat
     const std::int64_t kv_head = series.head_of(head) / (series.num_heads / series.num_kv_heads);
     std::vector<std::string> row{std::to_string(step->step), std::to_string(series.layer_of(head)),
                                  std::to_string(series.head_of(head)), std::to_string(kv_head)};
-    for (std::size_t s = 0; s <= kFollowed.size(); ++s) {
-      const double value = step->value(head, s);
-      row.push_back(std::isnan(value) ? "" : fmt::format("{}", value));
-    }
+    const auto add = [&](double value) { row.push_back(std::isnan(value) ? "" : fmt::format("{}", value)); };
+    for (std::size_t s = 0; s <= kFollowed.size(); ++s) add(step->value(head, s));
+    add(head < step->key_ranks.size() ? step->key_ranks[head] : kernels::kUndefined);
     return row;
   });
 }

@@ -58,7 +58,9 @@ json pack(const std::vector<Reading>& readings) {
            {"largest", std::isfinite(largest) ? largest : 0},
            {"logarithmic", logarithmic},
            {"data", base64(steps.data(), steps.size() * sizeof(std::uint16_t))}};
-  const auto any = [](const std::vector<std::uint8_t>& bits) { return std::ranges::any_of(bits, [](auto b) { return b; }); };
+  const auto any = [](const std::vector<std::uint8_t>& bits) {
+    return std::ranges::any_of(bits, [](auto b) { return b; });
+  };
   if (any(above)) out["above"] = base64(above.data(), above.size());
   if (any(below)) out["below"] = base64(below.data(), below.size());
   return out;

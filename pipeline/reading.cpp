@@ -21,7 +21,7 @@ double quantile_of(std::vector<double> values, double fraction) {
   return values[below] + weight * (values[below + 1] - values[below]);
 }
 
-std::vector<double> ends(const std::vector<Reading>& readings, double Reading::* end) {
+std::vector<double> ends(const std::vector<Reading>& readings, double Reading::*end) {
   std::vector<double> out;
   for (const Reading& r : readings) {
     if (r.is_defined()) out.push_back(r.*end);

@@ -107,7 +107,7 @@ void visit_statistics(Statistics& s, Visit&& visit) {
         c.zero_sum_margin);
   visit({"delocalisation_excess", "1", "max_j (c_j stable_rank - leverage_j), at most energy_bound", Kind::certificate},
         c.delocalisation_excess);
-  visit({"inconsistency", "1", "by how much the statistics contradict each other, at most", Kind::certificate},
+  visit({"consistency_error", "1", "by how much the statistics contradict each other, at most", Kind::certificate},
         c.inconsistency);
   visit({"dense_difference", "1", "largest difference from a dense decomposition, NaN where none was asked for",
          Kind::certificate},

@@ -105,7 +105,8 @@ std::string against_chance(const Results& r, std::size_t scope, const std::vecto
     if (low > 0 && std::isfinite(high)) out += svg::line({x(low), y}, {x(high), y}, kSkyBlue, 3.5);
     out += svg::circle({x(middle), y}, 2, kBlue, fmt::format("{:.6g} / {:.6g}", middle, null));
     const double beyond = s->beyond_chance.share();
-    out += svg::text(kLeft + kWidth + 38, y + 2.5, std::isnan(beyond) ? "-" : fmt::format("{:.0f} %", 100 * beyond), "end");
+    out += svg::text(kLeft + kWidth + 38, y + 2.5, std::isnan(beyond) ? "-" : fmt::format("{:.0f} %", 100 * beyond),
+                     "end");
     y += kRow;
   }
   return svg::document(kColumnWidth, kTop + height + 26, out);

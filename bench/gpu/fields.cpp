@@ -94,7 +94,7 @@ class Layer {
     FactorForm q = form_of(heads_.all_queries.data()), k = form_of(heads_.all_keys.data());
     q.length = k.length = context;
     q.factor = form.scale;
-    const DirectForm direct{context, 0, *form.softcap, true, true, probes.data()};
+    const DirectForm direct{context, 0, *form.softcap, true, true, {}, probes.data()};
     const auto run = [&] {
       Buffer<double> made(padded_rows(context) * s_.head_dim, worker.stream);
       make_factor(k, made.data(), worker.stream);

@@ -37,17 +37,17 @@ void read_block(const CausalField& field, double norm, Index begin, Index count,
   out.sum.noalias() = out.b.transpose() * out.b;
 }
 
-/// state -= x s^-1 x^T, and det(s) into `d`: s [m, m] is the covariance of a block's outputs, x [w, m] theirs with the
-/// state. Uses x up.
-void condition_on(const Matrix& s, Part x, Part state, ShiftedDeterminant& d) {
+/// state -= x s^-1 x^T, and det(s / shift) into `d`: s [m, m] is the covariance of a block's outputs, x [w, m] theirs
+/// with the state. Uses x up.
+void condition_on(const Matrix& s, double shift, Part x, Part state, ShiftedDeterminant& d) {
   if (const Eigen::LLT<Matrix> factor(s); factor.info() == Eigen::Success) {
-    d.log += 2 * factor.matrixLLT().diagonal().array().log().sum();
+    d.log += (factor.matrixLLT().diagonal().array().square() / shift).log().sum();
     factor.matrixL().transpose().solveInPlace<Eigen::OnTheRight>(x);
     state.noalias() -= x * x.transpose();
     return;
   }
   const SymmetricEigen eigen = symmetric_eigen(s);
-  d.log += eigen.values.array().abs().log().sum();
+  d.log += (eigen.values.array() / shift).abs().log().sum();
   d.below += (eigen.values.array() < 0).count();
   const Matrix turned = x * eigen.vectors;
   state.noalias() -= turned * eigen.values.cwiseInverse().asDiagonal() * turned.transpose();
@@ -71,7 +71,7 @@ void pass_rows(const CausalField& field, double norm, std::span<const double> sh
       s.diagonal().array() += shifts[k];
       x += block.into;
       state += block.sum;
-      condition_on(s, x, state, out[k]);
+      condition_on(s, shifts[k], x, state, out[k]);
     }
   });
 }

@@ -6,7 +6,7 @@
 
 namespace logitfield::kernels::cpu {
 
-/// det(E E^T + t), E divided by its Frobenius norm, for one shift t.
+/// det(1 + E E^T / t), E divided by its Frobenius norm, for one shift t.
 struct ShiftedDeterminant {
   /// Logarithm of its absolute value.
   double log = 0;

@@ -1,6 +1,7 @@
 #include "kernels/cpu/direct_products.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 #include "kernels/cpu/factor_rows.hpp"
@@ -10,6 +11,8 @@ namespace logitfield::kernels::cpu {
 namespace {
 
 constexpr Index kMostKeys = 16;
+
+using Row = Eigen::Ref<const Eigen::RowVectorXd>;
 
 std::vector<Index> some_keys(Index length) {
   const Index count = std::min(length, kMostKeys);
@@ -29,8 +32,10 @@ Matrix extended_queries(const MatrixFRef& queries, const LogitForm& form, Index 
   out.rightCols(1).setConstant(form.alibi_slope);
   return out;
 }
-Matrix extended_keys(const MatrixFRef& keys, Index first_row, Index begin, Index count) {
+/// Less `origin`, which moves every logit of a row alike; exact, as both are float32.
+Matrix extended_keys(const MatrixFRef& keys, const Row& origin, Index first_row, Index begin, Index count) {
   Matrix out = extended(keys, begin, count, 1);
+  out.leftCols(keys.cols()).rowwise() -= origin;
   for (Index r = 0; r < count; ++r) out(r, keys.cols()) = static_cast<double>(first_row + begin + r);
   return out;
 }
@@ -42,14 +47,14 @@ struct KeySums {
 
   KeySums(Index probes, Index width) : keys(Matrix::Zero(1 + probes, width)), weights(Vector::Zero(1 + probes)) {}
   /// `times` is 1, or -1 for a key that leaves.
-  void add(const Eigen::RowVectorXd& key, const Eigen::RowVectorXd& probe, double times = 1) {
+  void add(const Row& key, const Row& probe, double times = 1) {
     keys.row(0) += times * key;
     keys.bottomRows(probe.size()).noalias() += times * probe.transpose() * key;
     weights[0] += times;
     weights.tail(probe.size()) += times * probe;
   }
   /// sum_j S_ij and sum_j S_ij x_j for the query at position i.
-  Vector logits(const Eigen::RowVectorXd& query, double i, double slope) const {
+  Vector logits(const Row& query, double i, double slope) const {
     return keys * query.transpose() - slope * i * weights;
   }
   template <class Combine>
@@ -62,9 +67,10 @@ struct KeySums {
 /// Keys and probes of this rank's rows, and of those before that a window of them reaches.
 class KeyRows {
  public:
-  KeyRows(const Team& team, const MatrixFRef& keys, const Placement& placement, const Matrix& probes,
+  KeyRows(const Team& team, const MatrixFRef& keys, const Row& origin, const Placement& placement, const Matrix& probes,
           const Visible& mask)
       : keys_(keys),
+        origin_(origin),
         probes_(probes),
         first_(placement.first_row),
         around_(team, {true, mask, placement.length}, {first_, first_ + keys.rows()}) {
@@ -75,7 +81,7 @@ class KeyRows {
   }
   Eigen::RowVectorXd key(Index position) const {
     if (position < first_) return halo_.row(position - around_.halo().begin).head(keys_.cols() + 1);
-    return extended_keys(keys_, first_, position - first_, 1);
+    return extended_keys(keys_, origin_, first_, position - first_, 1);
   }
   Eigen::RowVectorXd probe(Index position) const {
     if (position < first_) return halo_.row(position - around_.halo().begin).tail(probes_.cols());
@@ -84,19 +90,22 @@ class KeyRows {
 
  private:
   const MatrixFRef& keys_;
+  const Eigen::RowVectorXd origin_;
   const Matrix& probes_;
   const Index first_;
   const Surroundings around_;
   Matrix halo_;
 };
 
-/// The sampled keys [c, d + 1] on every rank.
+/// The sampled keys [c, d + 1] as they are, on every rank; the first is that of position 0.
 Matrix sampled_keys(const Team& team, const MatrixFRef& keys, const Placement& placement,
                     const std::vector<Index>& positions) {
   Matrix out = Matrix::Zero(std::ssize(positions), keys.cols() + 1);
   for (Index c = 0; c < out.rows(); ++c) {
     const Index own = positions[c] - placement.first_row;
-    if (own >= 0 && own < keys.rows()) out.row(c) = extended_keys(keys, placement.first_row, own, 1);
+    if (own >= 0 && own < keys.rows()) {
+      out.row(c) = extended_keys(keys, Eigen::RowVectorXd::Zero(keys.cols()), placement.first_row, own, 1);
+    }
   }
   sum_over(team, out);
   return out;
@@ -116,30 +125,39 @@ void add_factored(const Team& team, const MatrixFRef& queries, const MatrixFRef&
                   Scope scope, const Placement& placement, const Matrix& probes, DirectProducts& out) {
   const Index first = placement.first_row, length = placement.length;
   const Visible mask = mask_of(form, scope, length);
-  const KeyRows rows(team, keys, placement, probes, mask);
+  Matrix sampled = sampled_keys(team, keys, placement, out.keys);
+  // Keys are told apart by what they differ in: a mean that all share would drown it.
+  const Eigen::RowVectorXd origin = sampled.row(0).head(keys.cols());
+  sampled.leftCols(keys.cols()).rowwise() -= origin;
+  const bool masked = mask != Visible{};
+  std::optional<KeyRows> rows;  // for keys that leave a window
+  if (masked) rows.emplace(team, keys, origin, placement, probes, mask);
   KeySums all(probes.cols(), keys.cols() + 1), seen = all;
-  if (!is_masked(scope) || (team.size() > 1 && mask == Visible{})) {
-    for (Index j = first; j < first + keys.rows(); ++j) all.add(rows.key(j), rows.probe(j));
+  if (!is_masked(scope) || (team.size() > 1 && !masked)) {
+    for_tiles(keys.rows(), kTileRows, [&](Index begin, Index count) {
+      const Matrix tile = extended_keys(keys, origin, first, begin, count);
+      for (Index r = 0; r < count; ++r) all.add(tile.row(r), probes.row(begin + r));
+    });
   }
   // The keys before this rank's that its first query sees.
   Index leaving = mask.first_key(first);
-  if (mask == Visible{}) {
+  if (masked) {
+    for (Index j = leaving; queries.rows() > 0 && j < first; ++j) seen.add(rows->key(j), rows->probe(j));
+  } else {
     seen = all;
     seen.combine([&](std::span<double> v) { team.sum_before(v); });
-  } else {
-    for (Index j = leaving; queries.rows() > 0 && j < first; ++j) seen.add(rows.key(j), rows.probe(j));
   }
   all.combine([&](std::span<double> v) { team.sum(v); });
-  const Matrix sampled = sampled_keys(team, keys, placement, out.keys);
   for_tiles(queries.rows(), kTileRows, [&](Index begin, Index count) {
-    const Matrix q = extended_queries(queries, form, begin, count);
+    const Matrix q = extended_queries(queries, form, begin, count),
+                 k = extended_keys(keys, origin, first, begin, count);
     const Matrix logits = q * sampled.transpose();
     for (Index r = 0; r < count; ++r) {
       const Index position = first + begin + r;
       const auto i = static_cast<double>(position);
-      const Eigen::RowVectorXd query = q.row(r);
-      seen.add(rows.key(position), rows.probe(position));
-      for (; leaving < mask.first_key(position); ++leaving) seen.add(rows.key(leaving), rows.probe(leaving), -1);
+      const Row query = q.row(r);
+      seen.add(k.row(r), probes.row(begin + r));
+      for (; leaving < mask.first_key(position); ++leaving) seen.add(rows->key(leaving), rows->probe(leaving), -1);
       const KeySums& averaged = scope == Scope::full ? all : seen;
       const KeySums& summed = is_masked(scope) ? seen : all;
       const double mean = averaged.logits(query, i, form.alibi_slope)[0] / averaged.weights[0];
@@ -155,7 +173,7 @@ void add_factored(const Team& team, const MatrixFRef& queries, const MatrixFRef&
 void add_capped(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form, Scope scope,
                 const Matrix& probes, DirectProducts& out) {
   const Index length = keys.rows();
-  const Matrix all = extended_keys(keys, 0, 0, length);
+  const Matrix all = extended_keys(keys, Eigen::RowVectorXd::Zero(keys.cols()), 0, 0, length);
   for_tiles(queries.rows(), kTileRows, [&](Index begin, Index count) {
     Matrix logits = extended_queries(queries, form, begin, count) * all.transpose();
     for (Index r = 0; r < count; ++r) {

@@ -7,7 +7,7 @@
 namespace logitfield::kernels::cpu {
 
 /// What a field is, straight from the queries and keys that came in: against this every route is held. Running sums of
-/// the keys as they are; no centred key, no factor, no row mean of a route.
+/// the keys less the first of them; no centred key, no factor, no row mean of a route.
 struct DirectProducts {
   /// E x [n, p] for this rank's rows.
   Matrix products;

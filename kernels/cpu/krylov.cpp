@@ -30,7 +30,7 @@ class BlockLanczos {
         field_(field),
         first_row_(first_row),
         target_(target),
-        shortest_(16 * std::max(kEpsilon * std::sqrt(target.energy), target.noise)),
+        shortest_(std::max(kShortest * std::sqrt(target.energy), 2 * target.noise)),
         u_(team, field.rows()),
         v_(team, field.rows()) {}
 

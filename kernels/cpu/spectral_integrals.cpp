@@ -28,7 +28,7 @@ Samples sample(const CausalSpectrum& spectrum) {
   const std::vector<ShiftedDeterminant> found = spectrum.determinants(shifts);
   for (Index k = 0; k < count; ++k) {
     if (found[k].below > 0) break;  // rounding
-    out.values.push_back(found[k].log - static_cast<double>(spectrum.length()) * std::log(shifts[k]));
+    out.values.push_back(found[k].log);
   }
   return out;
 }

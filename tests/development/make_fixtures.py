@@ -103,6 +103,7 @@ def make(folder, seed, modeling, model_class, config, dtype, shard_size):
         "format": "logitfield-capture", "version": 1, "model": folder.name, "num_layers": len(recorded),
         "num_heads": q.shape[0], "num_kv_heads": k.shape[0], "head_dim": q.shape[2], "num_tokens": q.shape[1],
         "scale": scale, "causal": True, "position_encoding_applied": True, "dtype": "F32",
+        **({"windows": [window] * len(recorded)} if (window := getattr(model.config, "sliding_window", None)) else {}),
         "source": f"transformers {transformers.__version__}, eager attention, float32"})
     write_json(reference / "loss.json", {"loss": loss})
     print(f"{folder}: loss {loss!r}")

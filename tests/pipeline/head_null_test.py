@@ -21,9 +21,9 @@ class HeadNull(Case):
             lambda layer, head: mixed(gaussian(LENGTH, WIDTH, f"q {layer} {head}"), f"q {layer} {head}"),
             keys or (lambda layer, head: mixed(gaussian(LENGTH, WIDTH, f"k {layer} {head}"), f"k {layer} {head}")), **info)
 
-    def analyze(self, capture, *more, ranks=1):
+    def analyze(self, capture, *more, ranks=1, draws=5, contexts="67,130", scopes=SCOPES):
         out = self.folder / f"run-{len(list(self.folder.iterdir()))}"
-        self.succeed("analyze", "--capture", capture, "--contexts", "67,130", "--scopes", SCOPES, "--head-null", 5, "--seed", 3, *more,
+        self.succeed("analyze", "--capture", capture, "--contexts", contexts, "--scopes", scopes, "--head-null", draws, "--seed", 3, *more,
                      "--out", out, ranks=ranks)
         return out
 
@@ -47,15 +47,12 @@ class HeadNull(Case):
 
     def test_of_shared_rows_too(self):
         capture = self.capture()
-        options = ["--rows", "sharded", "--spectrum", "krylov", "--components", 20]
-        reference = self.analyze(capture, *options)
         for kind in ("gaussian", "shuffled"):
-            whole, shared = (self.analyze(capture, *options, "--head-null-kind", kind, ranks=ranks) for ranks in (1, 3))
+            whole, shared = (self.analyze(capture, "--rows", "sharded", "--head-null-kind", kind, ranks=ranks, draws=2, contexts="67",
+                                          scopes="full") for ranks in (1, 3))
             for x, y in zip(table(whole / "head_nulls.csv"), table(shared / "head_nulls.csv")):
                 for name in ("energy", "sigma_max", "key_max_share", "coherence"):
                     self.assertLessEqual(abs(number(x[name]) - number(y[name])), 1e-9 * abs(number(x[name])), f"{kind} {name}")
-        self.assertEqual((reference / "head_nulls.csv").read_bytes(),
-                         (self.analyze(capture, *options) / "head_nulls.csv").read_bytes())
 
     def test_draws_keep_what_is_the_heads_own(self):
         capture = self.capture(alibi_slopes=[0, 0.1, 0, 0.02])
@@ -78,7 +75,7 @@ class HeadNull(Case):
         def keys(layer, head):
             rows = gaussian(LENGTH, WIDTH, f"k {layer} {head}")
             return [[40 * x for x in row] if i in (3, 90) else row for i, row in enumerate(rows)]
-        out = self.analyze(self.capture(keys=keys), "--head-null", 8)
+        out = self.analyze(self.capture(keys=keys), draws=8)
         self.succeed("compare", out, "--out", self.folder / "compared")
         found = {(r["scope"], r["context"], r["statistic"]): r["beyond_own_chance"] for r in table(self.folder / "compared" / "comparison.csv")}
         for scope in SCOPES.split(","):

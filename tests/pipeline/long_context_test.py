@@ -148,8 +148,9 @@ class Routes(Captures):
             self.assertEqual(x["k_more_than"], "")
             for name in ESTIMATED:
                 u, v, error = float(x[name]), float(y[name]), float(y[name + "_se"])
-                self.assertGreater(error, 0)
-                self.assertLessEqual(abs(u - v), 6 * error, name)
+                self.assertEqual(error > 0, name != "participation_ratio", name)  # which running sums give exactly
+                self.assertLessEqual(error, 1e-4 * u, name)
+                self.assertLessEqual(abs(u - v), error + 1e-9 * u, name)
 
     def test_heads_verified_densely(self):
         capture = self.capture()
@@ -412,8 +413,11 @@ class Models(Case):
         self.assertEqual(found[0], found[2])
 
     def test_the_stable_rank_of_what_was_learned(self):
-        for fixture in ("qwen2", "mistral"):
-            rows = self.analyze(fixture, fixture=fixture, contexts="32")
+        # Norms of queries and keys: a gain for all heads, the same plus one, one over all heads.
+        for fixture in ("qwen2", "mistral", "families/qwen3", "families/gemma3", "families/olmo2"):
+            offset = 1 if "gemma" in fixture else 0
+            tokens = None if "/" not in fixture else [FIXTURES / fixture / "reference" / "tokens.npy"]
+            rows = self.analyze(fixture.replace("/", "-"), fixture=fixture, contexts="32", tokens=tokens)
             config = json.loads((FIXTURES / fixture / "config.json").read_text())
             tensors = read_safetensors(FIXTURES / fixture / "model.safetensors")
             width = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
@@ -429,10 +433,20 @@ class Models(Case):
                 return shape, [struct.unpack("<f", b"\0\0" + raw[i:i + 2])[0] for i in range(0, len(raw), 2)]
 
             def gram(layer, which, head):
-                """W G^2 W^T of the head's projection W and the gains G of the norm before it."""
-                (_, hidden), flat = numbers(f"model.layers.{layer}.self_attn.{which}_proj.weight")
-                _, gain = numbers(f"model.layers.{layer}.input_layernorm.weight")
-                w = [[flat[r * hidden + c] * gain[c] for c in range(hidden)] for r in range(head * width, (head + 1) * width)]
+                """W G^2 W^T of the head's projection W with the gains of the norms behind it, and those G of the norm before it."""
+                def gains(name, count):
+                    values = numbers(name)[1] if name in tensors else [1 - offset] * count
+                    return [offset + value for value in values]
+
+                (outputs, hidden), flat = numbers(f"model.layers.{layer}.self_attn.{which}_proj.weight")
+                before = gains(f"model.layers.{layer}.input_layernorm.weight", hidden)
+                name = f"model.layers.{layer}.self_attn.{which}_norm.weight"
+                behind = gains(name, width)
+                behind = behind if len(behind) == outputs else behind * (outputs // width)
+                if name in tensors:
+                    self.assertGreater(max(behind) / min(behind), 1.01)  # gains that matter
+                w = [[flat[r * hidden + c] * before[c] * behind[r] for c in range(hidden)]
+                     for r in range(head * width, (head + 1) * width)]
                 return [[sum(a * b for a, b in zip(x, y)) for y in w] for x in w]
 
             for row in (r for r in rows if r["scope"] == "full" and r["layer"] in "01"):
@@ -450,6 +464,7 @@ class Models(Case):
                                 f"{fixture} layer {row['layer']} head {head}: {row['learned_stable_rank']}, {expected}")
                 self.assertGreaterEqual(int(row["learned_k90"]), 1)
                 self.assertLessEqual(int(row["learned_k90"]), width)
+                self.assertIn(int(row["learned_plain_k90"]), range(1, width + 1))
                 self.assertLessEqual(expected, float(row["learned_effective_rank"]) ** 2)
 
 

@@ -4,6 +4,7 @@ import json, struct, unittest
 from harness import Case, FIXTURES, heads, largest_difference
 
 MODEL = FIXTURES / "families" / "phi3_longrope"  # changes after 32 tokens; the reference has 48
+TOLERANCE = 1e-4  # a forward pass of another length adds in another order, in float32
 
 
 def token_ids():
@@ -33,13 +34,13 @@ class LongRope(Case):
             alone = self.analyze(context, "--contexts", str(context))
             own = [row for row in together if row["context"] == str(context)]
             difference, where = largest_difference(own, alone, but={"text"})
-            self.assertLessEqual(difference, 1e-9, where)
+            self.assertLessEqual(difference, TOLERANCE, where)
         # The factors do matter: rows of a longer run are others.
         longer = self.analyze(48, "--contexts", "33,48")
         self.assertGreater(largest_difference(self.analyze(33, "--contexts", "33"), self.analyze(32, "--contexts", "32"),
                                               only=["energy"])[0], 0.01)
         own = [row for row in longer if row["context"] == "33"]
-        self.assertLessEqual(largest_difference(own, self.analyze(33, "--contexts", "33"), but={"text"})[0], 1e-9)
+        self.assertLessEqual(largest_difference(own, self.analyze(33, "--contexts", "33"), but={"text"})[0], TOLERANCE)
 
     def test_contexts_that_nobody_chose_are_of_one_side(self):
         self.assertEqual({row["context"] for row in self.analyze(48)}, {"32"})

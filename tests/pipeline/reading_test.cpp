@@ -75,7 +75,9 @@ TEST(Quantile, HoldsTheTrueOne) {
     for (kernels::Index i = 0; i < numbers.rows(); ++i) {
       const double value = 10 + numbers(i, 0), bound = 10 + numbers(i, 1);
       whole.push_back(Reading::known(value));
-      seen.push_back(bound > 10.4 ? Reading::known(value) : value > bound ? Reading::more_than(bound) : Reading::less_than(bound));
+      seen.push_back(bound > 10.4    ? Reading::known(value)
+                     : value > bound ? Reading::more_than(bound)
+                                     : Reading::less_than(bound));
     }
     for (const double fraction : {0.0, 0.05, 0.25, 0.5, 0.77, 0.95, 1.0}) {
       const double expected = quantile(whole, fraction).value();
@@ -138,7 +140,8 @@ TEST(Distribution, OfCensoredValuesHasNoMean) {
 }
 
 TEST(Distribution, GoesThroughJson) {
-  for (const Reading& r : {Reading::known(2.5), Reading::more_than(256), Reading::less_than(1), Reading{2, 3}, kNothing}) {
+  for (const Reading& r :
+       {Reading::known(2.5), Reading::more_than(256), Reading::less_than(1), Reading{2, 3}, kNothing}) {
     nlohmann::json object = nlohmann::json::object();
     put(object, "median", r);
     const Reading back = get(object, "median");

@@ -118,7 +118,8 @@ TEST(Record, CountsThatAnOlderVersionDidNotReachAreMoreThanItsComponents) {
 }
 
 NullDraws some_draws() {
-  return {3, 1,
+  return {3,
+          1,
           {{"energy", {{Reading::known(1.0 / 3), Reading::known(1e-300), Reading::known(-0.0)}}},
            {"k90", {{Reading::known(7), Reading::more_than(32), Reading::more_than(32)}}}}};
 }

@@ -104,6 +104,28 @@ TEST_F(Routes, AlibiHasFactors) {
   expect_routes(fields(), {Route::factored, Route::krylov, Route::factored});
 }
 
+TEST_F(Routes, OfLayersWithWindows) {
+  write(testing::small_capture(4096));
+  options_.contexts = {2048, 4096};
+  options_.scopes = {"causal", "causal-unwindowed"};
+  const std::vector<FieldPlan> without = fields();
+  for (const std::int64_t window : {512, 4096}) {
+    io::CaptureInfo info = testing::small_capture(4096);
+    info.windows = {window, 0};
+    options_.capture = folder_.path() / std::to_string(window);
+    write(info);
+    expect_routes(fields(), {Route::dense, Route::dense, Route::krylov, Route::krylov});
+    const std::vector<FieldPlan> with = fields();
+    // Logits at the edges of a window are formed, and kept, in the layer that has it.
+    EXPECT_EQ(with[2].flops > without[2].flops, window < 4096);
+    EXPECT_EQ(with[2].bytes > without[2].bytes, window < 4096);
+    for (const std::size_t same : {0, 1, 3}) {
+      EXPECT_EQ(with[same].flops, without[same].flops);
+      EXPECT_EQ(with[same].bytes, without[same].bytes);
+    }
+  }
+}
+
 TEST_F(Routes, CappedLogitsAreDense) {
   io::CaptureInfo info = testing::small_capture(4096);
   info.logit_softcap = 30;

@@ -65,8 +65,8 @@ TEST(RunFolder, OfVersion1IsReadWhole) {
   EXPECT_EQ(results.ranks.size(), 1u);
 }
 
-/// The table that the program of that time derived is committed beside the journal. Later versions may add columns; that
-/// one wrote -1 and nan where now nothing stands.
+/// The table that the program of that time derived is committed beside the journal. Later versions may add columns;
+/// that one wrote -1 and nan where now nothing stands.
 TEST(RunFolder, OfVersion1GivesTheTableThatItGave) {
   const TemporaryFolder to;
   const io::RunFolder folder = copy_of("v1", to);
