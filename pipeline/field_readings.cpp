@@ -23,7 +23,8 @@ std::vector<Reading> StatisticReadings::readings(std::optional<std::int64_t> tex
 
 std::map<std::string, StatisticReadings> field_readings(const Results& r, std::size_t field) {
   std::map<std::string, StatisticReadings> out;
-  for (const auto& [key, layer] : r.layers) {
+  for (const auto& entry : r.layers) {
+    const LayerRecord& layer = entry.second;
     visit_counted_readings(layer, field,
                            [&](const StatisticInfo& info, const Reading& reading, const HeadRecord& head) {
                              StatisticReadings& statistic = out[std::string(info.name)];

@@ -23,7 +23,7 @@ constexpr struct {
 
 void describe_visible(const std::vector<Visible>& visible, json& model) {
   for (const auto& [key, member] : kKinds) {
-    if (std::ranges::all_of(visible, [&](const Visible& v) { return v.*member == 0; })) continue;
+    if (std::ranges::all_of(visible, [member = member](const Visible& v) { return v.*member == 0; })) continue;
     json& list = model[key] = json::array();
     for (const Visible& v : visible) list.push_back(v.*member > 0 ? json(v.*member) : json(nullptr));
   }
