@@ -31,8 +31,8 @@ struct SpectrumStatistics {
   /// Singular values computed, and their share of the energy.
   std::int64_t components = 0;
   double captured = 0;
-  /// exp of the Shannon entropy of sigma / sum sigma (Roy & Vetterli 2007), and of e / sum e; and their standard
-  /// errors, 0 where the whole spectrum is known.
+  /// exp of the Shannon entropy of sigma / sum sigma (Roy & Vetterli 2007), and of e / sum e; and how far
+  /// they may be off: 0 where the whole spectrum is known, a bound (Krylov) or a standard error (with a window) else.
   double effective_rank = 0, energy_effective_rank = 0;
   double effective_rank_se = 0, energy_effective_rank_se = 0;
   /// energy / sigma_max^2.

@@ -62,15 +62,15 @@ void visit_statistics(Statistics& s, Visit&& visit) {
          Kind::certificate},
         s.spectrum.k_more_than);
   visit({"effective_rank", "1", "exp entropy of sigma / sum sigma (Roy & Vetterli 2007)"}, s.spectrum.effective_rank);
-  visit({"effective_rank_se", "1", "standard error of effective_rank, 0 where exact", Kind::certificate},
+  visit({"effective_rank_se", "1", "how far effective_rank may be off, 0 where exact", Kind::certificate},
         s.spectrum.effective_rank_se);
   visit({"energy_effective_rank", "1", "exp entropy of sigma^2 / sum sigma^2"}, s.spectrum.energy_effective_rank);
-  visit({"energy_effective_rank_se", "1", "standard error of energy_effective_rank, 0 where exact", Kind::certificate},
+  visit({"energy_effective_rank_se", "1", "how far energy_effective_rank may be off, 0 where exact", Kind::certificate},
         s.spectrum.energy_effective_rank_se);
   visit({"stable_rank", "1", "energy / sigma_max^2"}, s.spectrum.stable_rank);
   visit({"participation_ratio", "1", "(sum e)^2 / sum e^2 of the component energies e"},
         s.spectrum.participation_ratio);
-  visit({"participation_ratio_se", "1", "standard error of participation_ratio, 0 where exact", Kind::certificate},
+  visit({"participation_ratio_se", "1", "how far participation_ratio may be off, 0 where exact", Kind::certificate},
         s.spectrum.participation_ratio_se);
   visit({"gap", "1", "sigma_1 / sigma_2"}, s.spectrum.gap);
   shares(s.keys, true);

@@ -15,6 +15,15 @@
 
 namespace logitfield::testing {
 
+/// Of every step, in their order.
+inline std::vector<Alert> all_alerts(const HeadSeries& series, const Thresholds& thresholds = {}) {
+  std::vector<Alert> out;
+  for (std::size_t i = 0; i < series.steps.size(); ++i) {
+    for (Alert& alert : alerts_at(series, i, thresholds)) out.push_back(std::move(alert));
+  }
+  return out;
+}
+
 inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 /// Those of kFollowed, and the energy.
 inline constexpr std::size_t kStatistics = kFollowed.size() + 1;

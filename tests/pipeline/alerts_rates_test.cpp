@@ -16,14 +16,6 @@ std::string text_of(const std::vector<Alert>& alerts) {
   return out;
 }
 
-std::vector<Alert> all_alerts(const HeadSeries& series, const Thresholds& thresholds = {}) {
-  std::vector<Alert> out;
-  for (std::size_t i = 0; i < series.steps.size(); ++i) {
-    for (Alert& alert : alerts_at(series, i, thresholds)) out.push_back(std::move(alert));
-  }
-  return out;
-}
-
 /// One alert in 9,600 head-checkpoints, a tenth per 1,000; more of heads that wander, each at its own pace.
 TEST(AlertRates, HealthySeriesOfEveryKindRaiseAlmostNone) {
   constexpr Shape shape{5, 16, 120};

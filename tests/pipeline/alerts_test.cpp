@@ -8,8 +8,12 @@
 #include <random>
 #include <set>
 
+#include "tests/pipeline/alert_series.hpp"
+
 namespace logitfield {
 namespace {
+
+using testing::all_alerts;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
@@ -39,14 +43,6 @@ HeadSeries healthy(std::int64_t layers, std::int64_t heads, std::int64_t steps, 
     series.steps.push_back(std::move(step));
   }
   return series;
-}
-
-std::vector<Alert> all_alerts(const HeadSeries& series, const Thresholds& thresholds = {}) {
-  std::vector<Alert> out;
-  for (std::size_t i = 0; i < series.steps.size(); ++i) {
-    for (Alert& alert : alerts_at(series, i, thresholds)) out.push_back(std::move(alert));
-  }
-  return out;
 }
 
 /// Multiplies a statistic of a head from one checkpoint on.
