@@ -8,8 +8,8 @@ if(CMAKE_SCRIPT_MODE_FILE)
   endforeach()
   string(REGEX REPLACE "(..)" "0x\\1," bytes "${content}")
   file(WRITE ${OUTPUT} "#include <string_view>\n\nnamespace logitfield::embedded {\n\
-static const unsigned char bytes[] = {${bytes}};\nextern const std::string_view ${SYMBOL};\n\
-const std::string_view ${SYMBOL}(reinterpret_cast<const char*>(bytes), sizeof bytes);\n}\n")
+static const unsigned char ${SYMBOL}_bytes[] = {${bytes}};\nextern const std::string_view ${SYMBOL};\n\
+const std::string_view ${SYMBOL}(reinterpret_cast<const char*>(${SYMBOL}_bytes), sizeof ${SYMBOL}_bytes);\n}\n")
   return()
 endif()
 

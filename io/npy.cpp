@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxFileSize = std::size_t{1} << 30;
 /// Far more than NumPy writes for one dimension; more is no header of this kind.
-constexpr std::size_t kMaxHeaderSize = 4096;
+constexpr std::size_t kMaxDescriptionSize = 4096;
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
   throw InputError("{}: {}; save a one-dimensional int32 or int64 array with numpy.save", path.string(), reason);
@@ -37,7 +37,7 @@ Parts split(const std::filesystem::path& path, std::string_view content) {
   std::uint32_t length = 0;
   std::memcpy(&length, content.data() + kLengthAt, length_size);
   const std::string_view rest = content.substr(kLengthAt + length_size);
-  if (length > rest.size() || length > kMaxHeaderSize) refuse(path, fmt::format("a header of {} bytes", length));
+  if (length > rest.size() || length > kMaxDescriptionSize) refuse(path, fmt::format("a header of {} bytes", length));
   return {rest.substr(0, length), rest.substr(length)};
 }
 

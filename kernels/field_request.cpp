@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "kernels/random.hpp"
 
@@ -11,7 +10,6 @@ namespace {
 
 constexpr std::uint64_t kProbeSeed = 0x10617f1e1d;  // the same for every head and run
 constexpr Index kProbes = 2;
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 }  // namespace
 

@@ -1,5 +1,8 @@
 #pragma once
 #include <Eigen/Core>
+#include <cstddef>
+#include <limits>
+#include <span>
 
 namespace logitfield::kernels {
 
@@ -23,5 +26,18 @@ using MatrixBRef = Eigen::Ref<const MatrixB, 0, Eigen::OuterStride<>>;
 
 /// Signed, as Eigen counts.
 using Index = Eigen::Index;
+
+/// The distance from 1 to the next float64, about 2.2e-16.
+inline constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+
+/// All entries of a matrix or vector that owns them, in the order of memory.
+template <class Derived>
+std::span<typename Derived::Scalar> as_span(Eigen::PlainObjectBase<Derived>& m) {
+  return {m.data(), static_cast<std::size_t>(m.size())};
+}
+template <class Derived>
+std::span<const typename Derived::Scalar> as_span(const Eigen::PlainObjectBase<Derived>& m) {
+  return {m.data(), static_cast<std::size_t>(m.size())};
+}
 
 }  // namespace logitfield::kernels

@@ -11,8 +11,6 @@
 namespace logitfield::kernels::oracle {
 namespace {
 
-std::span<const double> as_span(const Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
-
 struct Leverage {
   Vector values;
   Index rank = 0;

@@ -95,9 +95,9 @@ void share(const mpi::Communicator& world, HeadDifferences& all) {
   for (std::vector<double>* values : {&all.largest, &all.explained, &all.unexplained, &all.lengths}) world.max(*values);
 }
 
-class Comparison final : public LayerObserver {
+class CaptureDifference final : public LayerObserver {
  public:
-  Comparison(const ForwardContext& c, const io::Capture& capture)
+  CaptureDifference(const ForwardContext& c, const io::Capture& capture)
       : c_(c),
         capture_(capture),
         shard_(shard_of(c.plan.partition, c.world.rank())),
@@ -282,7 +282,7 @@ Job comparison_job(const Options& options, const io::Capture& capture) {
 }
 
 Differences compare(const ForwardContext& context, const io::Capture& capture) {
-  Comparison comparison(context, capture);
+  CaptureDifference comparison(context, capture);
   const std::filesystem::path logits = capture.folder() / "logits.safetensors";
   if (std::filesystem::exists(logits)) {
     const std::int64_t vocabulary = context.job.checkpoint->config().vocab_size;

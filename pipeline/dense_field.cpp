@@ -13,6 +13,7 @@
 namespace logitfield {
 namespace {
 
+using kernels::as_span;
 using kernels::Index;
 using kernels::LogitForm;
 using kernels::Matrix;
@@ -85,8 +86,6 @@ void for_each_entry(M& matrix, F f) {
     for (std::size_t r = 0; r < rows.size(); ++r) f(local(r, c), rows[r], columns[c]);
   }
 }
-
-std::span<double> as_span(Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
 
 bool holds(const Range& keys, Index j) { return keys.begin <= j && j < keys.end; }
 

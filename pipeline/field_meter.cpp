@@ -11,12 +11,11 @@
 namespace logitfield {
 namespace {
 
+using kernels::as_span;
 using kernels::FieldRequest;
 using kernels::HeadStatistics;
 using kernels::MatrixF;
 using kernels::Route;
-
-std::span<float> as_span(MatrixF& m) { return {m.data(), static_cast<std::size_t>(m.size())}; }
 
 /// Longest context of the fields that `wanted` picks; 0 if there is none.
 template <class Wanted>

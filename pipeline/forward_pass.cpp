@@ -11,10 +11,9 @@ namespace logitfield {
 namespace {
 
 using kernels::Activations;
+using kernels::as_span;
 using kernels::LoadedLayer;
 using kernels::MatrixF;
-
-std::span<float> as_span(MatrixF& m) { return {m.data(), static_cast<std::size_t>(m.size())}; }
 
 /// One rank's part of the forward pass.
 class ForwardPass {

@@ -13,9 +13,8 @@
 namespace logitfield {
 namespace {
 
+using kernels::as_span;
 using kernels::MatrixF;
-
-std::span<float> as_span(MatrixF& m) { return {m.data(), static_cast<std::size_t>(m.size())}; }
 
 /// Heads that the forward pass has just made, on the rank that made them.
 class ComputedHeads final : public HeadSource {

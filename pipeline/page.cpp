@@ -19,9 +19,9 @@ std::string chart_version() {
 }
 
 /// In a script, where "</script" and "<!--" would end or change it.
-std::string in_script(const std::string& json) {
+std::string in_script(const std::string& text) {
   std::string out;
-  for (const char c : json) out += c == '<' ? "\\u003c" : std::string(1, c);
+  for (const char c : text) out += c == '<' ? "\\u003c" : std::string(1, c);
   return out;
 }
 

@@ -89,7 +89,7 @@ std::vector<NetcdfVariable> coordinates(const Results& r, std::int64_t component
                      &kernels::Visible::chunk)};
 }
 
-NetcdfVariable losses(const Results& r) {
+NetcdfVariable losses_variable(const Results& r) {
   NetcdfVariable out{"loss", {"text"}, "nat", "mean next-token loss", {}, {}, {}};
   out.doubles.assign(r.texts.size(), std::numeric_limits<double>::quiet_NaN());
   for (const LossRecord& record : r.losses) out.doubles.at(record.text) = record.loss;
@@ -212,7 +212,7 @@ void write_results_nc(const Results& results, const std::filesystem::path& path)
                                                     {"component", components},
                                                     {"bin", kBins}};
   std::vector<NetcdfVariable> variables = coordinates(results, static_cast<std::int64_t>(components));
-  variables.push_back(losses(results));
+  variables.push_back(losses_variable(results));
   std::vector<NetcdfVariable> scalars = empty_scalars(head_entries(results));
   visit_heads(results, [&](std::size_t entry, const HeadStatistics& s) { fill_scalars(s, entry, scalars); });
   std::move(scalars.begin(), scalars.end(), std::back_inserter(variables));

@@ -77,7 +77,7 @@ std::string against_context(const Results& r, std::size_t scope, const std::vect
 
 /// A row a statistic: median and middle half over what Gaussian heads have, which is 1.
 std::string against_chance(const Results& r, std::size_t scope, const std::vector<ComparedStatistic>& all) {
-  constexpr double kRow = 11, kTop = 20, kLeft = 92, kWidth = 108;
+  constexpr double kRow = 11, kRowsTop = 20, kRowsLeft = 92, kRowsWidth = 108;
   std::vector<std::pair<const ComparedStatistic*, double>> rows;
   std::vector<double> range{0.5, 2};
   for (const StatisticInfo& info : shown_statistics()) {
@@ -92,24 +92,24 @@ std::string against_chance(const Results& r, std::size_t scope, const std::vecto
   }
   if (rows.empty()) return "";
   const double height = kRow * static_cast<double>(rows.size());
-  const Axes axes({kLeft, kTop}, kWidth, height, logarithmic_scale("measured over Gaussian heads (chance = 1)", range),
-                  Scale{});
+  const Axes axes({kRowsLeft, kRowsTop}, kRowsWidth, height,
+                  logarithmic_scale("measured over Gaussian heads (chance = 1)", range), Scale{});
   std::string out = axes.frame(fmt::format("{} field, {} tokens", r.scopes[scope], r.contexts.back()));
-  out += svg::text(kLeft + kWidth + 38, kTop - 5, "beyond chance", "end");
-  out += svg::line({axes.at(1, 0).first, kTop}, {axes.at(1, 0).first, kTop + height}, kVermilion, 0.8, "4 3");
-  double y = kTop + kRow / 2;
+  out += svg::text(kRowsLeft + kRowsWidth + 38, kRowsTop - 5, "beyond chance", "end");
+  out += svg::line({axes.at(1, 0).first, kRowsTop}, {axes.at(1, 0).first, kRowsTop + height}, kVermilion, 0.8, "4 3");
+  double y = kRowsTop + kRow / 2;
   for (const auto& [s, null] : rows) {
     const auto x = [&, mean = null](double value) { return axes.at(value / mean, 0).first; };
-    out += svg::text(kLeft - 4, y + 2.5, s->statistic, "end");
+    out += svg::text(kRowsLeft - 4, y + 2.5, s->statistic, "end");
     const double low = s->heads.p25.value(), middle = s->heads.median.value(), high = s->heads.p75.value();
     if (low > 0 && std::isfinite(high)) out += svg::line({x(low), y}, {x(high), y}, kSkyBlue, 3.5);
     out += svg::circle({x(middle), y}, 2, kBlue, fmt::format("{:.6g} / {:.6g}", middle, null));
     const double beyond = s->beyond_chance.share();
-    out += svg::text(kLeft + kWidth + 38, y + 2.5, std::isnan(beyond) ? "-" : fmt::format("{:.0f} %", 100 * beyond),
-                     "end");
+    out += svg::text(kRowsLeft + kRowsWidth + 38, y + 2.5,
+                     std::isnan(beyond) ? "-" : fmt::format("{:.0f} %", 100 * beyond), "end");
     y += kRow;
   }
-  return svg::document(kColumnWidth, kTop + height + 26, out);
+  return svg::document(kColumnWidth, kRowsTop + height + 26, out);
 }
 
 }  // namespace

@@ -21,8 +21,6 @@ namespace {
 
 using namespace kernels::cuda;
 
-double number(Index n) { return static_cast<double>(n); }
-
 /// Heads of a layer as a bf16 forward pass leaves them; keys have a mean, as trained ones have.
 class Layer {
  public:

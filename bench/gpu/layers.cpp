@@ -13,8 +13,6 @@ namespace {
 
 using namespace kernels::cuda;
 
-double number(Index n) { return static_cast<double>(n); }
-
 BlockShape shape_of(const LayerSizes& s) {
   BlockShape out;
   out.hidden_size = s.hidden;

@@ -15,6 +15,8 @@ using kernels::cuda::Buffer;
 using kernels::cuda::Event;
 using kernels::cuda::Stream;
 
+inline double number(Index n) { return static_cast<double>(n); }
+
 /// Which units multiply.
 enum class Unit { bf16, tf32, float32, float64 };
 inline constexpr std::array<const char*, 4> kUnitNames{"bf16", "tf32", "float32", "float64"};

@@ -4,7 +4,7 @@
 namespace logitfield::io::families {
 namespace {
 
-void read_base(const ConfigSource& config, ModelConfig& model) {
+void read_llama_base(const ConfigSource& config, ModelConfig& model) {
   read_common_sizes(config, model);
   set_rms_norm(config, model);
   set_activation(config, "hidden_act", "silu", model);
@@ -25,7 +25,7 @@ void read_qwen_windows(const ConfigSource& config, ModelConfig& model) {
 }  // namespace
 
 void read_llama(const ConfigSource& config, ModelConfig& model) {
-  read_base(config, model);
+  read_llama_base(config, model);
   model.query_key_value_bias = model.attention_output_bias = config.flag("attention_bias");
   model.mlp_bias = config.flag("mlp_bias");
   require_full_attention(config, model);
@@ -34,7 +34,7 @@ void read_llama(const ConfigSource& config, ModelConfig& model) {
 void read_mistral(const ConfigSource& config, ModelConfig& model) {
   config.require_written("num_key_value_heads");
   config.require_written("sliding_window");
-  read_base(config, model);
+  read_llama_base(config, model);
   if (config.has("sliding_window")) {
     set_windows(
         config, config.size("sliding_window"), [](std::int64_t) { return true; }, model);
@@ -43,14 +43,14 @@ void read_mistral(const ConfigSource& config, ModelConfig& model) {
 
 void read_qwen2(const ConfigSource& config, ModelConfig& model) {
   config.require_written("num_key_value_heads");
-  read_base(config, model);
+  read_llama_base(config, model);
   model.query_key_value_bias = true;
   read_qwen_windows(config, model);
 }
 
 void read_qwen3(const ConfigSource& config, ModelConfig& model) {
   config.require_written("head_dim");
-  read_base(config, model);
+  read_llama_base(config, model);
   model.query_key_value_bias = model.attention_output_bias = config.flag("attention_bias");
   model.names.query_norm = "self_attn.q_norm";
   model.names.key_norm = "self_attn.k_norm";

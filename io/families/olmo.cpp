@@ -4,7 +4,7 @@
 namespace logitfield::io::families {
 namespace {
 
-void read_base(const ConfigSource& config, ModelConfig& model) {
+void read_olmo_base(const ConfigSource& config, ModelConfig& model) {
   read_common_sizes(config, model);
   set_activation(config, "hidden_act", "silu", model);
   set_rotary(config, model);
@@ -22,12 +22,12 @@ void set_norms_over_all_heads(ModelConfig& model) {
 }  // namespace
 
 void read_olmo(const ConfigSource& config, ModelConfig& model) {
-  read_base(config, model);
+  read_olmo_base(config, model);
   model.norm = {.centred = true, .epsilon = 1e-5, .has_gain = false};
 }
 
 void read_olmo2(const ConfigSource& config, ModelConfig& model) {
-  read_base(config, model);
+  read_olmo_base(config, model);
   set_rms_norm(config, model);
   set_norms_over_all_heads(model);
   model.names.attention_norm.clear();
@@ -37,7 +37,7 @@ void read_olmo2(const ConfigSource& config, ModelConfig& model) {
 }
 
 void read_olmoe(const ConfigSource& config, ModelConfig& model) {
-  read_base(config, model);
+  read_olmo_base(config, model);
   set_rms_norm(config, model);
   set_norms_over_all_heads(model);
   model.routing = Routing{.num_experts = config.size("num_experts"),

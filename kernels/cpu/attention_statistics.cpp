@@ -9,7 +9,7 @@ namespace logitfield::kernels::cpu {
 namespace {
 
 /// Rows of a tile: enough for products at full speed, few enough to waste little above the diagonal.
-constexpr Index kTileRows = 64;
+constexpr Index kQueryRows = 64;
 using Logits = Eigen::Ref<const Eigen::RowVectorXd>;
 
 /// Sums over the rows so far, and what they say at the end of each context: a row's softmax is the same in every
@@ -63,8 +63,8 @@ std::vector<AttentionStatistics> attention_statistics(const MatrixFRef& queries,
   const bool plain = form.alibi_slope == 0 && !form.softcap;
   Matrix rows_of_tile, tile;
   Eigen::RowVectorXd weights(length);
-  for (Index begin = 0; begin < length; begin += kTileRows) {
-    const Index rows = std::min(kTileRows, length - begin);
+  for (Index begin = 0; begin < length; begin += kQueryRows) {
+    const Index rows = std::min(kQueryRows, length - begin);
     rows_of_tile = form.scale * queries.middleRows(begin, rows).cast<double>();
     const Index first_key = form.visible.first_key(begin);
     tile.noalias() = rows_of_tile * keys.middleRows(first_key, begin + rows - first_key).transpose();

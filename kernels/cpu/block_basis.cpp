@@ -2,7 +2,6 @@
 
 #include <Eigen/Cholesky>
 #include <cmath>
-#include <limits>
 
 #include "kernels/cpu/blas.hpp"
 #include "kernels/cpu/factor_rows.hpp"
@@ -13,7 +12,6 @@ namespace {
 
 /// A tile of a block of 32 (64 KiB) is packed while it is warm; measured: 1,024 rows are a third slower.
 constexpr Index kBasisTile = 256;
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 Matrix gram_of_block(const Team& team, const Matrix& w) {
   Matrix out = Matrix::Zero(w.cols(), w.cols());

@@ -57,8 +57,6 @@ Matrix transpose_times(const FactorRows& a, const Matrix& x) {
   return out;
 }
 
-std::span<double> as_span(Matrix& m) { return {m.data(), static_cast<std::size_t>(m.size())}; }
-
 }  // namespace
 
 CausalField causal_field(FactorRows a, FactorRows b, const Vector& means) {

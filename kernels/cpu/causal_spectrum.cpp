@@ -3,7 +3,6 @@
 #include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "kernels/cpu/lapack.hpp"
 
@@ -14,7 +13,6 @@ namespace {
 constexpr Index kBlock = 32;
 /// Shifts that travel from rank to rank together, while the ranks before work on the next ones.
 constexpr Index kShiftsTogether = 4;
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 using Part = Eigen::Ref<Matrix, 0, Eigen::OuterStride<>>;
 
@@ -75,8 +73,6 @@ void pass_rows(const CausalField& field, double norm, std::span<const double> sh
     }
   });
 }
-
-std::span<double> as_span(Matrix& m) { return {m.data(), static_cast<std::size_t>(m.size())}; }
 
 }  // namespace
 

@@ -9,14 +9,14 @@ namespace {
 using RowVector = Eigen::RowVectorXd;
 
 /// Sum of the rows, and of their squares.
-struct Sums {
+struct ColumnSums {
   RowVector columns;
   double squares = 0;
 };
 
 /// Over this rank's rows, tile by tile, so that rounding grows with the number of tiles.
-Sums sums_of(const FactorRows& rows) {
-  Sums out{RowVector::Zero(rows.width()), 0};
+ColumnSums sums_of(const FactorRows& rows) {
+  ColumnSums out{RowVector::Zero(rows.width()), 0};
   RowVector tile_sum(rows.width());
   Matrix tile;
   for_tiles(rows.rows(), kTileRows, [&](Index begin, Index count) {
@@ -29,14 +29,12 @@ Sums sums_of(const FactorRows& rows) {
   return out;
 }
 
-std::span<double> as_span(RowVector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
-
 }  // namespace
 
 CentredKeys centred_keys(const Team& team, const MatrixFRef& keys, const Placement& placement) {
   const double length = static_cast<double>(placement.length);
   CentredKeys out{FactorRows(keys), {}, 0};
-  Sums sums = sums_of(out.rows);
+  ColumnSums sums = sums_of(out.rows);
   out.raw_norm = std::sqrt(sum_over(team, sums.squares));
   out.mean = std::move(sums.columns);
   team.sum(as_span(out.mean));

@@ -1,15 +1,12 @@
 // What FieldContext checks of a head: every number that a route hands out beside one that came another way.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "kernels/consistency.hpp"
 #include "kernels/cpu/head_context.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
-
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 /// Mean square of a probe's entries, uniform in (-1, 1).
 constexpr double kProbeSquare = 1.0 / 3;

@@ -12,8 +12,6 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-std::span<const double> as_span(const Vector& v) { return {v.data(), static_cast<std::size_t>(v.size())}; }
-
 bool has_slope(const LogitForm& form) { return form.alibi_slope != 0; }
 
 /// Of the field's factors, without those of means.

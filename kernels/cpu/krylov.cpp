@@ -17,7 +17,6 @@ constexpr Index kLargestBlock = 16, kSmallestBlock = 4;
 /// Neighbours nearer than this, relative to them, are no gap to count in.
 constexpr double kLeastGap = 1e-6;
 constexpr Index kMostRestarts = 50;
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 /// Of a random direction of length one, what is left outside the basis if it is but rounding.
 constexpr double kShortest = 16 * kEpsilon;
 

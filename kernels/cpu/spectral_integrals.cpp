@@ -33,12 +33,12 @@ Samples sample(const CausalSpectrum& spectrum) {
   return out;
 }
 
-struct Sums {
+struct Integrals {
   double sigma = 0, sigma_log = 0, energy_log = 0;
 };
 
 /// The integrals, in units in which the energy is one. Below the last shift F grows by `rank` per unit of ln t.
-Sums integrate(const Samples& samples, double fourth_powers, double rank) {
+Integrals integrate(const Samples& samples, double fourth_powers, double rank) {
   const double pole = fourth_powers / 2;  // makes E / (t + pole) agree with F for large t in two terms
   double weight = 0, weight_log = 0, rest = 0;
   const auto add = [&](double t, double f) {
@@ -57,14 +57,14 @@ Sums integrate(const Samples& samples, double fourth_powers, double rank) {
   for (Index k = 1; k <= kBeyond; ++k) {
     add(samples.shift(count - 1 + k), samples.values.back() + rank * kStep * static_cast<double>(k));
   }
-  Sums out;
+  Integrals out;
   out.sigma = kStep * weight / std::numbers::pi;
   out.sigma_log = out.sigma + kStep * weight_log / std::numbers::pi;
   out.energy_log = 1 + std::log(pole) - kStep * rest;
   return out;
 }
 
-double effective_rank(const Sums& s) { return std::exp(std::log(s.sigma) - s.sigma_log / s.sigma); }
+double effective_rank(const Integrals& s) { return std::exp(std::log(s.sigma) - s.sigma_log / s.sigma); }
 
 }  // namespace
 
@@ -76,8 +76,8 @@ SpectrumEstimates integrate_spectrum(const CausalSpectrum& spectrum) {
   const std::size_t last = samples.values.size() - 1;
   // So many singular values at least are above the last shift; as many again may be anywhere below.
   const double fewest = (samples.values[last] - samples.values[last - 1]) / kStep;
-  const Sums least = integrate(samples, fourth, fewest);
-  const Sums most = integrate(samples, fourth, static_cast<double>(spectrum.length()));
+  const Integrals least = integrate(samples, fourth, fewest);
+  const Integrals most = integrate(samples, fourth, static_cast<double>(spectrum.length()));
   const auto between = [](double a, double b) {
     return Estimate{(a + b) / 2, std::abs(a - b) / 2 + kRuleError * std::abs(a)};
   };

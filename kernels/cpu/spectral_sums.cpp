@@ -18,9 +18,9 @@ constexpr std::uint64_t kProbeSeed = 0x736c71;
 
 /// Sums over singular values, in units in which the field's energy is one: sigma, sigma ln sigma, e ln e, e^2, and e.
 enum Sum { kSigma, kSigmaLog, kEnergyLog, kEnergySquared, kEnergy, kSums };
-using Sums = std::array<double, kSums>;
+using SumsOfValues = std::array<double, kSums>;
 
-void add(double sigma, double weight, Sums& sums) {
+void add(double sigma, double weight, SumsOfValues& sums) {
   if (!(sigma > 0)) return;
   const double e = sigma * sigma, log = std::log(sigma);
   sums[kSigma] += weight * sigma;
@@ -34,7 +34,7 @@ void add(double sigma, double weight, Sums& sums) {
 /// `unit`: Gauss's errs to one side for the sum of sigma (its even derivatives in sigma^2 are negative), Gauss-Radau's
 /// with a node at zero to the other (Golub & Meurant 1994).
 struct Quadratures {
-  Sums gauss{}, radau{};
+  SumsOfValues gauss{}, radau{};
   /// Largest node.
   double largest = 0;
 };
@@ -114,17 +114,17 @@ std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& fi
 using Values = std::array<double, 3>;
 
 /// Effective rank, energy effective rank and participation ratio; `energy`: of all the sigma in the sums, about one.
-Values statistics_of(const Sums& s, double energy) {
+Values statistics_of(const SumsOfValues& s, double energy) {
   return {std::exp(std::log(s[kSigma]) - s[kSigmaLog] / s[kSigma]), std::exp(std::log(energy) - s[kEnergyLog] / energy),
           energy * energy / s[kEnergySquared]};
 }
 
 /// Leading sums + mean of the probes' sums, each corrected by what the probes get wrong about the rest's energy, as far
 /// as that is known: to `rounding`. `without`: a probe to leave out.
-Values estimate(const Sums& leading, const std::vector<Sums>& probes, double rounding, Index without) {
+Values estimate(const SumsOfValues& leading, const std::vector<SumsOfValues>& probes, double rounding, Index without) {
   const double rest = 1 - leading[kEnergy];
   double count = 0;
-  Sums mean{}, covariance{};
+  SumsOfValues mean{}, covariance{};
   for (Index p = 0; p < std::ssize(probes); ++p) {
     if (p == without) continue;
     ++count;
@@ -137,7 +137,7 @@ Values estimate(const Sums& leading, const std::vector<Sums>& probes, double rou
       covariance[s] += (probes[p][s] - mean[s]) * (probes[p][kEnergy] - mean[kEnergy]);
     }
   }
-  Sums total = leading;
+  SumsOfValues total = leading;
   for (int s = 0; s < kSums; ++s) {
     const double slope = covariance[s] / (covariance[kEnergy] + count * std::max(count - 1, 1.0) * rounding * rounding);
     total[s] += mean[s] - slope * (mean[kEnergy] - rest);
@@ -146,7 +146,7 @@ Values estimate(const Sums& leading, const std::vector<Sums>& probes, double rou
 }
 
 /// Jackknife standard errors over the probes; 0 for one, which fills its space.
-Values jackknife(const Sums& leading, const std::vector<Sums>& probes, double rounding) {
+Values jackknife(const SumsOfValues& leading, const std::vector<SumsOfValues>& probes, double rounding) {
   const double n = static_cast<double>(probes.size());
   if (n < 2) return {};
   std::vector<Values> each;
@@ -175,17 +175,17 @@ SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& fiel
                                     const LeadingTriplets& leading, Index length, double energy) {
   const double unit = std::sqrt(energy);
   const double rounding = static_cast<double>(length) * std::numeric_limits<double>::epsilon();
-  Sums exact{};
+  SumsOfValues exact{};
   for (const double sigma : leading.sigma) add(sigma / unit, 1, exact);
   const Index dimension = length - std::ssize(leading.sigma), steps = std::min(dimension, kMostSteps);
   const std::vector<Bidiagonal> probes = bidiagonalise(team, field, first_row, leading, dimension, steps);
-  std::vector<Sums> gauss, radau, middle;
+  std::vector<SumsOfValues> gauss, radau, middle;
   SpectrumEstimates out;
   for (const Bidiagonal& b : probes) {
     const Quadratures q = quadratures(b, static_cast<double>(dimension), unit);
     gauss.push_back(q.gauss);
     radau.push_back(q.radau);
-    Sums& mean = middle.emplace_back();
+    SumsOfValues& mean = middle.emplace_back();
     for (int s = 0; s < kSums; ++s) mean[s] = (q.gauss[s] + q.radau[s]) / 2;
     out.largest_rest = std::max(out.largest_rest, q.largest);
   }

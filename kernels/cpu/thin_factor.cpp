@@ -2,7 +2,6 @@
 
 #include <Eigen/Cholesky>
 #include <Eigen/QR>
-#include <limits>
 #include <optional>
 
 #include "kernels/cpu/blas.hpp"
@@ -13,7 +12,6 @@ namespace {
 
 using Kept = ThinFactor::Kept;
 
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 /// Above this, a pass has lost so much that the next cannot be trusted to repair it.
 constexpr double kRepairable = 0.1;
 

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "tests/io/refusal.hpp"
+#include "tests/io/resident_memory.hpp"
 #include "tests/io/temporary_folder.hpp"
 #include "tests/io/tiny_checkpoint.hpp"
 
@@ -22,7 +23,7 @@ using testing::tensor_to_write;
 using testing::tiny_value;
 
 /// 2 layers, 4 heads on 2 KV heads of 3 components, 5 tokens.
-json tiny_info() {
+json tiny_json() {
   return {{"format", "logitfield-capture"},
           {"version", 1},
           {"model", "tiny"},
@@ -53,8 +54,8 @@ void write_capture(const std::filesystem::path& folder, const json& info, DType 
   return refuses([&] { Capture{folder.path()}; }, parts);
 }
 
-json with(const char* key, const json& value) {
-  json info = tiny_info();
+json tiny_info_with(const char* key, const json& value) {
+  json info = tiny_json();
   info[key] = value;
   return info;
 }
@@ -62,7 +63,7 @@ json with(const char* key, const json& value) {
 ::testing::AssertionResult refused_layer(const std::vector<TensorToWrite>& tensors,
                                          std::vector<std::string_view> parts) {
   const TemporaryFolder folder;
-  write_capture(folder.path(), tiny_info());
+  write_capture(folder.path(), tiny_json());
   write_safetensors(folder.path() / "layer_001.safetensors", tensors);
   parts.push_back("layer_001.safetensors");
   return refuses([&] { Capture{folder.path()}; }, parts);
@@ -72,7 +73,7 @@ class CaptureOf : public ::testing::TestWithParam<DType> {};
 
 TEST_P(CaptureOf, AnyRowsOfAnyHeadAreRead) {
   const TemporaryFolder folder;
-  write_capture(folder.path(), tiny_info(), GetParam());
+  write_capture(folder.path(), tiny_json(), GetParam());
   const Capture capture(folder.path());
   EXPECT_EQ(capture.info().model, "tiny");
   EXPECT_EQ(capture.info().scale, 0.5);
@@ -94,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(Types, CaptureOf, ::testing::Values(DType::F32, DType::
 
 TEST(Capture, ReadsOutsideAreProgrammingErrors) {
   const TemporaryFolder folder;
-  write_capture(folder.path(), tiny_info());
+  write_capture(folder.path(), tiny_json());
   const Capture capture(folder.path());
   std::vector<float> values(15);
   EXPECT_THROW(capture.read_queries(0, 4, {0, 5}, values), std::invalid_argument);
@@ -109,15 +110,15 @@ TEST(Capture, ReadsOutsideAreProgrammingErrors) {
 }
 
 TEST(Capture, RefusesAnotherFormat) {
-  EXPECT_TRUE(refused_info(with("format", "other"), {"\"format\"", "\"other\"", "logitfield-capture"}));
-  EXPECT_TRUE(refused_info(with("version", 2), {"\"version\"", "2", "must be 1"}));
-  EXPECT_TRUE(refused_info(with("causal", false), {"\"causal\"", "false"}));
-  EXPECT_TRUE(refused_info(with("position_encoding_applied", false), {"position_encoding_applied", "false"}));
+  EXPECT_TRUE(refused_info(tiny_info_with("format", "other"), {"\"format\"", "\"other\"", "logitfield-capture"}));
+  EXPECT_TRUE(refused_info(tiny_info_with("version", 2), {"\"version\"", "2", "must be 1"}));
+  EXPECT_TRUE(refused_info(tiny_info_with("causal", false), {"\"causal\"", "false"}));
+  EXPECT_TRUE(refused_info(tiny_info_with("position_encoding_applied", false), {"position_encoding_applied", "false"}));
   EXPECT_TRUE(refused_info(json::array(), {"object"}));
 }
 
 TEST(Capture, RefusesMissingKeys) {
-  const json complete = tiny_info();
+  const json complete = tiny_json();
   for (const auto& [key, value] : complete.items()) {
     if (key == "dtype") continue;  // the tensors say it themselves
     json info = complete;
@@ -128,21 +129,21 @@ TEST(Capture, RefusesMissingKeys) {
 
 TEST(Capture, RefusesImpossibleSizesAndScales) {
   for (const char* key : {"num_layers", "num_heads", "num_kv_heads", "head_dim", "num_tokens"}) {
-    EXPECT_TRUE(refused_info(with(key, 0), {key, "0"}));
-    EXPECT_TRUE(refused_info(with(key, -1), {key, "-1"}));
-    EXPECT_TRUE(refused_info(with(key, std::int64_t{1} << 40), {key, "1099511627776"}));
-    EXPECT_TRUE(refused_info(with(key, 1.5), {key, "1.5"}));
+    EXPECT_TRUE(refused_info(tiny_info_with(key, 0), {key, "0"}));
+    EXPECT_TRUE(refused_info(tiny_info_with(key, -1), {key, "-1"}));
+    EXPECT_TRUE(refused_info(tiny_info_with(key, std::int64_t{1} << 40), {key, "1099511627776"}));
+    EXPECT_TRUE(refused_info(tiny_info_with(key, 1.5), {key, "1.5"}));
   }
-  EXPECT_TRUE(refused_info(with("num_kv_heads", 3), {"num_heads", "4", "num_kv_heads", "3"}));
-  EXPECT_TRUE(refused_info(with("scale", 0), {"scale", "0", "positive"}));
-  EXPECT_TRUE(refused_info(with("scale", -0.5), {"scale", "-0.5"}));
-  EXPECT_TRUE(refused_info(with("scale", "0.5"), {"scale", "\"0.5\""}));
+  EXPECT_TRUE(refused_info(tiny_info_with("num_kv_heads", 3), {"num_heads", "4", "num_kv_heads", "3"}));
+  EXPECT_TRUE(refused_info(tiny_info_with("scale", 0), {"scale", "0", "positive"}));
+  EXPECT_TRUE(refused_info(tiny_info_with("scale", -0.5), {"scale", "-0.5"}));
+  EXPECT_TRUE(refused_info(tiny_info_with("scale", "0.5"), {"scale", "\"0.5\""}));
 }
 
 TEST(Capture, RefusesMissingFilesAndTensors) {
   const TemporaryFolder folder;
   EXPECT_TRUE(refuses([&] { Capture{folder.path()}; }, {"capture.json", "No such file"}));
-  write_capture(folder.path(), with("num_layers", 3));
+  write_capture(folder.path(), tiny_info_with("num_layers", 3));
   EXPECT_TRUE(refuses([&] { Capture{folder.path()}; }, {"layer_002.safetensors", "No such file"}));
   EXPECT_TRUE(refused_layer({tensor_to_write("q", {4, 5, 3})}, {"\"k\"", "missing"}));
   EXPECT_TRUE(refused_layer({tensor_to_write("k", {2, 5, 3})}, {"\"q\"", "missing"}));
@@ -160,7 +161,7 @@ TEST(Capture, RefusesOtherShapesAndTypes) {
 
 TEST(Capture, ValuesThatAreNotFiniteAreNamedWhereTheyAreRead) {
   const TemporaryFolder folder;
-  write_capture(folder.path(), tiny_info());
+  write_capture(folder.path(), tiny_json());
   auto q = tensor_to_write("q", {4, 5, 3});
   q.fill = [](std::size_t, std::span<std::byte> bytes) {
     std::ranges::fill(bytes, std::byte{0});
@@ -189,7 +190,7 @@ TEST(Capture, ValuesThatAreNotFiniteAreNamedWhereTheyAreRead) {
 
 TEST(Capture, OnlyTheRowsReadAreChecked) {
   const TemporaryFolder folder;
-  std::ofstream(folder.path() / "capture.json") << with("num_tokens", 10);
+  std::ofstream(folder.path() / "capture.json") << tiny_info_with("num_tokens", 10);
   auto k = tensor_to_write("k", {2, 10, 3});
   k.fill = [](std::size_t, std::span<std::byte> bytes) {
     std::ranges::fill(bytes, std::byte{0});
@@ -211,21 +212,12 @@ TEST(Capture, OnlyTheRowsReadAreChecked) {
   EXPECT_NO_THROW(capture.read_keys(0, 0, {0, 10}, values));
 }
 
-/// Bytes of files that this process has mapped and touched.
-std::size_t resident_file_bytes() {
-  std::size_t total = 0;
-  std::size_t resident = 0;
-  std::size_t of_files = 0;
-  std::ifstream("/proc/self/statm") >> total >> resident >> of_files;
-  return of_files * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
 TEST(Capture, ALongCaptureDoesNotStayInMemory) {
   const TemporaryFolder folder;
   constexpr std::int64_t kTokens = 3 << 20;
   constexpr std::size_t kHeadBytes = kTokens * 3 * 2;
   constexpr std::size_t kLittle = kHeadBytes / 4;
-  json info = with("num_tokens", kTokens);
+  json info = tiny_info_with("num_tokens", kTokens);
   info["num_layers"] = 1;
   info["num_heads"] = info["num_kv_heads"] = 1;
   std::ofstream(folder.path() / "capture.json") << info;
@@ -234,13 +226,13 @@ TEST(Capture, ALongCaptureDoesNotStayInMemory) {
                                 tensor_to_write("k", {1, kTokens, 3}, DType::BF16)});
   const Capture capture(folder.path());
   std::vector<float> values(kTokens * 3);
-  const std::size_t before = resident_file_bytes();
+  const std::size_t before = testing::resident_file_bytes();
   const std::uint64_t hash = capture.check_and_hash(0);
-  EXPECT_LT(resident_file_bytes(), before + kLittle);
+  EXPECT_LT(testing::resident_file_bytes(), before + kLittle);
   for (int i = 0; i < 2; ++i) {
     std::ranges::fill(values, -1000.0F);
     capture.read_queries(0, 0, {0, kTokens}, values);
-    EXPECT_LT(resident_file_bytes(), before + kLittle);
+    EXPECT_LT(testing::resident_file_bytes(), before + kLittle);
     for (std::size_t j = 0; j < values.size(); ++j) ASSERT_EQ(values[j], tiny_value("q", j));
   }
   EXPECT_EQ(capture.check_and_hash(0), hash);
@@ -248,7 +240,7 @@ TEST(Capture, ALongCaptureDoesNotStayInMemory) {
 
 TEST(Capture, PiecesOfRowsMakeTheWhole) {
   const TemporaryFolder folder;
-  write_capture(folder.path(), tiny_info());
+  write_capture(folder.path(), tiny_json());
   const Capture capture(folder.path());
   std::vector<float> whole(15);
   std::vector<float> pieces(15);
@@ -265,18 +257,18 @@ TEST(Capture, SlopesAndSoftcapAreRead) {
     write_capture(folder.path(), info);
     return Capture(folder.path()).info();
   };
-  EXPECT_TRUE(read(tiny_info()).alibi_slopes.empty());
-  EXPECT_EQ(read(tiny_info()).logit_softcap, std::nullopt);
+  EXPECT_TRUE(read(tiny_json()).alibi_slopes.empty());
+  EXPECT_EQ(read(tiny_json()).logit_softcap, std::nullopt);
   const std::vector<double> slopes = {0.5, 1, -0.25, 0};
-  EXPECT_EQ(read(with("alibi_slopes", {0.5, 1, -0.25, 0})).alibi_slopes, slopes);
-  EXPECT_EQ(read(with("logit_softcap", 30)).logit_softcap, 30.0);
+  EXPECT_EQ(read(tiny_info_with("alibi_slopes", {0.5, 1, -0.25, 0})).alibi_slopes, slopes);
+  EXPECT_EQ(read(tiny_info_with("logit_softcap", 30)).logit_softcap, 30.0);
 }
 
-/// tiny_info() with one more key, whose value is given as text: json holds nothing that is not finite.
+/// tiny_json() with one more key, whose value is given as text: json holds nothing that is not finite.
 ::testing::AssertionResult refused_text(const std::string& key_and_value, const std::vector<std::string_view>& parts) {
   const TemporaryFolder folder;
-  write_capture(folder.path(), tiny_info());
-  std::string text = tiny_info().dump();
+  write_capture(folder.path(), tiny_json());
+  std::string text = tiny_json().dump();
   text.back() = ',';
   folder.write("capture.json", text + key_and_value + "}");
   return refuses([&] { Capture{folder.path()}; }, parts);
@@ -284,12 +276,12 @@ TEST(Capture, SlopesAndSoftcapAreRead) {
 
 TEST(Capture, RefusesImpossibleSlopes) {
   constexpr const char* key = "alibi_slopes";
-  EXPECT_TRUE(refused_info(with(key, {1, 2, 3}), {key, "a list of 3", "\"num_heads\" 4"}));
-  EXPECT_TRUE(refused_info(with(key, json::array()), {key, "a list of 0", "\"num_heads\" 4"}));
-  EXPECT_TRUE(refused_info(with(key, 0.5), {key, "0.5", "must be a list"}));
-  EXPECT_TRUE(refused_info(with(key, nullptr), {key, "null", "must be a list"}));
-  EXPECT_TRUE(refused_info(with(key, {1, "2", 3, 4}), {key, "\"2\" at 1", "numbers", "remove it"}));
-  EXPECT_TRUE(refused_info(with(key, {1, 2, 3, nullptr}), {key, "null at 3"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, {1, 2, 3}), {key, "a list of 3", "\"num_heads\" 4"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, json::array()), {key, "a list of 0", "\"num_heads\" 4"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, 0.5), {key, "0.5", "must be a list"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, nullptr), {key, "null", "must be a list"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, {1, "2", 3, 4}), {key, "\"2\" at 1", "numbers", "remove it"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, {1, 2, 3, nullptr}), {key, "null at 3"}));
   for (const char* value : {"1e999", "NaN", "-Infinity"}) {
     EXPECT_TRUE(refused_text(std::string("\"alibi_slopes\": [1, 2, 3, ") + value + "]", {"capture.json", "JSON"}));
   }
@@ -297,10 +289,10 @@ TEST(Capture, RefusesImpossibleSlopes) {
 
 TEST(Capture, RefusesImpossibleSoftcaps) {
   constexpr const char* key = "logit_softcap";
-  EXPECT_TRUE(refused_info(with(key, 0), {key, "0", "positive"}));
-  EXPECT_TRUE(refused_info(with(key, -30.5), {key, "-30.5", "positive", "remove it"}));
-  EXPECT_TRUE(refused_info(with(key, "30"), {key, "\"30\"", "a number"}));
-  EXPECT_TRUE(refused_info(with(key, nullptr), {key, "null", "a number"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, 0), {key, "0", "positive"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, -30.5), {key, "-30.5", "positive", "remove it"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, "30"), {key, "\"30\"", "a number"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, nullptr), {key, "null", "a number"}));
   for (const char* value : {"1e999", "NaN", "Infinity"}) {
     EXPECT_TRUE(refused_text(std::string("\"logit_softcap\": ") + value, {"capture.json", "JSON"}));
   }
@@ -313,10 +305,10 @@ TEST(Capture, WindowsAndChunksAreRead) {
     return Capture(folder.path()).info();
   };
   using Keys = std::vector<std::int64_t>;
-  EXPECT_TRUE(read(tiny_info()).windows.empty() && read(tiny_info()).chunks.empty());
-  EXPECT_EQ(read(with("windows", {nullptr, 3})).windows, (Keys{0, 3}));
-  EXPECT_EQ(read(with("chunks", {2, nullptr})).chunks, (Keys{2, 0}));
-  json both = with("windows", {7, nullptr});
+  EXPECT_TRUE(read(tiny_json()).windows.empty() && read(tiny_json()).chunks.empty());
+  EXPECT_EQ(read(tiny_info_with("windows", {nullptr, 3})).windows, (Keys{0, 3}));
+  EXPECT_EQ(read(tiny_info_with("chunks", {2, nullptr})).chunks, (Keys{2, 0}));
+  json both = tiny_info_with("windows", {7, nullptr});
   both["chunks"] = {nullptr, 1};
   EXPECT_EQ(read(both).windows, (Keys{7, 0}));
   EXPECT_EQ(read(both).chunks, (Keys{0, 1}));
@@ -324,14 +316,14 @@ TEST(Capture, WindowsAndChunksAreRead) {
 
 TEST(Capture, RefusesImpossibleWindows) {
   for (const char* key : {"windows", "chunks"}) {
-    EXPECT_TRUE(refused_info(with(key, {1, 2, 3}), {key, "a list of 3", "\"num_layers\" 2"}));
-    EXPECT_TRUE(refused_info(with(key, 512), {key, "512", "must be a list"}));
-    EXPECT_TRUE(refused_info(with(key, {1, 0}), {key, "0 at 1", "positive integers", "remove it"}));
-    EXPECT_TRUE(refused_info(with(key, {-4, 1}), {key, "-4 at 0"}));
-    EXPECT_TRUE(refused_info(with(key, {1, 2.5}), {key, "2.5 at 1"}));
-    EXPECT_TRUE(refused_info(with(key, {1, "2"}), {key, "\"2\" at 1"}));
+    EXPECT_TRUE(refused_info(tiny_info_with(key, {1, 2, 3}), {key, "a list of 3", "\"num_layers\" 2"}));
+    EXPECT_TRUE(refused_info(tiny_info_with(key, 512), {key, "512", "must be a list"}));
+    EXPECT_TRUE(refused_info(tiny_info_with(key, {1, 0}), {key, "0 at 1", "positive integers", "remove it"}));
+    EXPECT_TRUE(refused_info(tiny_info_with(key, {-4, 1}), {key, "-4 at 0"}));
+    EXPECT_TRUE(refused_info(tiny_info_with(key, {1, 2.5}), {key, "2.5 at 1"}));
+    EXPECT_TRUE(refused_info(tiny_info_with(key, {1, "2"}), {key, "\"2\" at 1"}));
   }
-  json both = with("windows", {7, nullptr});
+  json both = tiny_info_with("windows", {7, nullptr});
   both["chunks"] = {8, nullptr};
   EXPECT_TRUE(refused_info(both, {"layer 0", "window of 7", "chunks of 8", "correct"}));
 }
@@ -339,7 +331,7 @@ TEST(Capture, RefusesImpossibleWindows) {
 TEST(Capture, TheHashDependsOnQueriesAndKeys) {
   const auto hash_with = [](const char* changed) {
     const TemporaryFolder folder;
-    write_capture(folder.path(), tiny_info());
+    write_capture(folder.path(), tiny_json());
     std::vector tensors = {tensor_to_write("q", {4, 5, 3}), tensor_to_write("k", {2, 5, 3})};
     for (auto& tensor : tensors) {
       if (tensor.name == changed)

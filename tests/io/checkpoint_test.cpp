@@ -66,8 +66,8 @@ json write_shards(const std::filesystem::path& folder, const std::vector<TensorT
 }
 
 /// A checkpoint of these tensors is refused with every part named?
-::testing::AssertionResult refused(const json& config, const std::vector<TensorToWrite>& tensors,
-                                   const std::vector<std::string_view>& parts) {
+::testing::AssertionResult refused_checkpoint(const json& config, const std::vector<TensorToWrite>& tensors,
+                                              const std::vector<std::string_view>& parts) {
   const TemporaryFolder folder;
   write_checkpoint(folder.path(), config, tensors);
   return refuses([&] { Checkpoint{folder.path()}; }, parts);
@@ -154,7 +154,7 @@ TEST(Checkpoint, UntiedEmbeddingsAreTwoTensors) {
   EXPECT_EQ(checkpoint.input_embedding().name, embed);
   EXPECT_EQ(checkpoint.output_embedding().name, head);
   for (const char* name : {embed, head}) {
-    EXPECT_TRUE(refused(tiny_config(), without(tiny_tensors(tiny_config()), name), {name, "no file holds"}));
+    EXPECT_TRUE(refused_checkpoint(tiny_config(), without(tiny_tensors(tiny_config()), name), {name, "no file holds"}));
   }
 }
 
@@ -168,7 +168,7 @@ TEST(Checkpoint, TiedEmbeddingsAreWhicheverIsThere) {
     EXPECT_EQ(&checkpoint.input_embedding(), &checkpoint.output_embedding());
     EXPECT_EQ(checkpoint.model_tensors().size(), 2U * 9 + 2);
   }
-  EXPECT_TRUE(refused(tied_config(), without(without(both, head), embed), {head, "no file holds"}));
+  EXPECT_TRUE(refused_checkpoint(tied_config(), without(without(both, head), embed), {head, "no file holds"}));
 }
 
 TEST(Checkpoint, BiasesAreAskedFor) {
@@ -177,29 +177,32 @@ TEST(Checkpoint, BiasesAreAskedFor) {
   const auto tensors = tiny_tensors(config);
   EXPECT_EQ(tensors.size(), 2U * 12 + 3);
   const char* bias = "model.layers.0.self_attn.k_proj.bias";
-  EXPECT_TRUE(refused(config, without(tensors, bias), {bias, "no file holds"}));
+  EXPECT_TRUE(refused_checkpoint(config, without(tensors, bias), {bias, "no file holds"}));
 }
 
 TEST(Checkpoint, RefusesMissingTensorsOtherShapesAndOtherTypes) {
   const auto good = tiny_tensors(tiny_config());
-  EXPECT_TRUE(refused(tiny_config(), without(good, down), {down, "no file holds"}));
-  EXPECT_TRUE(refused(tiny_config(), without(good, "model.norm.weight"), {"model.norm.weight", "no file holds"}));
-  EXPECT_TRUE(refused(tiny_config(), replaced(good, tensor_to_write(down, {12, 8})),
-                      {"model.safetensors", down, "[12, 8]", "[8, 12]", "config.json"}));
-  EXPECT_TRUE(refused(tiny_config(), replaced(good, tensor_to_write(embed, {11, 8})), {embed, "[11, 8]", "[10, 8]"}));
+  EXPECT_TRUE(refused_checkpoint(tiny_config(), without(good, down), {down, "no file holds"}));
+  EXPECT_TRUE(
+      refused_checkpoint(tiny_config(), without(good, "model.norm.weight"), {"model.norm.weight", "no file holds"}));
+  EXPECT_TRUE(refused_checkpoint(tiny_config(), replaced(good, tensor_to_write(down, {12, 8})),
+                                 {"model.safetensors", down, "[12, 8]", "[8, 12]", "config.json"}));
+  EXPECT_TRUE(refused_checkpoint(tiny_config(), replaced(good, tensor_to_write(embed, {11, 8})),
+                                 {embed, "[11, 8]", "[10, 8]"}));
   auto doubles = tensor_to_write(down, {8, 12});
   doubles.dtype = DType::F64;
   doubles.fill = [](std::size_t, std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{0}); };
-  EXPECT_TRUE(refused(tiny_config(), replaced(good, doubles), {"model.safetensors", down, "F64", "BF16", "convert"}));
+  EXPECT_TRUE(refused_checkpoint(tiny_config(), replaced(good, doubles),
+                                 {"model.safetensors", down, "F64", "BF16", "convert"}));
 }
 
 TEST(Checkpoint, TooManyLayersFailAtTheFirstMissingOne) {
   json config = tiny_config();
   const auto tensors = tiny_tensors(config);
   config["num_hidden_layers"] = 2147483647;
-  EXPECT_TRUE(refused(config, tensors, {"num_hidden_layers", "2147483647"}));
+  EXPECT_TRUE(refused_checkpoint(config, tensors, {"num_hidden_layers", "2147483647"}));
   config["num_hidden_layers"] = 3;
-  EXPECT_TRUE(refused(config, tensors, {"model.layers.2.", "no file holds"}));
+  EXPECT_TRUE(refused_checkpoint(config, tensors, {"model.layers.2.", "no file holds"}));
 }
 
 TEST(Checkpoint, TensorsThatTheModelDoesNotNeedAreIgnored) {
@@ -215,7 +218,7 @@ TEST(Checkpoint, RefusesTensorsOfALayerThatTheConfigurationHasNoPlaceFor) {
                            "model.layers.2.mlp.up_proj.weight"}) {
     auto tensors = tiny_tensors(tiny_config());
     tensors.push_back(tensor_to_write(name, {8}));
-    EXPECT_TRUE(refused(tiny_config(), tensors, {"model.safetensors", name, "config.json"}));
+    EXPECT_TRUE(refused_checkpoint(tiny_config(), tensors, {"model.safetensors", name, "config.json"}));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tests/io/refusal.hpp"
+#include "tests/io/resident_memory.hpp"
 #include "tests/io/temporary_folder.hpp"
 
 namespace logitfield::io {
@@ -53,24 +54,15 @@ TEST(MappedFile, AdviceOnAnyPartChangesNoByte) {
   }
 }
 
-/// Bytes of files that this process has mapped and touched.
-std::size_t resident_file_bytes() {
-  std::size_t total = 0;
-  std::size_t resident = 0;
-  std::size_t of_files = 0;
-  std::ifstream("/proc/self/statm") >> total >> resident >> of_files;
-  return of_files * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
 TEST(MappedFile, ReleasedPagesNoLongerCount) {
   const TemporaryFolder folder;
   constexpr std::size_t size = 64 << 20;
   const MappedFile file(folder.write("a", std::string(size, 'x')));
-  const std::size_t before = resident_file_bytes();
+  const std::size_t before = testing::resident_file_bytes();
   EXPECT_EQ(std::ranges::count(file.bytes(), std::byte{'x'}), static_cast<std::ptrdiff_t>(size));
-  EXPECT_GT(resident_file_bytes(), before + size / 2);
+  EXPECT_GT(testing::resident_file_bytes(), before + size / 2);
   file.release(file.bytes());
-  EXPECT_LT(resident_file_bytes(), before + size / 8);
+  EXPECT_LT(testing::resident_file_bytes(), before + size / 8);
 }
 
 TEST(MappedFile, RefusesWhatCannotBeMapped) {

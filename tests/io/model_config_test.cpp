@@ -40,7 +40,7 @@ bool has_bias(const ModelConfig& config) {
 }
 
 /// The file, the key, and the value are named?
-::testing::AssertionResult refused(const json& config, std::vector<std::string_view> parts) {
+::testing::AssertionResult refused_config(const json& config, std::vector<std::string_view> parts) {
   parts.push_back("config.json");
   return refuses([&] { read(config); }, parts);
 }
@@ -77,8 +77,8 @@ TEST(ModelConfig, WrittenValuesWinOverDefaults) {
 TEST(ModelConfig, KeyValueHeadsDefaultToTheHeadsForLlamaOnly) {
   EXPECT_EQ(read(without("num_key_value_heads")).num_kv_heads, 4);
   EXPECT_EQ(read(with("num_key_value_heads", nullptr, tiny_mistral())).num_kv_heads, 4);
-  EXPECT_TRUE(refused(without("num_key_value_heads", tiny_mistral()), {"num_key_value_heads", "missing"}));
-  EXPECT_TRUE(refused(without("num_key_value_heads", tiny_qwen2()), {"num_key_value_heads", "missing"}));
+  EXPECT_TRUE(refused_config(without("num_key_value_heads", tiny_mistral()), {"num_key_value_heads", "missing"}));
+  EXPECT_TRUE(refused_config(without("num_key_value_heads", tiny_qwen2()), {"num_key_value_heads", "missing"}));
 }
 
 TEST(ModelConfig, LlamaBiases) {
@@ -91,8 +91,8 @@ TEST(ModelConfig, LlamaBiases) {
 TEST(ModelConfig, MistralSlidingWindow) {
   EXPECT_FALSE(read(tiny_mistral()).layers.at(0).window);
   EXPECT_EQ(read(with("sliding_window", 16, tiny_mistral())).layers.at(1).window, 16);
-  EXPECT_TRUE(refused(with("sliding_window", 0, tiny_mistral()), {"sliding_window", "0"}));
-  EXPECT_TRUE(refused(without("sliding_window", tiny_mistral()), {"sliding_window", "missing"}));
+  EXPECT_TRUE(refused_config(with("sliding_window", 0, tiny_mistral()), {"sliding_window", "0"}));
+  EXPECT_TRUE(refused_config(without("sliding_window", tiny_mistral()), {"sliding_window", "missing"}));
 }
 
 TEST(ModelConfig, Qwen2HasBiasesAndWindowsInItsUpperLayers) {
@@ -100,14 +100,14 @@ TEST(ModelConfig, Qwen2HasBiasesAndWindowsInItsUpperLayers) {
   EXPECT_TRUE(config.query_key_value_bias);
   EXPECT_FALSE(config.attention_output_bias || config.mlp_bias || config.layers.at(1).window);
   const json sliding = with("use_sliding_window", true, with("max_window_layers", 1, tiny_qwen2()));
-  EXPECT_TRUE(refused(sliding, {"sliding_window", "missing"}));
+  EXPECT_TRUE(refused_config(sliding, {"sliding_window", "missing"}));
   const auto windows = read(with("sliding_window", 8, sliding));
   EXPECT_FALSE(windows.layers.at(0).window);
   EXPECT_EQ(windows.layers.at(1).window, 8);
 }
 
 TEST(ModelConfig, RefusesWhatIsNoObject) {
-  EXPECT_TRUE(refused(json::array(), {"object"}));
+  EXPECT_TRUE(refused_config(json::array(), {"object"}));
   const TemporaryFolder folder;
   EXPECT_TRUE(refuses([&] { read_model_config(folder.path() / "config.json"); }, {"config.json", "No such file"}));
   EXPECT_TRUE(refuses([&] { read_model_config(folder.write("config.json", "{")); }, {"config.json", "not valid JSON"}));
@@ -116,36 +116,37 @@ TEST(ModelConfig, RefusesWhatIsNoObject) {
 TEST(ModelConfig, RefusesMissingAndImpossibleSizes) {
   for (const char* key : {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size",
                           "max_position_embeddings"}) {
-    EXPECT_TRUE(refused(without(key), {key, "missing"}));
-    EXPECT_TRUE(refused(with(key, 0), {key, "0"}));
-    EXPECT_TRUE(refused(with(key, -4), {key, "-4"}));
-    EXPECT_TRUE(refused(with(key, std::int64_t{1} << 31), {key, "2147483648"}));
-    EXPECT_TRUE(refused(with(key, "8"), {key, "\"8\""}));
-    EXPECT_TRUE(refused(with(key, 8.5), {key, "8.5"}));
+    EXPECT_TRUE(refused_config(without(key), {key, "missing"}));
+    EXPECT_TRUE(refused_config(with(key, 0), {key, "0"}));
+    EXPECT_TRUE(refused_config(with(key, -4), {key, "-4"}));
+    EXPECT_TRUE(refused_config(with(key, std::int64_t{1} << 31), {key, "2147483648"}));
+    EXPECT_TRUE(refused_config(with(key, "8"), {key, "\"8\""}));
+    EXPECT_TRUE(refused_config(with(key, 8.5), {key, "8.5"}));
   }
-  EXPECT_TRUE(refused(with("num_key_value_heads", 0), {"num_key_value_heads", "0"}));
-  EXPECT_TRUE(refused(with("head_dim", -2), {"head_dim", "-2"}));
+  EXPECT_TRUE(refused_config(with("num_key_value_heads", 0), {"num_key_value_heads", "0"}));
+  EXPECT_TRUE(refused_config(with("head_dim", -2), {"head_dim", "-2"}));
 }
 
 TEST(ModelConfig, RefusesSizesThatDoNotDivide) {
-  EXPECT_TRUE(refused(with("num_key_value_heads", 3),
-                      {"4 query heads", "num_attention_heads", "3 KV heads", "num_key_value_heads"}));
-  EXPECT_TRUE(refused(with("hidden_size", 9), {"hidden_size", "9", "num_attention_heads", "4"}));
+  EXPECT_TRUE(refused_config(with("num_key_value_heads", 3),
+                             {"4 query heads", "num_attention_heads", "3 KV heads", "num_key_value_heads"}));
+  EXPECT_TRUE(refused_config(with("hidden_size", 9), {"hidden_size", "9", "num_attention_heads", "4"}));
   EXPECT_EQ(read(with("head_dim", 4, with("hidden_size", 9))).head_dim, 4);
-  EXPECT_TRUE(refused(with("head_dim", 3), {"head_dim", "3", "pairs"}));
-  EXPECT_TRUE(refused(with("hidden_size", 4), {"head_dim", "1", "pairs"}));
+  EXPECT_TRUE(refused_config(with("head_dim", 3), {"head_dim", "3", "pairs"}));
+  EXPECT_TRUE(refused_config(with("hidden_size", 4), {"head_dim", "1", "pairs"}));
 }
 
 TEST(ModelConfig, RefusesOtherModelsWithTheListOfWhatWorks) {
-  EXPECT_TRUE(refused(with("model_type", "rwkv"), {"model_type", "\"rwkv\"", "gpt2, ", "llama, ", "capture_hf.py"}));
-  EXPECT_TRUE(refused(without("model_type"), {"model_type", "missing"}));
+  EXPECT_TRUE(
+      refused_config(with("model_type", "rwkv"), {"model_type", "\"rwkv\"", "gpt2, ", "llama, ", "capture_hf.py"}));
+  EXPECT_TRUE(refused_config(without("model_type"), {"model_type", "missing"}));
 }
 
 TEST(ModelConfig, Activations) {
   EXPECT_EQ(read(with("hidden_act", "swish")).activation, Activation::silu);
   EXPECT_EQ(read(without("hidden_act")).activation, Activation::silu);
   EXPECT_EQ(read(with("hidden_act", "gelu")).activation, Activation::gelu);
-  EXPECT_TRUE(refused(with("hidden_act", "mish"), {"hidden_act", "\"mish\""}));
+  EXPECT_TRUE(refused_config(with("hidden_act", "mish"), {"hidden_act", "\"mish\""}));
 }
 
 TEST(ModelConfig, RotationsAreReadOrRefused) {
@@ -154,19 +155,21 @@ TEST(ModelConfig, RotationsAreReadOrRefused) {
   EXPECT_NO_THROW(read(with("rope_scaling", {{"type", "default"}})));
   EXPECT_EQ(read(with("rope_scaling", {{"type", "linear"}, {"factor", 2}})).rotaries.at(0).frequencies.at(0), 0.5);
   EXPECT_TRUE(
-      refused(with("rope_scaling", {{"rope_type", "llama3"}}), {"original_max_position_embeddings", "missing"}));
-  EXPECT_TRUE(refused(with("rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2}}), {"rope_type", "\"dynamic\""}));
+      refused_config(with("rope_scaling", {{"rope_type", "llama3"}}), {"original_max_position_embeddings", "missing"}));
   EXPECT_TRUE(
-      refused(with("rope_scaling", {{"type", "linear"}, {"factor", 2}, {"apple", 1}}), {"rope_scaling", "apple"}));
-  EXPECT_TRUE(refused(with("rope_scaling", {{"type", "linear"}, {"factor", 1e-320}}), {"rope_scaling", "not finite"}));
-  EXPECT_TRUE(refused(with("rope_scaling", {{"factor", 2}}), {"rope_scaling", "rope_type"}));
-  EXPECT_TRUE(refused(with("rope_scaling", "linear"), {"rope_scaling", "\"linear\""}));
+      refused_config(with("rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2}}), {"rope_type", "\"dynamic\""}));
+  EXPECT_TRUE(refused_config(with("rope_scaling", {{"type", "linear"}, {"factor", 2}, {"apple", 1}}),
+                             {"rope_scaling", "apple"}));
+  EXPECT_TRUE(
+      refused_config(with("rope_scaling", {{"type", "linear"}, {"factor", 1e-320}}), {"rope_scaling", "not finite"}));
+  EXPECT_TRUE(refused_config(with("rope_scaling", {{"factor", 2}}), {"rope_scaling", "rope_type"}));
+  EXPECT_TRUE(refused_config(with("rope_scaling", "linear"), {"rope_scaling", "\"linear\""}));
   const json half = {{"rope_type", "default"}, {"partial_rotary_factor", 0.5}};
-  EXPECT_TRUE(refused(with("rope_parameters", half), {"rope_parameters", "partial_rotary_factor", "0.5"}));
-  EXPECT_TRUE(refused(with("partial_rotary_factor", 0.5), {"partial_rotary_factor", "0.5"}));
+  EXPECT_TRUE(refused_config(with("rope_parameters", half), {"rope_parameters", "partial_rotary_factor", "0.5"}));
+  EXPECT_TRUE(refused_config(with("partial_rotary_factor", 0.5), {"partial_rotary_factor", "0.5"}));
   EXPECT_NO_THROW(read(with("partial_rotary_factor", 1.0)));
   const json two = with("rope_theta", 1e4, with("rope_parameters", {{"rope_type", "default"}, {"rope_theta", 5e5}}));
-  EXPECT_TRUE(refused(two, {"rope_theta", "10000", "500000", "rope_parameters"}));
+  EXPECT_TRUE(refused_config(two, {"rope_theta", "10000", "500000", "rope_parameters"}));
 }
 
 TEST(ModelConfig, LongRopeChangesItsFactorsWithTheLength) {
@@ -181,7 +184,7 @@ TEST(ModelConfig, RefusesEveryKeyThatItDoesNotKnow) {
   for (const char* key : {"attention_multiplier", "attn_logit_softcapping", "embedding_multiplier", "logit_scale",
                           "num_experts", "n_routed_experts", "quantization_config", "query_pre_attn_scalar",
                           "residual_multiplier", "sliding_window", "zebra"}) {
-    EXPECT_TRUE(refused(with(key, 7), {key, "7"}));
+    EXPECT_TRUE(refused_config(with(key, 7), {key, "7"}));
     EXPECT_NO_THROW(read(with(key, nullptr))) << key;
   }
   EXPECT_NO_THROW(read(with("architectures", {"X"}, with("attention_dropout", 0.1, with("bos_token_id", 3)))));
@@ -189,15 +192,15 @@ TEST(ModelConfig, RefusesEveryKeyThatItDoesNotKnow) {
 
 TEST(ModelConfig, LayerTypesMustAllBeFull) {
   EXPECT_NO_THROW(read(with("layer_types", {"full_attention", "full_attention"})));
-  EXPECT_TRUE(
-      refused(with("layer_types", {"full_attention", "sliding_attention"}), {"layer_types", "sliding_attention"}));
-  EXPECT_TRUE(refused(with("layer_types", 3), {"layer_types", "3"}));
+  EXPECT_TRUE(refused_config(with("layer_types", {"full_attention", "sliding_attention"}),
+                             {"layer_types", "sliding_attention"}));
+  EXPECT_TRUE(refused_config(with("layer_types", 3), {"layer_types", "3"}));
 }
 
 TEST(ModelConfig, RefusesImpossibleNumbers) {
-  EXPECT_TRUE(refused(with("rms_norm_eps", 0), {"rms_norm_eps", "0", "positive"}));
-  EXPECT_TRUE(refused(with("rope_theta", -1.5), {"rope_theta", "-1.5", "positive"}));
-  EXPECT_TRUE(refused(with("tie_word_embeddings", 1), {"tie_word_embeddings", "1"}));
+  EXPECT_TRUE(refused_config(with("rms_norm_eps", 0), {"rms_norm_eps", "0", "positive"}));
+  EXPECT_TRUE(refused_config(with("rope_theta", -1.5), {"rope_theta", "-1.5", "positive"}));
+  EXPECT_TRUE(refused_config(with("tie_word_embeddings", 1), {"tie_word_embeddings", "1"}));
 }
 
 TEST(ModelConfig, NamesAndShapesOfTheTensors) {

@@ -31,7 +31,7 @@ std::vector<std::int64_t> read(const std::string& content) {
   return read_npy_integers(folder.write("x.npy", content));
 }
 
-::testing::AssertionResult refused(const std::string& content, std::vector<std::string_view> parts) {
+::testing::AssertionResult refused_npy(const std::string& content, std::vector<std::string_view> parts) {
   parts.insert(parts.end(), {"x.npy", "numpy.save"});
   return refuses([&] { read(content); }, parts);
 }
@@ -49,32 +49,32 @@ TEST(Npy, ReadsBothWidthsInEveryVersion) {
 }
 
 TEST(Npy, RefusesOtherFiles) {
-  EXPECT_TRUE(refused("", {"not a .npy file"}));
-  EXPECT_TRUE(refused("PK\x03\x04 an npz file", {"not a .npy file"}));
-  EXPECT_TRUE(refused(npy(4, header_of("<i4", "(0,)"), ""), {"version 4"}));
+  EXPECT_TRUE(refused_npy("", {"not a .npy file"}));
+  EXPECT_TRUE(refused_npy("PK\x03\x04 an npz file", {"not a .npy file"}));
+  EXPECT_TRUE(refused_npy(npy(4, header_of("<i4", "(0,)"), ""), {"version 4"}));
   const std::string good = npy(1, header_of("<i4", "(2,)"), "12345678");
-  for (std::size_t size = 0; size < good.size(); ++size) EXPECT_TRUE(refused(good.substr(0, size), {})) << size;
+  for (std::size_t size = 0; size < good.size(); ++size) EXPECT_TRUE(refused_npy(good.substr(0, size), {})) << size;
 }
 
 TEST(Npy, RefusesOtherArrays) {
-  EXPECT_TRUE(refused(npy(1, header_of("<f4", "(2,)"), "12345678"), {"\"<f4\""}));
-  EXPECT_TRUE(refused(npy(1, header_of(">i4", "(2,)"), "12345678"), {"\">i4\""}));
-  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(1, 2)"), "12345678"), {"shape \"1, 2\""}));
-  EXPECT_TRUE(refused(npy(1, header_of("<i4", "()"), "1234"), {"shape \"\""}));
-  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(-1,)"), ""), {"shape \"-1,\""}));
-  EXPECT_TRUE(refused(npy(1, "{}", ""), {"{}"}));
-  EXPECT_TRUE(refused(npy(1, "{'descr': [('<i4', '<f8')], 'shape': (0,)}", ""), {"another form"}));
-  EXPECT_TRUE(refused(npy(1, "{'descr'", ""), {"another form"}));
-  EXPECT_TRUE(refused(npy(1, "{'descr': '<i4', 'shape': (2,", "12345678"), {"another form"}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<f4", "(2,)"), "12345678"), {"\"<f4\""}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of(">i4", "(2,)"), "12345678"), {"\">i4\""}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(1, 2)"), "12345678"), {"shape \"1, 2\""}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "()"), "1234"), {"shape \"\""}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(-1,)"), ""), {"shape \"-1,\""}));
+  EXPECT_TRUE(refused_npy(npy(1, "{}", ""), {"{}"}));
+  EXPECT_TRUE(refused_npy(npy(1, "{'descr': [('<i4', '<f8')], 'shape': (0,)}", ""), {"another form"}));
+  EXPECT_TRUE(refused_npy(npy(1, "{'descr'", ""), {"another form"}));
+  EXPECT_TRUE(refused_npy(npy(1, "{'descr': '<i4', 'shape': (2,", "12345678"), {"another form"}));
 }
 
 TEST(Npy, RefusesLengthsThatContradictTheHeader) {
-  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(2,)"), "1234567"), {"2 elements", "7 bytes"}));
-  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(2,)"), "123456789"), {"2 elements", "9 bytes"}));
-  EXPECT_TRUE(refused(npy(1, header_of("<i4", "(2,)"), "123456789012"), {"2 elements", "12 bytes"}));
-  EXPECT_TRUE(refused(npy(1, header_of("<i8", "(999999999999999999,)"), "12345678"), {"999999999999999999"}));
-  EXPECT_TRUE(refused(npy(1, header_of("<i8", "(99999999999999999999,)"), "12345678"), {}));
-  EXPECT_TRUE(refused(npy(2, std::string(100'000, ' ') + header_of("<i4", "(0,)"), ""), {"header of"}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(2,)"), "1234567"), {"2 elements", "7 bytes"}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(2,)"), "123456789"), {"2 elements", "9 bytes"}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(2,)"), "123456789012"), {"2 elements", "12 bytes"}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<i8", "(999999999999999999,)"), "12345678"), {"999999999999999999"}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<i8", "(99999999999999999999,)"), "12345678"), {}));
+  EXPECT_TRUE(refused_npy(npy(2, std::string(100'000, ' ') + header_of("<i4", "(0,)"), ""), {"header of"}));
 }
 
 }  // namespace

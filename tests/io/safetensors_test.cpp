@@ -30,7 +30,7 @@ std::string entry(const std::string& dtype, const std::string& shape, const std:
 }
 
 /// Opens `content` as x.safetensors: refused with every part named?
-::testing::AssertionResult refused(const std::string& content, std::vector<std::string_view> parts) {
+::testing::AssertionResult refused_safetensors(const std::string& content, std::vector<std::string_view> parts) {
   const TemporaryFolder folder;
   const auto path = folder.write("x.safetensors", content);
   parts.push_back("x.safetensors");
@@ -41,7 +41,7 @@ std::string entry(const std::string& dtype, const std::string& shape, const std:
 ::testing::AssertionResult refused_entry(const std::string& entry, std::size_t data_bytes,
                                          std::vector<std::string_view> parts) {
   parts.push_back("\"t\"");
-  return refused(raw(R"({"t":)" + entry + "}", data_bytes), parts);
+  return refused_safetensors(raw(R"({"t":)" + entry + "}", data_bytes), parts);
 }
 
 TEST(Safetensors, HandsOutEveryTensor) {
@@ -71,9 +71,9 @@ TEST(Safetensors, AFileWithoutTensorsIsLegal) {
 }
 
 TEST(Safetensors, RefusesAHeaderThatDoesNotFit) {
-  EXPECT_TRUE(refused("1234567", {"7 bytes"}));
-  EXPECT_TRUE(refused(with_length(3, "{}", ""), {"header of 3 bytes", "10 bytes"}));
-  EXPECT_TRUE(refused(with_length(UINT64_MAX, "{}", ""), {"18446744073709551615"}));
+  EXPECT_TRUE(refused_safetensors("1234567", {"7 bytes"}));
+  EXPECT_TRUE(refused_safetensors(with_length(3, "{}", ""), {"header of 3 bytes", "10 bytes"}));
+  EXPECT_TRUE(refused_safetensors(with_length(UINT64_MAX, "{}", ""), {"18446744073709551615"}));
 }
 
 TEST(Safetensors, RefusesAHeaderOver100Megabytes) {
@@ -84,16 +84,16 @@ TEST(Safetensors, RefusesAHeaderOver100Megabytes) {
 }
 
 TEST(Safetensors, RefusesAHeaderThatIsNoObject) {
-  EXPECT_TRUE(refused(raw("{", 0), {"not valid JSON"}));
-  EXPECT_TRUE(refused(raw("[]", 0), {"a list", "not a JSON object"}));
-  EXPECT_TRUE(refused(raw("", 0), {"not valid JSON"}));
-  EXPECT_TRUE(refused(raw(R"({"__metadata__":{"a":1}})", 0), {"__metadata__", "object of strings"}));
-  EXPECT_TRUE(refused(raw(R"({"__metadata__":"a"})", 0), {"__metadata__", "object of strings"}));
+  EXPECT_TRUE(refused_safetensors(raw("{", 0), {"not valid JSON"}));
+  EXPECT_TRUE(refused_safetensors(raw("[]", 0), {"a list", "not a JSON object"}));
+  EXPECT_TRUE(refused_safetensors(raw("", 0), {"not valid JSON"}));
+  EXPECT_TRUE(refused_safetensors(raw(R"({"__metadata__":{"a":1}})", 0), {"__metadata__", "object of strings"}));
+  EXPECT_TRUE(refused_safetensors(raw(R"({"__metadata__":"a"})", 0), {"__metadata__", "object of strings"}));
 }
 
 TEST(Safetensors, RefusesANameThatAppearsTwice) {
   const std::string one = entry("U8", "[1]", "[0,1]");
-  EXPECT_TRUE(refused(raw(R"({"t":)" + one + R"(,"t":)" + one + "}", 1), {"\"t\"", "twice"}));
+  EXPECT_TRUE(refused_safetensors(raw(R"({"t":)" + one + R"(,"t":)" + one + "}", 1), {"\"t\"", "twice"}));
 }
 
 TEST(Safetensors, RefusesEntriesWithMissingOrOtherKeys) {
@@ -126,11 +126,12 @@ TEST(Safetensors, RefusesOffsetsThatDoNotFit) {
 TEST(Safetensors, RefusesOverlapsAndHoles) {
   const auto two = [](const std::string& a, const std::string& b) { return R"({"a":)" + a + R"(,"b":)" + b + "}"; };
   const std::string first = entry("U8", "[2]", "[0,2]");
-  EXPECT_TRUE(refused(raw(two(first, entry("U8", "[2]", "[1,3]")), 3), {"\"b\"", "overlap"}));
-  EXPECT_TRUE(refused(raw(two(first, first), 2), {"\"b\"", "overlap"}));
-  EXPECT_TRUE(refused(raw(two(first, entry("U8", "[1]", "[3,4]")), 4), {"\"b\"", "3", "ends at 2", "hole"}));
-  EXPECT_TRUE(refused(raw("{\"a\":" + first + "}", 5), {"end at data byte 2", "5"}));
-  EXPECT_TRUE(refused(raw("{\"a\":" + entry("U8", "[1]", "[1,2]") + "}", 2), {"\"a\"", "hole"}));
+  EXPECT_TRUE(refused_safetensors(raw(two(first, entry("U8", "[2]", "[1,3]")), 3), {"\"b\"", "overlap"}));
+  EXPECT_TRUE(refused_safetensors(raw(two(first, first), 2), {"\"b\"", "overlap"}));
+  EXPECT_TRUE(
+      refused_safetensors(raw(two(first, entry("U8", "[1]", "[3,4]")), 4), {"\"b\"", "3", "ends at 2", "hole"}));
+  EXPECT_TRUE(refused_safetensors(raw("{\"a\":" + first + "}", 5), {"end at data byte 2", "5"}));
+  EXPECT_TRUE(refused_safetensors(raw("{\"a\":" + entry("U8", "[1]", "[1,2]") + "}", 2), {"\"a\"", "hole"}));
 }
 
 /// Damage anywhere ends in an InputError or an intact file, never in anything else (the sanitizers look on).
@@ -140,7 +141,7 @@ TEST(Safetensors, SurvivesDamageAtEveryByte) {
   write_safetensors(path, std::vector{testing::tensor_to_write("a", {2, 3}), testing::tensor_to_write("b", {5})});
   const std::string good = testing::content_of(path);
   for (std::size_t size = 0; size < good.size(); ++size) {
-    EXPECT_TRUE(refused(good.substr(0, size), {})) << size;
+    EXPECT_TRUE(refused_safetensors(good.substr(0, size), {})) << size;
   }
   for (std::size_t i = 0; i < good.size(); ++i) {
     for (const int flip : {1, 0x80, 0xff}) {

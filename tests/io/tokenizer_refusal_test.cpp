@@ -37,8 +37,8 @@ class TokenizerRefusal : public ::testing::Test {
   }
 
   /// Sets the value at a JSON pointer and expects a refusal.
-  ::testing::AssertionResult refused(const char* pointer, const json& value,
-                                     std::vector<std::string_view> parts) const {
+  ::testing::AssertionResult refused_tokenizer(const char* pointer, const json& value,
+                                               std::vector<std::string_view> parts) const {
     json file = sound();
     file[json::json_pointer(pointer)] = value;
     parts.push_back("tokenizer.json");
@@ -67,83 +67,86 @@ TEST_F(TokenizerRefusal, DamagedFiles) {
 }
 
 TEST_F(TokenizerRefusal, UnknownParts) {
-  EXPECT_TRUE(refused("/version", "2.0", {"version", "2.0"}));
-  EXPECT_TRUE(refused("/extra", 1, {"\"extra\"", "--tokens"}));
-  EXPECT_TRUE(refused("/normalizer", {{"type", "Nmt"}}, {"normalizer", "\"Nmt\"", "--tokens"}));
-  EXPECT_TRUE(refused("/normalizer/how", 1, {"normalizer", "\"how\""}));
-  EXPECT_TRUE(refused("/normalizer", 3, {"normalizer", "3"}));
-  EXPECT_TRUE(refused("/pre_tokenizer", {{"type", "UnicodeScripts"}}, {"pre_tokenizer", "UnicodeScripts"}));
-  EXPECT_TRUE(refused("/pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Bert"}}}}},
-                      {"pretokenizers 0", "Bert"}));
-  EXPECT_TRUE(refused("/pre_tokenizer", {{"pattern", "x"}}, {"pre_tokenizer", "\"type\" is missing"}));
-  EXPECT_TRUE(refused("/post_processor", {{"type", "Own"}}, {"post_processor", "Own"}));
+  EXPECT_TRUE(refused_tokenizer("/version", "2.0", {"version", "2.0"}));
+  EXPECT_TRUE(refused_tokenizer("/extra", 1, {"\"extra\"", "--tokens"}));
+  EXPECT_TRUE(refused_tokenizer("/normalizer", {{"type", "Nmt"}}, {"normalizer", "\"Nmt\"", "--tokens"}));
+  EXPECT_TRUE(refused_tokenizer("/normalizer/how", 1, {"normalizer", "\"how\""}));
+  EXPECT_TRUE(refused_tokenizer("/normalizer", 3, {"normalizer", "3"}));
+  EXPECT_TRUE(refused_tokenizer("/pre_tokenizer", {{"type", "UnicodeScripts"}}, {"pre_tokenizer", "UnicodeScripts"}));
+  EXPECT_TRUE(refused_tokenizer("/pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Bert"}}}}},
+                                {"pretokenizers 0", "Bert"}));
+  EXPECT_TRUE(refused_tokenizer("/pre_tokenizer", {{"pattern", "x"}}, {"pre_tokenizer", "\"type\" is missing"}));
+  EXPECT_TRUE(refused_tokenizer("/post_processor", {{"type", "Own"}}, {"post_processor", "Own"}));
 }
 
 TEST_F(TokenizerRefusal, PartsThatAreMalformed) {
   const auto split = [](const json& pattern, const char* behavior) {
     return json{{"type", "Split"}, {"pattern", pattern}, {"behavior", behavior}, {"invert", false}};
   };
-  EXPECT_TRUE(refused("/pre_tokenizer", split({{"Regex", "\\p{Han}"}}, "Isolated"), {"pre_tokenizer", "Han"}));
-  EXPECT_TRUE(refused("/pre_tokenizer", split({{"Glob", "*"}}, "Isolated"), {"Glob"}));
-  EXPECT_TRUE(refused("/pre_tokenizer", split({{"String", ""}}, "Isolated"), {"\"pattern\" is empty"}));
-  EXPECT_TRUE(refused("/pre_tokenizer", split({{"String", "x"}}, "Dropped"), {"behavior", "Dropped"}));
-  EXPECT_TRUE(refused("/pre_tokenizer/individual_digits", "yes", {"individual_digits", "yes"}));
+  EXPECT_TRUE(
+      refused_tokenizer("/pre_tokenizer", split({{"Regex", "\\p{Han}"}}, "Isolated"), {"pre_tokenizer", "Han"}));
+  EXPECT_TRUE(refused_tokenizer("/pre_tokenizer", split({{"Glob", "*"}}, "Isolated"), {"Glob"}));
+  EXPECT_TRUE(refused_tokenizer("/pre_tokenizer", split({{"String", ""}}, "Isolated"), {"\"pattern\" is empty"}));
+  EXPECT_TRUE(refused_tokenizer("/pre_tokenizer", split({{"String", "x"}}, "Dropped"), {"behavior", "Dropped"}));
+  EXPECT_TRUE(refused_tokenizer("/pre_tokenizer/individual_digits", "yes", {"individual_digits", "yes"}));
   const json metaspace{{"type", "Metaspace"}, {"replacement", "__"}};
-  EXPECT_TRUE(refused("/pre_tokenizer", metaspace, {"replacement", "__"}));
-  EXPECT_TRUE(refused("/pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "last"}},
-                      {"prepend_scheme", "last"}));
-  EXPECT_TRUE(refused("/pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "first"}},
-                      {"prepend_scheme", "normalizer"}));
-  EXPECT_TRUE(refused("/normalizer/prepend", 1, {"prepend", "1"}));
+  EXPECT_TRUE(refused_tokenizer("/pre_tokenizer", metaspace, {"replacement", "__"}));
+  EXPECT_TRUE(refused_tokenizer("/pre_tokenizer",
+                                {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "last"}},
+                                {"prepend_scheme", "last"}));
+  EXPECT_TRUE(refused_tokenizer("/pre_tokenizer",
+                                {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "first"}},
+                                {"prepend_scheme", "normalizer"}));
+  EXPECT_TRUE(refused_tokenizer("/normalizer/prepend", 1, {"prepend", "1"}));
 }
 
 TEST_F(TokenizerRefusal, OtherModels) {
   for (const char* type : {"Unigram", "WordPiece", "WordLevel"}) {
-    EXPECT_TRUE(refused("/model/type", type, {"model", type, "--tokens"}));
+    EXPECT_TRUE(refused_tokenizer("/model/type", type, {"model", type, "--tokens"}));
   }
-  EXPECT_TRUE(refused("/model/dropout", 0.1, {"dropout", "0.1"}));
-  EXPECT_TRUE(refused("/model/continuing_subword_prefix", "##", {"continuing_subword_prefix", "##"}));
-  EXPECT_TRUE(refused("/model/end_of_word_suffix", "</w>", {"end_of_word_suffix", "</w>"}));
-  EXPECT_TRUE(refused("/model/max_input_chars_per_word", 100, {"max_input_chars_per_word"}));
+  EXPECT_TRUE(refused_tokenizer("/model/dropout", 0.1, {"dropout", "0.1"}));
+  EXPECT_TRUE(refused_tokenizer("/model/continuing_subword_prefix", "##", {"continuing_subword_prefix", "##"}));
+  EXPECT_TRUE(refused_tokenizer("/model/end_of_word_suffix", "</w>", {"end_of_word_suffix", "</w>"}));
+  EXPECT_TRUE(refused_tokenizer("/model/max_input_chars_per_word", 100, {"max_input_chars_per_word"}));
 }
 
 TEST_F(TokenizerRefusal, BadVocabularies) {
-  EXPECT_TRUE(refused("/model/vocab", json::array(), {"vocab", "a list"}));
-  EXPECT_TRUE(refused("/model/vocab", json::object(), {"vocab", "empty"}));
-  EXPECT_TRUE(refused("/model/vocab/a", -1, {"\"a\"", "-1"}));
-  EXPECT_TRUE(refused("/model/vocab/a", 1.5, {"\"a\"", "1.5"}));
-  EXPECT_TRUE(refused("/model/vocab/a", 4294967296, {"\"a\"", "4294967296"}));
+  EXPECT_TRUE(refused_tokenizer("/model/vocab", json::array(), {"vocab", "a list"}));
+  EXPECT_TRUE(refused_tokenizer("/model/vocab", json::object(), {"vocab", "empty"}));
+  EXPECT_TRUE(refused_tokenizer("/model/vocab/a", -1, {"\"a\"", "-1"}));
+  EXPECT_TRUE(refused_tokenizer("/model/vocab/a", 1.5, {"\"a\"", "1.5"}));
+  EXPECT_TRUE(refused_tokenizer("/model/vocab/a", 4294967296, {"\"a\"", "4294967296"}));
 }
 
 TEST_F(TokenizerRefusal, BadMerges) {
-  EXPECT_TRUE(refused("/model/merges", json::object(), {"merges"}));
-  EXPECT_TRUE(refused("/model/merges/0", "ab", {"merge 0", "\"ab\""}));
-  EXPECT_TRUE(refused("/model/merges/0", "a b c", {"merge 0", "\"a b c\""}));
-  EXPECT_TRUE(refused("/model/merges/0", {"a", "b", "c"}, {"merge 0"}));
-  EXPECT_TRUE(refused("/model/merges/0", {"a", 1}, {"merge 0"}));
-  EXPECT_TRUE(refused("/model/merges/0", "a c", {"merge 0", "\"c\"", "vocabulary"}));
-  EXPECT_TRUE(refused("/model/merges/0", "b a", {"merge 0", "\"ba\"", "vocabulary"}));
+  EXPECT_TRUE(refused_tokenizer("/model/merges", json::object(), {"merges"}));
+  EXPECT_TRUE(refused_tokenizer("/model/merges/0", "ab", {"merge 0", "\"ab\""}));
+  EXPECT_TRUE(refused_tokenizer("/model/merges/0", "a b c", {"merge 0", "\"a b c\""}));
+  EXPECT_TRUE(refused_tokenizer("/model/merges/0", {"a", "b", "c"}, {"merge 0"}));
+  EXPECT_TRUE(refused_tokenizer("/model/merges/0", {"a", 1}, {"merge 0"}));
+  EXPECT_TRUE(refused_tokenizer("/model/merges/0", "a c", {"merge 0", "\"c\"", "vocabulary"}));
+  EXPECT_TRUE(refused_tokenizer("/model/merges/0", "b a", {"merge 0", "\"ba\"", "vocabulary"}));
 }
 
 TEST_F(TokenizerRefusal, BadAddedTokens) {
-  EXPECT_TRUE(refused("/added_tokens/0/id", 5, {"added_tokens 0", "<s>", "5", "4"}));
-  EXPECT_TRUE(refused("/added_tokens/0/content", "ab", {"added_tokens 0", "\"ab\"", "4", "2"}));
-  EXPECT_TRUE(refused("/added_tokens/0/content", "", {"content"}));
-  EXPECT_TRUE(refused("/added_tokens/0/colour", 1, {"colour"}));
-  EXPECT_TRUE(refused("/added_tokens", {{"<s>", 4}}, {"added_tokens"}));
+  EXPECT_TRUE(refused_tokenizer("/added_tokens/0/id", 5, {"added_tokens 0", "<s>", "5", "4"}));
+  EXPECT_TRUE(refused_tokenizer("/added_tokens/0/content", "ab", {"added_tokens 0", "\"ab\"", "4", "2"}));
+  EXPECT_TRUE(refused_tokenizer("/added_tokens/0/content", "", {"content"}));
+  EXPECT_TRUE(refused_tokenizer("/added_tokens/0/colour", 1, {"colour"}));
+  EXPECT_TRUE(refused_tokenizer("/added_tokens", {{"<s>", 4}}, {"added_tokens"}));
   json twice = sound().at("added_tokens");
   twice.push_back(twice[0]);
   twice[1]["id"] = 5;
-  EXPECT_TRUE(refused("/added_tokens", twice, {"added_tokens 1", "another"}));
+  EXPECT_TRUE(refused_tokenizer("/added_tokens", twice, {"added_tokens 1", "another"}));
 }
 
 TEST_F(TokenizerRefusal, BadPostProcessors) {
   const char* ids = "/post_processor/special_tokens/<s>/ids";
-  EXPECT_TRUE(refused(ids, {-1}, {"-1", "no token id"}));
-  EXPECT_TRUE(refused(ids, {4, 4}, {"2 tokens in front"}));
-  EXPECT_TRUE(refused("/post_processor/single/0/SpecialToken/id", "</s>", {"</s>", "special_tokens"}));
-  EXPECT_TRUE(refused("/post_processor/single", json::array(), {"leaves the text out"}));
-  EXPECT_TRUE(refused("/post_processor/single/0", {{"Other", 1}}, {"Other"}));
+  EXPECT_TRUE(refused_tokenizer(ids, {-1}, {"-1", "no token id"}));
+  EXPECT_TRUE(refused_tokenizer(ids, {4, 4}, {"2 tokens in front"}));
+  EXPECT_TRUE(refused_tokenizer("/post_processor/single/0/SpecialToken/id", "</s>", {"</s>", "special_tokens"}));
+  EXPECT_TRUE(refused_tokenizer("/post_processor/single", json::array(), {"leaves the text out"}));
+  EXPECT_TRUE(refused_tokenizer("/post_processor/single/0", {{"Other", 1}}, {"Other"}));
 }
 
 TEST_F(TokenizerRefusal, ClassTokensGoInFront) {
@@ -152,7 +155,8 @@ TEST_F(TokenizerRefusal, ClassTokensGoInFront) {
     file["post_processor"] = {{"type", type}, {"sep", {"</s>", 2}}, {"cls", {"<s>", 4}}};
     EXPECT_EQ(open(file).bos(), 4) << type;
   }
-  EXPECT_TRUE(refused("/post_processor", {{"type", "BertProcessing"}, {"cls", "<s>"}}, {"post_processor", "\"cls\""}));
+  EXPECT_TRUE(refused_tokenizer("/post_processor", {{"type", "BertProcessing"}, {"cls", "<s>"}},
+                                {"post_processor", "\"cls\""}));
 }
 
 TEST_F(TokenizerRefusal, TextsThatCannotBeEncoded) {

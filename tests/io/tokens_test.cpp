@@ -11,7 +11,7 @@ namespace {
 using testing::refuses;
 using testing::TemporaryFolder;
 
-::testing::AssertionResult refused(const std::string& json, std::vector<std::string_view> parts) {
+::testing::AssertionResult refused_tokens(const std::string& json, std::vector<std::string_view> parts) {
   const TemporaryFolder folder;
   const auto path = folder.write("x.json", json);
   parts.push_back("x.json");
@@ -35,18 +35,18 @@ TEST(Tokens, ReadsAnArray) {
 }
 
 TEST(Tokens, RefusesIdsOutsideTheVocabulary) {
-  EXPECT_TRUE(refused("[1, 2, 10]", {"token 2 is 10", "0 ... 9", "tokenizer"}));
-  EXPECT_TRUE(refused("[-1]", {"token 0 is -1"}));
-  EXPECT_TRUE(refused("[4294967297]", {"token 0 is 4294967297"}));
+  EXPECT_TRUE(refused_tokens("[1, 2, 10]", {"token 2 is 10", "0 ... 9", "tokenizer"}));
+  EXPECT_TRUE(refused_tokens("[-1]", {"token 0 is -1"}));
+  EXPECT_TRUE(refused_tokens("[4294967297]", {"token 0 is 4294967297"}));
 }
 
 TEST(Tokens, RefusesWhatIsNoListOfIntegers) {
-  EXPECT_TRUE(refused("[]", {"no tokens"}));
-  EXPECT_TRUE(refused("{}", {"list of token ids", "an object"}));
-  EXPECT_TRUE(refused("[1, 2.0]", {"element 1 is 2.0"}));
-  EXPECT_TRUE(refused("[\"a\"]", {"element 0 is \"a\""}));
-  EXPECT_TRUE(refused("[[1]]", {"element 0 is a list"}));
-  EXPECT_TRUE(refused("[18446744073709551615]", {"18446744073709551615"}));
+  EXPECT_TRUE(refused_tokens("[]", {"no tokens"}));
+  EXPECT_TRUE(refused_tokens("{}", {"list of token ids", "an object"}));
+  EXPECT_TRUE(refused_tokens("[1, 2.0]", {"element 1 is 2.0"}));
+  EXPECT_TRUE(refused_tokens("[\"a\"]", {"element 0 is \"a\""}));
+  EXPECT_TRUE(refused_tokens("[[1]]", {"element 0 is a list"}));
+  EXPECT_TRUE(refused_tokens("[18446744073709551615]", {"18446744073709551615"}));
 }
 
 TEST(Tokens, RefusesOtherExtensions) {

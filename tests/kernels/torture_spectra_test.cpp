@@ -1,4 +1,3 @@
-#include <limits>
 
 #include "torture_inputs.hpp"
 
@@ -12,9 +11,8 @@ using testing::measure;
 
 // Fields of scope `full` whose singular values, shares and leverages follow from Hadamard columns: exact in float32.
 
-constexpr Index kLength = 64;
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr double kTokens = static_cast<double>(kLength);
+constexpr Index kRows = 64;
+constexpr double kTokens = static_cast<double>(kRows);
 
 double rounding(Index head_dim) { return (kTokens + 16 * static_cast<double>(head_dim)) * kEpsilon; }
 
@@ -51,7 +49,7 @@ void expect_spectrum(const HeadStatistics& s, const Vector& sigma, Index head_di
 TEST(TortureSpectra, GradedOverFourteenOrders) {
   constexpr Index d = 16;
   for (const bool balanced : {false, true}) {
-    MatrixF q = hadamard(kLength, 20, d), k = hadamard(kLength, 1, d);
+    MatrixF q = hadamard(kRows, 20, d), k = hadamard(kRows, 1, d);
     Vector sigma(d);
     for (Index j = 0; j < d; ++j) {
       const int orders = static_cast<int>(47 * j / (d - 1)), of_queries = balanced ? orders / 2 : 0;
@@ -71,7 +69,7 @@ TEST(TortureSpectra, GradedOverFourteenOrders) {
 /// Mixed columns: no longer visible column by column, still exact. From denormal numbers to 1e36.
 TEST(TortureSpectra, GradedAndTurnedAtEveryScale) {
   constexpr Index d = 16;
-  MatrixF q = hadamard(kLength, 20, d), k = hadamard(kLength, 1, d);
+  MatrixF q = hadamard(kRows, 20, d), k = hadamard(kRows, 1, d);
   Vector sigma(d);
   for (Index j = 0; j < d; ++j) {
     const int power = static_cast<int>(22 * j / (d - 1));
@@ -97,7 +95,7 @@ TEST(TortureSpectra, HadamardKeysArePerfectlyIncoherent) {
   for (const Index d : {1, 9, 31}) {
     const double tolerance = 4 * rounding(d), rank = static_cast<double>(d);
     for (const testing::Way& way : testing::kFullWays) {
-      const HeadStatistics s = measure(hadamard(kLength, 32, d), hadamard(kLength, 1, d), {.scale = 0.5}, way);
+      const HeadStatistics s = measure(hadamard(kRows, 32, d), hadamard(kRows, 1, d), {.scale = 0.5}, way);
       expect_certified(s);
       expect_within(s.coherence.coherence, 1, tolerance, "coherence");
       expect_within(s.coherence.coherence_raw, 1, tolerance, "coherence_raw");
@@ -122,10 +120,10 @@ TEST(TortureSpectra, HadamardKeysArePerfectlyIncoherent) {
 TEST(TortureSpectra, OneDominantKey) {
   constexpr double others = 0x1p-38;
   for (const Index d : {1, 2, 8}) {
-    MatrixF k = hadamard(kLength, 1, d);
+    MatrixF k = hadamard(kRows, 1, d);
     k.row(42) *= 0x1p40F;
     for (const testing::Way& way : testing::kFullWays) {
-      const HeadStatistics s = measure(hadamard(kLength, 16, d), k, {.scale = 1}, way);
+      const HeadStatistics s = measure(hadamard(kRows, 16, d), k, {.scale = 1}, way);
       expect_certified(s);
       EXPECT_EQ(s.keys.argmax, 42);
       EXPECT_EQ(s.coherence.key_rank, d);
@@ -143,8 +141,8 @@ TEST(TortureSpectra, OneDominantKey) {
 
 /// Keys v and -v, as often: one component, even shares, every key as coherent as the next.
 TEST(TortureSpectra, DuplicatedKeys) {
-  const MatrixF v = testing::random_matrix<float>(1, 12, 5), sign = hadamard(kLength, 7, 1);
-  const MatrixF k = sign * v, q = testing::random_matrix<float>(kLength, 12, 6);
+  const MatrixF v = testing::random_matrix<float>(1, 12, 5), sign = hadamard(kRows, 7, 1);
+  const MatrixF k = sign * v, q = testing::random_matrix<float>(kRows, 12, 6);
   const double energy = 0.25 * kTokens * (q.cast<double>() * v.cast<double>().transpose()).squaredNorm();
   const double tolerance = 16 * rounding(12);
   for (const testing::Way& way : testing::kFullWays) {

@@ -1,4 +1,3 @@
-#include <limits>
 #include <stdexcept>
 
 #include "torture_inputs.hpp"
@@ -12,8 +11,6 @@ using testing::hadamard;
 using testing::measure;
 using testing::random_matrix;
 using testing::Way;
-
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 /// Relative error of sums of `length` terms, each a sum of head_dim products: as the certificate's bounds have it.
 double rounding(Index length, Index head_dim) { return static_cast<double>(length + 16 * head_dim) * kEpsilon; }

@@ -46,10 +46,10 @@ Matrix whole(const Band& band) {
 void expect_as_lapack(const Matrix& a) { expect_spectrum(two_stage_singular_values(a), singular_values(a)); }
 
 /// Smaller than a band, whole bands, and remainders of one and of all but one.
-constexpr Index kSizes[] = {1, 2, 31, 127, 128, 129, 159, 160, 161, 191, 300};
+constexpr Index kOrders[] = {1, 2, 31, 127, 128, 129, 159, 160, 161, 191, 300};
 
 TEST(TwoStage, RandomMatrices) {
-  for (const Index n : kSizes) expect_as_lapack(random_matrix(n, n, 1));
+  for (const Index n : kOrders) expect_as_lapack(random_matrix(n, n, 1));
 }
 
 TEST(TwoStage, GradedSpectra) {
@@ -104,7 +104,7 @@ TEST(TwoStage, RefusesWhatHasNoSpectrum) {
 }
 
 TEST(BandReduction, LeavesABandOfTheSameSpectrum) {
-  for (const Index n : kSizes) {
+  for (const Index n : kOrders) {
     const Matrix a = random_matrix(n, n, 9);
     for (const Index width : kBandWidths) {
       Matrix scratch = a;
@@ -125,7 +125,7 @@ TEST(BandReduction, LeavesTheFirstColumnsTheirSpan) {
 }
 
 TEST(BulgeChasing, BandsOfEveryWidth) {
-  for (const Index n : kSizes) {
+  for (const Index n : kOrders) {
     for (const Index width : kBandWidths) {
       Band band = random_matrix(n, width + 1, 10);
       for (Index i = std::max<Index>(0, n - width); i < n; ++i) band.row(i).tail(i + width + 1 - n).setZero();

@@ -158,7 +158,7 @@ TEST(Windows, KrylovRoute) {
 }
 
 /// Energies, means and products of a rank's rows against the explicit field.
-void expect_operator(const Team& team, const MatrixF& q, const MatrixF& k, const LogitForm& form) {
+void expect_windowed_operator(const Team& team, const MatrixF& q, const MatrixF& k, const LogitForm& form) {
   SCOPED_TRACE(::testing::Message() << name_of(form.visible) << " of " << q.rows() << " on " << team.size());
   const Matrix field = oracle::energy_field(q.cast<double>(), k.cast<double>(), form, Scope::causal);
   const Index length = q.rows(), begin = length * team.rank() / team.size(),
@@ -187,9 +187,9 @@ TEST(Windows, EnergiesAndOperatorOnAnyTeam) {
   for (const auto& [length, width] : {std::pair<Index, Index>{2, 4}, {31, 8}, {66, 5}, {200, 12}}) {
     const MatrixF q = random_matrix<float>(length, width, 7), k = shifted(length, width, 20, 8);
     for (const Visible& visible : masks_of(length)) {
-      expect_operator(alone(), q, k, form_of(visible, length > 60 ? 0.0625 : 0));
+      expect_windowed_operator(alone(), q, k, form_of(visible, length > 60 ? 0.0625 : 0));
       for (int ranks = 2; ranks <= 4; ++ranks) {
-        testing::run_team(ranks, [&](const Team& team) { expect_operator(team, q, k, form_of(visible)); });
+        testing::run_team(ranks, [&](const Team& team) { expect_windowed_operator(team, q, k, form_of(visible)); });
       }
     }
   }

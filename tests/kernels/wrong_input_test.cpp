@@ -17,15 +17,15 @@ namespace {
 using testing::GivenHead;
 using testing::random_matrix;
 
-constexpr Index kLength = 150, kWidth = 8;  // more rows than the certificate samples
-const Placement kWhole{0, kLength};
+constexpr Index kContext = 150, kHeadDim = 8;  // more rows than the certificate samples
+const Placement kOneRank{0, kContext};
 
 std::vector<GivenHead> heads() {
   std::vector<GivenHead> out;
   for (const LogitForm& form :
        {LogitForm{.scale = 0.35}, {.scale = 0.35, .alibi_slope = 0.0625}, {.scale = 0.35, .softcap = 2.5}}) {
-    MatrixF q = random_matrix<float>(kLength, kWidth, 1), k = random_matrix<float>(kLength, kWidth, 2);
-    k.rowwise() += random_matrix<float>(1, kWidth, 3).row(0);
+    MatrixF q = random_matrix<float>(kContext, kHeadDim, 1), k = random_matrix<float>(kContext, kHeadDim, 2);
+    k.rowwise() += random_matrix<float>(1, kHeadDim, 3).row(0);
     out.push_back({q, k, form});
   }
   return out;
@@ -34,8 +34,8 @@ std::vector<GivenHead> heads() {
 std::vector<FieldRequest> requests(const LogitForm& form) {
   std::vector<FieldRequest> out;
   for (const Scope scope : {Scope::full, Scope::causal, Scope::causal_mean}) {
-    out.push_back({kLength, scope, Route::dense});
-    if (form.has_factors()) out.push_back({kLength, scope, scope == Scope::causal ? Route::krylov : Route::factored});
+    out.push_back({kContext, scope, Route::dense});
+    if (form.has_factors()) out.push_back({kContext, scope, scope == Scope::causal ? Route::krylov : Route::factored});
   }
   return out;
 }
@@ -48,7 +48,7 @@ HeadGroup group_of(const GivenHead& h) { return {{h.q}, h.k, {h.form}}; }
 
 RouteResult route_of(const GivenHead& h, const FieldRequest& request) {
   const HeadGroup group = group_of(h);
-  return cpu::HeadContext(alone(), group, kWhole).take_route(0, request);
+  return cpu::HeadContext(alone(), group, kOneRank).take_route(0, request);
 }
 
 HeadStatistics complete(const GivenHead& right, Scope scope, RouteResult result) {
@@ -75,7 +75,7 @@ TEST(WrongInput, IsDetectedInLayersWithWindows) {
     right.form.visible.window = 40;
     for (const Route route : {Route::dense, Route::krylov}) {
       if (route == Route::krylov && !right.form.has_factors()) continue;
-      const FieldRequest request{kLength, Scope::causal, route};
+      const FieldRequest request{kContext, Scope::causal, route};
       SCOPED_TRACE(name_of(request) + (testing::has_slope(right) ? " slope" : testing::has_cap(right) ? " cap" : ""));
       testing::expect_certified(complete(right, Scope::causal, route_of(right, request)));
       std::vector<testing::WrongInput> all = testing::wrong_inputs();
@@ -107,9 +107,9 @@ TEST(WrongInput, AMaskOrMeanThatIsWrongIsDetected) {
   const GivenHead right = heads()[0];
   const Matrix s = oracle::logits(right.q.cast<double>(), right.k.cast<double>(), right.form);
   const auto causal = [&](const std::function<bool(Index, Index)>& seen, const std::function<double(Index)>& mean) {
-    Matrix out = Matrix::Zero(kLength, kLength);
-    for (Index i = 0; i < kLength; ++i) {
-      for (Index j = 0; j < kLength; ++j) out(i, j) = seen(i, j) ? s(i, j) - mean(i) : 0;
+    Matrix out = Matrix::Zero(kContext, kContext);
+    for (Index i = 0; i < kContext; ++i) {
+      for (Index j = 0; j < kContext; ++j) out(i, j) = seen(i, j) ? s(i, j) - mean(i) : 0;
     }
     return out;
   };
@@ -120,9 +120,9 @@ TEST(WrongInput, AMaskOrMeanThatIsWrongIsDetected) {
       {"keys before the query only",
        causal([](Index i, Index j) { return j < i; }, [&](Index i) { return up_to(i, i); })},
       {"one key too many", causal([](Index i, Index j) { return j <= i + 1; },
-                                  [&](Index i) { return up_to(i, std::min(i + 2, kLength)); })},
+                                  [&](Index i) { return up_to(i, std::min(i + 2, kContext)); })},
       {"the mask of the other side",
-       causal([](Index i, Index j) { return j >= i; }, [&](Index i) { return s.row(i).tail(kLength - i).mean(); })},
+       causal([](Index i, Index j) { return j >= i; }, [&](Index i) { return s.row(i).tail(kContext - i).mean(); })},
       {"no mask", causal([](Index, Index) { return true; }, own_mean)},
       {"a window", causal([](Index i, Index j) { return j <= i && j > i - 64; },
                           [&](Index i) {
@@ -135,20 +135,22 @@ TEST(WrongInput, AMaskOrMeanThatIsWrongIsDetected) {
       {"centred by columns",
        [&] {
          Matrix out = s.triangularView<Eigen::Lower>();
-         for (Index j = 0; j < kLength; ++j) out.col(j).tail(kLength - j).array() -= s.col(j).tail(kLength - j).mean();
+         for (Index j = 0; j < kContext; ++j)
+           out.col(j).tail(kContext - j).array() -= s.col(j).tail(kContext - j).mean();
          return Matrix(out.triangularView<Eigen::Lower>());
        }()},
       {"transposed", causal(plain, own_mean).transpose()},
   };
   const Rounding rounding = rounding_of(right.q, right.k, right.form);
   const auto dense = [&](const Matrix& field) {
-    return complete(right, Scope::causal, cpu::dense_route(cpu::formed_field(field), Scope::causal, kLength, rounding));
+    return complete(right, Scope::causal,
+                    cpu::dense_route(cpu::formed_field(field), Scope::causal, kContext, rounding));
   };
   const auto krylov = [&](const Matrix& field) {
-    cpu::CausalEnergies energies{field.colwise().squaredNorm(), field.rowwise().squaredNorm(), Vector::Zero(kLength)};
+    cpu::CausalEnergies energies{field.colwise().squaredNorm(), field.rowwise().squaredNorm(), Vector::Zero(kContext)};
     return complete(right, Scope::causal,
-                    cpu::krylov_route(alone(), std::move(energies), testing::ExplicitOperator(field), nullptr, kWhole,
-                                      kLength, rounding));
+                    cpu::krylov_route(alone(), std::move(energies), testing::ExplicitOperator(field), nullptr, kOneRank,
+                                      kContext, rounding));
   };
   testing::expect_certified(dense(causal(plain, own_mean)));
   testing::expect_certified(krylov(causal(plain, own_mean)));
@@ -161,11 +163,11 @@ TEST(WrongInput, AMaskOrMeanThatIsWrongIsDetected) {
 /// Mistakes in the factors of the route that forms nothing.
 TEST(WrongInput, FactorsThatAreNotCentredAreDetected) {
   const GivenHead right = heads()[0];
-  const cpu::CentredKeys keys = cpu::centred_keys(alone(), right.k, kWhole);
+  const cpu::CentredKeys keys = cpu::centred_keys(alone(), right.k, kOneRank);
   const auto certified = [&](Scope scope, cpu::FactorRows a, cpu::FactorRows b) {
     return complete(right, scope,
-                    cpu::factored_field(alone(), cpu::tall_factor(alone(), std::move(a), kWhole),
-                                        cpu::tall_factor(alone(), std::move(b), kWhole), kWhole, 0))
+                    cpu::factored_field(alone(), cpu::tall_factor(alone(), std::move(a), kOneRank),
+                                        cpu::tall_factor(alone(), std::move(b), kOneRank), kOneRank, 0))
         .certificate.certified();
   };
   const auto queries = [&] { return cpu::field_queries(right.q, right.form); };
@@ -174,9 +176,9 @@ TEST(WrongInput, FactorsThatAreNotCentredAreDetected) {
     b.subtract(part * keys.mean);
     EXPECT_EQ(certified(Scope::full, queries(), std::move(b)), part == 1) << part << " of the mean";
   }
-  const Vector means = cpu::causal_means(alone(), queries(), keys.rows, kWhole);
+  const Vector means = cpu::causal_means(alone(), queries(), keys.rows, kOneRank);
   Vector late = means;
-  late.tail(kLength - 1) = means.head(kLength - 1);
+  late.tail(kContext - 1) = means.head(kContext - 1);
   for (const auto& [name, column, right_one] : {std::tuple<const char*, Vector, bool>{"right", means, true},
                                                 {"times 0.9", 0.9 * means, false},
                                                 {"none", 0 * means, false},
@@ -184,7 +186,7 @@ TEST(WrongInput, FactorsThatAreNotCentredAreDetected) {
                                                 {"negative", -means, false}}) {
     cpu::FactorRows a = queries(), b = keys.rows;
     a.append(-column);
-    b.append(Vector::Ones(kLength));
+    b.append(Vector::Ones(kContext));
     EXPECT_EQ(certified(Scope::causal_mean, std::move(a), std::move(b)), right_one) << "means " << name;
   }
 }
@@ -207,7 +209,7 @@ TEST(WrongInput, EnergiesInTheWrongOrderAreDetected) {
       EXPECT_FALSE(certified([](RouteResult& r) { std::swap(r.sigma[1], r.sigma[0]), r.sigma[0] *= 2; })) << "sigma";
       EXPECT_FALSE(certified([](RouteResult& r) { r.spectrum.k90 += 1; })) << "k90";
       EXPECT_FALSE(certified([](RouteResult& r) { r.spectrum.k50 -= 1; })) << "k50";
-      EXPECT_FALSE(certified([](RouteResult& r) { r.spectrum.effective_rank = 1.01 * kLength; })) << "effective rank";
+      EXPECT_FALSE(certified([](RouteResult& r) { r.spectrum.effective_rank = 1.01 * kContext; })) << "effective rank";
       EXPECT_FALSE(certified([](RouteResult& r) { r.spectrum.participation_ratio = 0.9; })) << "participation ratio";
     }
   }

@@ -9,15 +9,12 @@
 
 #include "kernels/random.hpp"
 #include "pipeline/null_draws.hpp"
+#include "tests/pipeline/known_readings.hpp"
 
 namespace logitfield {
 namespace {
 
-std::vector<Reading> known(const std::vector<double>& values) {
-  std::vector<Reading> out;
-  for (const double v : values) out.push_back(Reading::known(v));
-  return out;
-}
+using testing::known_readings;
 
 /// How often heads that are drawn as the null's are said to be beyond chance: the share of experiments in which any is,
 /// which the false discovery rate bounds. All heads of an experiment share the draws.
@@ -81,13 +78,13 @@ TEST(Chance, HeadsFarFromTheNullAreFoundWithFewDraws) {
 }
 
 TEST(Chance, OneDrawSaysNothing) {
-  EXPECT_EQ(chance_p_value(Reading::known(1e9), known({1}), 0), 1);
+  EXPECT_EQ(chance_p_value(Reading::known(1e9), known_readings({1}), 0), 1);
   EXPECT_EQ(chance_p_value(Reading::known(1e9), {}, 0), 1);
-  EXPECT_LT(chance_p_value(Reading::known(1e9), known({1, 2}), 0), 1e-6);
+  EXPECT_LT(chance_p_value(Reading::known(1e9), known_readings({1, 2}), 0), 1e-6);
 }
 
 TEST(Chance, AmongTheDrawsRanksDecide) {
-  const std::vector<Reading> draws = known({1, 2, 3, 4, 5, 6, 7});
+  const std::vector<Reading> draws = known_readings({1, 2, 3, 4, 5, 6, 7});
   EXPECT_DOUBLE_EQ(chance_p_value(Reading::known(6.5), draws, 0), 2 * 2.0 / 8);
   EXPECT_DOUBLE_EQ(chance_p_value(Reading::known(1.5), draws, 0), 2 * 2.0 / 8);
   EXPECT_DOUBLE_EQ(chance_p_value(Reading::known(4), draws, 0), 1);
@@ -95,7 +92,7 @@ TEST(Chance, AmongTheDrawsRanksDecide) {
 }
 
 TEST(Chance, CensoredValuesCountAsWhatSpeaksLeastAgainstChance) {
-  const std::vector<Reading> draws = known({20, 21, 22, 23, 24, 25, 26, 27});
+  const std::vector<Reading> draws = known_readings({20, 21, 22, 23, 24, 25, 26, 27});
   const double bound = chance_p_value(Reading::known(256), draws, 1);
   EXPECT_EQ(chance_p_value(Reading::more_than(256), draws, 1), bound);
   EXPECT_LT(bound, 1e-3);
@@ -153,11 +150,11 @@ TEST(NullDraws, ThatFailedDoNotEnterAndAreCounted) {
 }
 
 TEST(NullDraws, ThatAreCensoredHaveNoMean) {
-  NullStatistic s{known({10, 20}), kernels::kUndefined, kernels::kUndefined};
+  NullStatistic s{known_readings({10, 20}), kernels::kUndefined, kernels::kUndefined};
   s.draws.push_back(Reading::more_than(30));
   EXPECT_EQ(s.mean(), Reading::more_than(20));
   EXPECT_TRUE(std::isnan(s.sd()));
-  EXPECT_TRUE(std::isnan(NullStatistic{known({5})}.sd())) << "of one draw";
+  EXPECT_TRUE(std::isnan(NullStatistic{known_readings({5})}.sd())) << "of one draw";
 }
 
 }  // namespace

@@ -11,12 +11,12 @@ using std::chrono::milliseconds;
 
 /// What `advances` units of work write, where standard error is a file.
 std::string logged(std::int64_t total, std::int64_t done, int advances, milliseconds pause) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   {
     Progress progress(total, done, pause);
     for (int i = 0; i < advances; ++i) progress.advance();
   }
-  return testing::internal::GetCapturedStderr();
+  return ::testing::internal::GetCapturedStderr();
 }
 
 TEST(Progress, IsWholePlainLinesInALog) {

@@ -8,17 +8,14 @@
 
 #include "kernels/random.hpp"
 #include "pipeline/summary.hpp"
+#include "tests/pipeline/known_readings.hpp"
 
 namespace logitfield {
 namespace {
 
-const Reading kNothing{};
+using testing::known_readings;
 
-std::vector<Reading> known(const std::vector<double>& values) {
-  std::vector<Reading> out;
-  for (const double v : values) out.push_back(Reading::known(v));
-  return out;
-}
+const Reading kNothing{};
 
 TEST(Reading, SaysWhatIsKnown) {
   EXPECT_EQ(text_of(Reading::known(61)), "61");
@@ -36,7 +33,7 @@ TEST(Reading, SaysWhatIsKnown) {
 
 /// The case: three small counts, seven that are more than 32.
 TEST(Quantile, AmongCensoredValuesIsMoreThanTheirBound) {
-  std::vector<Reading> readings = known({3, 3, 4});
+  std::vector<Reading> readings = known_readings({3, 3, 4});
   for (int i = 0; i < 7; ++i) readings.push_back(Reading::more_than(32));
   EXPECT_EQ(median(readings), Reading::more_than(32));
   EXPECT_EQ(quantile(readings, 0), Reading::known(3));
@@ -45,7 +42,7 @@ TEST(Quantile, AmongCensoredValuesIsMoreThanTheirBound) {
 }
 
 TEST(Quantile, ThatDoesNotDependOnWhatIsNotKnownIsKnown) {
-  std::vector<Reading> readings = known({1, 2, 3, 4});
+  std::vector<Reading> readings = known_readings({1, 2, 3, 4});
   readings.push_back(Reading::more_than(8));
   EXPECT_EQ(median(readings), Reading::known(3));
   readings.push_back(Reading::more_than(8));  // between 3 and 4
@@ -56,7 +53,7 @@ TEST(Quantile, ThatDoesNotDependOnWhatIsNotKnownIsKnown) {
 }
 
 TEST(Quantile, OfRatiosThatAreLessThanABound) {
-  std::vector<Reading> readings = known({2, 3});
+  std::vector<Reading> readings = known_readings({2, 3});
   readings.push_back(Reading::less_than(0.5));
   EXPECT_EQ(median(readings), Reading::known(2));
   readings.push_back(Reading::less_than(0.5));
@@ -128,7 +125,7 @@ TEST(Reading, OfCountsThatWereNotTakenToTheirEnd) {
 }
 
 TEST(Distribution, OfCensoredValuesHasNoMean) {
-  std::vector<Reading> readings = known({1, 2, 3});
+  std::vector<Reading> readings = known_readings({1, 2, 3});
   readings.push_back(Reading::more_than(9));
   readings.push_back(kNothing);
   const Distribution d = distribution(readings);

@@ -14,10 +14,9 @@ namespace logitfield::scalapack {
 namespace {
 
 using kernels::Index;
+using kernels::kEpsilon;
 using kernels::Matrix;
 using kernels::Vector;
-
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 /// Calls f(grid) for every grid of all ranks.
 template <class F>
