@@ -105,15 +105,12 @@ NullStatistic readings_from(const json& object) {
 /// Versions that kept no draws divided by their number for the standard deviation, not by one less.
 NullDraws null_from(const json& object) {
   NullDraws out{object.at("draws"), object.value("failed", std::int64_t{0}), {}};
+  const double draws = static_cast<double>(out.draws);
+  const double correction = object.contains("values") ? 1 : draws > 1 ? std::sqrt(draws / (draws - 1)) : kernels::kUndefined;
+  const auto summaries = object.at("statistics").get<std::map<std::string, std::pair<double, double>>>();
+  for (const auto& [name, summary] : summaries) out.statistics[name] = {{}, summary.first, summary.second * correction};
   if (object.contains("values")) {
     for (const auto& [name, values] : object.at("values").items()) out.statistics[name] = readings_from(values);
-    return out;
-  }
-  const double draws = static_cast<double>(out.draws);
-  const auto old = object.at("statistics").get<std::map<std::string, std::pair<double, double>>>();
-  for (const auto& [name, value] : old) {
-    const double sd = draws > 1 ? value.second * std::sqrt(draws / (draws - 1)) : kernels::kUndefined;
-    out.statistics[name] = {{}, value.first, sd};
   }
   return out;
 }

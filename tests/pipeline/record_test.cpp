@@ -161,6 +161,10 @@ TEST(Record, ANullOfAnOlderVersionKeepsWhatItSaid) {
   EXPECT_TRUE(null.statistics.at("energy").draws.empty());
   EXPECT_EQ(null.statistics.at("energy").mean(), Reading::known(2.5));
   EXPECT_DOUBLE_EQ(null.statistics.at("energy").sd(), 3 * std::sqrt(4.0 / 3));
+  // Also once this version has written it again.
+  const auto again = std::get<NullRecord>(decode(encode(NullRecord{5, null}))).of;
+  EXPECT_EQ(again.statistics.at("energy").mean(), Reading::known(2.5));
+  EXPECT_EQ(bits(again.statistics.at("energy").sd()), bits(null.statistics.at("energy").sd()));
 }
 
 TEST(Record, LossAndRank) {
