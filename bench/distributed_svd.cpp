@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "kernels/cpu/blas_kernels.hpp"
-#include "kernels/cpu/lapack.hpp"
 #include "kernels/random.hpp"
+#include "kernels/spectra/lapack.hpp"
 #include "pipeline/dense_field.hpp"
 #include "pipeline/scalapack/svd.hpp"
 

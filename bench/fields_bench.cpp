@@ -2,13 +2,13 @@
 // bytes that the algorithm needs; bench/long_context.py turns a run into ratios.
 #include "bench_tools.hpp"
 #include "kernels/backend.hpp"
-#include "kernels/cpu/blas.hpp"
-#include "kernels/cpu/causal_field.hpp"
-#include "kernels/cpu/dense_field.hpp"
-#include "kernels/cpu/head_context.hpp"
-#include "kernels/cpu/krylov.hpp"
-#include "kernels/cpu/lapack.hpp"
-#include "kernels/cpu/two_stage.hpp"
+#include "kernels/field/causal_field.hpp"
+#include "kernels/field/dense_field.hpp"
+#include "kernels/field/head_context.hpp"
+#include "kernels/spectra/blas.hpp"
+#include "kernels/spectra/krylov.hpp"
+#include "kernels/spectra/lapack.hpp"
+#include "kernels/spectra/two_stage.hpp"
 
 namespace logitfield::bench {
 namespace {

@@ -3,9 +3,9 @@
 #include "bench_tools.hpp"
 #include "kernels/backend.hpp"
 #include "kernels/cpu/attention.hpp"
-#include "kernels/cpu/attention_statistics.hpp"
-#include "kernels/cpu/lapack.hpp"
-#include "kernels/cpu/thin_factor.hpp"
+#include "kernels/field/attention_statistics.hpp"
+#include "kernels/field/thin_factor.hpp"
+#include "kernels/spectra/lapack.hpp"
 
 namespace logitfield::bench {
 namespace {

@@ -11,7 +11,7 @@
 #include <optional>
 
 #include "io/capture.hpp"
-#include "kernels/cpu/field_statistics.hpp"
+#include "kernels/field/field_statistics.hpp"
 #include "kernels/random.hpp"
 
 using namespace logitfield;

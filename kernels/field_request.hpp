@@ -2,8 +2,8 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/field.hpp"
 #include "kernels/matrix.hpp"
+#include "kernels/scope.hpp"
 #include "kernels/statistics.hpp"
 
 namespace logitfield::kernels {

@@ -14,7 +14,7 @@
 #include "io/file.hpp"
 #include "io/hash.hpp"
 #include "kernels/backend.hpp"
-#include "kernels/cpu/attention_statistics.hpp"
+#include "kernels/field/attention_statistics.hpp"
 #include "kernels/random.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/routes.hpp"

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "kernels/cpu/sliding_sum.hpp"
+#include "kernels/field/sliding_sum.hpp"
 #include "pipeline/scalapack/svd.hpp"
 
 namespace logitfield {

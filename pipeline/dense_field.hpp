@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/field.hpp"
 #include "kernels/matrix.hpp"
+#include "kernels/scope.hpp"
 #include "pipeline/scalapack/block_cyclic.hpp"
 
 namespace logitfield {

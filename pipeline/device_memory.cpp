@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/attention_statistics.hpp"
-#include "kernels/cpu/krylov.hpp"
-#include "kernels/cpu/row_sample.hpp"
+#include "kernels/field/attention_statistics.hpp"
+#include "kernels/field/row_sample.hpp"
+#include "kernels/spectra/krylov.hpp"
 #include "pipeline/memory.hpp"
 #include "pipeline/weights.hpp"
 #include "pipeline/work.hpp"

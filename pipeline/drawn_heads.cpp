@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernels/field/row_moments.hpp"
 #include "kernels/random.hpp"
-#include "kernels/row_moments.hpp"
 
 namespace logitfield {
 namespace {

@@ -11,7 +11,7 @@ struct HeadNullPlan {
   /// Of each head, in each context.
   std::int64_t draws = 0;
   /// Its own queries and its own keys, each in another order; else Gaussian ones with the same first and second moments
-  /// (kernels/row_moments.hpp).
+  /// (kernels/field/row_moments.hpp).
   bool shuffled = false;
 };
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/field/spectrum.hpp"
 #include "kernels/random.hpp"
-#include "kernels/spectrum_statistics.hpp"
 #include "pipeline/dense_field.hpp"
 #include "pipeline/verification.hpp"
 

@@ -7,7 +7,7 @@
 #include "io/capture.hpp"
 #include "io/checkpoint.hpp"
 #include "io/tokens.hpp"
-#include "kernels/field.hpp"
+#include "kernels/scope.hpp"
 #include "pipeline/options.hpp"
 #include "pipeline/partition.hpp"
 #include "pipeline/texts.hpp"

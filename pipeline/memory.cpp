@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/device.hpp"
+#include "kernels/field/attention_statistics.hpp"
 #include "pipeline/dense_field.hpp"
 #include "pipeline/weights.hpp"
 #include "pipeline/work.hpp"

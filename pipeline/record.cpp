@@ -106,7 +106,9 @@ NullStatistic readings_from(const json& object) {
 NullDraws null_from(const json& object) {
   NullDraws out{object.at("draws"), object.value("failed", std::int64_t{0}), {}};
   const double draws = static_cast<double>(out.draws);
-  const double correction = object.contains("values") ? 1 : draws > 1 ? std::sqrt(draws / (draws - 1)) : kernels::kUndefined;
+  const double correction = object.contains("values") ? 1
+                            : draws > 1               ? std::sqrt(draws / (draws - 1))
+                                                      : kernels::kUndefined;
   const auto summaries = object.at("statistics").get<std::map<std::string, std::pair<double, double>>>();
   for (const auto& [name, summary] : summaries) out.statistics[name] = {{}, summary.first, summary.second * correction};
   if (object.contains("values")) {

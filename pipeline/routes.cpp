@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "io/error.hpp"
-#include "kernels/cpu/attention_statistics.hpp"
-#include "kernels/cpu/krylov.hpp"
-#include "kernels/cpu/spectral_integrals.hpp"
-#include "kernels/cpu/spectral_sums.hpp"
+#include "kernels/field/attention_statistics.hpp"
+#include "kernels/field/spectral_integrals.hpp"
+#include "kernels/spectra/krylov.hpp"
+#include "kernels/spectra/spectral_sums.hpp"
 #include "pipeline/dense_field.hpp"
 
 namespace logitfield {
@@ -63,7 +63,7 @@ double windowed_flops(double length, double width, double columns, double explic
   return products_flops(length, width, vectors, explicitly) + 8 * length * columns * columns;
 }
 
-/// Of kernels/cpu/windowed_field.cpp: logits a row at the two edges of a window, in energies and in the operator.
+/// Of kernels/field/windowed_field.cpp: logits a row at the two edges of a window, in energies and in the operator.
 constexpr double kEnergyEdges = 3 * 48, kOperatorEdges = 3 * 32;
 
 /// The window or chunks that mask a field in a layer.

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/field/shares.hpp"
 #include "kernels/field_request.hpp"
 #include "kernels/random.hpp"
-#include "kernels/share_statistics.hpp"
 
 namespace logitfield {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/cpu/attention_statistics.hpp"
+#include "kernels/field/attention_statistics.hpp"
 #include "pipeline/weights.hpp"
 
 namespace logitfield {

@@ -6,15 +6,15 @@
 #include <future>
 
 #include "bench/gpu/cases.hpp"
-#include "kernels/cpu/attention_statistics.hpp"
-#include "kernels/cpu/causal_field.hpp"
-#include "kernels/cpu/centring.hpp"
-#include "kernels/cpu/dense_field.hpp"
-#include "kernels/cpu/field_statistics.hpp"
 #include "kernels/cuda/attention_statistics.hpp"
 #include "kernels/cuda/causal_field.hpp"
 #include "kernels/cuda/direct_field.hpp"
 #include "kernels/cuda/field_statistics.hpp"
+#include "kernels/field/attention_statistics.hpp"
+#include "kernels/field/causal_field.hpp"
+#include "kernels/field/centring.hpp"
+#include "kernels/field/dense_field.hpp"
+#include "kernels/field/field_statistics.hpp"
 
 namespace logitfield::bench::gpu {
 namespace {

@@ -7,12 +7,12 @@
 
 #include "kernels/cpu/block.hpp"
 #include "kernels/cpu/feed_forward.hpp"
-#include "kernels/cpu/field_statistics.hpp"
 #include "kernels/cpu/handles.hpp"
-#include "kernels/cpu/learned_interaction.hpp"
 #include "kernels/cpu/loss.hpp"
 #include "kernels/cpu/norm.hpp"
 #include "kernels/cpu/product.hpp"
+#include "kernels/field/field_statistics.hpp"
+#include "kernels/field/learned_interaction.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {

@@ -1,12 +1,12 @@
 #include "kernels/cpu/block.hpp"
 
 #include "kernels/cpu/attention.hpp"
-#include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/cpu/experts.hpp"
 #include "kernels/cpu/feed_forward.hpp"
 #include "kernels/cpu/norm.hpp"
 #include "kernels/cpu/projections.hpp"
 #include "kernels/cpu/rotary.hpp"
+#include "kernels/field/attention_statistics.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
-#include "kernels/cpu/causal_field.hpp"
 #include "kernels/cuda/tall_factor.hpp"
+#include "kernels/field/causal_field.hpp"
 
 namespace logitfield::kernels::cuda {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "kernels/cpu/row_sample.hpp"
+#include "kernels/field/row_sample.hpp"
 
 namespace logitfield::kernels::cuda {
 

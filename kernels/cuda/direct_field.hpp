@@ -1,8 +1,8 @@
 #pragma once
 #include <vector>
 
-#include "kernels/cpu/field_routes.hpp"
 #include "kernels/cuda/tall_factor.hpp"
+#include "kernels/field/routes.hpp"
 
 namespace logitfield::kernels::cuda {
 

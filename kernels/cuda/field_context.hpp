@@ -1,9 +1,9 @@
 #pragma once
 #include <memory>
 
-#include "kernels/cpu/head_context.hpp"
 #include "kernels/cuda/direct_field.hpp"
 #include "kernels/cuda/handles.hpp"
+#include "kernels/field/head_context.hpp"
 
 namespace logitfield::kernels::cuda {
 

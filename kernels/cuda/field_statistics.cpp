@@ -7,8 +7,8 @@
 #include <future>
 #include <map>
 
-#include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/cuda/attention_statistics.hpp"
+#include "kernels/field/attention_statistics.hpp"
 
 namespace logitfield::kernels::cuda {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "kernels/cuda/operations.hpp"
 #include "kernels/device.hpp"
-#include "kernels/field.hpp"
+#include "kernels/scope.hpp"
 
 namespace logitfield::kernels::cuda {
 

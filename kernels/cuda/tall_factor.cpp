@@ -1,6 +1,6 @@
 #include "kernels/cuda/tall_factor.hpp"
 
-#include "kernels/cpu/blas.hpp"
+#include "kernels/spectra/blas.hpp"
 
 namespace logitfield::kernels::cuda {
 namespace {

@@ -1,9 +1,9 @@
 #pragma once
 #include <optional>
 
-#include "kernels/cpu/factored_field.hpp"
 #include "kernels/cuda/field_operations.hpp"
 #include "kernels/cuda/products.hpp"
+#include "kernels/field/factored_field.hpp"
 
 namespace logitfield::kernels::cuda {
 

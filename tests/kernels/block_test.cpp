@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "kernels/cpu/attention.hpp"
-#include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/cpu/backend.hpp"
 #include "kernels/cpu/experts.hpp"
 #include "kernels/cpu/feed_forward.hpp"
@@ -13,6 +12,7 @@
 #include "kernels/cpu/norm.hpp"
 #include "kernels/cpu/product.hpp"
 #include "kernels/cpu/rotary.hpp"
+#include "kernels/field/attention_statistics.hpp"
 #include "random_matrix.hpp"
 
 namespace logitfield::kernels::cpu {

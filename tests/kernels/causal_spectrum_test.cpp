@@ -1,12 +1,12 @@
-#include "kernels/cpu/causal_spectrum.hpp"
+#include "kernels/field/causal_spectrum.hpp"
 
 #include <gtest/gtest.h>
 
 #include "head_comparison.hpp"
-#include "kernels/cpu/dense_field.hpp"
-#include "kernels/cpu/lapack.hpp"
-#include "kernels/cpu/spectral_integrals.hpp"
-#include "kernels/spectrum_statistics.hpp"
+#include "kernels/field/dense_field.hpp"
+#include "kernels/field/spectral_integrals.hpp"
+#include "kernels/field/spectrum.hpp"
+#include "kernels/spectra/lapack.hpp"
 #include "thread_team.hpp"
 
 namespace logitfield::kernels {

@@ -1,4 +1,4 @@
-#include "kernels/cpu/causal_field.hpp"
+#include "kernels/field/causal_field.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,8 +6,8 @@
 
 #include "explicit_operator.hpp"
 #include "head_comparison.hpp"
-#include "kernels/cpu/field_routes.hpp"
-#include "kernels/cpu/krylov.hpp"
+#include "kernels/field/routes.hpp"
+#include "kernels/spectra/krylov.hpp"
 #include "thread_team.hpp"
 
 namespace logitfield::kernels {

@@ -2,10 +2,10 @@
 
 #include "cuda_device.hpp"
 #include "kernels/cpu/attention.hpp"
-#include "kernels/cpu/attention_statistics.hpp"
 #include "kernels/cuda/attention_statistics.hpp"
 #include "kernels/cuda/field_operations.hpp"
 #include "kernels/cuda/heads.hpp"
+#include "kernels/field/attention_statistics.hpp"
 #include "random_matrix.hpp"
 
 namespace logitfield::kernels::cuda {

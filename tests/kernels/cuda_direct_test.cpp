@@ -3,9 +3,9 @@
 #include <limits>
 
 #include "cuda_device.hpp"
-#include "kernels/cpu/dense_field.hpp"
 #include "kernels/cuda/direct_field.hpp"
-#include "kernels/oracle.hpp"
+#include "kernels/field/dense_field.hpp"
+#include "kernels/field/oracle.hpp"
 #include "random_matrix.hpp"
 
 namespace logitfield::kernels::cuda {

@@ -1,5 +1,5 @@
 #pragma once
-#include "kernels/cpu/linear_operator.hpp"
+#include "kernels/spectra/linear_operator.hpp"
 
 namespace logitfield::testing {
 

@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "kernels/cpu/field_statistics.hpp"
-#include "kernels/oracle.hpp"
+#include "kernels/field/field_statistics.hpp"
+#include "kernels/field/oracle.hpp"
 #include "random_matrix.hpp"
 
 namespace logitfield::testing {

@@ -1,5 +1,5 @@
 // Rows drawn with the moments of others.
-#include "kernels/row_moments.hpp"
+#include "kernels/field/row_moments.hpp"
 
 #include <gtest/gtest.h>
 

@@ -7,10 +7,10 @@
 #include <numeric>
 
 #include "kernels/cpu/blas_kernels.hpp"
-#include "kernels/cpu/learned_interaction.hpp"
+#include "kernels/field/learned_interaction.hpp"
+#include "kernels/field/shares.hpp"
+#include "kernels/field/spectrum.hpp"
 #include "kernels/random.hpp"
-#include "kernels/share_statistics.hpp"
-#include "kernels/spectrum_statistics.hpp"
 #include "random_matrix.hpp"
 
 namespace logitfield::kernels {

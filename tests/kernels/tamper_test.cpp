@@ -6,11 +6,11 @@
 #include <random>
 #include <stdexcept>
 
-#include "kernels/cpu/causal_field.hpp"
-#include "kernels/cpu/dense_field.hpp"
-#include "kernels/cpu/factored_field.hpp"
-#include "kernels/cpu/field_routes.hpp"
-#include "kernels/cpu/lapack.hpp"
+#include "kernels/field/causal_field.hpp"
+#include "kernels/field/dense_field.hpp"
+#include "kernels/field/factored_field.hpp"
+#include "kernels/field/routes.hpp"
+#include "kernels/spectra/lapack.hpp"
 #include "torture_inputs.hpp"
 
 namespace logitfield::kernels {

@@ -1,4 +1,4 @@
-#include "kernels/cpu/thin_factor.hpp"
+#include "kernels/field/thin_factor.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,15 +1,15 @@
-#include "kernels/cpu/two_stage.hpp"
+#include "kernels/spectra/two_stage.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <limits>
 
-#include "kernels/cpu/band_reduction.hpp"
-#include "kernels/cpu/bulge_chasing.hpp"
-#include "kernels/cpu/coupled_halves.hpp"
-#include "kernels/cpu/dense_field.hpp"
-#include "kernels/cpu/lapack.hpp"
+#include "kernels/field/dense_field.hpp"
+#include "kernels/spectra/band_reduction.hpp"
+#include "kernels/spectra/bulge_chasing.hpp"
+#include "kernels/spectra/coupled_halves.hpp"
+#include "kernels/spectra/lapack.hpp"
 #include "random_matrix.hpp"
 
 namespace logitfield::kernels::cpu {

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "head_comparison.hpp"
-#include "kernels/cpu/attention_statistics.hpp"
-#include "kernels/cpu/windowed_field.hpp"
+#include "kernels/field/attention_statistics.hpp"
+#include "kernels/field/windowed_field.hpp"
 #include "thread_team.hpp"
 
 // Fields and attention of layers that show a window, or a chunk, of the keys.

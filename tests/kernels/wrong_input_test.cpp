@@ -5,10 +5,10 @@
 #include <numeric>
 
 #include "explicit_operator.hpp"
-#include "kernels/cpu/dense_field.hpp"
-#include "kernels/cpu/factored_field.hpp"
-#include "kernels/cpu/field_routes.hpp"
-#include "kernels/cpu/head_context.hpp"
+#include "kernels/field/dense_field.hpp"
+#include "kernels/field/factored_field.hpp"
+#include "kernels/field/head_context.hpp"
+#include "kernels/field/routes.hpp"
 #include "torture_inputs.hpp"
 
 namespace logitfield::kernels {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/share_statistics.hpp"
+#include "kernels/field/shares.hpp"
 #include "pipeline/learned.hpp"
 
 namespace logitfield {

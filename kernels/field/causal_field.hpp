@@ -1,0 +1,40 @@
+#pragma once
+#include "kernels/field/centring.hpp"
+#include "kernels/spectra/linear_operator.hpp"
+
+namespace logitfield::kernels::cpu {
+
+/// Energies of the causal field E_ij = a_i . b_j - m_i (j <= i) of factors a, b [n, w], this rank's rows: of its keys
+/// (columns) and queries (rows), and the row means m it found on the way, exact.
+struct CausalEnergies {
+  Vector keys, queries, means;
+};
+/// Quadratic forms of running sums over tiles, explicit logits inside a tile: 4 L w^2 flops and 2 L w times the tile,
+/// memory O(w^2). Collective.
+CausalEnergies causal_energies(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement);
+
+/// E = tril(a b^T) with a = [a, -m] and b = [b, 1]: never formed.
+struct CausalField {
+  FactorRows a, b;
+};
+CausalField causal_field(FactorRows a, FactorRows b, const Vector& means);
+
+/// E as an operator on blocks of p vectors, about L (4 w + 64) p flops a product; logits near the diagonal are kept
+/// [L, 32]. The field must outlive it.
+class CausalOperator final : public LinearOperator {
+ public:
+  CausalOperator(const Team& team, const CausalField& field);
+  Index rows() const override { return field_.a.rows(); }
+  void apply(const Matrix& x, Matrix& y) const override;
+  void apply_transpose(const Matrix& y, Matrix& x) const override;
+
+ private:
+  void multiply(bool forwards, const Matrix& x, Matrix& y) const;
+
+  const Team& team_;
+  const CausalField& field_;
+  /// Tile by tile of the diagonal.
+  Matrix diagonal_;
+};
+
+}  // namespace logitfield::kernels::cpu

@@ -1,0 +1,50 @@
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "kernels/field/causal_field.hpp"
+
+namespace logitfield::kernels::cpu {
+
+/// det(1 + E E^T / t), E divided by its Frobenius norm, for one shift t.
+struct ShiftedDeterminant {
+  /// Logarithm of its absolute value.
+  double log = 0;
+  /// Eigenvalues of E E^T below -t.
+  Index below = 0;
+  /// What rounding may have moved an eigenvalue by.
+  double rounding = 0;
+};
+
+/// The whole spectrum of a causal field of this rank's rows, asked without finding one singular value. E E^T + t is the
+/// covariance of the outputs y_i = a_i . x_i + sqrt(t) v_i of a system whose state x_i = x_{i-1} + b_i w_i takes in
+/// unit noise, so a Kalman filter over blocks of rows factors it: about L w (4 w + 96) flops and w^2 numbers a shift.
+/// A negative shift -s^2 gives the inertia, hence how many singular values are below s (Sylvester). All calls are
+/// collective; team and field must outlive it.
+class CausalSpectrum {
+ public:
+  /// `energy`: the squared Frobenius norm of the field, above 0.
+  CausalSpectrum(const Team& team, const CausalField& field, Index length, double energy);
+
+  /// By shift, which are squares of singular values over the energy.
+  std::vector<ShiftedDeterminant> determinants(std::span<const double> shifts) const;
+  /// Sum of sigma^4 over the energy squared: exact, from running sums.
+  double fourth_powers() const;
+
+  Index length() const { return length_; }
+  double energy() const { return energy_; }
+
+ private:
+  const Team& team_;
+  const CausalField& field_;
+  Index length_;
+  double energy_;
+};
+
+/// Flops of one shift.
+double determinant_flops(double length, double width);
+
+/// How many singular values are above sigma. Nothing where rounding could have moved one by `margin` in sigma^2.
+std::optional<Index> count_above(const CausalSpectrum& spectrum, double sigma, double margin);
+
+}  // namespace logitfield::kernels::cpu

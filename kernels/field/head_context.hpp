@@ -1,0 +1,93 @@
+#pragma once
+#include <optional>
+
+#include "kernels/field/coherence.hpp"
+#include "kernels/field/direct_products.hpp"
+#include "kernels/field/routes.hpp"
+#include "kernels/field/row_sample.hpp"
+
+namespace logitfield::kernels::cpu {
+
+/// Measures and certifies the fields of a KV head and its query heads in one context, from parts that whoever holds the
+/// rows provides. All calls are collective.
+class FieldContext {
+ public:
+  virtual ~FieldContext() = default;
+  /// Statistics of one query head in one scope, by any route but scalapack. Attention is left undefined.
+  HeadStatistics measure(std::size_t head, const FieldRequest& request);
+  /// The same from what a route outside has found.
+  HeadStatistics complete(std::size_t head, Scope scope, RouteResult result);
+
+  virtual RouteResult take_route(std::size_t head, const FieldRequest& request) = 0;
+  virtual const CoherentKeys& coherence() = 0;
+  /// Of the centred keys and, where the head has a slope, the positions.
+  virtual const Leverage& key_leverage(std::size_t head) = 0;
+  virtual RowSample sample(std::size_t head, Scope scope, const Matrix& probes) = 0;
+  virtual DirectProducts direct(std::size_t head, Scope scope, const Matrix& probes) = 0;
+
+ protected:
+  /// Rows of this rank [rows, head_dim].
+  FieldContext(const Team& team, std::vector<LogitForm> forms, const Placement& placement, Index rows, Index head_dim)
+      : team_(team), forms_(std::move(forms)), placement_(placement), rows_(rows), head_dim_(head_dim) {}
+  Rounding rounding(std::size_t head) const;
+  /// Largest rank of the field's blocks below the diagonal, where those above it are zero; else the context.
+  Index coupling(std::size_t head, Scope scope) const;
+
+  const Team& team_;
+  const std::vector<LogitForm> forms_;
+  const Placement placement_;
+  const Index rows_, head_dim_;
+  /// Over the context: Frobenius norm of the keys as they are, squared norms of the query heads.
+  double raw_norm_ = 0;
+  std::vector<double> query_norms_;
+
+ private:
+  /// Squared norms of what logits are products of: scaled queries and keys, positions with them; and the terms of a
+  /// sum.
+  struct Magnitudes {
+    double queries = 0, keys = 0, terms = 0;
+  };
+  Magnitudes magnitudes(std::size_t head) const;
+  /// Keys and the head's queries.
+  bool finite(std::size_t head) const;
+  /// Fills the certificate; `by_keys`, `by_queries`: energies over the context. certification.cpp.
+  void certify(std::size_t head, Scope scope, double by_keys, double by_queries, const RouteResult& result,
+               HeadStatistics& out);
+  void compare_totals(double by_keys, double by_queries, const RouteResult& result, HeadStatistics& out) const;
+  void compare_rows(const RowSample& sample, const Magnitudes& sizes, const RouteResult& result,
+                    HeadStatistics& out) const;
+  void compare_direct(const DirectProducts& direct, const Magnitudes& sizes, const RouteResult& result,
+                      HeadStatistics& out) const;
+  void check_delocalisation(std::size_t head, const Vector& key_energy, HeadStatistics& out);
+  std::span<const double> gather(const Vector& own, Vector& all) const;
+};
+
+/// Of matrices in host memory, as far as this rank's rows go; they must outlive it.
+class HeadContext final : public FieldContext {
+ public:
+  HeadContext(const Team& team, const HeadGroup& group, const Placement& placement);
+
+  /// Factors of the causal field with these row means.
+  CausalField causal_rows(std::size_t head, const Vector& means) const;
+
+  RouteResult take_route(std::size_t head, const FieldRequest& request) override;
+  const CoherentKeys& coherence() override;
+  const Leverage& key_leverage(std::size_t head) override;
+  RowSample sample(std::size_t head, Scope scope, const Matrix& probes) override;
+  DirectProducts direct(std::size_t head, Scope scope, const Matrix& probes) override;
+
+ private:
+  /// Left factor of a scope that the factored route takes.
+  FactorRows query_rows(std::size_t head, Scope scope) const;
+  /// Factored keys of a scope; shared by the query heads.
+  const TallFactor& key_factor(std::size_t head, Scope scope);
+
+  const HeadGroup& group_;
+  CentredKeys keys_;
+  /// Without and with the ALiBi column.
+  std::optional<TallFactor> full_[2], causal_mean_[2];
+  std::optional<CoherentKeys> coherence_;
+  std::optional<Leverage> alibi_leverage_;
+};
+
+}  // namespace logitfield::kernels::cpu

@@ -1,0 +1,78 @@
+#include "kernels/field/row_moments.hpp"
+
+#include <Eigen/Cholesky>
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/random.hpp"
+
+namespace logitfield::kernels {
+namespace {
+
+constexpr Index kTile = 1024;
+/// What a column leaves of its squares, beyond those of the columns before it, below which it is a combination of them:
+/// far above float64's rounding of their sums, and below float32's of the rows.
+constexpr double kDependent = 1e-12;
+
+template <class Visit>
+void for_tiles(Index rows, Visit&& visit) {
+  for (Index begin = 0; begin < rows; begin += kTile) visit(begin, std::min(kTile, rows - begin));
+}
+
+}  // namespace
+
+void RowMoments::add_to_mean(const MatrixFRef& tile) {
+  const double before = static_cast<double>(rows_), after = before + static_cast<double>(tile.rows());
+  mean_ = mean_ * (before / after) + tile.cast<double>().colwise().sum() / after;
+  rows_ += tile.rows();
+}
+
+void RowMoments::add_to_squares(const MatrixFRef& tile) {
+  for_tiles(tile.rows(), [&](Index begin, Index count) {
+    const Matrix centred = tile.middleRows(begin, count).cast<double>().rowwise() - mean_;
+    squares_.noalias() += centred.transpose() * centred;
+  });
+}
+
+/// Cholesky of a matrix that may be singular: rows of columns that depend on those before are left out.
+Matrix RowMoments::factor() const {
+  const Index d = squares_.cols();
+  Matrix r(0, d);
+  for (Index j = 0; j < d && r.rows() + 1 < rows_; ++j) {
+    const double left = squares_(j, j) - r.col(j).squaredNorm();
+    if (left <= kDependent * squares_(j, j)) continue;
+    const Eigen::RowVectorXd row = (squares_.row(j) - r.col(j).transpose() * r) / std::sqrt(left);
+    r.conservativeResize(r.rows() + 1, d);
+    r.bottomRows(1) = row;
+    r.bottomRows(1).leftCols(j).setZero();
+  }
+  return r;
+}
+
+GaussianLike::GaussianLike(const RowMoments& like, std::uint64_t seed) : seed_(seed), mean_(like.mean()) {
+  const Matrix wanted = like.factor();
+  width_ = wanted.rows();
+  drawn_mean_ = Eigen::RowVectorXd::Zero(width_);
+  Matrix squares = Matrix::Zero(width_, width_);
+  const double length = static_cast<double>(like.rows());
+  for_tiles(like.rows(), [&](Index begin, Index count) {
+    const Matrix z = gaussian_rows(seed_, begin, count, width_);
+    drawn_mean_ += z.colwise().sum() / length;
+    squares.noalias() += z.transpose() * z;
+  });
+  squares -= length * drawn_mean_.transpose() * drawn_mean_;
+  turn_ = wanted;
+  if (width_ == 0) return;  // rows that are all alike
+  turn_ = Eigen::LLT<Eigen::MatrixXd>(squares).matrixU().solve(Eigen::MatrixXd(wanted));
+}
+
+MatrixF GaussianLike::rows(Index first, Index count) const {
+  MatrixF out(count, mean_.size());
+  for_tiles(count, [&](Index begin, Index rows) {
+    const Matrix z = gaussian_rows(seed_, first + begin, rows, width_).rowwise() - drawn_mean_;
+    out.middleRows(begin, rows) = ((z * turn_).rowwise() + mean_).cast<float>();
+  });
+  return out;
+}
+
+}  // namespace logitfield::kernels

@@ -1,0 +1,49 @@
+#pragma once
+#include "kernels/field/causal_field.hpp"
+#include "kernels/field/window_pass.hpp"
+
+namespace logitfield::kernels::cpu {
+
+// Causal fields masked by a window or chunks, E_ij = a_i . b_j - m_i for the keys j that query i sees, else 0, of
+// factors a, b [n, w], this rank's rows, in time and memory linear in the context. Sums over a window are sums of
+// tiles: nothing is subtracted again. See causal_field.hpp, of whose numbers these are the windowed ones.
+
+/// Exact energies and row means: 8 L w^2 flops and up to 16 L w times the tile; memory O(keys seen w / tile + tile w).
+/// Collective.
+CausalEnergies windowed_energies(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
+                                 const Visible& visible);
+
+/// E as an operator on blocks of p vectors, about L (4 w + 256) p flops a product; logits near the two edges of the
+/// window are kept, some [L, 192]. The field must outlive it.
+class WindowedOperator final : public LinearOperator {
+ public:
+  WindowedOperator(const Team& team, const CausalField& field, const Placement& placement, const Visible& visible);
+  Index rows() const override { return field_.a.rows(); }
+  void apply(const Matrix& x, Matrix& y) const override { multiply(of_queries_, x, y); }
+  void apply_transpose(const Matrix& y, Matrix& x) const override { multiply(of_keys_, y, x); }
+
+ private:
+  /// One direction: a row of `own` meets rows of `others`.
+  struct Side {
+    WindowPass pass;
+    const FactorRows *own, *others;
+    Surroundings surroundings;
+    Matrix halo;
+    std::vector<WindowTile> tiles;
+    /// Of each tile [rows, rest], masked.
+    std::vector<Matrix> logits;
+  };
+  Side side(bool forwards, const Placement& placement, const Visible& visible) const;
+  void multiply(const Side& side, const Matrix& x, Matrix& y) const;
+
+  const Team& team_;
+  const CausalField& field_;
+  const Range own_;
+  const Side of_queries_, of_keys_;
+};
+
+/// The Krylov route of such a field. Collective.
+RouteResult windowed_route(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
+                           const Visible& visible, Index components, const Rounding& rounding);
+
+}  // namespace logitfield::kernels::cpu

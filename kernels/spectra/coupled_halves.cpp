@@ -1,0 +1,70 @@
+#include "kernels/spectra/coupled_halves.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/field/factor_rows.hpp"
+#include "kernels/random.hpp"
+#include "kernels/spectra/reflectors.hpp"
+
+namespace logitfield::kernels::cpu {
+namespace {
+
+constexpr std::uint64_t kSketchSeed = 0x68616c766573;
+
+/// b = coordinates * Q^T's first rows.
+struct RowSpace {
+  Reflectors q;
+  Columns coordinates;
+};
+
+/// A few dimensions of the rows of b, found by random combinations of them (Halko, Martinsson & Tropp 2011); nothing if
+/// b has more, by what is left of it beside `largest`.
+std::optional<RowSpace> row_space(const MatrixRef& b, Index dimensions, double largest) {
+  Columns sketch = b.transpose() * gaussian_rows(kSketchSeed, 0, b.rows(), dimensions);
+  RowSpace out{triangulate(sketch), {}};
+  const Columns basis = out.q.first_columns();
+  out.coordinates.noalias() = b * basis;
+  const double rounding = std::sqrt(static_cast<double>(b.rows())) * std::numeric_limits<double>::epsilon();
+  double beyond = 0;  // squared, by tiles: as much again as b is not in anyone's plan
+  for_tiles(b.rows(), kTileRows, [&](Index begin, Index count) {
+    beyond += (b.middleRows(begin, count) - out.coordinates.middleRows(begin, count) * basis.transpose()).squaredNorm();
+  });
+  if (!(std::sqrt(beyond) <= rounding * largest)) return std::nullopt;
+  return out;
+}
+
+}  // namespace
+
+// Q turns A's columns until B meets only the first of them, B Q = [X 0]; P turns C's rows until only the first of them
+// are met, P^T X = [G; 0]. Both halves are then reduced from there on without touching those, C transposed:
+//   A Q = U1 R1 V1^T,  C^T P = U2 R2 V2^T,  R1 and R2 upper bands.
+// With the first half in reverse order the whole is a lower band, G at the seam. X is factorised with its columns in
+// reverse order: so G is triangular where it has to stay within the band.
+std::optional<Band> reduce_halves(Matrix& a, Index width) {
+  const Index n = a.rows(), upper = n / 2, lower = n - upper;
+  auto first = a.topLeftCorner(upper, upper), second = a.bottomRightCorner(lower, lower);
+  if (!(a.topRightCorner(upper, lower).array() == 0).all()) return std::nullopt;
+  std::optional<RowSpace> coupling = row_space(a.bottomLeftCorner(lower, upper), width, a.norm());
+  if (!coupling) return std::nullopt;
+
+  Columns seam = coupling->coordinates.rowwise().reverse();
+  const Reflectors p = triangulate(seam);
+  coupling->q.apply_on_right(first);
+  second.transposeInPlace();
+  p.apply_on_right(second);
+  const Band r1 = reduce_to_band(first, width), r2 = reduce_to_band(second, width);
+
+  // The lower band, transposed.
+  Band out = Band::Zero(n, width + 1);
+  for (Index i = 0; i < upper; ++i) {
+    for (Index k = 0; k <= std::min(width, upper - 1 - i); ++k) out(upper - 1 - i - k, k) = r1(i, k);
+  }
+  out.bottomRows(lower) = r2;
+  for (Index i = 0; i < width; ++i) {
+    for (Index j = i; j < width; ++j) out(upper - width + j, width - j + i) = seam(i, j);
+  }
+  return out;
+}
+
+}  // namespace logitfield::kernels::cpu
