@@ -3,7 +3,7 @@
 #include <cmath>
 #include <iostream>
 
-#include "io/capture_writer.hpp"
+#include "io/capture/capture_writer.hpp"
 #include "kernels/random.hpp"
 
 namespace {

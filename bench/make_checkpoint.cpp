@@ -10,9 +10,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "io/checkpoint/layer_tensors.hpp"
+#include "io/config/model_config.hpp"
 #include "io/file.hpp"
-#include "io/layer_tensors.hpp"
-#include "io/model_config.hpp"
 #include "io/safetensors_writer.hpp"
 
 namespace {

@@ -10,7 +10,7 @@
 #include <iostream>
 #include <optional>
 
-#include "io/capture.hpp"
+#include "io/capture/capture.hpp"
 #include "kernels/field/field_statistics.hpp"
 #include "kernels/random.hpp"
 

@@ -6,7 +6,7 @@
 
 #include "io/file.hpp"
 #include "io/json.hpp"
-#include "io/tokenizer/tokenizer.hpp"
+#include "io/text/tokenizer/tokenizer.hpp"
 
 namespace logitfield::bench {
 namespace {

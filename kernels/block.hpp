@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "io/architecture.hpp"
+#include "io/config/architecture.hpp"
 #include "kernels/field_request.hpp"
 #include "kernels/matrix.hpp"
 #include "kernels/weight_matrix.hpp"

@@ -8,8 +8,8 @@
 #include <optional>
 #include <utility>
 
-#include "io/capture_format.hpp"
-#include "io/capture_logits.hpp"
+#include "io/capture/capture_format.hpp"
+#include "io/capture/capture_logits.hpp"
 #include "io/error.hpp"
 #include "pipeline/angle_rounding.hpp"
 #include "pipeline/forward_pass.hpp"
@@ -255,7 +255,7 @@ Job comparison_job(const Options& options, const io::Capture& capture) {
   if (!std::filesystem::exists(tokens)) {
     throw InputError(
         "{}: is missing, so that the model cannot be given the same text; record the capture with "
-        "io/capture_hf.py, or put the token ids there",
+        "io/capture/capture_hf.py, or put the token ids there",
         tokens.string());
   }
   Job job = open_input(options);

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "io/svg.hpp"
+#include "pipeline/report/svg.hpp"
 
 namespace logitfield {
 

@@ -9,10 +9,10 @@
 #include <cmath>
 #include <functional>
 
-#include "io/clock_text.hpp"
 #include "io/dtype.hpp"
 #include "io/file.hpp"
 #include "io/hash.hpp"
+#include "io/run/clock_text.hpp"
 #include "kernels/backend.hpp"
 #include "kernels/field/attention_statistics.hpp"
 #include "kernels/random.hpp"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "io/capture_format.hpp"
+#include "io/capture/capture_format.hpp"
 
 namespace logitfield {
 namespace {

@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "io/capture_writer.hpp"
+#include "io/capture/capture_writer.hpp"
 #include "kernels/backend.hpp"
 #include "pipeline/job.hpp"
 #include "pipeline/mpi/communicator.hpp"

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <functional>
 
-#include "io/markup.hpp"
 #include "pipeline/comparison.hpp"
 #include "pipeline/embedded.hpp"
+#include "pipeline/report/markup.hpp"
 
 namespace logitfield {
 namespace {

@@ -1,7 +1,7 @@
 #include "pipeline/continuation.hpp"
 
 #include "io/error.hpp"
-#include "io/state_file.hpp"
+#include "io/run/state_file.hpp"
 
 namespace logitfield {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "io/state_file.hpp"
+#include "io/run/state_file.hpp"
 #include "pipeline/capture_dump.hpp"
 
 namespace logitfield {

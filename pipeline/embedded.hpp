@@ -1,7 +1,7 @@
 #pragma once
 #include <string_view>
 
-/// Files inside the program: io/report/ and Chart.js (see cmake/Embed.cmake).
+/// Files inside the program: pipeline/report/web/ and Chart.js (see cmake/Embed.cmake).
 namespace logitfield::embedded {
 
 /// As the files are, byte for byte.

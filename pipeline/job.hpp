@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "io/capture.hpp"
-#include "io/checkpoint.hpp"
-#include "io/tokens.hpp"
+#include "io/capture/capture.hpp"
+#include "io/checkpoint/checkpoint.hpp"
+#include "io/text/tokens.hpp"
 #include "kernels/scope.hpp"
 #include "pipeline/options.hpp"
 #include "pipeline/partition.hpp"

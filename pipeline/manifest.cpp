@@ -3,9 +3,9 @@
 #include <cstring>
 #include <numeric>
 
-#include "io/clock_text.hpp"
+#include "io/checkpoint/tensor_check.hpp"
 #include "io/hash.hpp"
-#include "io/tensor_check.hpp"
+#include "io/run/clock_text.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/results.hpp"
 #include "pipeline/windows.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 #include <string>
 
-#include "io/model_config.hpp"
+#include "io/config/model_config.hpp"
 
 namespace logitfield {
 

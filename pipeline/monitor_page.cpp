@@ -38,7 +38,7 @@ json statistics() {
   return out;
 }
 
-/// By "//step", then by statistic: see valuesOf() of io/report/data.js.
+/// By "//step", then by statistic: see valuesOf() of pipeline/report/web/data.js.
 json values_of(const std::vector<const StepValues*>& steps) {
   json out = json::object();
   for (const StepValues* step : steps) {

@@ -7,7 +7,7 @@
 #include "io/error.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
-#include "io/run_folder.hpp"
+#include "io/run/run_folder.hpp"
 #include "pipeline/manifest_differences.hpp"
 
 namespace logitfield {

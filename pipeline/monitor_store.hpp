@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "io/run_lock.hpp"
-#include "io/step_folders.hpp"
+#include "io/run/run_lock.hpp"
+#include "io/run/step_folders.hpp"
 #include "pipeline/alerts.hpp"
 #include "pipeline/head_series.hpp"
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "io/layer_tensors.hpp"
+#include "io/checkpoint/layer_tensors.hpp"
 #include "pipeline/tensor_reading.hpp"
 
 namespace logitfield {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "io/checkpoint.hpp"
-#include "io/tensor_check.hpp"
+#include "io/checkpoint/checkpoint.hpp"
+#include "io/checkpoint/tensor_check.hpp"
 #include "pipeline/mpi/communicator.hpp"
 
 namespace logitfield {

@@ -1,9 +1,9 @@
 #pragma once
 #include <optional>
 
-#include "io/journal.hpp"
-#include "io/run_folder.hpp"
-#include "io/run_lock.hpp"
+#include "io/run/journal.hpp"
+#include "io/run/run_folder.hpp"
+#include "io/run/run_lock.hpp"
 #include "pipeline/done.hpp"
 
 namespace logitfield {

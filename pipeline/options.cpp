@@ -184,7 +184,7 @@ void add_imagination(CLI::App& plan, Options& options) {
 void add_comparison(CLI::App& command, Options& options) {
   command.add_option(
       "--against", options.against,
-      "capture of the same model (by io/capture_hf.py): run its tokens through --model, compare Q, K and "
+      "capture of the same model (by io/capture/capture_hf.py): run its tokens through --model, compare Q, K and "
       "final logits");
   command.add_option("--tolerance", options.tolerance, "largest relative difference that --against lets pass")
       ->check(CLI::PositiveNumber)

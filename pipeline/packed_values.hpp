@@ -7,7 +7,7 @@
 
 namespace logitfield {
 
-/// Numbers as the scripts of a page read them (io/report/data.js): float32, base64.
+/// Numbers as the scripts of a page read them (pipeline/report/web/data.js): float32, base64.
 std::string floats(const std::vector<double>& values);
 
 /// 16-bit steps from the least to the largest value, of the logarithm where values span more than a factor of 100;

@@ -3,8 +3,8 @@
 #include <utility>
 #include <vector>
 
-#include "io/markup.hpp"
 #include "pipeline/embedded.hpp"
+#include "pipeline/report/markup.hpp"
 
 namespace logitfield {
 namespace {

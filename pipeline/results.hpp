@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "io/journal.hpp"
-#include "io/run_folder.hpp"
+#include "io/run/journal.hpp"
+#include "io/run/run_folder.hpp"
 #include "kernels/visible.hpp"
 #include "pipeline/record.hpp"
 

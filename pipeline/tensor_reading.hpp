@@ -1,8 +1,8 @@
 #pragma once
 #include <vector>
 
-#include "io/checkpoint.hpp"
-#include "io/layer_tensors.hpp"
+#include "io/checkpoint/checkpoint.hpp"
+#include "io/checkpoint/layer_tensors.hpp"
 #include "kernels/block.hpp"
 
 namespace logitfield {

@@ -4,8 +4,8 @@
 
 #include "io/error.hpp"
 #include "io/hash.hpp"
-#include "io/text.hpp"
-#include "io/tokenizer/tokenizer.hpp"
+#include "io/text/documents.hpp"
+#include "io/text/tokenizer/tokenizer.hpp"
 
 namespace logitfield {
 namespace {

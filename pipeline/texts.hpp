@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "io/tokens.hpp"
+#include "io/text/tokens.hpp"
 #include "pipeline/options.hpp"
 
 namespace logitfield {

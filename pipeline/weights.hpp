@@ -1,5 +1,5 @@
 #pragma once
-#include "io/checkpoint.hpp"
+#include "io/checkpoint/checkpoint.hpp"
 #include "kernels/block.hpp"
 #include "pipeline/partition.hpp"
 

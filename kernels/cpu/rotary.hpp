@@ -1,5 +1,5 @@
 #pragma once
-#include "io/architecture.hpp"
+#include "io/config/architecture.hpp"
 #include "kernels/matrix.hpp"
 
 namespace logitfield::kernels::cpu {

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "io/architecture.hpp"
+#include "io/config/architecture.hpp"
 #include "kernels/cuda/number.hpp"
 #include "kernels/cuda/runtime.hpp"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""io/capture_hf.py as its users run it. Development only: needs PyTorch and transformers (python3 -m unittest)."""
+"""io/capture/capture_hf.py as its users run it. Development only: needs PyTorch and transformers (python3 -m unittest)."""
 import json, pathlib, shutil, subprocess, sys, tempfile, unittest
 
 import numpy as np
@@ -18,7 +18,7 @@ class CaptureHf(unittest.TestCase):
             np.save(self.texts[-1], np.random.default_rng(seed).integers(0, 89, 40))
 
     def capture(self, name, *options, code=0):
-        result = subprocess.run([sys.executable, ROOT / "io/capture_hf.py", "--model", MODELS / name, "--out",
+        result = subprocess.run([sys.executable, ROOT / "io/capture/capture_hf.py", "--model", MODELS / name, "--out",
                                  self.folder / "out", *map(str, options)], capture_output=True, text=True, timeout=300)
         self.assertEqual(result.returncode, code, result.stderr)
         return result

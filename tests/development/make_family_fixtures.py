@@ -5,7 +5,7 @@
 
 Development only: it needs PyTorch and transformers, which neither the product nor its tests need. Per fixture: the
 checkpoint as save_pretrained writes it (weights in BF16, so that it is small) and reference/, a capture with tokens and
-final logits recorded by io/capture_hf.py, in float32 by eager attention from the weights as they were saved.
+final logits recorded by io/capture/capture_hf.py, in float32 by eager attention from the weights as they were saved.
 """
 import json, pathlib, shutil, sys
 

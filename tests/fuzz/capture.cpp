@@ -1,11 +1,11 @@
 // capture.json, beside a layer of 2 query heads over 1 KV head, 3 tokens and 4 columns.
-#include "io/capture.hpp"
+#include "io/capture/capture.hpp"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "io/capture_format.hpp"
-#include "io/capture_writer.hpp"
+#include "io/capture/capture_format.hpp"
+#include "io/capture/capture_writer.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/io/temporary_folder.hpp"
 

@@ -1,5 +1,5 @@
 // The journal of a run.
-#include "io/journal.hpp"
+#include "io/run/journal.hpp"
 
 #include "tests/fuzz/input.hpp"
 #include "tests/io/temporary_folder.hpp"

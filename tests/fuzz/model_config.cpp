@@ -1,10 +1,10 @@
 // config.json of a model, and the tensors that it asks for.
-#include "io/model_config.hpp"
+#include "io/config/model_config.hpp"
 
 #include <cmath>
 
+#include "io/checkpoint/layer_tensors.hpp"
 #include "io/json.hpp"
-#include "io/layer_tensors.hpp"
 #include "io/safetensors.hpp"
 #include "tests/fuzz/input.hpp"
 

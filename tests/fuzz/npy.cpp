@@ -4,7 +4,7 @@
 #include <cstring>
 #include <string>
 
-#include "io/tokens.hpp"
+#include "io/text/tokens.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/io/temporary_folder.hpp"
 

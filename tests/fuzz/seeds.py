@@ -11,17 +11,17 @@ TESTS = REPOSITORY / "tests"
 
 # The sources whose string literals may stand in an input.
 WORDS = {
-    "capture": ["io/capture.cpp"],
+    "capture": ["io/capture/capture.cpp"],
     "command_line": ["pipeline/options.cpp"],
     "config_file": ["pipeline/options.cpp"],
     "manifest": ["pipeline/manifest*.cpp"],
-    "model_config": ["io/config_source.cpp", "io/model_config.cpp", "io/rotary_config.cpp", "io/families/*.cpp"],
+    "model_config": ["io/config/config_source.cpp", "io/config/model_config.cpp", "io/config/rotary_config.cpp", "io/config/families/*.cpp"],
     "npy": ["io/npy.cpp"],
     "record": ["pipeline/record.cpp", "pipeline/schema.hpp"],
     "safetensors": ["io/safetensors.cpp", "io/dtype.cpp"],
-    "texts": ["io/text.cpp"],
-    "tokenizer": ["io/tokenizer/*.cpp"],
-    "weight_index": ["io/weight_files.cpp"],
+    "texts": ["io/text/documents.cpp"],
+    "tokenizer": ["io/text/tokenizer/*.cpp"],
+    "weight_index": ["io/checkpoint/weight_files.cpp"],
 }
 
 

@@ -1,5 +1,5 @@
 // A file of hidden states, and the names of such files.
-#include "io/state_file.hpp"
+#include "io/run/state_file.hpp"
 
 #include "tests/fuzz/input.hpp"
 #include "tests/io/temporary_folder.hpp"

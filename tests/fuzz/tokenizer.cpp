@@ -1,5 +1,5 @@
 // tokenizer.json, a text for it and tokenizer_config.json, with NUL bytes between them.
-#include "io/tokenizer/tokenizer.hpp"
+#include "io/text/tokenizer/tokenizer.hpp"
 
 #include "tests/fuzz/input.hpp"
 #include "tests/io/temporary_folder.hpp"

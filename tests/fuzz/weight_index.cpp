@@ -1,5 +1,5 @@
 // model.safetensors.index.json.
-#include "io/weight_files.hpp"
+#include "io/checkpoint/weight_files.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/io/temporary_folder.hpp"
 

@@ -1,4 +1,4 @@
-#include "io/capture.hpp"
+#include "io/capture/capture.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "io/capture_writer.hpp"
+#include "io/capture/capture_writer.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "io/checkpoint.hpp"
+#include "io/checkpoint/checkpoint.hpp"
 
 #include <gtest/gtest.h>
 

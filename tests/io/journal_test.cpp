@@ -1,4 +1,4 @@
-#include "io/journal.hpp"
+#include "io/run/journal.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "io/model_config.hpp"
+#include "io/config/model_config.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "io/layer_tensors.hpp"
+#include "io/checkpoint/layer_tensors.hpp"
 #include "tests/io/refusal.hpp"
 #include "tests/io/temporary_folder.hpp"
 #include "tests/io/tiny_checkpoint.hpp"

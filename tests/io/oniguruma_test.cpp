@@ -1,8 +1,8 @@
-#include "io/tokenizer/oniguruma.hpp"
+#include "io/text/tokenizer/oniguruma.hpp"
 
 #include <gtest/gtest.h>
 
-#include "io/tokenizer/regex.hpp"
+#include "io/text/tokenizer/regex.hpp"
 #include "tests/io/refusal.hpp"
 
 namespace logitfield::io {

@@ -1,4 +1,4 @@
-#include "io/run_folder.hpp"
+#include "io/run/run_folder.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "io/run_lock.hpp"
+#include "io/run/run_lock.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>

@@ -1,4 +1,4 @@
-#include "io/state_file.hpp"
+#include "io/run/state_file.hpp"
 
 #include <gtest/gtest.h>
 

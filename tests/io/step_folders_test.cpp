@@ -1,4 +1,4 @@
-#include "io/step_folders.hpp"
+#include "io/run/step_folders.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "io/text.hpp"
+#include "io/text/documents.hpp"
 
 #include <gtest/gtest.h>
 

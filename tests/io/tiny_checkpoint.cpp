@@ -5,7 +5,7 @@
 #include <cmath>
 #include <functional>
 
-#include "io/layer_tensors.hpp"
+#include "io/checkpoint/layer_tensors.hpp"
 #include "tests/io/temporary_folder.hpp"
 
 namespace logitfield::testing {

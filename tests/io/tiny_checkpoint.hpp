@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "io/model_config.hpp"
+#include "io/config/model_config.hpp"
 #include "io/safetensors_writer.hpp"
 
 namespace logitfield::testing {

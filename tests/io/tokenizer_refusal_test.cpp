@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "io/json.hpp"
-#include "io/tokenizer/tokenizer.hpp"
+#include "io/text/tokenizer/tokenizer.hpp"
 #include "tests/io/refusal.hpp"
 #include "tests/io/temporary_folder.hpp"
 

@@ -1,5 +1,5 @@
 // Ids are compared with those of the library `tokenizers`, recorded by tests/development/make_tokenizer_fixtures.py.
-#include "io/tokenizer/tokenizer.hpp"
+#include "io/text/tokenizer/tokenizer.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

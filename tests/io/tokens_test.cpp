@@ -1,4 +1,4 @@
-#include "io/tokens.hpp"
+#include "io/text/tokens.hpp"
 
 #include <gtest/gtest.h>
 

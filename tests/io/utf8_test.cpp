@@ -1,8 +1,8 @@
-#include "io/tokenizer/utf8.hpp"
+#include "io/text/tokenizer/utf8.hpp"
 
 #include <gtest/gtest.h>
 
-#include "io/tokenizer/characters.hpp"
+#include "io/text/tokenizer/characters.hpp"
 
 namespace logitfield::io {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "io/state_file.hpp"
+#include "io/run/state_file.hpp"
 #include "pipeline/manifest_differences.hpp"
 #include "tests/io/temporary_folder.hpp"
 

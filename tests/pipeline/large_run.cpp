@@ -5,8 +5,8 @@
 #include <string>
 
 #include "io/file.hpp"
-#include "io/journal.hpp"
-#include "io/run_folder.hpp"
+#include "io/run/journal.hpp"
+#include "io/run/run_folder.hpp"
 #include "pipeline/record.hpp"
 #include "pipeline/report_page.hpp"
 #include "pipeline/results.hpp"

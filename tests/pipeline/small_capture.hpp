@@ -1,7 +1,7 @@
 #pragma once
 #include <filesystem>
 
-#include "io/capture_writer.hpp"
+#include "io/capture/capture_writer.hpp"
 #include "pipeline/job.hpp"
 
 namespace logitfield::testing {

@@ -1,0 +1,66 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/checkpoint/checkpoint.hpp"
+#include "io/checkpoint/tensor_check.hpp"
+
+namespace logitfield::io {
+
+/// capture.json: Q and K of one text, recorded by another program exactly as they enter the dot product.
+struct CaptureInfo {
+  std::string model;
+  std::int64_t num_layers = 0;
+  std::int64_t num_heads = 0;
+  std::int64_t num_kv_heads = 0;
+  std::int64_t head_dim = 0;
+  std::int64_t num_tokens = 0;
+  /// Factor of q.k, usually 1/sqrt(head_dim).
+  double scale = 0;
+  std::string source;
+  /// One per query head (empty: none): the logit of row i and column j gets slope * (j - i).
+  std::vector<double> alibi_slopes;
+  /// If set, the logit is softcap * tanh(x / softcap).
+  std::optional<double> logit_softcap;
+  /// Contexts of at most so many tokens are not prefixes of this capture: the model rotates them otherwise (LongRoPE).
+  std::int64_t rotation_changes_after = 0;
+  /// One per layer (empty: none; 0: none in that layer): query i attends to the keys i - window < j <= i, or to the
+  /// keys j <= i of its chunk of so many positions.
+  std::vector<std::int64_t> windows = {}, chunks = {};
+};
+
+/// A capture folder: capture.json and layer_000.safetensors, layer_001.safetensors, ..., each holding
+/// q [num_heads, num_tokens, head_dim] and k [num_kv_heads, num_tokens, head_dim] in F32, F16 or BF16.
+class Capture {
+ public:
+  /// Checks capture.json and the header of every layer file. Throws InputError naming file, key or tensor, value and
+  /// remedy: wrong format or version, sizes not positive or not divisible, scale or logit_softcap not positive and
+  /// finite, rotation_changes_after not positive, alibi_slopes not num_heads finite numbers, windows or chunks not
+  /// num_layers positive integers or nulls, or both in a layer, causal or position_encoding_applied not true, a missing
+  /// layer file, a missing tensor, another shape or type.
+  explicit Capture(const std::filesystem::path& folder, Finite finite = Finite::required);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const CaptureInfo& info() const { return info_; }
+
+  /// Some rows of one head as float32 [rows.size(), head_dim]; no other row is touched. Where values must be finite,
+  /// throws InputError at a NaN or infinity among them, naming file, tensor, head, row (of the whole tensor) and value.
+  void read_queries(std::int64_t layer, std::int64_t head, Slice rows, std::span<float> target) const;
+  void read_keys(std::int64_t layer, std::int64_t kv_head, Slice rows, std::span<float> target) const;
+
+  /// Scans every value of one layer as read_queries and read_keys would; returns the XXH3 hash of the layer's q and k.
+  /// Goes through the file in pieces and lets go of the pages.
+  std::uint64_t check_and_hash(std::int64_t layer) const;
+
+ private:
+  std::filesystem::path folder_;
+  CaptureInfo info_;
+  Finite finite_;
+  std::vector<SafetensorsFile> layers_;
+};
+
+}  // namespace logitfield::io

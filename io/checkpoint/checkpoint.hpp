@@ -1,0 +1,79 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/config/model_config.hpp"
+#include "io/safetensors.hpp"
+
+namespace logitfield::io {
+
+/// A half-open range of rows or columns.
+struct Slice {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  std::int64_t size() const { return end - begin; }
+  bool contains(std::int64_t i) const { return begin <= i && i < end; }
+};
+
+/// A Hugging Face checkpoint folder: config.json and model.safetensors, or model.safetensors.index.json and its shards.
+/// Only headers are read on construction; tensors are mapped and read where asked.
+class Checkpoint {
+ public:
+  /// Throws InputError (naming file, tensor, remedy) for everything that read_model_config and SafetensorsFile refuse,
+  /// and: a folder without weights; an index that is no JSON object of {"weight_map": {tensor: file}}, names a missing
+  /// file, a path outside the folder, or a tensor that its file lacks; the same tensor in two shards; a tensor that the
+  /// configuration needs and the files lack; a shape that contradicts config.json; a weight that is not F32, F16 or
+  /// BF16; a tensor of a layer (a bias, a norm, a layer too many) that the configuration has no place for.
+  explicit Checkpoint(const std::filesystem::path& folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const ModelConfig& config() const { return config_; }
+
+  /// The token embedding and the output matrix as stored: one tensor where the checkpoint ties them, whichever it
+  /// holds.
+  const Tensor& input_embedding() const;
+  const Tensor& output_embedding() const;
+  /// Throws InputError naming folder and tensor if it is missing.
+  const Tensor& tensor(const std::string& name) const;
+  /// Every tensor that the configuration names, in name order, each once: what a run reads.
+  std::vector<const Tensor*> model_tensors() const;
+  const std::filesystem::path& file_of(const Tensor& tensor) const;
+
+  /// Reads the block rows x columns of a matrix (or rows of a vector, columns = {0, 1}) as float32, row-major, and lets
+  /// go of the pages it touched. target.size() must be rows.size() * columns.size().
+  void read(const Tensor& tensor, Slice rows, Slice columns, std::span<float> target) const;
+  /// The same as the bits of bfloat16 numbers, which F32 and F16 are rounded to.
+  void read(const Tensor& tensor, Slice rows, Slice columns, std::span<std::uint16_t> target) const;
+  /// Asks the system to start reading these rows now.
+  void prefetch(const Tensor& tensor, Slice rows) const;
+  /// Lets go of the memory that mapped parts of it take; reading it again maps them anew.
+  void release(const Tensor& tensor) const;
+
+  /// Throws NotFiniteError naming file, tensor, index and value at the first NaN or infinity; returns the XXH3 hash of
+  /// the tensor's name, type, shape and bytes. Reads in pieces and lets go of the pages.
+  std::uint64_t check_and_hash(const Tensor& tensor) const;
+
+ private:
+  template <class Number>
+  void read_pieces(const Tensor& tensor, Slice rows, Slice columns, std::span<Number> target) const;
+  void add_file(const std::filesystem::path& path);
+  void check_index(const std::map<std::string, std::string>& index) const;
+  void check(const Tensor& tensor, const std::vector<std::int64_t>& shape) const;
+  void refuse_unused_layer_tensors() const;
+  /// By its name, or without the base prefix of the family; null if it is not there.
+  const Tensor* find(const std::string& name) const;
+  const SafetensorsFile& holder(const Tensor& tensor) const;
+
+  std::filesystem::path folder_;
+  ModelConfig config_;
+  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::map<std::string, std::pair<const Tensor*, const SafetensorsFile*>> tensors_;
+};
+
+}  // namespace logitfield::io

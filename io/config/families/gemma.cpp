@@ -1,0 +1,74 @@
+// Gemma 1, 2 and 3 (text): norm gains stored less one, embeddings times sqrt(hidden_size), local and global layers.
+#include <cmath>
+
+#include "io/config/families/families.hpp"
+
+namespace logitfield::io::families {
+namespace {
+
+void read_base(const ConfigSource& config, ModelConfig& model) {
+  config.require_written("head_dim");
+  read_common_sizes(config, model);
+  set_rms_norm(config, model);
+  model.norm.gain_offset = model.head_norm.gain_offset = 1;
+  model.query_key_value_bias = model.attention_output_bias = config.flag("attention_bias");
+  model.tied_embeddings = config.flag("tie_word_embeddings", true);
+  model.embedding_scale = std::sqrt(static_cast<double>(model.hidden_size));
+}
+
+/// Gemma 2 and 3: norms around both halves, a scale of their own, capped logits.
+void read_second(const ConfigSource& config, ModelConfig& model) {
+  read_base(config, model);
+  set_activation(config, "hidden_activation", "gelu_pytorch_tanh", model);
+  config.ignore({"hidden_act"});
+  config.require("use_bidirectional_attention", false);
+  model.names.attention_output_norm = "post_attention_layernorm";
+  model.names.mlp_norm = "pre_feedforward_layernorm";
+  model.names.mlp_output_norm = "post_feedforward_layernorm";
+  model.scale = 1 / std::sqrt(config.positive_or("query_pre_attn_scalar", 256));
+  if (config.has("attn_logit_softcapping")) model.logit_softcap = config.positive_or("attn_logit_softcapping", 0);
+  if (config.has("final_logit_softcapping")) model.output_softcap = config.positive_or("final_logit_softcapping", 0);
+}
+
+}  // namespace
+
+void read_gemma(const ConfigSource& config, ModelConfig& model) {
+  read_base(config, model);
+  set_rotary(config, model);
+  // The first files say hidden_act "gelu", but were trained with the tanh form, which hidden_activation names.
+  config.ignore({"hidden_act"});
+  set_activation(config, "hidden_activation", "gelu_pytorch_tanh", model);
+  config.require("use_bidirectional_attention", false);
+}
+
+void read_gemma2(const ConfigSource& config, ModelConfig& model) {
+  read_second(config, model);
+  set_rotary(config, model);
+  set_windows(
+      config, config.size_or("sliding_window", 4096), [](std::int64_t layer) { return layer % 2 == 0; }, model);
+}
+
+void read_gemma3(const ConfigSource& config, ModelConfig& model) {
+  read_second(config, model);
+  model.names.query_norm = "self_attn.q_norm";
+  model.names.key_norm = "self_attn.k_norm";
+  const std::int64_t pattern = config.size_or("sliding_window_pattern", config.size_or("_sliding_window_pattern", 6));
+  set_windows(
+      config, config.size_or("sliding_window", 4096), [&](std::int64_t layer) { return (layer + 1) % pattern != 0; },
+      model);
+  const RotaryDefaults global{.columns = model.head_dim, .theta = 1e6, .max_positions = model.max_positions};
+  RotaryDefaults local = global;
+  local.theta = config.positive_or("rope_local_base_freq", 10000);
+  local.theta_key = "rope_local_base_freq";
+  const ConfigSource none(config.path(), nlohmann::json::object());
+  if (config.has("rope_parameters") && config.object("rope_parameters").has("sliding_attention")) {
+    const ConfigSource by_type = config.object("rope_parameters");
+    model.rotaries = {rotary_from(config, by_type.object("full_attention"), global).rotary,
+                      rotary_from(config, by_type.object("sliding_attention"), local).rotary};
+  } else {
+    model.rotaries = {read_rotary(config, global).rotary, rotary_from(config, none, local).rotary};
+  }
+  for (LayerForm& layer : model.layers) layer.rotary = layer.window ? 1 : 0;
+}
+
+}  // namespace logitfield::io::families

@@ -1,0 +1,98 @@
+#include "io/config/model_config.hpp"
+
+#include <fmt/ranges.h>
+
+#include <map>
+
+#include "io/config/families/families.hpp"
+#include "io/error.hpp"
+#include "io/json.hpp"
+
+namespace logitfield::io {
+namespace {
+
+using Reader = void (*)(const ConfigSource&, ModelConfig&);
+
+const std::map<std::string, Reader>& readers() {
+  static const std::map<std::string, Reader> all = {{"bloom", families::read_bloom},
+                                                    {"deepseek_v2", families::read_deepseek_v2},
+                                                    {"deepseek_v3", families::read_deepseek_v3},
+                                                    {"falcon", families::read_falcon},
+                                                    {"gemma", families::read_gemma},
+                                                    {"gemma2", families::read_gemma2},
+                                                    {"gemma3_text", families::read_gemma3},
+                                                    {"gpt2", families::read_gpt2},
+                                                    {"gpt_neo", families::read_gpt_neo},
+                                                    {"gpt_neox", families::read_gpt_neox},
+                                                    {"gptj", families::read_gptj},
+                                                    {"llama", families::read_llama},
+                                                    {"mistral", families::read_mistral},
+                                                    {"mixtral", families::read_mixtral},
+                                                    {"mpt", families::read_mpt},
+                                                    {"olmo", families::read_olmo},
+                                                    {"olmo2", families::read_olmo2},
+                                                    {"olmoe", families::read_olmoe},
+                                                    {"opt", families::read_opt},
+                                                    {"phi", families::read_phi},
+                                                    {"phi3", families::read_phi3},
+                                                    {"qwen2", families::read_qwen2},
+                                                    {"qwen3", families::read_qwen3},
+                                                    {"qwen3_moe", families::read_qwen3_moe},
+                                                    {"stablelm", families::read_stablelm}};
+  return all;
+}
+
+void check_routing(const ConfigSource& config, const Routing& r) {
+  constexpr std::int64_t kMostExperts = 100'000;
+  if (r.num_experts > kMostExperts) {
+    throw InputError("{}: {} experts are more than {}; correct it", config.path(), r.num_experts, kMostExperts);
+  }
+  if (r.top_k > r.num_experts) {
+    throw InputError("{}: {} experts are chosen from {}; correct them", config.path(), r.top_k, r.num_experts);
+  }
+  const bool grouped = r.top_groups < r.groups;
+  if (r.groups < 1 || r.top_groups > r.groups || r.num_experts % r.groups != 0 ||
+      (grouped && (r.num_experts / r.groups < r.group_scores || r.top_groups * (r.num_experts / r.groups) < r.top_k))) {
+    throw InputError(
+        "{}: {} experts in {} groups (n_group), {} of which are used (topk_group), do not allow {} choices; "
+        "correct them",
+        config.path(), r.num_experts, r.groups, r.top_groups, r.top_k);
+  }
+}
+
+}  // namespace
+
+std::int64_t ModelConfig::rotation_changes_after() const {
+  for (const Rotary& rotary : rotaries) {
+    if (!rotary.long_frequencies.empty() && rotary.long_frequencies != rotary.frequencies) return rotary.long_above;
+  }
+  return 0;
+}
+
+std::vector<std::string> supported_model_types() {
+  std::vector<std::string> out;
+  for (const auto& [type, reader] : readers()) out.push_back(type);
+  return out;
+}
+
+ModelConfig read_model_config(const std::filesystem::path& config_json) {
+  return model_config_from(read_json(config_json), config_json.string());
+}
+
+ModelConfig model_config_from(const nlohmann::json& file, const std::string& path) {
+  ModelConfig model;
+  model.model_type = required<std::string>(file, "model_type", path);
+  const ConfigSource config(path, file);
+  const auto reader = readers().find(model.model_type);
+  if (reader == readers().end()) {
+    config.refuse("model_type", fmt::format("use a model of type {}", fmt::join(supported_model_types(), ", ")));
+  }
+  if (config.has("quantization_config")) config.refuse("quantization_config", "use the unquantized weights");
+  reader->second(config, model);
+  if (model.embedding_size == 0) model.embedding_size = model.hidden_size;
+  if (model.routing) check_routing(config, *model.routing);
+  config.refuse_unread();
+  return model;
+}
+
+}  // namespace logitfield::io

@@ -1,0 +1,36 @@
+#pragma once
+#include <optional>
+
+#include "io/config/architecture.hpp"
+#include "io/config/config_source.hpp"
+
+namespace logitfield::io {
+
+/// What a family says about its rotation.
+struct RotaryDefaults {
+  /// Columns of a head that the frequencies are made for (before any partial factor).
+  std::int64_t columns = 0;
+  double theta = 10000;
+  /// Part of the columns that turns; families without a value turn all, and know no other.
+  std::optional<double> partial_factor = {};
+  std::int64_t max_positions = 0;
+  /// Names of the top-level keys of theta and of the partial factor.
+  const char* theta_key = "rope_theta";
+  const char* factor_key = "partial_rotary_factor";
+};
+
+/// What a configuration says of the rotation.
+struct RotaryConfig {
+  Rotary rotary;
+  /// YaRN as DeepSeek uses it: a factor of the logit scale.
+  double scale_factor = 1;
+};
+
+/// The rotation of config.json: rope_theta and rope_scaling, or rope_parameters as newer files write them. Types:
+/// default, linear, llama3, yarn, longrope. Throws InputError for others, and for an odd number of columns.
+RotaryConfig read_rotary(const ConfigSource& config, const RotaryDefaults& defaults);
+
+/// The same from an object with rope_type and its parameters (empty: the default rotation).
+RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& parameters, const RotaryDefaults& defaults);
+
+}  // namespace logitfield::io

@@ -1,0 +1,101 @@
+#include "io/text/documents.hpp"
+
+#include <algorithm>
+
+#include "io/error.hpp"
+#include "io/file.hpp"
+#include "io/json.hpp"
+#include "io/text/tokenizer/utf8.hpp"
+
+namespace logitfield::io {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kLargestFile = std::size_t{1} << 30;
+
+void check_utf8(const std::string& content, const std::string& file) {
+  const auto invalid = first_invalid_utf8(content);
+  if (!invalid) return;
+  const auto line = 1 + std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(*invalid), '\n');
+  throw InputError("{}: byte {} (0x{:02X}, in line {}) is not valid UTF-8; convert the file to UTF-8", file, *invalid,
+                   static_cast<unsigned char>(content[*invalid]), line);
+}
+
+/// Names become names of folders (--dump-captures) and stand in tables.
+void check_name(const std::string& name, const std::string& place) {
+  const auto is_unfit = [](char c) { return c == '/' || static_cast<unsigned char>(c) < ' ' || c == 0x7F; };
+  if (!name.starts_with('.') && std::none_of(name.begin(), name.end(), is_unfit)) return;
+  throw InputError("{}: the name {} begins with a dot or holds a slash or a control character; give another one", place,
+                   excerpt(name));
+}
+
+std::string name_of(const json& object, const std::string& place) {
+  for (const char* key : {"name", "id"}) {
+    const auto found = object.find(key);
+    if (found == object.end() || found->is_null()) continue;
+    if (const auto number = as_integer(*found)) return std::to_string(*number);
+    return required<std::string>(object, key, place);
+  }
+  return {};
+}
+
+/// Other keys of a line tell where its text comes from; they are not needed.
+std::vector<Document> read_lines(const std::string& content, const std::string& file, const std::string& stem) {
+  std::vector<Document> documents;
+  std::size_t number = 0;
+  for (std::size_t begin = 0; begin < content.size();) {
+    const std::size_t end = std::min(content.find('\n', begin), content.size());
+    const std::string line = content.substr(begin, end - begin);
+    begin = end + 1;
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string place = fmt::format("{}: line {}", file, number);
+    const json object = parse_json(line, place);
+    auto text = required<std::string>(object, "text", place);
+    std::string name = name_of(object, place);
+    check_name(name, place);
+    if (name.empty()) name = fmt::format("{}-{}", stem, number);
+    documents.push_back({std::move(name), std::move(text), place});
+  }
+  return documents;
+}
+
+std::vector<Document> read_list(const std::string& content, const std::string& file, const std::string& stem) {
+  const json list = parse_json(content, file);
+  if (!list.is_array()) throw InputError("{}: must be a list of texts, not {}; correct it", file, excerpt(list));
+  std::vector<Document> documents;
+  for (const json& element : list) {
+    const std::size_t number = documents.size();
+    if (!element.is_string()) {
+      throw InputError("{}: element {} is {}, not a text; give token ids by --tokens, texts as strings", file, number,
+                       excerpt(element));
+    }
+    documents.push_back(
+        {fmt::format("{}-{}", stem, number), element.get<std::string>(), fmt::format("{}: element {}", file, number)});
+  }
+  return documents;
+}
+
+}  // namespace
+
+std::vector<Document> read_documents(const std::filesystem::path& path) {
+  const std::string file = path.string(), stem = path.stem().string();
+  std::string content = read_file(path, kLargestFile);
+  check_utf8(content, file);
+  std::vector<Document> documents;
+  if (path.extension() == ".jsonl" || path.extension() == ".ndjson") {
+    documents = read_lines(content, file, stem);
+  } else if (path.extension() == ".json") {
+    documents = read_list(content, file, stem);
+  } else {
+    documents.push_back({stem, std::move(content), file});
+  }
+  if (documents.empty()) throw InputError("{}: holds no texts; give at least one", file);
+  for (const Document& document : documents) {
+    if (document.text.empty()) throw InputError("{}: the text is empty; remove it", document.place);
+  }
+  return documents;
+}
+
+}  // namespace logitfield::io

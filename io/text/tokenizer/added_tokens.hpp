@@ -1,0 +1,76 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "io/text/tokenizer/normalizer.hpp"
+#include "io/text/tokenizer/regex.hpp"
+#include "io/text/tokenizer/section.hpp"
+#include "io/text/tokenizer/vocabulary.hpp"
+
+namespace logitfield::io {
+
+/// A part of a text: an added token, or text between them.
+struct TextPart {
+  static constexpr std::int32_t kText = -1;
+  Span span;
+  std::int32_t id = kText;
+};
+
+/// How an added token is found.
+struct AddedToken {
+  std::int32_t id = 0;
+  bool single_word = false, lstrip = false, rstrip = false;
+};
+
+/// Finds added tokens in a text: at each place the longest, from left to right.
+class AddedTokenFinder {
+ public:
+  AddedTokenFinder();
+
+  /// False if a token is found by this text already.
+  bool add(const std::string& text, AddedToken token);
+  /// Replaces `parts` by the parts of `text`. Parts may overlap where tokens take the spaces around them, as in the
+  /// tokenizers that this follows.
+  void split(std::string_view text, std::vector<TextPart>& parts) const;
+
+ private:
+  struct Node {
+    std::vector<std::pair<unsigned char, std::uint32_t>> next;
+    std::int32_t token = -1;
+  };
+
+  std::uint32_t child(std::uint32_t node, char byte) const;
+  /// The longest token at `begin`: its number and end; -1 if there is none.
+  std::pair<std::int32_t, std::size_t> longest_at(std::string_view text, std::size_t begin) const;
+
+  std::vector<AddedToken> tokens_;
+  std::vector<Node> nodes_;
+  std::array<bool, 256> begins_{};
+};
+
+/// The "added_tokens" of tokenizer.json: those looked for in the text as it is, and in the normalised text.
+class AddedTokens {
+ public:
+  /// `normalizer` may be null. Throws InputError naming the file, the token and the value if a token is malformed, if
+  /// two cannot be told apart, or if its id is not the one that its text gets from the vocabulary or its place.
+  AddedTokens(const Section& file, const Vocabulary& vocabulary, const Normalizer* normalizer);
+
+  const AddedTokenFinder& in_raw_text() const { return raw_; }
+  const AddedTokenFinder& in_normalized_text() const { return normalized_; }
+  /// Of added tokens only.
+  std::optional<std::int32_t> find(const std::string& text) const;
+
+ private:
+  void add(const Section& entry, const Vocabulary& vocabulary, const Normalizer* normalizer, std::int32_t& next_id);
+
+  std::unordered_map<std::string, std::int32_t> ids_;
+  AddedTokenFinder raw_, normalized_;
+};
+
+}  // namespace logitfield::io

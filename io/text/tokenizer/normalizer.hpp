@@ -1,0 +1,23 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "io/text/tokenizer/section.hpp"
+
+namespace logitfield::io {
+
+/// Rewrites text before it is cut into pieces.
+class Normalizer {
+ public:
+  Normalizer() = default;
+  Normalizer(const Normalizer&) = delete;
+  Normalizer& operator=(const Normalizer&) = delete;
+  virtual ~Normalizer() = default;
+  virtual void apply(std::string& text) const = 0;
+};
+
+/// Reads the "normalizer" of tokenizer.json: ByteLevel, Lowercase, NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence,
+/// Strip, StripAccents. Throws InputError naming what else it finds.
+std::unique_ptr<Normalizer> read_normalizer(const Section& section);
+
+}  // namespace logitfield::io

@@ -1,0 +1,60 @@
+#pragma once
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "io/text/tokenizer/regex.hpp"
+#include "io/text/tokenizer/section.hpp"
+
+namespace logitfield::io {
+
+/// Finds what a tokenizer splits at: disjoint matches from left to right, relative to the text; the list is emptied
+/// first.
+using Finder = std::function<void(std::string_view text, std::vector<Span>& found)>;
+
+/// A pattern of tokenizer.json, {"Regex": ...} or {"String": ...}. Throws InputError for any other, for an empty
+/// string, and for a regular expression that Regex refuses.
+Finder read_pattern(const Section& owner);
+/// What Regex refuses is refused.
+Finder regex_matches(const std::string& pattern, const std::string& origin);
+/// `what` must not be empty.
+Finder occurrences_of(std::string what);
+/// Every single character that `is_member` takes.
+Finder characters_that(bool (*is_member)(char32_t));
+
+/// What becomes of a match: dropped, a piece of its own, part of the piece before or after it, one piece with the
+/// matches that it touches.
+enum class Behavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
+
+/// The "behavior" of a section; throws InputError if it is none of these.
+Behavior read_behavior(const Section& section);
+
+/// Cuts texts into pieces.
+class Splitter {
+ public:
+  /// `inverted`: what lies between the finder's matches counts as matched, and the other way round.
+  Splitter(Finder find, Behavior behavior, bool inverted = false);
+
+  /// Appends the pieces of `text` that are not empty to `pieces`, moved by `offset`.
+  void split(std::string_view text, std::uint32_t offset, std::vector<Span>& pieces) const;
+
+ private:
+  struct Part {
+    Span span;
+    bool matched;
+  };
+
+  void cut(std::uint32_t size) const;
+  void join_touching() const;
+  void join_with_previous() const;
+  void join_with_next() const;
+
+  Finder find_;
+  Behavior behavior_;
+  bool inverted_;
+  /// Kept for their memory only.
+  mutable std::vector<Span> found_;
+  mutable std::vector<Part> parts_;
+};
+
+}  // namespace logitfield::io

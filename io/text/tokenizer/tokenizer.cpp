@@ -1,0 +1,174 @@
+#include "io/text/tokenizer/tokenizer.hpp"
+
+#include "io/error.hpp"
+#include "io/file.hpp"
+#include "io/hash.hpp"
+#include "io/text/tokenizer/added_tokens.hpp"
+#include "io/text/tokenizer/bpe.hpp"
+#include "io/text/tokenizer/post_processor.hpp"
+#include "io/text/tokenizer/pre_tokenizer.hpp"
+#include "io/text/tokenizer/utf8.hpp"
+
+namespace logitfield::io {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kLargestFile = std::size_t{1} << 30;
+/// Steps after normalisation may triple a text; its places must stay within 32 bits.
+constexpr std::size_t kLargestText = std::size_t{1} << 30;
+
+std::string read_tokenizer_file(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) {
+    throw InputError(
+        "{}: no such file; {}, or write one with AutoTokenizer.from_pretrained(...).save_pretrained(...) of "
+        "transformers",
+        path.string(), kTokenizerRemedy);
+  }
+  return read_file(path, kLargestFile);
+}
+
+/// Which characters come from the beginning of the document is only known while nothing rewrites them.
+void check_beginning(const Section& file) {
+  const auto normalizer = file.section("normalizer"), pre_tokenizer = file.section("pre_tokenizer");
+  if (!normalizer || !pre_tokenizer || !depends_on_beginning(*pre_tokenizer)) return;
+  if (normalizer->type() == "Sequence" && normalizer->sections("normalizers").empty()) return;
+  throw InputError(
+      "{}: \"prepend_scheme\" is \"first\" in a file with a \"normalizer\", a combination that is not implemented; {}",
+      file.origin(), kTokenizerRemedy);
+}
+
+/// An object of a neighbouring file; empty if there is no such file.
+json read_neighbour(const std::filesystem::path& path) {
+  return std::filesystem::exists(path) ? read_json(path) : json::object();
+}
+
+}  // namespace
+
+/// What tokenizer.json describes, in the order of use.
+struct Tokenizer::Parts {
+  explicit Parts(const Section& file)
+      : normalizer(read_optional(file, "normalizer", read_normalizer)),
+        pre_tokenizer(read_optional(file, "pre_tokenizer", read_pre_tokenizer)),
+        model(Section(file.at("model"), file.origin() + ": model")),
+        added(file, model.vocabulary(), normalizer.get()) {}
+
+  template <class T>
+  static std::unique_ptr<T> read_optional(const Section& file, const char* key,
+                                          std::unique_ptr<T> (*read)(const Section&)) {
+    const auto section = file.section(key);
+    return section ? read(*section) : nullptr;
+  }
+
+  std::unique_ptr<Normalizer> normalizer;
+  std::unique_ptr<PreTokenizer> pre_tokenizer;
+  Bpe model;
+  AddedTokens added;
+
+  // Kept for their memory only.
+  std::vector<TextPart> raw_parts, normalized_parts;
+  std::string normalized;
+  Pieces pieces;
+};
+
+Tokenizer::Tokenizer(const std::filesystem::path& folder) : path_(folder / "tokenizer.json") {
+  const std::string text = read_tokenizer_file(path_);
+  hash_ = hash_bytes(std::as_bytes(std::span(text)));
+  const json parsed = parse_json(text, path_.string());
+  const Section file(parsed, path_.string());
+  // Not used here: how a list of texts is cut and filled up to one length, and how ids become text again.
+  file.allow({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
+              "decoder", "model"});
+  if (file.get_or<std::string>("version", "1.0") != "1.0") file.refuse("version");
+  check_beginning(file);
+  parts_ = std::make_unique<Parts>(file);
+  const auto post_processor = file.section("post_processor");
+  find_bos(post_processor ? read_prefix(*post_processor) : std::vector<std::int32_t>{});
+}
+
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+void Tokenizer::find_bos(const std::vector<std::int32_t>& prefix) {
+  if (prefix.size() > 1) {
+    throw InputError("{}: the post-processor puts {} tokens in front of a text, which is not implemented; {}",
+                     path_.string(), prefix.size(), kTokenizerRemedy);
+  }
+  bos_ = prefix.empty() ? configured_bos() : std::optional(prefix.front());
+  const auto config_path = path_.parent_path() / "tokenizer_config.json";
+  const json config = read_neighbour(config_path);
+  adds_bos_ = optional_or(config, "add_bos_token", !prefix.empty(), config_path.string()) && bos_;
+}
+
+std::optional<std::int32_t> Tokenizer::configured_bos() const {
+  const auto tokenizer_config = path_.parent_path() / "tokenizer_config.json";
+  const json config = read_neighbour(tokenizer_config);
+  if (const auto found = config.find("bos_token"); found != config.end() && !found->is_null()) {
+    // A token by itself, or with how it is found.
+    const auto text = found->is_object() ? required<std::string>(*found, "content", tokenizer_config.string())
+                                         : required<std::string>(config, "bos_token", tokenizer_config.string());
+    auto id = parts_->added.find(text);
+    if (!id) id = parts_->model.vocabulary().find(text);
+    if (id) return id;
+    throw InputError("{}: \"bos_token\" {} is no token of {}; correct it", tokenizer_config.string(), excerpt(text),
+                     path_.string());
+  }
+  const json model_config = read_neighbour(path_.parent_path() / "config.json");
+  const auto found = model_config.find("bos_token_id");
+  const auto id = found == model_config.end() ? std::nullopt : as_integer(*found);
+  return id ? std::optional(static_cast<std::int32_t>(*id)) : std::nullopt;
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text) {
+  if (const auto invalid = first_invalid_utf8(text)) {
+    throw InputError("a text for {} is not valid UTF-8 at byte {}; convert it", path_.string(), *invalid);
+  }
+  if (text.size() > kLargestText) {
+    throw InputError("a text for {} has {} bytes, more than {}; split it", path_.string(), text.size(), kLargestText);
+  }
+  std::vector<std::int32_t> ids;
+  parts_->added.in_raw_text().split(text, parts_->raw_parts);
+  for (const TextPart& part : parts_->raw_parts) {
+    if (part.id != TextPart::kText) {
+      ids.push_back(part.id);
+    } else {
+      encode_raw(text.substr(part.span.begin, part.span.size()), part.span.begin == 0, ids);
+    }
+  }
+  return ids;
+}
+
+/// Text between the added tokens that are found in the text as it is.
+void Tokenizer::encode_raw(std::string_view text, bool begins_document, std::vector<std::int32_t>& ids) {
+  std::string& normalized = parts_->normalized;
+  normalized = text;
+  if (parts_->normalizer) parts_->normalizer->apply(normalized);
+  if (normalized.size() > kLargestText) {
+    throw InputError("a text for {} has {} bytes once normalised, more than {}; split it", path_.string(),
+                     normalized.size(), kLargestText);
+  }
+  parts_->added.in_normalized_text().split(normalized, parts_->normalized_parts);
+  for (const TextPart& part : parts_->normalized_parts) {
+    if (part.id != TextPart::kText) {
+      ids.push_back(part.id);
+    } else {
+      const std::string_view between = std::string_view(normalized).substr(part.span.begin, part.span.size());
+      encode_normalized(between, begins_document && part.span.begin == 0, ids);
+    }
+  }
+}
+
+void Tokenizer::encode_normalized(std::string_view text, bool begins_document, std::vector<std::int32_t>& ids) {
+  if (!parts_->pre_tokenizer) return parts_->model.encode(text, ids);
+  Pieces& pieces = parts_->pieces;
+  pieces.text = text;
+  pieces.spans.assign(1, {0, static_cast<std::uint32_t>(text.size())});
+  pieces.begins_document = begins_document;
+  parts_->pre_tokenizer->apply(pieces);
+  for (const Span& span : pieces.spans) {
+    parts_->model.encode(std::string_view(pieces.text).substr(span.begin, span.size()), ids);
+  }
+}
+
+}  // namespace logitfield::io
