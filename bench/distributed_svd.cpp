@@ -17,7 +17,7 @@
 #include "kernels/cpu/blas_kernels.hpp"
 #include "kernels/random.hpp"
 #include "kernels/spectra/lapack.hpp"
-#include "pipeline/dense_field.hpp"
+#include "pipeline/scalapack/distributed_field.hpp"
 #include "pipeline/scalapack/svd.hpp"
 
 namespace {

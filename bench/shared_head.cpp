@@ -10,9 +10,9 @@
 #include "kernels/backend.hpp"
 #include "kernels/cpu/blas_kernels.hpp"
 #include "kernels/random.hpp"
-#include "pipeline/machine.hpp"
 #include "pipeline/mpi/team.hpp"
-#include "pipeline/partition.hpp"
+#include "pipeline/plan/machine.hpp"
+#include "pipeline/plan/partition.hpp"
 
 namespace {
 

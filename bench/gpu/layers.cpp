@@ -119,7 +119,7 @@ std::vector<Row> layer_rows(const Meter& meter, const LayerSizes& s) {
           forward_row<float>(meter, s, weights, Precision::float32, 1e-5)};
 }
 
-// As pipeline/layer_loader does it; the same weights every time, since no file is read here.
+// As pipeline/forward/layer_loader does it; the same weights every time, since no file is read here.
 std::vector<Row> stream_rows(const Meter& meter, const LayerSizes& s, const Ceilings& ceilings, std::string& notes) {
   constexpr int kLayers = 6;
   const auto weights = weights_of(s);

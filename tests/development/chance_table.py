@@ -6,7 +6,7 @@
 An experiment holds heads against draws that they are exchangeable with; any head that is called beyond chance is called wrongly.
 Nominal is 5 % of experiments (the false discovery rate).
   --null        N experiments of H Gaussian heads, scope full: heads and draws are taken from 4,000 that the program measured; tested
-                here as pipeline/chance.cpp does (whose own simulation is in tests/pipeline/chance_test.cpp)
+                here as pipeline/results/chance.cpp does (whose own simulation is in tests/pipeline/chance_test.cpp)
   --head-null   groups of 20 heads with means, covariances and ALiBi slopes of their own, scope causal: the program's p-values, which
                 are also held against the share that `compare` tells
 """

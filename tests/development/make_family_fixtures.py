@@ -14,7 +14,7 @@ import torch
 import transformers as t
 
 ROOT = pathlib.Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "io"))
+sys.path.insert(0, str(ROOT / "io/capture"))
 import capture_hf  # noqa: E402
 
 NUM_TOKENS = 48

@@ -1,9 +1,9 @@
 // manifest.json of a run, beside a journal that fits it.
 #include "io/json.hpp"
-#include "pipeline/comparison.hpp"
-#include "pipeline/manifest_differences.hpp"
-#include "pipeline/report_data.hpp"
-#include "pipeline/results.hpp"
+#include "pipeline/compare/comparison.hpp"
+#include "pipeline/report/report_data.hpp"
+#include "pipeline/results/manifest_differences.hpp"
+#include "pipeline/results/results.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/io/temporary_folder.hpp"
 

@@ -1,5 +1,5 @@
 // One record of a journal.
-#include "pipeline/record.hpp"
+#include "pipeline/results/record.hpp"
 
 #include <stdexcept>
 

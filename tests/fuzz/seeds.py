@@ -12,12 +12,12 @@ TESTS = REPOSITORY / "tests"
 # The sources whose string literals may stand in an input.
 WORDS = {
     "capture": ["io/capture/capture.cpp"],
-    "command_line": ["pipeline/options.cpp"],
-    "config_file": ["pipeline/options.cpp"],
-    "manifest": ["pipeline/manifest*.cpp"],
+    "command_line": ["pipeline/job/command_line.cpp"],
+    "config_file": ["pipeline/job/command_line.cpp"],
+    "manifest": ["pipeline/run/manifest*.cpp"],
     "model_config": ["io/config/config_source.cpp", "io/config/model_config.cpp", "io/config/rotary_config.cpp", "io/config/families/*.cpp"],
     "npy": ["io/npy.cpp"],
-    "record": ["pipeline/record.cpp", "pipeline/schema.hpp"],
+    "record": ["pipeline/results/record.cpp", "pipeline/results/schema.hpp"],
     "safetensors": ["io/safetensors.cpp", "io/dtype.cpp"],
     "texts": ["io/text/documents.cpp"],
     "tokenizer": ["io/text/tokenizer/*.cpp"],

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <set>
 
-#include "pipeline/options.hpp"
+#include "pipeline/job/command_line.hpp"
 #include "tests/fuzz/input.hpp"
 
 namespace logitfield::fuzz {

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pipeline/alerts.hpp"
+#include "pipeline/monitor/alerts.hpp"
 
 namespace logitfield::testing {
 

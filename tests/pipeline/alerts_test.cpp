@@ -1,4 +1,4 @@
-#include "pipeline/alerts.hpp"
+#include "pipeline/monitor/alerts.hpp"
 
 #include <gtest/gtest.h>
 

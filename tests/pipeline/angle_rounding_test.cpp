@@ -1,4 +1,4 @@
-#include "pipeline/angle_rounding.hpp"
+#include "pipeline/forward/angle_rounding.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Tests against chance: as rarely wrong as stated, at any number of draws.
-#include "pipeline/chance.hpp"
+#include "pipeline/results/chance.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <numbers>
 
 #include "kernels/random.hpp"
-#include "pipeline/null_draws.hpp"
+#include "pipeline/results/null_draws.hpp"
 #include "tests/pipeline/known_readings.hpp"
 
 namespace logitfield {

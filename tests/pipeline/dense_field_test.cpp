@@ -1,4 +1,4 @@
-#include "pipeline/dense_field.hpp"
+#include "pipeline/scalapack/distributed_field.hpp"
 
 #include <gtest/gtest.h>
 

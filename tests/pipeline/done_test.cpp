@@ -1,9 +1,9 @@
-#include "pipeline/done.hpp"
+#include "pipeline/run/done.hpp"
 
 #include <gtest/gtest.h>
 
 #include "io/run/state_file.hpp"
-#include "pipeline/manifest_differences.hpp"
+#include "pipeline/results/manifest_differences.hpp"
 #include "tests/io/temporary_folder.hpp"
 
 namespace logitfield {

@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "pipeline/reading.hpp"
+#include "pipeline/results/reading.hpp"
 
 namespace logitfield::testing {
 

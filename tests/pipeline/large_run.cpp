@@ -7,10 +7,10 @@
 #include "io/file.hpp"
 #include "io/run/journal.hpp"
 #include "io/run/run_folder.hpp"
-#include "pipeline/record.hpp"
-#include "pipeline/report_page.hpp"
-#include "pipeline/results.hpp"
-#include "pipeline/schema.hpp"
+#include "pipeline/report/report_page.hpp"
+#include "pipeline/results/record.hpp"
+#include "pipeline/results/results.hpp"
+#include "pipeline/results/schema.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 
 #include "io/error.hpp"
 #include "pipeline/mpi/agreement.hpp"
-#include "pipeline/result_channel.hpp"
+#include "pipeline/run/result_channel.hpp"
 
 namespace logitfield::mpi {
 namespace {

@@ -1,4 +1,4 @@
-#include "pipeline/options.hpp"
+#include "pipeline/job/command_line.hpp"
 
 #include <gtest/gtest.h>
 

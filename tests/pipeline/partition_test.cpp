@@ -1,4 +1,4 @@
-#include "pipeline/partition.hpp"
+#include "pipeline/plan/partition.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
-#include "pipeline/plan.hpp"
+#include "pipeline/plan/plan.hpp"
 
 #include <gtest/gtest.h>
 
 #include "io/error.hpp"
-#include "pipeline/memory.hpp"
+#include "pipeline/plan/memory.hpp"
 
 namespace logitfield {
 namespace {

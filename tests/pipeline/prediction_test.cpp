@@ -1,10 +1,10 @@
-#include "pipeline/prediction.hpp"
+#include "pipeline/plan/prediction.hpp"
 
 #include <gtest/gtest.h>
 
 #include "io/error.hpp"
-#include "pipeline/model_shapes.hpp"
-#include "pipeline/work.hpp"
+#include "pipeline/job/model_shapes.hpp"
+#include "pipeline/plan/work.hpp"
 #include "tests/io/refusal.hpp"
 #include "tests/io/temporary_folder.hpp"
 

@@ -1,4 +1,4 @@
-#include "pipeline/progress.hpp"
+#include "pipeline/run/progress.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What is known of numbers, and what that says of medians: censored counts bias nothing.
-#include "pipeline/reading.hpp"
+#include "pipeline/results/reading.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "kernels/random.hpp"
-#include "pipeline/summary.hpp"
+#include "pipeline/results/summary.hpp"
 #include "tests/pipeline/known_readings.hpp"
 
 namespace logitfield {

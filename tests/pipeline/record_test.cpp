@@ -1,4 +1,4 @@
-#include "pipeline/record.hpp"
+#include "pipeline/results/record.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <limits>
 #include <set>
 
-#include "pipeline/schema.hpp"
+#include "pipeline/results/schema.hpp"
 
 namespace logitfield {
 namespace {

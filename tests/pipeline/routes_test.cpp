@@ -1,4 +1,4 @@
-#include "pipeline/routes.hpp"
+#include "pipeline/plan/routes.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,8 +6,8 @@
 
 #include "../io/temporary_folder.hpp"
 #include "io/error.hpp"
-#include "pipeline/dense_field.hpp"
-#include "pipeline/plan.hpp"
+#include "pipeline/plan/plan.hpp"
+#include "pipeline/scalapack/distributed_field.hpp"
 #include "small_capture.hpp"
 
 namespace logitfield {

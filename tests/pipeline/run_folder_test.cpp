@@ -6,8 +6,8 @@
 #include <sstream>
 #include <tuple>
 
-#include "pipeline/results.hpp"
-#include "pipeline/schema.hpp"
+#include "pipeline/results/results.hpp"
+#include "pipeline/results/schema.hpp"
 #include "tests/io/refusal.hpp"
 #include "tests/io/temporary_folder.hpp"
 

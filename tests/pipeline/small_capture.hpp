@@ -2,7 +2,7 @@
 #include <filesystem>
 
 #include "io/capture/capture_writer.hpp"
-#include "pipeline/job.hpp"
+#include "pipeline/job/job.hpp"
 
 namespace logitfield::testing {
 

@@ -1,4 +1,4 @@
-#include "pipeline/summary.hpp"
+#include "pipeline/results/summary.hpp"
 
 #include <gtest/gtest.h>
 

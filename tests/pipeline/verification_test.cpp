@@ -1,4 +1,4 @@
-#include "pipeline/verification.hpp"
+#include "pipeline/measure/dense_check.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "kernels/field/shares.hpp"
-#include "pipeline/learned.hpp"
+#include "pipeline/measure/learned_interactions.hpp"
 
 namespace logitfield {
 namespace {

@@ -1,0 +1,50 @@
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "pipeline/commands/commands.hpp"
+#include "pipeline/measure/measurement.hpp"
+#include "pipeline/report/figures.hpp"
+#include "pipeline/results/results.hpp"
+#include "pipeline/results/summary.hpp"
+
+namespace logitfield {
+namespace {
+
+/// Rank 0, after the last record: derived files, and the summary on standard output. Returns the exit code.
+int finish_run(const OpenRun& run, const std::filesystem::path& plots) {
+  const Results results = load_results(run.folder);
+  fmt::print("{}", summary_table(write_derived(results, run.folder)));
+  fmt::print("results: {} (report.html, heads.csv, results.nc, summary.json)\n", run.folder.root.string());
+  draw_figures(results, plots);
+  if (const std::int64_t failed = results.failed_heads()) {
+    fmt::print(stderr, "logitfield: {} head measurements failed their certificate: see column 'certified' of {}\n",
+               failed, run.folder.heads_csv().string());
+    return 3;
+  }
+  return 0;
+}
+
+/// Rank 0, after the last record of a run that was stopped.
+void report_stop(const OpenRun& run, int signal) {
+  const Results results = load_results(run.folder);
+  fmt::print(
+      stderr,
+      "logitfield: stopped by signal {} ({}): {} of {} layers over all texts are saved in {}; go on with --resume\n",
+      signal, ::sigabbrev_np(signal), results.layers.size(), std::ssize(results.texts) * results.num_layers,
+      run.folder.root.string());
+}
+
+}  // namespace
+
+int analyze(const Options& options, const mpi::Communicator& world) {
+  const Measurement measurement = measure(options, world);
+  if (measurement.stopped_by != 0) {
+    if (world.rank() == 0) report_stop(*measurement.run, measurement.stopped_by);
+    return 128 + measurement.stopped_by;
+  }
+  const int code = world.rank() == 0 ? finish_run(*measurement.run, options.plots) : 0;
+  return -world.min(-code);
+}
+
+}  // namespace logitfield

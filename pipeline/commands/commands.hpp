@@ -1,0 +1,16 @@
+#pragma once
+#include "pipeline/job/command_line.hpp"
+#include "pipeline/mpi/communicator.hpp"
+
+namespace logitfield {
+
+/// Each runs one command on all ranks and returns the exit code. Throws mpi::AgreedError for what all ranks know of,
+/// any other exception where one rank fails alone.
+int analyze(const Options& options, const mpi::Communicator& world);
+int compare(const Options& options, const mpi::Communicator& world);
+int monitor(const Options& options, const mpi::Communicator& world);
+int plan(const Options& options, const mpi::Communicator& world);
+int report(const Options& options, const mpi::Communicator& world);
+int validate(const Options& options, const mpi::Communicator& world);
+
+}  // namespace logitfield

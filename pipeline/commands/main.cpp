@@ -1,0 +1,60 @@
+#include <fmt/format.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include "kernels/cpu/blas_kernels.hpp"
+#include "pipeline/commands/commands.hpp"
+#include "pipeline/mpi/agreement.hpp"
+#include "pipeline/mpi/guard.hpp"
+
+namespace {
+
+using namespace logitfield;
+
+/// A layer's matrices come and go, and memory that goes back to the system each time is cleared again: a sixth of a
+/// forward pass in bf16.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int kLargest = 32 << 20, kKept = 256 << 20;
+  mallopt(M_MMAP_THRESHOLD, kLargest);
+  mallopt(M_TRIM_THRESHOLD, kKept);
+#endif
+}
+
+int run_command(const Options& options, const mpi::Communicator& world) {
+  switch (options.command) {
+    case Command::analyze:
+      return analyze(options, world);
+    case Command::compare:
+      return compare(options, world);
+    case Command::monitor:
+      return monitor(options, world);
+    case Command::plan:
+      return plan(options, world);
+    case Command::report:
+      return report(options, world);
+    case Command::validate:
+      return validate(options, world);
+  }
+  return 1;
+}
+
+int run(int argc, char** argv, const mpi::Communicator& world) {
+  std::optional<Options> options;
+  std::string message;
+  mpi::agree(world, [&] { options = parse_options(argc, argv, message); });
+  if (options) return run_command(*options, world);
+  if (world.rank() == 0) fmt::print("{}", message);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  kernels::cpu::restart_with_best_blas(argv);
+  keep_freed_memory();
+  const mpi::Environment environment(argc, argv);
+  const mpi::Communicator world = mpi::Communicator::world();
+  return mpi::run_guarded(world, [&] { return run(argc, argv, world); });
+}

@@ -1,0 +1,230 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <thread>
+
+#include "io/error.hpp"
+#include "pipeline/commands/commands.hpp"
+#include "pipeline/measure/measurement.hpp"
+#include "pipeline/monitor/store.hpp"
+#include "pipeline/mpi/agreement.hpp"
+#include "pipeline/run/stop_notice.hpp"
+
+namespace logitfield {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+/// A checkpoint that is to be measured, and its files as they are now.
+struct Pending {
+  io::StepFolder checkpoint;
+  json stamps;
+};
+
+/// Finds what is to be measured next; on rank 0.
+class Watch {
+ public:
+  Watch(const Options& options, const MonitorStore& store) : options_(options), store_(store) {}
+
+  /// The earliest checkpoint that has been measured; none.
+  std::optional<Pending> known() const {
+    for (const io::StepFolder& checkpoint : io::find_step_folders(options_.checkpoints)) {
+      if (store_.knows(checkpoint)) return Pending{checkpoint, nullptr};
+    }
+    return std::nullopt;
+  }
+
+  /// The earliest checkpoint that is not known and, with --follow, has stood still since the last look; none.
+  std::optional<Pending> next() {
+    std::map<fs::path, json> seen;
+    std::optional<Pending> out;
+    for (const io::StepFolder& checkpoint : io::find_step_folders(options_.checkpoints)) {
+      if (store_.knows(checkpoint)) continue;
+      json stamps = io::file_stamps(checkpoint.path);
+      if (!out && (!options_.follow || is_complete(checkpoint, stamps))) out = Pending{checkpoint, stamps};
+      seen.emplace(checkpoint.path, std::move(stamps));
+    }
+    seen_ = std::move(seen);
+    return out;
+  }
+
+ private:
+  /// Whoever writes a checkpoint does not say when it is whole: its files must not change from one look to the next,
+  /// and hold what their headers promise.
+  bool is_complete(const io::StepFolder& checkpoint, const json& stamps) {
+    const auto before = seen_.find(checkpoint.path);
+    if (before == seen_.end() || before->second != stamps) return false;
+    try {
+      if (checkpoint.is_capture) {
+        io::Capture(checkpoint.path);
+      } else {
+        io::Checkpoint(checkpoint.path);
+      }
+      return true;
+    } catch (const InputError& error) {
+      if (complained_[checkpoint.path] != stamps) {
+        fmt::print(stderr, "logitfield: waiting for {} to change, which cannot be read: {}\n", checkpoint.path.string(),
+                   error.what());
+      }
+      complained_[checkpoint.path] = stamps;
+      return false;
+    }
+  }
+
+  const Options& options_;
+  const MonitorStore& store_;
+  /// Of those that are not known: at the last look, and when they could not be read.
+  std::map<fs::path, json> seen_, complained_;
+};
+
+std::string encode(const std::optional<Pending>& pending) {
+  if (!pending) return "null";
+  const io::StepFolder& c = pending->checkpoint;
+  return json{{"step", c.step}, {"path", c.path.string()}, {"is_capture", c.is_capture}, {"stamps", pending->stamps}}
+      .dump();
+}
+
+std::optional<Pending> decode_pending(const std::string& text) {
+  const json j = json::parse(text);
+  if (j.is_null()) return std::nullopt;
+  return Pending{{j.at("step"), j.at("path").get<std::string>(), j.at("is_capture")}, j.at("stamps")};
+}
+
+/// Sleeps for so long; returns the signal that ended it, 0: none. Collective.
+int wait(double seconds, const mpi::Communicator& world) {
+  constexpr std::chrono::milliseconds slice{100};
+  StopNotice notice(world);
+  int signal = 0;
+  for (auto left = std::int64_t(1e3 * seconds); left > 0 && signal == 0; left -= slice.count()) {
+    std::this_thread::sleep_for(slice);
+    signal = -world.min(-notice.poll());
+  }
+  notice.drain();
+  return signal;
+}
+
+/// The options by which `analyze` would measure it.
+Options options_of(const Options& options, const io::StepFolder& checkpoint) {
+  Options out = options;
+  (checkpoint.is_capture ? out.capture : out.model) = checkpoint.path;
+  out.out = MonitorFolder{options.out}.run(checkpoint.step);
+  out.resume = true;
+  check_texts(out);
+  return out;
+}
+
+/// Of a monitor that goes on: are the settings those that its steps were measured with? Collective.
+void check_settings(const Options& options, const std::optional<Pending>& known, MonitorStore* store,
+                    const mpi::Communicator& world) {
+  if (!known) return;
+  Options one;
+  mpi::agree(world, [&] { one = options_of(options, known->checkpoint); });
+  const json manifest = planned_manifest(one, world);
+  mpi::agree(world, [&] {
+    if (store) store->admit(known->checkpoint, manifest);
+  });
+}
+
+/// One checkpoint into its run folder and into the store (rank 0's). Returns the signal that stopped it. Collective.
+int measure_step(const Options& options, const Pending& pending, MonitorStore* store, const mpi::Communicator& world) {
+  const io::StepFolder& checkpoint = pending.checkpoint;
+  Options one;
+  mpi::agree(world, [&] { one = options_of(options, checkpoint); });
+  const Measurement measurement =
+      measure(one, world,
+              {.tells_not_finite = true, .admit = [&](const json& manifest) { store->admit(checkpoint, manifest); }});
+  if (measurement.stopped_by != 0) return measurement.stopped_by;
+  mpi::agree(world, [&] {
+    if (!store) return;
+    if (measurement.run) {
+      const Results results = load_results(measurement.run->folder);
+      write_derived(results, measurement.run->folder);
+      store->add(checkpoint, pending.stamps, results);
+    } else {
+      store->add(checkpoint, pending.stamps, measurement.not_finite);
+    }
+  });
+  return 0;
+}
+
+/// Brings the derived files up to date.
+void write(const MonitorStore& store) {
+  if (!store.series().steps.empty()) store.write_derived();
+}
+
+/// Rank 0, when everything there is has been measured.
+void tell_all(const MonitorStore& store) {
+  write(store);
+  fmt::print("\n{}", alert_list(store.alerts()));
+  fmt::print("{} alerts in {} checkpoints\nresults: {} (monitor.html, series.csv, alerts.jsonl)\n",
+             store.alerts().size(), store.series().steps.size(), store.folder().root.string());
+}
+
+/// Rank 0, after a step; who follows is told of alerts at once.
+void tell_step(const MonitorStore& store, std::int64_t step, bool follows) {
+  for (const StepValues& values : store.series().steps) {
+    if (values.step == step) fmt::print("{}", monitor_row(store, values));
+  }
+  if (follows) {
+    write(store);
+    fmt::print("{}", alert_list(store.alerts_of(step)));
+  }
+  std::fflush(stdout);
+}
+
+void report_stop(const MonitorStore& store, int signal) {
+  write(store);
+  fmt::print(stderr,
+             "logitfield: stopped by signal {} ({}): {} checkpoints are measured in {}; the same command goes on\n",
+             signal, ::sigabbrev_np(signal), store.series().steps.size(), store.folder().root.string());
+}
+
+}  // namespace
+
+int monitor(const Options& options, const mpi::Communicator& world) {
+  std::optional<MonitorStore> store;
+  std::optional<Watch> watch;
+  std::string known;
+  mpi::agree(world, [&] {
+    catch_stop_signals();
+    if (world.rank() != 0) return;
+    if (!options.follow && io::find_step_folders(options.checkpoints).empty()) {
+      throw InputError("{}: holds no checkpoint; give folders with config.json or capture.json, or of such folders",
+                       options.checkpoints.front().string());
+    }
+    store.emplace(options.out, options.thresholds);
+    watch.emplace(options, *store);
+    known = encode(watch->known());
+  });
+  MonitorStore* const mine = store ? &*store : nullptr;
+  check_settings(options, decode_pending(world.broadcast(std::move(known), 0)), mine, world);
+  mpi::agree(world, [&] {
+    if (!mine) return;
+    write(*mine);
+    fmt::print("{}", monitor_header());
+    for (const StepValues& step : mine->series().steps) fmt::print("{}", monitor_row(*mine, step));
+  });
+  while (true) {
+    std::string text;
+    mpi::agree(world, [&] {
+      if (mine) text = encode(watch->next());
+    });
+    const auto pending = decode_pending(world.broadcast(std::move(text), 0));
+    if (!pending && !options.follow) break;
+    const int signal = pending ? measure_step(options, *pending, mine, world) : wait(options.interval, world);
+    mpi::agree(world, [&] {
+      if (mine && signal != 0) report_stop(*mine, signal);
+      if (mine && signal == 0 && pending) tell_step(*mine, pending->checkpoint.step, options.follow);
+    });
+    if (signal != 0) return 128 + signal;
+  }
+  mpi::agree(world, [&] {
+    if (mine) tell_all(*mine);
+  });
+  return -world.min(mine && !mine->alerts().empty() ? -3 : 0);
+}
+
+}  // namespace logitfield

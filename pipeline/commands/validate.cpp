@@ -1,0 +1,99 @@
+// The commands that look at files: report, validate.
+#include <fmt/format.h>
+
+#include "io/error.hpp"
+#include "io/hash.hpp"
+#include "pipeline/commands/commands.hpp"
+#include "pipeline/forward/capture_difference.hpp"
+#include "pipeline/monitor/store.hpp"
+#include "pipeline/mpi/agreement.hpp"
+#include "pipeline/plan/machine.hpp"
+#include "pipeline/report/figures.hpp"
+#include "pipeline/results/results.hpp"
+#include "pipeline/results/summary.hpp"
+#include "pipeline/run/manifest.hpp"
+
+namespace logitfield {
+namespace {
+
+void print_once(const mpi::Communicator& world, const std::string& text) {
+  if (world.rank() == 0) fmt::print("{}", text);
+}
+
+void report_monitor(const std::filesystem::path& root) {
+  const MonitorStore store(root);
+  store.write_derived();
+  fmt::print("{}", monitor_header());
+  for (const StepValues& step : store.series().steps) fmt::print("{}", monitor_row(store, step));
+  fmt::print("\n{}", alert_list(store.alerts()));
+}
+
+int validate_run(const std::filesystem::path& root) {
+  const Results results = load_results(io::open_run_folder(root));
+  const std::int64_t failed = results.failed_heads();
+  fmt::print("{}: {} of {} layers and texts, {} head measurements failed their certificate\n", root.string(),
+             results.layers.size(), std::ssize(results.texts) * results.num_layers, failed);
+  if (!results.complete()) throw InputError("{}: the run is not complete; start it again", root.string());
+  return failed > 0 ? 3 : 0;
+}
+
+/// The model's Q, K and logits beside a capture's. Returns 3 where they differ by more than --tolerance.
+int validate_against(const Options& options, const mpi::Communicator& world) {
+  PhaseClock clock;
+  Machine machine = this_machine(world);
+  std::unique_ptr<io::Capture> capture;
+  std::unique_ptr<kernels::Backend> backend = open_backend(options, world, machine);
+  Job job;
+  Plan plan;
+  mpi::agree(world, [&] {
+    capture = std::make_unique<io::Capture>(options.against);
+    job = comparison_job(options, *capture);
+    plan = plan_for(job, options, machine, backend);
+  });
+  Continuation continuation(job);
+  const Differences differences = compare({job, plan, *backend, world, clock, continuation}, *capture);
+  print_once(world, describe(differences, options.tolerance));
+  if (differences.unexplained() <= options.tolerance) return 0;
+  print_once(world, fmt::format("more than --tolerance {:g} apart: do not trust what this program says of {}\n",
+                                options.tolerance, job.model_name()));
+  return 3;
+}
+
+}  // namespace
+
+int report(const Options& options, const mpi::Communicator& world) {
+  mpi::agree(world, [&] {
+    if (world.rank() != 0) return;
+    if (MonitorStore::is_monitor(options.run)) return report_monitor(options.run);
+    const io::RunFolder folder = io::open_run_folder(options.run);
+    const Results results = load_results(folder);
+    if (results.layers.empty()) throw InputError("{}: the journal holds no finished layer", folder.journal().string());
+    fmt::print("{}", summary_table(write_derived(results, folder)));
+    draw_figures(results, options.plots);
+    if (!results.complete()) {
+      fmt::print("incomplete: {} of {} layers and texts\n", results.layers.size(),
+                 std::ssize(results.texts) * results.num_layers);
+    }
+  });
+  return 0;
+}
+
+int validate(const Options& options, const mpi::Communicator& world) {
+  int code = 0;
+  if (!options.run.empty()) {
+    mpi::agree(world, [&] {
+      if (world.rank() == 0) code = validate_run(options.run);
+    });
+    return -world.min(-code);
+  }
+  if (!options.against.empty()) return validate_against(options, world);
+  Job job;
+  mpi::agree(world, [&] { job = open_input(options); });
+  const std::uint64_t hash = check_and_hash_input(job, world);
+  print_once(world, fmt::format("{}: sound, {} layers x {} heads over {} KV heads of dimension {}, {}\n",
+                                job.model_name(), job.num_layers, job.extents.num_heads, job.extents.num_kv_heads,
+                                job.head_dim, io::hash_text(hash)));
+  return 0;
+}
+
+}  // namespace logitfield

@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "pipeline/compare/comparison.hpp"
+#include "pipeline/report/embedded.hpp"
+#include "pipeline/report/markup.hpp"
+
+namespace logitfield {
+namespace {
+
+using Field = std::pair<std::string, std::int64_t>;
+
+std::string text_of(double value) { return std::isnan(value) ? "-" : fmt::format("{:.3g}", value); }
+
+std::string cell(const std::string& text, bool bad = false) {
+  return fmt::format("<td{}>{}</td>", bad ? " class=\"bad\"" : "", io::markup_text(text));
+}
+
+std::string header(const std::vector<std::string>& titles) {
+  std::string out = "<tr>";
+  for (const std::string& title : titles) out += fmt::format("<th scope=\"col\">{}</th>", io::markup_text(title));
+  return out + "</tr>\n";
+}
+
+/// Wide tables scroll by themselves, by keyboard too.
+std::string table(const std::string& name, const std::string& rows) {
+  return fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table>{}</table></div>\n",
+                     io::markup_text(name), rows);
+}
+
+/// A row a regularity, a column a run.
+std::string regularities(const Comparison& c) {
+  std::vector<std::string> titles{"regularity", "verdict", "limit"};
+  titles.insert(titles.end(), c.runs.begin(), c.runs.end());
+  std::string rows = header(titles);
+  for (const auto& [name, entries] : by_name(c)) {
+    std::string values;
+    std::vector<std::string> failing;
+    for (const std::string& run : c.runs) {
+      const auto of_run = std::ranges::find(entries, run, &Regularity::run);
+      if (of_run == entries.end()) {
+        values += cell("not measured");
+        continue;
+      }
+      const bool holds = (*of_run)->holds;
+      if (!holds) failing.push_back(run);
+      const char* verdict = holds ? "" : (*of_run)->value.low > (*of_run)->limit ? " (fails)" : " (not known)";
+      values += cell(text_of((*of_run)->value, 3) + verdict, !holds);
+    }
+    const bool holds = failing.empty();
+    rows += "<tr>" + cell(name) +
+            cell(holds ? "holds in every run" : fmt::format("fails in {}", fmt::join(failing, ", ")), !holds) +
+            cell(text_of(entries.front()->limit)) + values + "</tr>\n";
+  }
+  return table("what holds where", rows);
+}
+
+/// A row a run, a column a statistic; `show` makes a cell of one.
+std::string statistics(const Comparison& c, const Field& field, const std::string& name,
+                       const std::function<std::string(const ComparedStatistic&)>& show) {
+  std::vector<std::string> titles{"run"};
+  titles.insert(titles.end(), kMainStatistics.begin(), kMainStatistics.end());
+  std::string rows = header(titles);
+  for (const std::string& run : c.runs) {
+    rows += "<tr>" + cell(run);
+    for (const char* statistic : kMainStatistics) {
+      const ComparedStatistic* s = c.find(run, statistic, field);
+      rows += s && s->heads.count > 0 ? "<td>" + show(*s) + "</td>" : cell("-");
+    }
+    rows += "</tr>\n";
+  }
+  return table(name, rows);
+}
+
+std::string share_of(const char* what, const BeyondChance& beyond) {
+  return beyond.heads == 0 ? "" : fmt::format("<br>{:.0f} % {}", 100 * beyond.share(), what);
+}
+
+std::string medians(const ComparedStatistic& s) {
+  const std::string failed = s.failed > 0 ? fmt::format("<br>without {} that failed", s.failed) : "";
+  return fmt::format("<b>{}</b><br>{} to {}{}{}{}", io::markup_text(text_of(s.heads.median, 3)),
+                     io::markup_text(text_of(s.heads.p25, 3)), io::markup_text(text_of(s.heads.p75, 3)),
+                     share_of("beyond chance", s.beyond_chance), share_of("beyond own draws", s.beyond_own_chance),
+                     failed);
+}
+
+std::string effects(const ComparedStatistic& s) {
+  return fmt::format("texts {}<br>slope {}", text_of(s.text_effect), text_of(s.context_slope));
+}
+
+/// The longest common context of a scope, the others folded away.
+std::string scope_section(const Comparison& c, const std::string& scope) {
+  std::vector<Field> fields;
+  for (const Field& field : c.fields) {
+    if (field.first == scope) fields.push_back(field);
+  }
+  std::ranges::sort(fields, std::greater<>{}, &Field::second);
+  const auto title = [](const Field& f) { return fmt::format("{} field, {} tokens", f.first, f.second); };
+  std::string out = fmt::format(
+      "<section><h2>{}</h2><p class=\"how\">Median over heads and texts, the middle half, and the shares of heads "
+      "beyond "
+      "what Gaussian heads give (with --null) and beyond what draws from themselves give (with --head-null), at a "
+      "false "
+      "discovery rate of 5 %. &gt; 256: the median is more than 256, where counting ended. Heads that failed their "
+      "certificate are left out.</p>\n",
+      title(fields.front()));
+  out += statistics(c, fields.front(), title(fields.front()), medians);
+  for (auto field = fields.begin() + 1; field != fields.end(); ++field) {
+    out += fmt::format("<details><summary>{}</summary>\n{}</details>\n", title(*field),
+                       statistics(c, *field, title(*field), medians));
+  }
+  out += fmt::format(
+      "</section>\n<section><h2>{} field: what texts and contexts change</h2><p class=\"how\">texts: how far apart the "
+      "texts' medians lie at {} tokens, in widths of the middle half of all heads; 0 where the text makes no "
+      "difference. slope: of ln median over ln context, over all contexts of the run; 0 where the context makes no "
+      "difference, 1 in proportion to it.</p>\n",
+      scope, fields.front().second);
+  return out + statistics(c, fields.front(), scope + ": effects", effects) + "</section>\n";
+}
+
+}  // namespace
+
+std::string comparison_page(const Comparison& c) {
+  std::string out = fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width, initial-scale=1\"><title>runs side by side</title><style>{}\n"
+      "@media (prefers-color-scheme: dark) {{ :root {{ --ground: #14171a; --ink: #e6e9ec; --dim: #9aa4af; --line: "
+      "#353c44; --accent: #6cb2ff; --bad: #ff8a80; --panel: #1d2226; }} }}</style></head><body>"
+      "<header><h1>{} runs side by side</h1></header>\n",
+      embedded::report_css, c.runs.size());
+  out +=
+      "<section><h2>What holds where</h2><p class=\"how\">What is expected of a trained model: each value should not "
+      "exceed its limit. The limits are this program's own. In the longest common context of the first field.</p>\n" +
+      regularities(c) + "</section>\n";
+  std::vector<std::string> scopes;
+  for (const Field& field : c.fields) {
+    if (std::ranges::find(scopes, field.first) == scopes.end()) scopes.push_back(field.first);
+  }
+  for (const std::string& scope : scopes) out += scope_section(c, scope);
+  return out + "</body></html>\n";
+}
+
+}  // namespace logitfield

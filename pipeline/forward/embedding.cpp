@@ -1,0 +1,67 @@
+#include "pipeline/forward/embedding.hpp"
+
+#include "pipeline/forward/tensor_reading.hpp"
+
+namespace logitfield {
+
+using io::Slice;
+using kernels::Activations;
+using kernels::Linear;
+using kernels::LoadedLinear;
+using kernels::MatrixF;
+
+namespace {
+
+/// The whole map; null where there is none.
+std::unique_ptr<LoadedLinear> load_map(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
+                                       const std::optional<io::LinearTensors>& map) {
+  if (!map) return nullptr;
+  Linear out;
+  read_rows(checkpoint, {{&*map, {0, map->outputs}}}, backend.precision(), out);
+  return backend.load(std::move(out));
+}
+
+}  // namespace
+
+std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
+                                   std::span<const std::int32_t> tokens) {
+  const io::ModelConfig& config = checkpoint.config();
+  const io::Tensor& embedding = checkpoint.input_embedding();
+  MatrixF rows(tokens.size(), config.embedding_size);
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    checkpoint.read(embedding, {tokens[i], tokens[i] + 1}, {0, config.embedding_size},
+                    {rows.row(i).data(), static_cast<std::size_t>(config.embedding_size)});
+  }
+  checkpoint.release(embedding);  // a row touches many pages around it
+  if (config.embedding_scale != 1) rows *= static_cast<float>(config.embedding_scale);
+  std::unique_ptr<Activations> out = backend.upload(std::move(rows));
+  const auto projection = load_map(checkpoint, backend, io::embedding_in_tensors(config));
+  if (projection) out = backend.linear(*out, *projection);
+  if (const auto positions = io::position_embedding_tensor(config)) {
+    const Slice used{config.position_offset, config.position_offset + std::ssize(tokens)};
+    MatrixF added(used.size(), config.hidden_size);
+    checkpoint.read(checkpoint.tensor(positions->name), used, {0, config.hidden_size},
+                    {added.data(), static_cast<std::size_t>(added.size())});
+    backend.add(*backend.upload(std::move(added)), *out);
+  }
+  backend.normalise(read_norm(checkpoint, io::embedding_norm_tensors(config)), *out);
+  return out;
+}
+
+FinalStates::FinalStates(const io::Checkpoint& checkpoint, const kernels::Backend& backend)
+    : norm_(read_norm(checkpoint, io::final_norm_tensors(checkpoint.config()))),
+      projection_(load_map(checkpoint, backend, io::embedding_out_tensors(checkpoint.config()))) {}
+
+std::unique_ptr<Activations> FinalStates::apply(const kernels::Backend& backend,
+                                                std::unique_ptr<Activations> hidden) const {
+  backend.normalise(norm_, *hidden);
+  return projection_ ? backend.linear(*hidden, *projection_) : std::move(hidden);
+}
+
+Linear load_output_rows(const io::Checkpoint& checkpoint, Slice rows, kernels::Precision precision) {
+  Linear out{read_matrix(checkpoint, checkpoint.output_embedding(), rows, precision), {}};
+  if (const auto bias = io::output_bias_tensor(checkpoint.config())) out.bias = read_vector(checkpoint, *bias, rows);
+  return out;
+}
+
+}  // namespace logitfield

@@ -1,0 +1,132 @@
+#include "pipeline/forward/tensor_reading.hpp"
+
+namespace logitfield {
+
+using io::Slice;
+using kernels::Linear;
+using kernels::Precision;
+using kernels::RowMajor;
+using kernels::VectorF;
+using kernels::WeightMatrix;
+
+namespace {
+
+/// What io reads into: float32 numbers, or the bits of bfloat16 numbers.
+std::span<float> numbers(float* values, kernels::Index count) { return {values, static_cast<std::size_t>(count)}; }
+std::span<std::uint16_t> numbers(Eigen::bfloat16* values, kernels::Index count) {
+  return {&values->value, static_cast<std::size_t>(count)};
+}
+
+/// fill(matrix) of a matrix [rows, columns] in the numbers of a precision.
+template <class Fill>
+void fill_weights(Precision precision, std::int64_t rows, std::int64_t columns, WeightMatrix& out, const Fill& fill) {
+  if (precision == Precision::bf16) {
+    fill(out.reset<Eigen::bfloat16>(rows, columns));
+  } else {
+    fill(out.reset<float>(rows, columns));
+  }
+}
+
+/// Rows and columns of a map, whichever way it lies in its file; rows count from the map's first.
+template <class Scalar>
+void read_block(const io::Checkpoint& checkpoint, const io::LinearTensors& map, Slice rows, Slice columns,
+                Eigen::Ref<RowMajor<Scalar>> out) {
+  const io::Tensor& tensor = checkpoint.tensor(map.weight.name);
+  const Slice stored{map.first + rows.begin, map.first + rows.end};
+  if (!map.transposed) {
+    checkpoint.read(tensor, stored, columns, numbers(out.data(), out.size()));
+    return;
+  }
+  RowMajor<Scalar> turned(columns.size(), rows.size());
+  checkpoint.read(tensor, columns, stored, numbers(turned.data(), turned.size()));
+  out = turned.transpose();
+}
+
+VectorF stacked(const io::Checkpoint& checkpoint, const std::vector<io::ExpectedTensor>& tensors) {
+  VectorF out;
+  for (const io::ExpectedTensor& tensor : tensors) {
+    const VectorF one = read_vector(checkpoint, tensor, {0, tensor.shape[0]});
+    out.conservativeResize(out.size() + one.size());
+    out.tail(one.size()) = one;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<MapRows> rows_of_heads(const io::HeadTensors& heads, Slice which) {
+  std::vector<MapRows> out;
+  for (std::int64_t h = which.begin; h < which.end; ++h) {
+    const std::int64_t begin =
+        h / heads.heads_per_block * heads.block + h % heads.heads_per_block * heads.rows_per_head;
+    const std::int64_t end = begin + heads.rows_per_head;
+    if (!out.empty() && out.back().rows.end == begin) {
+      out.back().rows.end = end;
+    } else {
+      out.push_back({&heads.map, {begin, end}});
+    }
+  }
+  return out;
+}
+
+void read_rows(const io::Checkpoint& checkpoint, const std::vector<MapRows>& parts, Precision precision, Linear& out) {
+  std::int64_t total = 0;
+  for (const MapRows& part : parts) total += part.rows.size();
+  fill_weights(
+      precision, total, parts.empty() ? 0 : parts[0].map->inputs, out.weight,
+      [&]<class Scalar>(RowMajor<Scalar>& weight) {
+        std::int64_t row = 0;
+        for (const MapRows& part : parts) {
+          const std::int64_t count = part.rows.size();
+          read_block<Scalar>(checkpoint, *part.map, part.rows, {0, part.map->inputs}, weight.middleRows(row, count));
+          row += count;
+        }
+      });
+  const bool has_bias = !parts.empty() && parts[0].map->bias.has_value();
+  out.bias.resize(has_bias ? total : 0);
+  if (!has_bias) return;
+  std::int64_t row = 0;
+  for (const MapRows& part : parts) {
+    const Slice stored{part.map->first + part.rows.begin, part.map->first + part.rows.end};
+    out.bias.segment(row, part.rows.size()) = read_vector(checkpoint, *part.map->bias, stored);
+    row += part.rows.size();
+  }
+}
+
+void read_columns(const io::Checkpoint& checkpoint, const io::LinearTensors& map, Slice columns, bool with_bias,
+                  Precision precision, Linear& out) {
+  fill_weights(precision, map.outputs, columns.size(), out.weight, [&]<class Scalar>(RowMajor<Scalar>& weight) {
+    read_block<Scalar>(checkpoint, map, {0, map.outputs}, columns, weight);
+  });
+  out.bias = with_bias && map.bias ? read_vector(checkpoint, *map.bias, {0, map.outputs}) : VectorF();
+}
+
+WeightMatrix read_matrix(const io::Checkpoint& checkpoint, const io::Tensor& tensor, Slice rows, Precision precision) {
+  WeightMatrix out;
+  const Slice columns{0, tensor.shape[1]};
+  fill_weights(precision, rows.size(), columns.size(), out,
+               [&](auto& weight) { checkpoint.read(tensor, rows, columns, numbers(weight.data(), weight.size())); });
+  return out;
+}
+
+VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, Slice rows) {
+  VectorF out(rows.size());
+  checkpoint.read(checkpoint.tensor(tensor.name), rows, {0, 1}, {out.data(), static_cast<std::size_t>(out.size())});
+  return out;
+}
+
+kernels::Norm read_norm(const io::Checkpoint& checkpoint, const std::optional<io::NormTensors>& tensors,
+                        std::optional<Slice> part) {
+  kernels::Norm out;
+  if (!tensors) return out;
+  out.present = true;
+  out.centred = tensors->form.centred;
+  out.epsilon = tensors->form.epsilon;
+  out.gain = stacked(checkpoint, tensors->gain);
+  out.gain.array() += static_cast<float>(tensors->form.gain_offset);
+  out.bias = stacked(checkpoint, tensors->bias);
+  if (part && out.gain.size() > 0) out.gain = out.gain.segment(part->begin, part->size()).eval();
+  return out;
+}
+
+}  // namespace logitfield

@@ -1,0 +1,200 @@
+#include "pipeline/job/job.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "io/error.hpp"
+#include "pipeline/forward/layer_weights.hpp"
+#include "pipeline/job/model_shapes.hpp"
+
+namespace logitfield {
+namespace {
+
+constexpr std::int64_t kShortestDefaultContext = 64, kImaginedContext = 8192;
+
+/// Where contexts end: at the shortest text, or at the model's positions; and who says so.
+struct Longest {
+  std::int64_t tokens = 0;
+  std::string because;
+};
+
+/// Up to how many tokens the rotation is another one than beyond; 0: it is the same everywhere.
+std::int64_t rotation_changes_after(const Job& job) {
+  return job.config ? job.config->rotation_changes_after() : job.capture->info().rotation_changes_after;
+}
+
+Longest longest_context(const Job& job) {
+  if (job.capture) {
+    const std::int64_t tokens = job.capture->info().num_tokens;
+    return {tokens, fmt::format("{} holds {} tokens", job.capture->folder().string(), tokens)};
+  }
+  Longest out{job.config->max_positions,
+              fmt::format("{} has max_position_embeddings {}",
+                          job.shape ? "the shape" : (job.checkpoint->folder() / "config.json").string(),
+                          job.config->max_positions)};
+  for (const io::TokenText& text : job.texts) {
+    const auto tokens = static_cast<std::int64_t>(text.tokens.size());
+    if (tokens < out.tokens) out = {tokens, fmt::format("text '{}' has {} tokens", text.name, tokens)};
+  }
+  return out;
+}
+
+/// Contexts by doubling, of one rotation: up to where it changes, or, of a capture that lies beyond, from there on.
+std::vector<std::int64_t> default_contexts(const Job& job, std::int64_t longest) {
+  const std::int64_t changes = rotation_changes_after(job);
+  const std::int64_t least = job.capture && longest > changes ? changes + 1 : 0;
+  const std::int64_t most = job.config && changes > 0 ? std::min(longest, changes) : longest;
+  std::vector<std::int64_t> out;
+  for (std::int64_t c = kShortestDefaultContext; c <= most; c *= 2) {
+    if (c >= least) out.push_back(c);
+  }
+  if (out.empty()) out.push_back(most);
+  return out;
+}
+
+/// Every context is a prefix of the longest, or of the capture.
+void check_prefixes(const Job& job) {
+  const std::int64_t changes = rotation_changes_after(job), shortest = job.contexts.front();
+  const std::int64_t computed = job.capture ? job.capture->info().num_tokens : job.length();
+  if (shortest > changes || computed <= changes) return;
+  if (job.capture) {
+    throw InputError(
+        "{}: a context of {} tokens is no prefix of this capture, whose model rotates texts of more than {} tokens by "
+        "other factors; use --contexts of more than {} tokens, or a capture of at most so many",
+        job.capture->folder().string(), shortest, changes, changes);
+  }
+  throw InputError(
+      "contexts of {} and of {} tokens cannot be measured in one run: the model rotates texts of more than {} tokens "
+      "by "
+      "other factors (LongRoPE), so that the short one is no prefix of the long one; measure --contexts up to {} and "
+      "those beyond in runs of their own",
+      shortest, job.length(), changes, changes);
+}
+
+std::vector<std::int64_t> resolve_contexts(const Job& job, std::vector<std::int64_t> asked, const Longest& longest) {
+  if (longest.tokens < 2) throw InputError("{}: at least 2 are needed", longest.because);
+  if (asked.empty()) asked = default_contexts(job, longest.tokens);
+  std::sort(asked.begin(), asked.end());
+  asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
+  if (asked.back() > longest.tokens) {
+    throw InputError("a context of {} tokens is too long: {}; use --contexts up to {}", asked.back(), longest.because,
+                     longest.tokens);
+  }
+  return asked;
+}
+
+Slice resolve_layers(const std::string& asked, std::int64_t num_layers) {
+  if (asked.empty()) return {0, num_layers};
+  Slice layers{-1, -1};
+  const char* end = asked.data() + asked.size();
+  const auto first = std::from_chars(asked.data(), end, layers.begin);
+  if (first.ec == std::errc{} && first.ptr != end && *first.ptr == ':') {
+    const auto last = std::from_chars(first.ptr + 1, end, layers.end);
+    if (last.ec == std::errc{} && last.ptr == end && 0 <= layers.begin && layers.begin < layers.end &&
+        layers.end <= num_layers) {
+      return layers;
+    }
+  }
+  throw InputError("--layers {}: expected FIRST:END with 0 <= FIRST < END <= {}, the model's layers", asked,
+                   num_layers);
+}
+
+/// Two files may have the same name in different folders.
+void make_names_unique(std::vector<io::TokenText>& texts) {
+  std::set<std::string> taken;
+  for (io::TokenText& text : texts) {
+    const std::string name = text.name;
+    for (int copy = 2; !taken.insert(text.name).second; ++copy) text.name = fmt::format("{}-{}", name, copy);
+  }
+}
+
+void take_config(const io::ModelConfig& config, Job& job) {
+  job.config = &config;
+  job.num_layers = config.num_layers;
+  job.head_dim = config.head_dim;
+  for (std::int64_t h = 0; h < config.num_heads; ++h) job.forms.push_back(logit_form(config, h));
+  for (std::int64_t l = 0; l < config.num_layers; ++l) job.visible.push_back(visible_keys(config, l));
+  job.extents = {config.num_layers, config.num_heads, config.num_kv_heads, config.vocab_size};
+}
+
+void open_checkpoint(const Options& options, Job& job) {
+  job.checkpoint = std::make_unique<io::Checkpoint>(options.model);
+  const io::ModelConfig& config = job.checkpoint->config();
+  take_config(config, job);
+  Texts read = read_texts(options, config.vocab_size);
+  job.texts = std::move(read.texts);
+  job.tokenization = std::move(read.tokenization);
+  make_names_unique(job.texts);
+}
+
+/// Texts as long as the longest context, of which only the number counts.
+void imagine(const Options& options, Job& job) {
+  job.shape = std::make_unique<io::ModelConfig>(model_shape(options.model_shape));
+  take_config(*job.shape, job);
+  const std::int64_t length = options.contexts.empty() ? kImaginedContext : std::ranges::max(options.contexts);
+  for (std::int64_t t = 0; t < options.num_texts; ++t) {
+    job.texts.push_back({fmt::format("text {}", t), std::vector<std::int32_t>(static_cast<std::size_t>(length))});
+  }
+}
+
+void open_capture(const Options& options, Job& job) {
+  // A monitor measures the other heads.
+  const auto finite = options.command == Command::monitor ? io::Finite::not_required : io::Finite::required;
+  job.capture = std::make_unique<io::Capture>(options.capture, finite);
+  const io::CaptureInfo& info = job.capture->info();
+  job.texts.push_back({(options.capture / "").lexically_normal().parent_path().filename().string(), {}});
+  job.num_layers = info.num_layers;
+  job.head_dim = info.head_dim;
+  for (std::int64_t h = 0; h < info.num_heads; ++h) {
+    job.forms.push_back({.scale = info.scale,
+                         .alibi_slope = info.alibi_slopes.empty() ? 0 : info.alibi_slopes[h],
+                         .softcap = info.logit_softcap});
+  }
+  job.visible.resize(static_cast<std::size_t>(info.num_layers));
+  for (std::size_t l = 0; l < info.windows.size(); ++l) job.visible[l].window = info.windows[l];
+  for (std::size_t l = 0; l < info.chunks.size(); ++l) job.visible[l].chunk = info.chunks[l];
+  job.extents = {info.num_layers, info.num_heads, info.num_kv_heads, 0};
+}
+
+}  // namespace
+
+std::string Job::model_name() const {
+  if (capture) return capture->info().model;
+  if (shape) return "imagined " + shape->model_type;
+  // "folder/" names the folder.
+  return (std::filesystem::absolute(checkpoint->folder()) / "").lexically_normal().parent_path().filename().string();
+}
+
+std::vector<kernels::LogitForm> Job::forms_at(std::int64_t layer, Slice heads) const {
+  std::vector<kernels::LogitForm> out(forms.begin() + heads.begin, forms.begin() + heads.end);
+  for (kernels::LogitForm& form : out) form.visible = visible_at(layer);
+  return out;
+}
+
+Job open_input(const Options& options) {
+  Job job;
+  if (!options.model.empty()) {
+    open_checkpoint(options, job);
+  } else if (!options.model_shape.empty()) {
+    imagine(options, job);
+  } else {
+    open_capture(options, job);
+  }
+  return job;
+}
+
+Job open_job(const Options& options) {
+  Job job = open_input(options);
+  job.contexts = resolve_contexts(job, options.contexts, longest_context(job));
+  if (options.command == Command::monitor) job.contexts = {job.contexts.back()};
+  check_prefixes(job);
+  for (const std::string& scope : options.scopes) job.scopes.push_back(kernels::scope_named(scope));
+  job.measured_layers = resolve_layers(options.layers, job.num_layers);
+  job.extents.num_layers = job.measured_layers.end;
+  job.dump_captures = options.dump_captures;
+  job.precision = options.precision;
+  return job;
+}
+
+}  // namespace logitfield

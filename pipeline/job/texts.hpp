@@ -1,0 +1,34 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "io/text/tokens.hpp"
+#include "pipeline/job/command_line.hpp"
+
+namespace logitfield {
+
+/// How --text became tokens.
+struct Tokenization {
+  std::filesystem::path tokenizer;
+  std::uint64_t tokenizer_hash = 0;
+  /// The token in front of every text, if there is one.
+  std::optional<std::int32_t> bos;
+  /// Tokens left out at the beginning of every text.
+  std::int64_t start = 0;
+};
+
+/// The texts of a run on a model, in the order of --tokens, then --text.
+struct Texts {
+  std::vector<io::TokenText> texts;
+  /// Only with --text.
+  std::optional<Tokenization> tokenization;
+};
+
+/// Reads token files, and texts through the model's own tokenizer. Throws InputError for what read_tokens,
+/// read_documents and Tokenizer refuse; for --bos yes without such a token; for a text that --start leaves nothing of;
+/// and for ids outside the model's vocabulary, naming tokenizer and model.
+Texts read_texts(const Options& options, std::int64_t vocab_size);
+
+}  // namespace logitfield

@@ -1,0 +1,33 @@
+#pragma once
+#include <algorithm>
+#include <vector>
+
+#include "kernels/backend.hpp"
+#include "pipeline/plan/partition.hpp"
+
+namespace logitfield {
+
+/// Rows of a KV head and of the query heads that read it: [n, head_dim] each.
+struct GroupRows {
+  std::vector<kernels::MatrixF> queries;
+  kernels::MatrixF keys;
+
+  /// A view of the first `length` rows, with the heads' logit forms.
+  kernels::HeadGroup view(std::int64_t length, const std::vector<kernels::LogitForm>& forms) const {
+    kernels::HeadGroup out{{}, keys.topRows(length), forms};
+    for (const kernels::MatrixF& q : queries) out.queries.push_back(q.topRows(length));
+    return out;
+  }
+};
+
+/// Where the Q and K of one layer and text come from.
+class HeadSource {
+ public:
+  virtual ~HeadSource() = default;
+  /// Rows of a KV head, from 0 in the layer. A model's come from the rank that computed the head only.
+  virtual GroupRows rows(std::int64_t kv_head, Slice rows) const = 0;
+  /// This rank's heads, all rows, where the back end computed them; null where it did not.
+  virtual const kernels::Heads* computed() const { return nullptr; }
+};
+
+}  // namespace logitfield

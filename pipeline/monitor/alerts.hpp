@@ -1,0 +1,52 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/job/thresholds.hpp"
+#include "pipeline/monitor/head_series.hpp"
+
+namespace logitfield {
+
+/// A fall of the attention entropy by less, in nats, is no collapse; what is less counts as this.
+inline constexpr double kLeastFall = 0.1, kLeastEntropy = 1e-6;
+/// Fewer heads than these are not compared with each other.
+inline constexpr std::size_t kFewestPeers = 6;
+
+/// Why an alert was raised; docs/monitor.md defines each.
+enum class AlertKind {
+  jump,
+  drift,
+  chance,
+  entropy_collapse,
+  rank_collapse,
+  max_logit,
+  not_finite,
+  certificate,
+  dead,
+  model_drift
+};
+inline constexpr std::size_t kAlertKinds = 10;
+/// "jump", "drift", ...
+std::string_view alert_name(AlertKind kind);
+
+/// Something that a head, or the model, did at a step.
+struct Alert {
+  std::int64_t step = 0;
+  /// -1: none in particular.
+  std::int64_t layer = -1, head = -1;
+  AlertKind kind = AlertKind::jump;
+  std::string statistic;
+  /// What it was, and where it should have been; NaN: no such end.
+  double value = 0, low = 0, high = 0;
+  /// For people.
+  std::string detail;
+};
+
+/// The alerts that begin at step number `index` of the series, which later steps do not change. An alert begins where
+/// its condition holds and did not where it could last be known. Of a KV head's statistic it names the first query
+/// head.
+std::vector<Alert> alerts_at(const HeadSeries& series, std::size_t index, const Thresholds& thresholds);
+
+}  // namespace logitfield

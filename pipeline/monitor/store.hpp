@@ -1,0 +1,90 @@
+#pragma once
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "io/run/run_lock.hpp"
+#include "io/run/step_folders.hpp"
+#include "pipeline/monitor/alerts.hpp"
+#include "pipeline/monitor/head_series.hpp"
+
+namespace logitfield {
+
+/// The files of a monitor (see docs/run-folder.md).
+struct MonitorFolder {
+  std::filesystem::path root;
+
+  std::filesystem::path manifest() const { return root / "monitor.json"; }
+  std::filesystem::path lock() const { return root / "lock"; }
+  /// The run of a step, and what is noted of its checkpoint once it is measured.
+  std::filesystem::path run(std::int64_t step) const;
+  std::filesystem::path note(std::int64_t step) const;
+  std::filesystem::path series() const { return root / "series.csv"; }
+  std::filesystem::path alerts() const { return root / "alerts.jsonl"; }
+  std::filesystem::path scalars() const { return root / "scalars.jsonl"; }
+  std::filesystem::path prometheus() const { return root / "monitor.prom"; }
+  std::filesystem::path page() const { return root / "monitor.html"; }
+};
+
+/// A monitor's folder and all that it holds, on one rank. What it tells is made from the runs of its steps, which are
+/// ordinary run folders; monitor.json holds the thresholds, and what all steps have in common.
+class MonitorStore {
+ public:
+  /// Opens the monitor in `root`, or starts one; the thresholds from now on are these. Throws InputError if the folder
+  /// is something else, or if another process writes to it.
+  MonitorStore(const std::filesystem::path& root, const Thresholds& thresholds);
+  /// Opens it with the thresholds that it has.
+  explicit MonitorStore(const std::filesystem::path& root);
+  static bool is_monitor(const std::filesystem::path& root);
+
+  const MonitorFolder& folder() const { return folder_; }
+  const Thresholds& thresholds() const { return thresholds_; }
+  const HeadSeries& series() const { return series_; }
+  /// By step.
+  const std::vector<Alert>& alerts() const { return alerts_; }
+  std::vector<Alert> alerts_of(std::int64_t step) const;
+
+  /// Has this checkpoint been measured, and not been written to since?
+  bool knows(const io::StepFolder& checkpoint) const;
+  /// Throws InputError naming the checkpoint where it is not of one series with those before.
+  void admit(const io::StepFolder& checkpoint, const nlohmann::json& manifest);
+  /// A step whose run is complete; or one whose weights are not finite. `stamps`: its files before it was read.
+  void add(const io::StepFolder& checkpoint, const nlohmann::json& stamps, const Results& results);
+  void add(const io::StepFolder& checkpoint, const nlohmann::json& stamps, const std::vector<NotFinite>& not_finite);
+
+  /// Makes series.csv, alerts.jsonl, scalars.jsonl, monitor.prom and monitor.html anew.
+  void write_derived() const;
+
+ private:
+  MonitorStore(const std::filesystem::path& root, const Thresholds* thresholds);
+  void load();
+  void note(const io::StepFolder& checkpoint, const nlohmann::json& stamps, const std::vector<NotFinite>& not_finite);
+  void judge_from(std::int64_t step);
+  void write_manifest() const;
+
+  MonitorFolder folder_;
+  io::RunLock lock_;
+  Thresholds thresholds_;
+  /// What all steps must have in common; null before the first.
+  nlohmann::json common_;
+  HeadSeries series_;
+  std::vector<Alert> alerts_;
+};
+
+/// series.csv: a row per step, layer and head. alerts.jsonl: a JSON object an alert.
+void write_series_csv(const HeadSeries& series, const std::filesystem::path& path);
+void write_alerts(const std::vector<Alert>& alerts, const std::filesystem::path& path);
+/// A JSON object a step, flat names: "layer_03/head_05/coherence".
+void write_scalars(const MonitorStore& store, const std::filesystem::path& path);
+/// The last measured step, in Prometheus' text format.
+void write_prometheus(const MonitorStore& store, const std::filesystem::path& path);
+std::string monitor_page(const MonitorStore& store);
+
+/// For a terminal, at most 100 columns: the table's head, a step, and the alerts.
+std::string monitor_header();
+std::string monitor_row(const MonitorStore& store, const StepValues& step);
+std::string alert_list(const std::vector<Alert>& alerts);
+
+}  // namespace logitfield

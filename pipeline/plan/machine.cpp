@@ -1,0 +1,99 @@
+#include "pipeline/plan/machine.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+
+#include "io/error.hpp"
+#include "kernels/device.hpp"
+#include "pipeline/mpi/agreement.hpp"
+
+namespace logitfield {
+namespace {
+
+/// Value in bytes of a "Name:  123 kB" line of a file in /proc.
+std::uint64_t proc_bytes(const char* path, const std::string& name) {
+  std::ifstream file(path);
+  std::string key, unit;
+  for (std::uint64_t value; file >> key; file.ignore(1 << 16, '\n')) {
+    if (key == name + ":" && file >> value) return value * 1024;
+  }
+  throw std::runtime_error(std::string(path) + " has no line " + name);
+}
+
+/// A back end that cannot be had is the user's to change.
+template <class Make>
+std::unique_ptr<kernels::Backend> made_by(Make&& make) {
+  try {
+    return make();
+  } catch (const std::runtime_error& error) {
+    throw InputError("{}", error.what());
+  }
+}
+
+std::unique_ptr<kernels::Backend> cpu_backend(kernels::Precision precision, const std::string& because) {
+  return made_by([&] { return kernels::make_cpu_backend(precision, because); });
+}
+
+/// The ranks decide alike only from the same numbers: those of the rank that has least.
+void count_device_memory(const kernels::DeviceMemory& own, const mpi::Communicator& world, Machine& machine) {
+  const mpi::Communicator host = world.split_by_host();
+  // Names as numbers that doubles hold exactly.
+  const double name = static_cast<double>(std::hash<std::string>{}(own.identity) >> 12);
+  std::vector<double> names(static_cast<std::size_t>(host.size()));
+  host.all_gather({&name, 1}, names);
+  const auto sharing = static_cast<double>(std::ranges::count(names, name));
+  double scarcity = -static_cast<double>(own.free_bytes) / sharing, workers = own.workers;
+  world.max({&scarcity, 1});
+  world.max({&workers, 1});
+  machine.device_bytes = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(-scarcity));  // 0 would say: no GPU
+  machine.device_workers = static_cast<int>(workers);
+}
+
+}  // namespace
+
+Machine this_machine(const mpi::Communicator& world) {
+  const mpi::Communicator host = world.split_by_host();
+  // The ranks decide alike only from the same numbers: those of the host with the least memory per rank.
+  const double free_bytes = static_cast<double>(proc_bytes("/proc/meminfo", "MemAvailable"));
+  double most_ranks = host.size(), scarcity = -free_bytes / host.size();
+  world.max({&scarcity, 1});
+  world.max({&most_ranks, 1});
+  return {world.size(), static_cast<int>(most_ranks), static_cast<std::uint64_t>(-scarcity * most_ranks), host.rank()};
+}
+
+std::unique_ptr<kernels::Backend> open_backend(const Options& options, const mpi::Communicator& world,
+                                               Machine& machine) {
+  const kernels::Precision precision = kernels::precision_named(options.precision);
+  std::unique_ptr<kernels::Backend> backend;
+  mpi::agree(world, [&] {
+    backend = made_by([&] { return kernels::make_backend(options.backend, precision, machine.local_rank); });
+  });
+  const bool all = world.min(backend->device_memory() ? 1 : 0) == 1;
+  mpi::agree(world, [&] {
+    if (!all && backend->device_memory()) backend = cpu_backend(precision, "another rank has no GPU");
+  });
+  if (all) count_device_memory(*backend->device_memory(), world, machine);
+  return backend;
+}
+
+Plan plan_for(const Job& job, const Options& options, Machine& machine, std::unique_ptr<kernels::Backend>& backend) {
+  try {
+    return make_plan(job, options, machine);
+  } catch (const DoesNotFitDevice& error) {
+    if (options.backend != "auto") throw;
+    backend = cpu_backend(backend->precision(), error.what());
+    machine.device_bytes = 0;
+    return make_plan(job, options, machine);
+  }
+}
+
+std::string fallback_reason(const Options& options, const kernels::Backend& backend) {
+  if (options.backend != "auto" || backend.device_memory() || !kernels::list_devices().supported) return {};
+  return backend.description();
+}
+
+std::int64_t peak_memory_bytes() { return static_cast<std::int64_t>(proc_bytes("/proc/self/status", "VmHWM")); }
+
+}  // namespace logitfield

@@ -1,0 +1,136 @@
+#include "pipeline/plan/memory.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/device.hpp"
+#include "kernels/field/attention_statistics.hpp"
+#include "pipeline/forward/layer_weights.hpp"
+#include "pipeline/plan/work.hpp"
+#include "pipeline/scalapack/distributed_field.hpp"
+
+namespace logitfield {
+namespace {
+
+constexpr double kFloat = 4, kDouble = 8;
+/// Measured: what a program with CUDA holds of its libraries, also where it computes on CPUs.
+constexpr double kCudaLibraryBytes = 160e6;
+/// Assumed, not measured: what the CUDA runtime takes on the host, with 64 MiB of page-locked buffers.
+constexpr double kCudaBytes = 600e6;
+/// Measured: program and libraries before any data, with the mapped pieces of files that are being read (34 MB and two
+/// of 4 MiB); what MPI shares with other ranks; and what OpenBLAS packs of large matrices, less of small ones.
+constexpr double kProgramBytes = 38e6, kMpiBytes = 8e6, kPackingBytes = 16e6;
+
+double base_bytes(const Plan& plan, double weights) {
+  static const double cuda = kernels::list_devices().supported ? kCudaLibraryBytes : 0;
+  const double mpi = plan.partition.grid.ranks() > 1 ? kMpiBytes : 0;
+  return kProgramBytes + cuda + mpi + std::min(kPackingBytes, 2 * weights);
+}
+
+/// The field that needs most, and what attention and the dense check add.
+double field_bytes(const Job& job, const Plan& plan) {
+  std::uint64_t most = 0;
+  for (const FieldPlan& field : plan.fields) {
+    most = std::max(most, field.bytes);
+    if (plan.verified_heads > 0 && is_verifiable(field)) {
+      most = std::max(most, dense_field_bytes(field.request.context, plan.partition.grid.shards));
+    }
+  }
+  const double attended = static_cast<double>(std::min(job.length(), kernels::cpu::kLongestAttention));
+  return static_cast<double>(most) + kDouble * attended * static_cast<double>(job.head_dim + 2 * 64);
+}
+
+/// Values of the largest layer, on the first shard, which has most.
+double largest_layer(const io::ModelConfig& config, const Partition& partition) {
+  std::int64_t most = 0;
+  for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
+    most = std::max(most, layer_values(config, layer, shard_of(partition, 0)));
+  }
+  return static_cast<double>(most);
+}
+
+/// A field that the GPU cannot take, and those that other threads decompose at the same time.
+double field_bytes_beside_gpu(const Job& job, const Plan& plan, int workers) {
+  double decomposed = 0;
+  for (const FieldPlan& field : plan.fields) {
+    const double length = static_cast<double>(field.request.context);
+    if (field.request.route == kernels::Route::dense) decomposed = std::max(decomposed, kDouble * length * length);
+  }
+  return field_bytes(job, plan) + (fields_at_a_time(job, plan, workers) - 1) * decomposed;
+}
+
+/// What a GPU's rank holds on its host beside the base: a layer that is read, hidden states on their way, fields.
+double host_bytes_beside_gpu(const Job& job, const Plan& plan, int workers) {
+  const double fields = kCudaBytes + field_bytes_beside_gpu(job, plan, workers);
+  if (job.capture) return fields;
+  const double hidden = static_cast<double>(job.config->hidden_size);
+  const double states = 2 * static_cast<double>(job.length()) * hidden;
+  const double read =
+      std::max(largest_layer(*job.config, plan.partition), static_cast<double>(kOutputTileRows) * hidden);
+  return fields + product_number(job) * read + kFloat * states;
+}
+
+/// float32 values beside weights and hidden states, at the worst moment of a layer or of the loss.
+double activations(const Job& job, const Plan& plan) {
+  const io::ModelConfig& config = *job.config;
+  const Partition& partition = plan.partition;
+  const double length = static_cast<double>(job.length()), hidden = length * static_cast<double>(config.hidden_size);
+  const double heads = largest(partition.heads), kv_heads = largest(partition.kv_heads);
+  const double d = static_cast<double>(config.head_dim), v = static_cast<double>(config.value_dim);
+  const double queries_keys = length * d * (heads + kv_heads), values = length * v * kv_heads;
+  // What products take in, rounded; in values of float32.
+  const double rounded = product_number(job) < kFloat ? product_number(job) / kFloat : 0;
+  // The stacked product and its parts by head; then what attention mixes, and this shard's summand.
+  const double projecting = hidden + 2 * (queries_keys + values) + rounded * hidden;
+  const double mixing = (1 + rounded) * (queries_keys + values) + length * v * heads + hidden;
+  const double mlp =
+      queries_keys + 3 * hidden + std::min(length, 1024.0) * (3 + rounded) * widest_mlp(config, partition);
+  const double field = queries_keys + hidden + field_bytes(job, plan) / kFloat;
+  const double tile = static_cast<double>(kOutputTileRows);
+  const double loss =
+      job.has_loss() ? (1 + rounded) * hidden + tile * (static_cast<double>(config.hidden_size) + length) : 0;
+  return std::max({projecting, mixing, mlp, field, loss});
+}
+
+/// A KV group that is drawn from another (--head-null), and tiles of that one.
+double drawn_bytes(const Job& job, const Plan& plan) {
+  if (plan.head_null.draws == 0) return 0;
+  const double rows = 2 * static_cast<double>(job.contexts.back());
+  return kFloat * rows * static_cast<double>(job.head_dim * (job.group_size() + 1));
+}
+
+}  // namespace
+
+double product_number(const Job& job) { return job.precision == "bf16" ? 2 : kFloat; }
+
+double held_texts(const Job& job, const Plan& plan) {
+  return plan.residency == Residency::stream ? static_cast<double>(job.num_texts()) : 1;
+}
+
+double weight_values(const Job& job, const Plan& plan, double layers) {
+  const double layer = largest_layer(*job.config, plan.partition);
+  if (plan.residency == Residency::stream) return layers * layer;
+  const double output =
+      job.has_loss() ? largest(plan.partition.vocabulary) * static_cast<double>(job.config->hidden_size) : 0;
+  return largest(plan.partition.layers) * layer + output;
+}
+
+double widest_mlp(const io::ModelConfig& config, const Partition& partition) {
+  std::int64_t widest = 0;
+  for (const io::LayerForm& layer : config.layers) widest = std::max(widest, layer.intermediate_size);
+  const double divided = std::ceil(static_cast<double>(widest) / partition.grid.shards);
+  return std::max(divided, static_cast<double>(config.expert_size));
+}
+
+double memory_of(const Job& job, const Plan& plan, int device_workers) {
+  const double drawn = drawn_bytes(job, plan);
+  if (device_workers > 0) {
+    return base_bytes(plan, kPackingBytes) + host_bytes_beside_gpu(job, plan, device_workers) + drawn;
+  }
+  if (job.capture) return base_bytes(plan, kPackingBytes) + field_bytes(job, plan) + drawn;
+  const double weights = product_number(job) * weight_values(job, plan, 1);
+  const double states = held_texts(job, plan) * static_cast<double>(job.length() * job.config->hidden_size);
+  return base_bytes(plan, weights) + weights + kFloat * (states + activations(job, plan)) + drawn;
+}
+
+}  // namespace logitfield

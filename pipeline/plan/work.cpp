@@ -1,0 +1,119 @@
+#include "pipeline/plan/work.hpp"
+
+#include <algorithm>
+
+#include "kernels/field/attention_statistics.hpp"
+#include "pipeline/forward/layer_weights.hpp"
+
+namespace logitfield {
+namespace {
+
+constexpr std::uint64_t kBytesOfBF16 = 2;
+
+/// Weights of a layer that a token meets: of the routed experts, only the chosen.
+double values_per_token(const io::ModelConfig& config, std::int64_t layer) {
+  const Shard whole{0, 1, {0, config.num_heads}, {0, config.num_kv_heads}, {0, config.vocab_size}};
+  const auto values = static_cast<double>(layer_values(config, layer, whole));
+  if (!config.layers[static_cast<std::size_t>(layer)].routed) return values;
+  const double matrices = config.gated ? 3 : 2;
+  const double idle = static_cast<double>(config.routing->num_experts - config.routing->top_k);
+  return values - idle * matrices * static_cast<double>(config.expert_size * config.hidden_size);
+}
+
+}  // namespace
+
+double largest(const std::vector<Slice>& slices) {
+  std::int64_t size = 0;
+  for (const Slice& s : slices) size = std::max(size, s.size());
+  return static_cast<double>(size);
+}
+
+LayerFlops layer_flops(const Job& job, std::int64_t layer) {
+  const io::ModelConfig& c = *job.config;
+  const double length = static_cast<double>(job.length());
+  const double widths = static_cast<double>(c.head_dim + c.value_dim), heads = static_cast<double>(c.num_heads);
+  return {2 * length * values_per_token(c, layer), length * length * widths * heads};
+}
+
+double output_flops(const Job& job) {
+  const io::ModelConfig& c = *job.config;
+  return job.has_loss() ? 2.0 * static_cast<double>(job.length() * c.hidden_size * c.vocab_size) : 0;
+}
+
+double forward_flops(const Job& job) {
+  double text = output_flops(job);
+  for (std::int64_t l = 0; l < job.extents.num_layers; ++l) {
+    const LayerFlops flops = layer_flops(job, l);
+    text += flops.weights + flops.attention;
+  }
+  return static_cast<double>(job.num_texts()) * text;
+}
+
+std::int64_t longest_attended(const std::vector<FieldPlan>& fields) {
+  std::int64_t longest = 0;
+  for (const FieldPlan& field : fields) {
+    if (field.request.context <= kernels::cpu::kLongestAttention) longest = std::max(longest, field.request.context);
+  }
+  return longest;
+}
+
+double attended_apart(const Job& job, std::int64_t longest, bool on_devices) {
+  if (job.config && !on_devices) return 0;
+  if (longest == 0) return 0;
+  double pairs = 0;
+  for (std::int64_t layer = job.measured_layers.begin; layer < job.measured_layers.end; ++layer) {
+    pairs += static_cast<double>(job.visible_at(layer).pairs(longest));
+  }
+  return pairs / static_cast<double>(job.measured_layers.size() * kernels::Visible{}.pairs(longest));
+}
+
+double field_flops(const Job& job, const std::vector<FieldPlan>& fields, bool on_devices) {
+  // Causal logits are formed once, up to the longest context where attention is measured.
+  const double attended = static_cast<double>(longest_attended(fields));
+  double per_head = attended_apart(job, longest_attended(fields), on_devices) * attended * attended *
+                    static_cast<double>(job.head_dim);
+  for (const FieldPlan& field : fields) per_head += field.flops;
+  return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
+}
+
+double head_null_flops(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t draws) {
+  double per_head = 0;
+  for (const std::int64_t context : job.contexts) {
+    // Squares of the rows and of what is drawn, and the product that makes rows of it: queries, and keys for all alike.
+    const double length = static_cast<double>(context), width = static_cast<double>(job.head_dim);
+    per_head += 6 * length * width * width * 2;
+    if (context <= kernels::cpu::kLongestAttention) per_head += length * length * width;
+  }
+  for (const FieldPlan& field : fields) per_head += field.flops;
+  return static_cast<double>(draws) * per_head *
+         static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
+}
+
+std::uint64_t weight_bytes(const Job& job) {
+  std::uint64_t bytes = 0;
+  if (job.checkpoint) {
+    for (const io::Tensor* tensor : job.checkpoint->model_tensors()) bytes += tensor->data.size();
+    return bytes;
+  }
+  const io::ModelConfig& c = *job.config;
+  const Shard whole{0, 1, {0, c.num_heads}, {0, c.num_kv_heads}, {0, c.vocab_size}};
+  std::int64_t values = (c.tied_embeddings ? 1 : 2) * c.vocab_size * c.embedding_size;
+  for (std::int64_t l = 0; l < c.num_layers; ++l) values += layer_values(c, l, whole);
+  return kBytesOfBF16 * static_cast<std::uint64_t>(values);
+}
+
+std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t head_null_draws) {
+  std::uint64_t per_head = 0;
+  for (const FieldPlan& field : fields) {
+    const std::int64_t context = field.request.context;
+    const std::int64_t kept = field.request.route == kernels::Route::factored
+                                  ? job.head_dim + 2
+                                  : std::min<std::int64_t>(context, kernels::kKeptComponents);
+    per_head += 3 * 8 * static_cast<std::uint64_t>(140 + kept + 2 * std::min<std::int64_t>(context, 256));
+    per_head += 8 * 40 * static_cast<std::uint64_t>(head_null_draws);
+  }
+  return 65536 +
+         per_head * static_cast<std::uint64_t>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
+}
+
+}  // namespace logitfield

@@ -1,0 +1,14 @@
+#include "pipeline/report/report_page.hpp"
+
+#include "pipeline/report/embedded.hpp"
+#include "pipeline/report/page.hpp"
+#include "pipeline/report/report_data.hpp"
+
+namespace logitfield {
+
+std::string report_page(const Results& results) {
+  const std::string model = results.manifest.at("model").at("name");
+  return make_page(embedded::report_html, model + " - energy field", report_data(results), embedded::report_js);
+}
+
+}  // namespace logitfield

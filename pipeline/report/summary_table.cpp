@@ -1,0 +1,187 @@
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "kernels/statistics.hpp"
+#include "pipeline/results/chance.hpp"
+#include "pipeline/results/summary.hpp"
+
+namespace logitfield {
+namespace {
+
+using nlohmann::json;
+
+struct TableColumn {
+  const char *title, *statistic;
+};
+constexpr std::array<TableColumn, 8> kColumns{{{"k90", "k90"},
+                                               {"eff.rank", "effective_rank"},
+                                               {"stab.rank", "stable_rank"},
+                                               {"key part.", "key_participation"},
+                                               {"coherence", "coherence"},
+                                               {"key first", "key_first_share"},
+                                               {"att.nats", "attention_entropy"},
+                                               {"sink", "sink_first"}}};
+
+/// What is known of a statistic's `measure`: "median" of heads, "mean" of draws of a null.
+Reading known_of(const json& group, const char* statistic, const char* measure) {
+  const json& statistics = group.at("statistics");
+  return statistics.contains(statistic) ? get(statistics.at(statistic), measure) : Reading{};
+}
+
+std::string row(const std::string& label, const json& group, const char* measure) {
+  std::string out = fmt::format("{:>8}", label);
+  for (const TableColumn& column : kColumns) {
+    out += fmt::format("{:>11}", text_of(known_of(group, column.statistic, measure)));
+  }
+  return out + "\n";
+}
+
+/// What Gaussian heads give, of what may be held against it.
+std::string chance_row(const json& null) {
+  std::string out = fmt::format("{:>8}", "chance");
+  for (const TableColumn& column : kColumns) {
+    const bool tested = is_testable(column.statistic, Null::gaussian);
+    out += fmt::format("{:>11}", tested ? text_of(known_of(null, column.statistic, "mean")) : "-");
+  }
+  return out + "\n";
+}
+
+/// How many heads of a field lie beyond chance in each column; empty where that was not tested.
+std::string beyond_row(const char* label, const json& field, const char* null) {
+  if (!field.contains(null) || !field.at(null).contains("beyond_chance")) return {};
+  const json& beyond = field.at(null).at("beyond_chance");
+  std::string out = fmt::format("{:>8}", label);
+  for (const TableColumn& column : kColumns) {
+    const bool there = beyond.contains(column.statistic);
+    out += fmt::format(
+        "{:>11}", there ? fmt::format("{:.0f} %", 100 * beyond.at(column.statistic).at("share").get<double>()) : "-");
+  }
+  return out + "\n";
+}
+
+/// Which head measurements a row leaves out, and why; a warning where they are so many that its medians may be others.
+std::string missing_line(const std::string& where, const json& group) {
+  if (!group.contains("failed_checks")) return {};
+  const auto heads = group.at("heads").get<std::int64_t>(), failed = heads - group.at("certified").get<std::int64_t>();
+  std::string checks;
+  for (const auto& [name, count] : group.at("failed_checks").items()) {
+    checks += fmt::format("{}{} {}", checks.empty() ? "" : ", ", name, count.get<std::int64_t>());
+  }
+  std::string out = fmt::format("{}: without {} of {} that failed ({})\n", where, failed, heads, checks);
+  if (static_cast<double>(failed) > kFewMissing * static_cast<double>(heads)) {
+    out += fmt::format("{}: so many are missing that the medians of all heads may be others\n", where);
+  }
+  return out;
+}
+
+/// A name that leaves room on its line; cut between characters.
+std::string shortened(const std::string& name) {
+  constexpr std::size_t kMost = 40;
+  return name.size() <= kMost ? name : fmt::format("{:.37}...", name);
+}
+
+std::string header(const char* label) {
+  std::string out = fmt::format("{:>8}", label);
+  for (const TableColumn& column : kColumns) out += fmt::format("{:>11}", column.title);
+  return out + "\n";
+}
+
+/// What the weights alone allow, beside what the longest context of a scope uses; empty without weights.
+std::string learned_line(const json& field) {
+  const json& statistics = field.at("model").at("statistics");
+  if (!statistics.contains("learned_k90") || !statistics.contains("spectral_gap")) return {};
+  const auto median = [&](const char* name, int digits) {
+    return text_of(known_of(field.at("model"), name, "median"), digits);
+  };
+  std::string chance;
+  if (field.contains("null") && field.at("null").at("statistics").contains("learned_k90")) {
+    chance = fmt::format(" (chance {})", text_of(known_of(field.at("null"), "learned_k90", "mean")));
+  }
+  return fmt::format("\nW_Q^T W_K: median k90 {}{}, {} times that of the {} field at {} tokens\n",
+                     median("learned_k90", 4), chance, median("spectral_gap", 3), field.at("scope").get<std::string>(),
+                     field.at("context").get<std::int64_t>());
+}
+
+/// What a scope's numbers are of in layers with windows; empty without any.
+std::string windows_line(const json& field) {
+  const std::string windows = field.value("windows", "");
+  if (windows.empty()) return {};
+  const std::string scope = field.at("scope");
+  return fmt::format("* {}: {}\n", windows,
+                     scope == "causal" ? "causal and attention are measured over those"
+                                       : "attention is measured over those, this field is not");
+}
+
+/// Of the last session: seconds of the slowest rank by phase, and the largest peak.
+std::string resources(const json& ranks) {
+  std::map<std::string, double> seconds;
+  double wall = 0, peak = 0;
+  const std::int64_t session = ranks.back().at("session");
+  std::int64_t count = 0;
+  for (const json& rank : ranks) {
+    if (rank.at("session") != session) continue;
+    ++count;
+    for (const auto& [phase, value] : rank.at("seconds").items())
+      seconds[phase] = std::max(seconds[phase], value.get<double>());
+    wall = std::max(wall, rank.at("wall_seconds").get<double>());
+    peak = std::max(peak, rank.at("peak_bytes").get<double>());
+  }
+  std::string out = fmt::format("{}{:.1f} s on {} rank{}, peak memory {:.0f} MB; slowest rank, seconds:\n ",
+                                session > 0 ? fmt::format("session {}: ", session + 1) : "", wall, count,
+                                count == 1 ? "" : "s", peak / 1e6);
+  for (const auto& [phase, value] : seconds) out += fmt::format(" {} {:.1f}", phase, value);
+  return out + "\n";
+}
+
+}  // namespace
+
+std::string summary_table(const json& summary) {
+  std::string out;
+  for (const json& loss : summary.at("losses")) {
+    out += fmt::format("text '{}': next-token loss {:.4f} nats over {} predictions\n",
+                       shortened(loss.at("text").get<std::string>()), loss.at("loss").get<double>(),
+                       loss.at("predictions").get<std::int64_t>());
+  }
+  const json& fields = summary.at("fields");
+  for (std::size_t first = 0; first < fields.size();) {
+    const std::string scope = fields[first].at("scope");
+    out += fmt::format("\n{}: median over heads (and texts), by context\n", scope) + header("context");
+    std::size_t last = first;
+    for (; last < fields.size() && fields[last].at("scope") == scope; ++last) {
+      out += row(fmt::format("{}", fields[last].at("context").get<std::int64_t>()), fields[last].at("model"), "median");
+      if (fields[last].contains("null")) out += chance_row(fields[last].at("null"));
+      if (fields[last].contains("head_null")) out += row("own", fields[last].at("head_null"), "median");
+    }
+    const json& longest = fields[last - 1];
+    out += beyond_row("beyond", longest, "null") + beyond_row("own", longest, "head_null");
+    for (std::size_t f = first; f < last; ++f) {
+      out += missing_line(fmt::format("{} tokens", fields[f].at("context").get<std::int64_t>()), fields[f].at("model"));
+    }
+    out += fmt::format("\n{}: by layer, context {}\n", scope, longest.at("context").get<std::int64_t>());
+    out += header("layer");
+    for (const json& layer : longest.at("layers")) {
+      const char* mark = layer.contains("keys_seen") ? "*" : "";
+      out += row(fmt::format("{}{}", mark, layer.at("layer").get<std::int64_t>()), layer, "median");
+    }
+    for (const json& layer : longest.at("layers")) {
+      out += missing_line(fmt::format("layer {}", layer.at("layer").get<std::int64_t>()), layer);
+    }
+    out += windows_line(longest);
+    out += learned_line(longest);
+    first = last;
+  }
+
+  std::int64_t heads = 0, certified = 0;
+  for (const json& field : fields) {
+    heads += field.at("model").at("heads").get<std::int64_t>();
+    certified += field.at("model").at("certified").get<std::int64_t>();
+  }
+  out += fmt::format("\n{} of {} head measurements certified\n", certified, heads);
+  if (!summary.at("ranks").empty()) out += resources(summary.at("ranks"));
+  return out;
+}
+
+}  // namespace logitfield

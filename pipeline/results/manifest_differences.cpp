@@ -1,0 +1,85 @@
+#include "pipeline/results/manifest_differences.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string_view>
+
+namespace logitfield {
+namespace {
+
+using nlohmann::json;
+
+/// Where and how fast, not what: these may differ from session to session. By JSON pointer.
+bool is_of_sessions(std::string_view pointer) {
+  for (const std::string_view key :
+       {"/started", "/grid", "/weights", "/hosts", "/mpi", "/model/path", "/tokenization/tokenizer"}) {
+    if (pointer.starts_with(key) && (pointer.size() == key.size() || pointer[key.size()] == '/')) return true;
+  }
+  return pointer.starts_with("/routes/") && pointer.ends_with("/shared");
+}
+
+bool is_window(std::string_view pointer) {
+  return pointer.starts_with("/model/windows") || pointer.starts_with("/model/chunks");
+}
+
+/// A window (or chunks) of a layer that hides no key of the longest context decides nothing.
+bool hides_nothing(std::string_view pointer, const json& keys, const json& manifest) {
+  if (!is_window(pointer)) return false;
+  const json contexts = manifest.value("contexts", json::array());
+  if (!keys.is_number()) return true;
+  const bool known = contexts.is_array() && !contexts.empty() && contexts.back().is_number();
+  return known && keys.get<double>() >= contexts.back().get<double>();
+}
+
+/// What decides the numbers, by JSON pointer, as JSON. One of a kind: the dense routes give the same numbers, on one
+/// rank or several, and so does every version of a back end's library.
+std::map<std::string, std::string> decisive_values(const json& manifest) {
+  std::map<std::string, std::string> out;
+  json values = manifest.flatten();
+  for (auto& [pointer, value] : values.items()) {
+    if (pointer.empty() || is_of_sessions(pointer)) continue;  // empty: of what holds no values by name
+    if (hides_nothing(pointer, value, manifest)) continue;
+    if (pointer == "/backend" && value.is_string()) {
+      const std::string text = value.get<std::string>();
+      value = text.substr(0, text.find(' '));
+    }
+    if (value == "scalapack") value = "dense";
+    out.emplace(pointer, value.dump());
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> manifest_differences(const json& before, const json& now) {
+  const std::map<std::string, std::string> old_values = decisive_values(before), new_values = decisive_values(now);
+  std::set<std::string> pointers;
+  for (const auto* values : {&old_values, &new_values}) {
+    for (const auto& [pointer, value] : *values) pointers.insert(pointer);
+  }
+  const auto value_of = [](const std::map<std::string, std::string>& values, const std::string& pointer) {
+    const auto found = values.find(pointer);
+    return found == values.end() ? "nothing" : found->second;
+  };
+  std::vector<std::string> out;
+  const auto knows_windows = [](const std::map<std::string, std::string>& values) {
+    return std::ranges::any_of(values, [](const auto& value) { return is_window(value.first); });
+  };
+  const bool unwindowed = !knows_windows(old_values) && knows_windows(new_values);
+  if (unwindowed) {
+    out.push_back(
+        "model/windows: layers with windows were measured over all keys before, over those that they see now");
+  }
+  for (const std::string& pointer : pointers) {
+    if (unwindowed && is_window(pointer)) continue;
+    const std::string old_value = value_of(old_values, pointer), new_value = value_of(new_values, pointer);
+    if (old_value != new_value)
+      out.push_back(fmt::format("{}: {} before, {} now", pointer.substr(1), old_value, new_value));
+  }
+  return out;
+}
+
+}  // namespace logitfield

@@ -1,0 +1,65 @@
+#include "pipeline/run/stop_notice.hpp"
+
+#include <signal.h>
+
+#include <atomic>
+#include <cstring>
+#include <stdexcept>
+
+namespace logitfield {
+namespace {
+
+constexpr int kStopTag = 3;
+volatile sig_atomic_t received_signal = 0;
+
+void remember(int signal) { received_signal = signal; }
+
+}  // namespace
+
+void catch_stop_signals() {
+  struct sigaction action {};
+  action.sa_handler = remember;
+  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGUSR1, SIGTERM, SIGINT}) {
+    if (sigaction(signal, &action, nullptr) != 0) throw std::runtime_error("sigaction failed");
+  }
+}
+
+int StopNotice::poll() {
+  std::vector<std::byte> bytes;
+  while (world_.try_receive(kStopTag, bytes)) hear(bytes);
+  if (received_signal != 0 && !told_) {
+    if (signal_ == 0) signal_ = received_signal;
+    tell_others();
+  }
+  return signal_;
+}
+
+void StopNotice::tell_others() {
+  told_ = true;
+  for (int rank = 0; rank < world_.size(); ++rank) {
+    if (rank == world_.rank()) continue;
+    std::vector<std::byte> bytes(sizeof signal_);
+    std::memcpy(bytes.data(), &signal_, sizeof signal_);
+    pending_.push_back({std::move(bytes), MPI_REQUEST_NULL});
+    world_.start_send(pending_.back(), rank, kStopTag);
+  }
+}
+
+void StopNotice::hear(std::span<const std::byte> bytes) {
+  ++heard_;
+  if (signal_ == 0) std::memcpy(&signal_, bytes.data(), sizeof signal_);
+}
+
+void StopNotice::drain() {
+  double tellers = told_ ? 1 : 0;
+  world_.sum({&tellers, 1});
+  const int expected = static_cast<int>(tellers) - (told_ ? 1 : 0);
+  for (std::vector<std::byte> bytes; heard_ < expected;) {
+    world_.wait_receive(kStopTag, bytes);
+    hear(bytes);
+  }
+  for (; !pending_.empty(); pending_.pop_front()) world_.wait(pending_.front());
+}
+
+}  // namespace logitfield
