@@ -9,6 +9,7 @@
 #include "kernels/spectra/krylov.hpp"
 #include "kernels/spectra/lapack.hpp"
 #include "kernels/spectra/two_stage.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::bench {
 namespace {

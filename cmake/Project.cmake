@@ -39,7 +39,7 @@ endif()
 # Most of a compilation is headers and templates of libraries: a dozen files of a target are compiled as one, in a quarter of
 # the time. While one file is changed again and again, its own object is sooner made: -DCMAKE_UNITY_BUILD=OFF (preset debug).
 set(CMAKE_UNITY_BUILD ON CACHE BOOL "compile the files of a target a dozen at a time")
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 12 CACHE STRING "files compiled as one")
 
 # Tests name their timeouts SECONDS_60 and so on.
 set(LOGITFIELD_TIMEOUT_FACTOR 1 CACHE STRING "what all timeouts of tests are multiplied by, for programs that run slowly")

@@ -12,7 +12,7 @@
 namespace logitfield::io {
 namespace {
 
-constexpr std::size_t kMaxFileSize = std::size_t{1} << 30;
+constexpr std::size_t kLargestNpy = std::size_t{1} << 30;
 /// Far more than NumPy writes for one dimension; more is no header of this kind.
 constexpr std::size_t kMaxDescriptionSize = 4096;
 
@@ -74,7 +74,7 @@ std::vector<std::int64_t> integers(std::string_view data) {
 }  // namespace
 
 std::vector<std::int64_t> read_npy_integers(const std::filesystem::path& path) {
-  const std::string content = read_file(path, kMaxFileSize);
+  const std::string content = read_file(path, kLargestNpy);
   const auto [header, data] = split(path, content);
   const std::string_view type = field(path, header, "'descr'", '\'', '\'');
   if (type != "<i4" && type != "<i8") refuse(path, "elements of type " + excerpt(type));

@@ -1,9 +1,7 @@
 #pragma once
-#include <cmath>
-#include <optional>
 #include <string_view>
 
-#include "kernels/visible.hpp"
+#include "kernels/logit_form.hpp"
 
 namespace logitfield::kernels {
 
@@ -19,20 +17,6 @@ enum class Scope {
 std::string_view scope_name(Scope scope);
 /// Throws std::invalid_argument for another name.
 Scope scope_named(std::string_view name);
-
-/// How a head's logits follow from query i and key j: x = scale q_i . k_j + alibi_slope (j - i), capped to
-/// softcap tanh(x / softcap) where the model does so.
-struct LogitForm {
-  double scale = 0;
-  double alibi_slope = 0;
-  std::optional<double> softcap = {};
-  /// The keys that the head's softmax shows to a query.
-  Visible visible = {};
-
-  /// The field is a product of tall factors (MATH "ALiBi adds ..."), masked or not. Capped logits have no such form.
-  bool has_factors() const { return !softcap; }
-  double cap(double x) const { return softcap ? *softcap * std::tanh(x / *softcap) : x; }
-};
 
 /// The field is zero outside the keys of the row means.
 constexpr bool is_masked(Scope scope) { return scope == Scope::causal || scope == Scope::causal_unwindowed; }

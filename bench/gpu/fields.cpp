@@ -15,6 +15,7 @@
 #include "kernels/field/centring.hpp"
 #include "kernels/field/dense_field.hpp"
 #include "kernels/field/field_statistics.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::bench::gpu {
 namespace {

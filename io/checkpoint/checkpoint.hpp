@@ -10,16 +10,9 @@
 
 #include "io/config/model_config.hpp"
 #include "io/safetensors.hpp"
+#include "io/slice.hpp"
 
 namespace logitfield::io {
-
-/// A half-open range of rows or columns.
-struct Slice {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  std::int64_t size() const { return end - begin; }
-  bool contains(std::int64_t i) const { return begin <= i && i < end; }
-};
 
 /// A Hugging Face checkpoint folder: config.json and model.safetensors, or model.safetensors.index.json and its shards.
 /// Only headers are read on construction; tensors are mapped and read where asked.

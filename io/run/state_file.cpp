@@ -19,11 +19,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<char, 16> kMagic{'l', 'o', 'g', 'i', 't', 'f', 'i', 'e', 'l', 'd', '-', 's', 't', 'a', 't', '1'};
+constexpr std::array<char, 16> kStateMagic{'l', 'o', 'g', 'i', 't', 'f', 'i', 'e',
+                                           'l', 'd', '-', 's', 't', 'a', 't', '1'};
 
 /// What stands before the values, little-endian.
 struct Header {
-  std::array<char, 16> magic = kMagic;
+  std::array<char, 16> magic = kStateMagic;
   std::int64_t text, layer, rows, columns;
   std::uint64_t hash;
 };

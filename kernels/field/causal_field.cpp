@@ -1,14 +1,10 @@
 #include "kernels/field/causal_field.hpp"
 
 #include "kernels/field/summed_rows.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
-
-/// Rows of a tile, inside which logits are formed; before and after it, running sums serve.
-constexpr Index kEnergyTile = 48;
-/// For blocks of 16 to 32 vectors.
-constexpr Index kOperatorTile = 32;
 
 /// Calls visit(begin, count) for the tiles of `rows` rows, from the first or from the last.
 template <class Visit>

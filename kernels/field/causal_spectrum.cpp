@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/spectra/lapack.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {

@@ -1,4 +1,5 @@
 #include "kernels/field/centring.hpp"
+#include "kernels/tiles.hpp"
 
 #include <cmath>
 #include <limits>

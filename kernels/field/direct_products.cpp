@@ -6,6 +6,7 @@
 
 #include "kernels/field/factor_rows.hpp"
 #include "kernels/field/window_pass.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {

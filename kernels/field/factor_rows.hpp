@@ -36,13 +36,4 @@ class FactorRows {
   std::vector<Vector> extra_;
 };
 
-/// Rows of a tile: its float64 copy and a product of it stay in the second-level cache.
-inline constexpr Index kTileRows = 256;
-
-/// Calls visit(begin, count) for consecutive tiles of `rows` rows.
-template <class Visit>
-void for_tiles(Index rows, Index tile_rows, Visit&& visit) {
-  for (Index begin = 0; begin < rows; begin += tile_rows) visit(begin, std::min(tile_rows, rows - begin));
-}
-
 }  // namespace logitfield::kernels::cpu

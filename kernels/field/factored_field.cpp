@@ -7,6 +7,7 @@
 #include "kernels/field/spectrum.hpp"
 #include "kernels/spectra/blas.hpp"
 #include "kernels/spectra/lapack.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/random.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels {
 namespace {

@@ -1,4 +1,5 @@
 #include "kernels/field/row_sample.hpp"
+#include "kernels/tiles.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,7 @@
 #include "kernels/field/tall_factor.hpp"
 
 #include "kernels/spectra/blas.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels::cpu {
 

@@ -6,6 +6,7 @@
 
 #include "kernels/spectra/blas.hpp"
 #include "kernels/spectra/lapack.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {

@@ -6,9 +6,6 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Rows of a tile, as in causal_field.cpp.
-constexpr Index kEnergyTile = 48, kOperatorTile = 32;
-
 Range own_range(const Placement& placement, Index rows) { return {placement.first_row, placement.first_row + rows}; }
 
 /// What row `position` meets of `rest` (times), as places of its columns.

@@ -3,9 +3,9 @@
 #include <Eigen/Cholesky>
 #include <cmath>
 
-#include "kernels/field/factor_rows.hpp"
 #include "kernels/spectra/blas.hpp"
 #include "kernels/spectra/lapack.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/field/factor_rows.hpp"
 #include "kernels/random.hpp"
 #include "kernels/spectra/reflectors.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {

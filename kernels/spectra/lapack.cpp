@@ -18,11 +18,11 @@ void check(lapack_int info, const char* routine, const Matrix& a) {
   }
 }
 
-lapack_int size(Index n) { return static_cast<lapack_int>(n); }
+lapack_int as_lapack(Index n) { return static_cast<lapack_int>(n); }
 
 /// Singular values in place of the diagonal; x <- P^T x where b = Q diag(sigma) P^T and x is not empty.
 void decompose(Bidiagonal& b, std::span<double> x) {
-  const lapack_int n = size(std::ssize(b.diagonal));
+  const lapack_int n = as_lapack(std::ssize(b.diagonal));
   const lapack_int info = LAPACKE_dbdsqr(LAPACK_COL_MAJOR, 'U', n, x.empty() ? 0 : 1, 0, 0, b.diagonal.data(),
                                          b.above.data(), x.data(), n, nullptr, 1, nullptr, 1);
   if (info != 0) throw std::runtime_error(fmt::format("LAPACK dbdsqr of size {} failed with INFO = {}", n, info));
@@ -36,16 +36,17 @@ Svd svd(const Matrix& a) {
   const Index k = std::min(a.rows(), a.cols());
   Svd out{std::vector<double>(k), Matrix(a.rows(), k), Matrix(k, a.cols())};
   Matrix work = a;
-  check(LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', size(a.cols()), size(a.rows()), work.data(), size(a.cols()),
-                       out.sigma.data(), out.vt.data(), size(a.cols()), out.u.data(), size(k)),
-        "dgesdd", a);
+  check(
+      LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', as_lapack(a.cols()), as_lapack(a.rows()), work.data(), as_lapack(a.cols()),
+                     out.sigma.data(), out.vt.data(), as_lapack(a.cols()), out.u.data(), as_lapack(k)),
+      "dgesdd", a);
   return out;
 }
 
 std::vector<double> singular_values(Matrix a) {
   std::vector<double> sigma(std::min(a.rows(), a.cols()));
-  check(LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'N', size(a.cols()), size(a.rows()), a.data(), size(a.cols()), sigma.data(),
-                       nullptr, 1, nullptr, 1),
+  check(LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'N', as_lapack(a.cols()), as_lapack(a.rows()), a.data(), as_lapack(a.cols()),
+                       sigma.data(), nullptr, 1, nullptr, 1),
         "dgesdd", a);
   return sigma;
 }
@@ -66,7 +67,8 @@ SymmetricEigen symmetric_eigen(const Matrix& a) {
   const Index n = a.rows();
   Matrix columns = a;  // LAPACK leaves the vectors in its columns: our rows
   SymmetricEigen out{Vector(n), {}};
-  check(LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', size(n), columns.data(), size(n), out.values.data()), "dsyevd", a);
+  check(LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', as_lapack(n), columns.data(), as_lapack(n), out.values.data()),
+        "dsyevd", a);
   out.vectors = columns.transpose();
   return out;
 }
@@ -74,7 +76,8 @@ SymmetricEigen symmetric_eigen(const Matrix& a) {
 double condition(const Matrix& upper) {
   double reciprocal = 0;
   const Index n = upper.rows();
-  check(LAPACKE_dtrcon(LAPACK_COL_MAJOR, '1', 'L', 'N', size(n), upper.data(), size(n), &reciprocal), "dtrcon", upper);
+  check(LAPACKE_dtrcon(LAPACK_COL_MAJOR, '1', 'L', 'N', as_lapack(n), upper.data(), as_lapack(n), &reciprocal),
+        "dtrcon", upper);
   return 1 / reciprocal;
 }
 

@@ -5,6 +5,7 @@
 #include "io/hash.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/forward/capture_difference.hpp"
+#include "pipeline/forward/input_check.hpp"
 #include "pipeline/monitor/store.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/plan/machine.hpp"

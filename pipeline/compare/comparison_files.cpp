@@ -14,7 +14,7 @@ namespace logitfield {
 namespace {
 
 /// A number that is missing has an empty cell.
-std::string cell(double value) { return std::isnan(value) ? "" : fmt::format("{}", value); }
+std::string csv_cell(double value) { return std::isnan(value) ? "" : fmt::format("{}", value); }
 
 /// A finite end of what is not known; else NaN.
 double bound(const Reading& reading, double Reading::*end) {
@@ -56,7 +56,7 @@ void write_csv(const Comparison& c, const std::filesystem::path& path) {
   io::write_csv(path, columns, c.statistics.size(), [&](std::size_t i) {
     const ComparedStatistic& s = c.statistics[i];
     std::vector<std::string> cells{s.run, s.scope, std::to_string(s.context), s.statistic};
-    for (const Quantity& q : quantities()) cells.push_back(cell(q.value(s)));
+    for (const Quantity& q : quantities()) cells.push_back(csv_cell(q.value(s)));
     return cells;
   });
 }
@@ -65,8 +65,12 @@ void write_regularities(const Comparison& c, const std::filesystem::path& path) 
   const std::vector<std::string> columns{"run", "regularity", "value", "value_more_than", "limit", "holds"};
   io::write_csv(path, columns, c.regularities.size(), [&](std::size_t i) {
     const Regularity& r = c.regularities[i];
-    return std::vector<std::string>{
-        r.run, r.name, cell(r.value.value()), cell(bound(r.value, &Reading::low)), cell(r.limit), r.holds ? "1" : "0"};
+    return std::vector<std::string>{r.run,
+                                    r.name,
+                                    csv_cell(r.value.value()),
+                                    csv_cell(bound(r.value, &Reading::low)),
+                                    csv_cell(r.limit),
+                                    r.holds ? "1" : "0"};
   });
 }
 

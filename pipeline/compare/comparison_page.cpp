@@ -14,7 +14,7 @@ namespace {
 
 using Field = std::pair<std::string, std::int64_t>;
 
-std::string text_of(double value) { return std::isnan(value) ? "-" : fmt::format("{:.3g}", value); }
+std::string page_text(double value) { return std::isnan(value) ? "-" : fmt::format("{:.3g}", value); }
 
 std::string cell(const std::string& text, bool bad = false) {
   return fmt::format("<td{}>{}</td>", bad ? " class=\"bad\"" : "", io::markup_text(text));
@@ -54,7 +54,7 @@ std::string regularities(const Comparison& c) {
     const bool holds = failing.empty();
     rows += "<tr>" + cell(name) +
             cell(holds ? "holds in every run" : fmt::format("fails in {}", fmt::join(failing, ", ")), !holds) +
-            cell(text_of(entries.front()->limit)) + values + "</tr>\n";
+            cell(page_text(entries.front()->limit)) + values + "</tr>\n";
   }
   return table("what holds where", rows);
 }
@@ -89,7 +89,7 @@ std::string medians(const ComparedStatistic& s) {
 }
 
 std::string effects(const ComparedStatistic& s) {
-  return fmt::format("texts {}<br>slope {}", text_of(s.text_effect), text_of(s.context_slope));
+  return fmt::format("texts {}<br>slope {}", page_text(s.text_effect), page_text(s.context_slope));
 }
 
 /// The longest common context of a scope, the others folded away.

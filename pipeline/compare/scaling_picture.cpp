@@ -13,7 +13,7 @@ namespace {
 
 namespace svg = io::svg;
 
-constexpr double kWidth = 200, kHeight = 150, kTop = 20, kLeft = 36, kGap = 44;
+constexpr double kPictureWidth = 200, kPictureHeight = 150, kTop = 20, kLeft = 36, kGap = 44;
 /// read, forward, field, communicate, wait
 constexpr std::array kColours{kSkyBlue, kBlue, kGreen, kOrange, "#bbbbbb"};
 constexpr std::array kClusterColours{kBlue, kVermilion, kGreen, kPurple, kOrange};
@@ -35,7 +35,7 @@ std::string speed_up(const std::vector<ScalingPoint>& points) {
   const double fewest = static_cast<double>(few.ranks), most = static_cast<double>(many.ranks);
   double least = 0.5, top = std::max(2.0, most / fewest);
   for (const ScalingPoint& p : points) least = std::min(least, p.speedup), top = std::max(top, p.speedup);
-  const Axes axes({kLeft, kTop}, kWidth, kHeight,
+  const Axes axes({kLeft, kTop}, kPictureWidth, kPictureHeight,
                   doubling_scale("ranks", fewest / 1.05, fewest, std::max(most, 2 * fewest)),
                   doubling_scale("speed-up", least / 1.05, 1, top));
   std::string out = axes.frame("speed-up over ranks (dashed: ideal)");
@@ -58,23 +58,24 @@ std::string speed_up(const std::vector<ScalingPoint>& points) {
 
 /// A bar a run: where the ranks' time went, together with what no phase counts (start, writing results).
 std::string phases(const std::vector<ScalingPoint>& points) {
-  const double left = kLeft + kWidth + kGap, step = kWidth / static_cast<double>(points.size());
+  const double left = kLeft + kPictureWidth + kGap, step = kPictureWidth / static_cast<double>(points.size());
   Scale runs{"ranks", 0, static_cast<double>(points.size()), false, {}};
   for (std::size_t i = 0; i < points.size(); ++i) {
     runs.ticks.emplace_back(static_cast<double>(i) + 0.5, std::to_string(points[i].ranks));
   }
-  std::string out = Axes({left, kTop}, kWidth, kHeight, runs, linear_scale("", 0, 1)).frame("share of the ranks' time");
+  std::string out =
+      Axes({left, kTop}, kPictureWidth, kPictureHeight, runs, linear_scale("", 0, 1)).frame("share of the ranks' time");
   for (std::size_t i = 0; i < points.size(); ++i) {
-    double bottom = kTop + kHeight;
+    double bottom = kTop + kPictureHeight;
     for (std::size_t phase = 0; phase < kPhaseNames.size(); ++phase) {
       const double share = points[i].seconds[phase] / points[i].wall_seconds;
-      bottom -= kHeight * share;
-      out += svg::rectangle({left + step * (static_cast<double>(i) + 0.15), bottom}, 0.7 * step, kHeight * share,
+      bottom -= kPictureHeight * share;
+      out += svg::rectangle({left + step * (static_cast<double>(i) + 0.15), bottom}, 0.7 * step, kPictureHeight * share,
                             kColours[phase], fmt::format("{}: {:.3g}", kPhaseNames[phase], share));
     }
   }
   for (std::size_t phase = 0; phase < kPhaseNames.size(); ++phase) {
-    const double y = kTop + kHeight + 34, x = left - 40 + 54 * static_cast<double>(phase);
+    const double y = kTop + kPictureHeight + 34, x = left - 40 + 54 * static_cast<double>(phase);
     out += svg::rectangle({x, y - 6}, 6, 6, kColours[phase]) + svg::text(x + 8, y, kPhaseNames[phase], "start");
   }
   return out;
@@ -83,7 +84,7 @@ std::string phases(const std::vector<ScalingPoint>& points) {
 }  // namespace
 
 std::string scaling_picture(const std::vector<ScalingPoint>& points) {
-  return svg::document(kPageWidth, kTop + kHeight + 42, speed_up(points) + phases(points));
+  return svg::document(kPageWidth, kTop + kPictureHeight + 42, speed_up(points) + phases(points));
 }
 
 }  // namespace logitfield

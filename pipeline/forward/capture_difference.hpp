@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/measure/run_context.hpp"
+#include "pipeline/forward/forward_context.hpp"
 
 namespace logitfield {
 

@@ -2,8 +2,8 @@
 #include <vector>
 
 #include "kernels/backend.hpp"
+#include "pipeline/forward/forward_context.hpp"
 #include "pipeline/forward/layer_weights.hpp"
-#include "pipeline/measure/run_context.hpp"
 
 namespace logitfield {
 

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "pipeline/forward/forward_context.hpp"
 #include "pipeline/forward/layer_weights.hpp"
-#include "pipeline/measure/run_context.hpp"
 
 namespace logitfield {
 

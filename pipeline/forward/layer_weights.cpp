@@ -1,6 +1,7 @@
 #include "pipeline/forward/layer_weights.hpp"
 
 #include "pipeline/forward/tensor_reading.hpp"
+#include "pipeline/job/logit_forms.hpp"
 
 namespace logitfield {
 namespace {
@@ -9,30 +10,9 @@ using io::LinearTensors;
 using io::MlpTensors;
 using kernels::Precision;
 
-Slice scaled(const Slice& slice, std::int64_t factor) { return {slice.begin * factor, slice.end * factor}; }
-
-/// Adds what a network reads by rows.
-void append(const MlpTensors& mlp, Slice rows, std::vector<MapRows>& out) {
-  if (mlp.gate) out.push_back({&*mlp.gate, rows});
-  out.push_back({&mlp.up, rows});
-}
-
-/// The rows that a shard reads of a layer's queries, keys and values, stacked.
-std::vector<MapRows> head_rows(const io::LayerTensors& names, const Shard& shard) {
-  std::vector<MapRows> out = rows_of_heads(names.query, shard.heads);
-  for (const auto* part : {&names.key, &names.value}) {
-    if (!*part) continue;
-    const std::vector<MapRows> rows = rows_of_heads(**part, shard.kv_heads);
-    out.insert(out.end(), rows.begin(), rows.end());
-  }
-  return out;
-}
-
 void load_mlp(const io::Checkpoint& checkpoint, const MlpTensors& names, Slice rows, bool with_bias,
               Precision precision, kernels::MlpWeights& out) {
-  std::vector<MapRows> parts;
-  append(names, rows, parts);
-  read_rows(checkpoint, parts, precision, out.up);
+  read_rows(checkpoint, input_rows(names, rows), precision, out.up);
   read_columns(checkpoint, names.down, rows, with_bias, precision, out.down);
 }
 
@@ -86,38 +66,7 @@ void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& name
   }
 }
 
-/// The matrices that a shard reads of a layer: some by rows, some by columns.
-struct LayerPart {
-  std::vector<MapRows> by_rows, by_columns;
-};
-
-LayerPart part_of(const io::LayerTensors& names, const io::ModelConfig& config, const Shard& shard) {
-  LayerPart out{head_rows(names, shard), {}};
-  const auto add_mlp = [&](const MlpTensors& mlp, Slice rows) {
-    append(mlp, rows, out.by_rows);
-    out.by_columns.push_back({&mlp.down, rows});
-  };
-  for (const auto* map : {&names.query_down, &names.key_value_down}) {
-    if (*map) out.by_rows.push_back({&**map, {0, (*map)->outputs}});
-  }
-  if (names.key_value_up) {
-    for (const MapRows& rows : rows_of_heads(*names.key_value_up, shard.heads)) out.by_rows.push_back(rows);
-  }
-  out.by_columns.push_back({&names.output, scaled(shard.heads, config.value_dim)});
-  if (names.mlp) add_mlp(*names.mlp, shard.part(names.mlp->up.outputs));
-  const Slice own = shard.part(std::ssize(names.experts));
-  for (std::int64_t e = own.begin; e < own.end; ++e) {
-    add_mlp(names.experts[static_cast<std::size_t>(e)], {0, config.expert_size});
-  }
-  return out;
-}
-
 }  // namespace
-
-Shard shard_of(const Partition& partition, int rank) {
-  const int s = partition.grid.shard_of(rank);
-  return {s, partition.grid.shards, partition.heads[s], partition.kv_heads[s], partition.vocabulary[s]};
-}
 
 kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t layer, const Shard& shard) {
   const io::LayerForm& form = config.layers[static_cast<std::size_t>(layer)];
@@ -146,16 +95,6 @@ kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t laye
   return shape;
 }
 
-kernels::LogitForm logit_form(const io::ModelConfig& config, std::int64_t head) {
-  return {.scale = config.scale,
-          .alibi_slope = config.alibi_slopes.empty() ? 0 : config.alibi_slopes[static_cast<std::size_t>(head)],
-          .softcap = config.logit_softcap};
-}
-
-kernels::Visible visible_keys(const io::ModelConfig& config, std::int64_t layer) {
-  return {.window = config.layers[static_cast<std::size_t>(layer)].window.value_or(0)};
-}
-
 void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard, Precision precision,
                 kernels::LayerWeights& out) {
   const io::LayerTensors names = io::layer_tensors(checkpoint.config(), layer);
@@ -165,7 +104,7 @@ void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shar
   load_whole(checkpoint, names.key_value_down, precision, out.key_value_down);
   if (names.key_value_up)
     read_rows(checkpoint, rows_of_heads(*names.key_value_up, shard.heads), precision, out.key_value_up);
-  read_columns(checkpoint, names.output, scaled(shard.heads, checkpoint.config().value_dim), shard.first(), precision,
+  read_columns(checkpoint, names.output, value_columns(shard, checkpoint.config()), shard.first(), precision,
                out.output);
   if (names.mlp) {
     load_mlp(checkpoint, *names.mlp, shard.part(names.mlp->up.outputs), shard.first(), precision, out.mlp);
@@ -185,15 +124,6 @@ void prefetch_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const 
   };
   for (const MapRows& rows : part.by_rows) prefetch(rows, !rows.map->transposed);
   for (const MapRows& columns : part.by_columns) prefetch(columns, columns.map->transposed);
-}
-
-std::int64_t layer_values(const io::ModelConfig& config, std::int64_t layer, const Shard& shard) {
-  const io::LayerTensors names = io::layer_tensors(config, layer);
-  const LayerPart part = part_of(names, config, shard);
-  std::int64_t values = 0;
-  for (const MapRows& rows : part.by_rows) values += rows.rows.size() * rows.map->inputs;
-  for (const MapRows& columns : part.by_columns) values += columns.rows.size() * columns.map->outputs;
-  return values;
 }
 
 }  // namespace logitfield

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "pipeline/forward/embedding.hpp"
-#include "pipeline/measure/run_context.hpp"
+#include "pipeline/forward/forward_context.hpp"
 
 namespace logitfield {
 

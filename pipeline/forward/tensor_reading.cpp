@@ -54,21 +54,6 @@ VectorF stacked(const io::Checkpoint& checkpoint, const std::vector<io::Expected
 
 }  // namespace
 
-std::vector<MapRows> rows_of_heads(const io::HeadTensors& heads, Slice which) {
-  std::vector<MapRows> out;
-  for (std::int64_t h = which.begin; h < which.end; ++h) {
-    const std::int64_t begin =
-        h / heads.heads_per_block * heads.block + h % heads.heads_per_block * heads.rows_per_head;
-    const std::int64_t end = begin + heads.rows_per_head;
-    if (!out.empty() && out.back().rows.end == begin) {
-      out.back().rows.end = end;
-    } else {
-      out.push_back({&heads.map, {begin, end}});
-    }
-  }
-  return out;
-}
-
 void read_rows(const io::Checkpoint& checkpoint, const std::vector<MapRows>& parts, Precision precision, Linear& out) {
   std::int64_t total = 0;
   for (const MapRows& part : parts) total += part.rows.size();

@@ -4,17 +4,9 @@
 #include "io/checkpoint/checkpoint.hpp"
 #include "io/checkpoint/layer_tensors.hpp"
 #include "kernels/block.hpp"
+#include "pipeline/plan/shard.hpp"
 
 namespace logitfield {
-
-/// Some rows of a linear map.
-struct MapRows {
-  const io::LinearTensors* map = nullptr;
-  io::Slice rows;
-};
-
-/// The rows of some heads, in few pieces.
-std::vector<MapRows> rows_of_heads(const io::HeadTensors& heads, io::Slice which);
 
 // Weights come in the numbers that products of a precision take in; all else as float32.
 

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "io/error.hpp"
-#include "pipeline/forward/layer_weights.hpp"
+#include "pipeline/job/logit_forms.hpp"
 #include "pipeline/job/model_shapes.hpp"
 
 namespace logitfield {

@@ -9,8 +9,8 @@
 #include "io/text/tokens.hpp"
 #include "kernels/scope.hpp"
 #include "pipeline/job/command_line.hpp"
+#include "pipeline/job/extents.hpp"
 #include "pipeline/job/texts.hpp"
-#include "pipeline/plan/partition.hpp"
 
 namespace logitfield {
 

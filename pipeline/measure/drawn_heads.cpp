@@ -5,6 +5,7 @@
 
 #include "kernels/field/row_moments.hpp"
 #include "kernels/random.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield {
 namespace {

@@ -6,15 +6,6 @@
 
 namespace logitfield {
 
-/// Heads drawn from each head (--head-null).
-struct HeadNullPlan {
-  /// Of each head, in each context.
-  std::int64_t draws = 0;
-  /// Its own queries and its own keys, each in another order; else Gaussian ones with the same first and second moments
-  /// (kernels/field/row_moments.hpp).
-  bool shuffled = false;
-};
-
 /// One draw from every head of a layer, in one context: queries and keys of the whole context decide it. Every rank
 /// that asks for rows of a KV head reads all of its rows, twice, in tiles.
 class DrawnHeads final : public HeadSource {

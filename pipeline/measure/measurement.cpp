@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "io/error.hpp"
+#include "pipeline/forward/input_check.hpp"
 #include "pipeline/measure/gaussian_null.hpp"
 #include "pipeline/measure/layer_loop.hpp"
 #include "pipeline/mpi/agreement.hpp"

@@ -1,23 +1,8 @@
 #pragma once
-#include "kernels/backend.hpp"
-#include "pipeline/job/job.hpp"
-#include "pipeline/mpi/communicator.hpp"
-#include "pipeline/plan/plan.hpp"
-#include "pipeline/results/phase_clock.hpp"
-#include "pipeline/run/continuation.hpp"
+#include "pipeline/forward/forward_context.hpp"
 #include "pipeline/run/result_channel.hpp"
 
 namespace logitfield {
-
-/// What a rank needs to compute its part of a model.
-struct ForwardContext {
-  const Job& job;
-  const Plan& plan;
-  const kernels::Backend& backend;
-  const mpi::Communicator& world;
-  PhaseClock& clock;
-  Continuation& continuation;
-};
 
 /// What a rank needs to do its part of a run.
 struct RunContext : ForwardContext {

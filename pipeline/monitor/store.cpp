@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr const char* kFormat = "logitfield-monitor";
+constexpr const char* kMonitorFormat = "logitfield-monitor";
 
 json describe(const Thresholds& t) {
   return {{"band", t.band},         {"window", t.window}, {"history", t.history},    {"confirm", t.confirm},
@@ -84,7 +84,7 @@ MonitorStore::MonitorStore(const fs::path& root, const Thresholds* thresholds)
   if (is_monitor(folder_.root)) {
     const json manifest = io::read_json(folder_.manifest());
     try {
-      if (manifest.at("format") != kFormat || manifest.at("version") != 1) throw InputError("another format");
+      if (manifest.at("format") != kMonitorFormat || manifest.at("version") != 1) throw InputError("another format");
       if (!thresholds) thresholds_ = read_thresholds(manifest.at("thresholds"));
       common_ = manifest.at("common");
     } catch (const std::exception& error) {
@@ -100,7 +100,7 @@ MonitorStore::MonitorStore(const fs::path& root, const Thresholds& thresholds) :
 MonitorStore::MonitorStore(const fs::path& root) : MonitorStore(root, nullptr) {}
 
 void MonitorStore::write_manifest() const {
-  const json manifest{{"format", kFormat},
+  const json manifest{{"format", kMonitorFormat},
                       {"version", 1},
                       {"program", "logitfield " LOGITFIELD_VERSION},
                       {"thresholds", describe(thresholds_)},

@@ -14,25 +14,25 @@ namespace {
 constexpr std::size_t kShownAlerts = 20;
 
 /// Of a row.
-constexpr std::size_t kWidth = 99;
+constexpr std::size_t kRowWidth = 99;
 
-struct Column {
+struct MonitorColumn {
   const char *title, *statistic;
   int width;
   bool largest = false;
 };
-constexpr std::array<Column, 8> kColumns{{{"coherence", "coherence", 10},
-                                          {"key part.", "key_participation", 10},
-                                          {"k90", "k90", 7},
-                                          {"eff.rank", "effective_rank", 9},
-                                          {"stab.rank", "stable_rank", 10},
-                                          {"max logit", "max_logit", 10, true},
-                                          {"att.nats", "attention_entropy", 9},
-                                          {"sink", "sink_first", 9}}};
+constexpr std::array<MonitorColumn, 8> kMonitorColumns{{{"coherence", "coherence", 10},
+                                                        {"key part.", "key_participation", 10},
+                                                        {"k90", "k90", 7},
+                                                        {"eff.rank", "effective_rank", 9},
+                                                        {"stab.rank", "stable_rank", 10},
+                                                        {"max logit", "max_logit", 10, true},
+                                                        {"att.nats", "attention_entropy", 9},
+                                                        {"sink", "sink_first", 9}}};
 
-std::string text_of(double value) { return std::isnan(value) ? "-" : fmt::format("{:.4g}", value); }
+std::string cell_text(double value) { return std::isnan(value) ? "-" : fmt::format("{:.4g}", value); }
 
-Reading shown(const StepValues& step, const Column& column) {
+Reading shown(const StepValues& step, const MonitorColumn& column) {
   return quantile(step.readings(followed(column.statistic)), column.largest ? 1 : 0.5);
 }
 
@@ -47,20 +47,21 @@ std::string band_text(const Alert& alert) {
 
 std::string monitor_header() {
   std::string out = fmt::format("{:>9}{:>8}", "step", "loss");
-  for (const Column& column : kColumns) out += fmt::format("{:>{}}", column.title, column.width);
-  return out + fmt::format("{:>{}}\n", "alerts", kWidth - out.size());
+  for (const MonitorColumn& column : kMonitorColumns) out += fmt::format("{:>{}}", column.title, column.width);
+  return out + fmt::format("{:>{}}\n", "alerts", kRowWidth - out.size());
 }
 
 std::string monitor_row(const MonitorStore& store, const StepValues& step) {
   const std::size_t alerts = store.alerts_of(step.step).size();
   std::string out = fmt::format("{:>9}", step.step);
   if (step.measured()) {
-    out += fmt::format("{:>8}", text_of(step.loss));
-    for (const Column& column : kColumns) out += fmt::format("{:>{}}", text_of(shown(step, column)), column.width);
+    out += fmt::format("{:>8}", cell_text(step.loss));
+    for (const MonitorColumn& column : kMonitorColumns)
+      out += fmt::format("{:>{}}", text_of(shown(step, column)), column.width);
   } else {
     out += fmt::format("  not measured: {} tensors hold NaN or infinity", step.not_finite.size());
   }
-  return out + fmt::format("{:>{}}\n", alerts == 0 ? "-" : std::to_string(alerts), kWidth - out.size());
+  return out + fmt::format("{:>{}}\n", alerts == 0 ? "-" : std::to_string(alerts), kRowWidth - out.size());
 }
 
 std::string alert_list(const std::vector<Alert>& alerts) {

@@ -4,15 +4,15 @@
 #include "kernels/field/attention_statistics.hpp"
 #include "kernels/field/row_sample.hpp"
 #include "kernels/spectra/krylov.hpp"
-#include "pipeline/forward/layer_weights.hpp"
+#include "kernels/tiles.hpp"
 #include "pipeline/plan/memory.hpp"
+#include "pipeline/plan/shard.hpp"
 #include "pipeline/plan/work.hpp"
 
 // The buffers of kernels/cuda, as they live at the worst moment of a layer.
 namespace logitfield {
 namespace {
 
-constexpr double kFloat = 4, kDouble = 8;
 /// Of kernels/cuda: rows of a tile of logits, of a padded factor's chunks, and of an MLP that are computed together.
 constexpr double kTileRows = 64, kChunkRows = 256, kMlpRows = 8192;
 /// Vectors that the Krylov method applies a field to at a time.

@@ -5,14 +5,13 @@
 
 #include "kernels/device.hpp"
 #include "kernels/field/attention_statistics.hpp"
-#include "pipeline/forward/layer_weights.hpp"
+#include "pipeline/plan/shard.hpp"
 #include "pipeline/plan/work.hpp"
 #include "pipeline/scalapack/distributed_field.hpp"
 
 namespace logitfield {
 namespace {
 
-constexpr double kFloat = 4, kDouble = 8;
 /// Measured: what a program with CUDA holds of its libraries, also where it computes on CPUs.
 constexpr double kCudaLibraryBytes = 160e6;
 /// Assumed, not measured: what the CUDA runtime takes on the host, with 64 MiB of page-locked buffers.

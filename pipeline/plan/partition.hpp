@@ -4,10 +4,9 @@
 #include <vector>
 
 #include "io/checkpoint/checkpoint.hpp"
+#include "pipeline/job/extents.hpp"
 
 namespace logitfield {
-
-using io::Slice;
 
 /// Ranks = stages x shards: rank = stage * shards + shard.
 struct Grid {
@@ -22,12 +21,6 @@ struct Grid {
 /// "2x1" -> {2, 1}; throws InputError for anything else.
 Grid parse_grid(const std::string& text);
 std::string grid_text(const Grid& grid);
-
-/// What is divided: layers over stages; KV heads (with their query heads) and vocabulary over shards
-/// (MLP rows and experts too: Shard::part).
-struct ModelExtents {
-  std::int64_t num_layers = 0, num_heads = 0, num_kv_heads = 0, vocab_size = 0;
-};
 
 /// Who has what, as plain data.
 struct Partition {

@@ -5,7 +5,7 @@
 
 #include "io/error.hpp"
 #include "pipeline/job/job.hpp"
-#include "pipeline/measure/drawn_heads.hpp"
+#include "pipeline/plan/partition.hpp"
 #include "pipeline/plan/routes.hpp"
 
 namespace logitfield {
@@ -31,6 +31,15 @@ struct Machine {
 /// The host could do it, but not the GPUs: too little memory, or heads that are too wide.
 class DoesNotFitDevice : public InputError {
   using InputError::InputError;
+};
+
+/// Heads drawn from each head (--head-null).
+struct HeadNullPlan {
+  /// Of each head, in each context.
+  std::int64_t draws = 0;
+  /// Its own queries and its own keys, each in another order; else Gaussian ones with the same first and second moments
+  /// (kernels/field/row_moments.hpp).
+  bool shuffled = false;
 };
 
 /// What a run will do and need, decided from headers only. Plain data.

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "pipeline/forward/layer_weights.hpp"
+#include "pipeline/plan/shard.hpp"
 #include "pipeline/plan/work.hpp"
 
 namespace logitfield {

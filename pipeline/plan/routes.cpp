@@ -15,7 +15,6 @@ namespace {
 using kernels::Route;
 using kernels::Scope;
 
-constexpr double kFloat = 4, kDouble = 8;
 /// Up to here the whole spectrum of a masked field costs no more than its leading components and estimates.
 constexpr std::int64_t kLongestDense = 2048;
 /// A dense check of a longer field would cost more than the run.

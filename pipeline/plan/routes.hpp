@@ -7,6 +7,9 @@
 
 namespace logitfield {
 
+/// Bytes of a number.
+inline constexpr double kFloat = 4, kDouble = 8;
+
 /// One field of every head: which, how it is measured, and what that takes.
 struct FieldPlan {
   kernels::FieldRequest request;

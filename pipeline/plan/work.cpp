@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "kernels/field/attention_statistics.hpp"
-#include "pipeline/forward/layer_weights.hpp"
+#include "pipeline/plan/shard.hpp"
 
 namespace logitfield {
 namespace {

@@ -5,10 +5,10 @@
 #include <array>
 #include <cmath>
 
-#include "pipeline/compare/comparison.hpp"
 #include "pipeline/report/axes.hpp"
 #include "pipeline/report/figures.hpp"
 #include "pipeline/results/head_values.hpp"
+#include "pipeline/results/model_statistics.hpp"
 
 namespace logitfield {
 namespace {

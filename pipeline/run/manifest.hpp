@@ -4,19 +4,11 @@
 #include <vector>
 
 #include "kernels/backend.hpp"
-#include "pipeline/forward/not_finite.hpp"
 #include "pipeline/job/job.hpp"
 #include "pipeline/mpi/communicator.hpp"
 #include "pipeline/plan/plan.hpp"
 
 namespace logitfield {
-
-/// Reads every weight (or captured value) that the run will use, split over the ranks: a NaN or an infinity anywhere is
-/// refused before anything is computed or written. Returns one hash of them all, the same on every rank and for every
-/// number of ranks. Collective; throws mpi::AgreedError. Where `not_finite` is given, it takes the weights of a
-/// checkpoint that would be refused, on every rank; the hash then says nothing.
-std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& world,
-                                   std::vector<NotFinite>* not_finite = nullptr);
 
 /// manifest.json: all that decides the numbers, and where they were made. `hosts` by rank.
 nlohmann::json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& backend,

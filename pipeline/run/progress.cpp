@@ -11,7 +11,6 @@ namespace {
 
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 }  // namespace
 
@@ -35,7 +34,7 @@ void Progress::advance() {
 void Progress::show() {
   shown_ = Clock::now();
   const auto elapsed = shown_ - start_;
-  const auto left = duration_cast<seconds>(elapsed * (total_ - done_) / (done_ - before_));
+  const auto left = duration_cast<std::chrono::seconds>(elapsed * (total_ - done_) / (done_ - before_));
   const std::string text = fmt::format("measured {} of {} layers over all texts, {:3d} %, {:%H:%M:%S} left", done_,
                                        total_, 100 * done_ / total_, left);
   fmt::print(stderr, "{}{}{}", terminal_ ? "\r" : "", text, terminal_ ? "  " : "\n");

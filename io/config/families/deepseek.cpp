@@ -29,7 +29,7 @@ void read_latents(const ConfigSource& config, ModelConfig& model) {
   model.names.key_value_up = "self_attn.kv_b_proj";
 }
 
-void read_base(const ConfigSource& config, ModelConfig& model) {
+void read_deepseek_base(const ConfigSource& config, ModelConfig& model) {
   read_sizes(config, model);
   read_latents(config, model);
   set_layers(config, model, 0);
@@ -69,7 +69,7 @@ void read_experts(const ConfigSource& config, Routing routing, ModelConfig& mode
 }  // namespace
 
 void read_deepseek_v2(const ConfigSource& config, ModelConfig& model) {
-  read_base(config, model);
+  read_deepseek_base(config, model);
   model.rotaries[0].pairs = RotaryPairs::neighbours;
   Routing routing;
   const std::string method = config.text_or("topk_method", "greedy");
@@ -87,7 +87,7 @@ void read_deepseek_v2(const ConfigSource& config, ModelConfig& model) {
 }
 
 void read_deepseek_v3(const ConfigSource& config, ModelConfig& model) {
-  read_base(config, model);
+  read_deepseek_base(config, model);
   model.rotaries[0].pairs =
       config.flag("rope_interleave", true) ? RotaryPairs::neighbours_to_halves : RotaryPairs::halves;
   config.require("topk_method", "noaux_tc");

@@ -6,7 +6,7 @@
 namespace logitfield::io::families {
 namespace {
 
-void read_base(const ConfigSource& config, ModelConfig& model) {
+void read_gemma_base(const ConfigSource& config, ModelConfig& model) {
   config.require_written("head_dim");
   read_common_sizes(config, model);
   set_rms_norm(config, model);
@@ -18,7 +18,7 @@ void read_base(const ConfigSource& config, ModelConfig& model) {
 
 /// Gemma 2 and 3: norms around both halves, a scale of their own, capped logits.
 void read_second(const ConfigSource& config, ModelConfig& model) {
-  read_base(config, model);
+  read_gemma_base(config, model);
   set_activation(config, "hidden_activation", "gelu_pytorch_tanh", model);
   config.ignore({"hidden_act"});
   config.require("use_bidirectional_attention", false);
@@ -33,7 +33,7 @@ void read_second(const ConfigSource& config, ModelConfig& model) {
 }  // namespace
 
 void read_gemma(const ConfigSource& config, ModelConfig& model) {
-  read_base(config, model);
+  read_gemma_base(config, model);
   set_rotary(config, model);
   // The first files say hidden_act "gelu", but were trained with the tanh form, which hidden_activation names.
   config.ignore({"hidden_act"});

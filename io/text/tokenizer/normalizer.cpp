@@ -98,9 +98,9 @@ void append_unless_mark(std::string& text, char32_t code) {
   if (!is_combining_mark(code)) append_utf8(text, code);
 }
 
-class ByteLevel : public Normalizer {
+class ByteLevelNormalizer : public Normalizer {
  public:
-  explicit ByteLevel(const Section& section) { section.allow({}); }
+  explicit ByteLevelNormalizer(const Section& section) { section.allow({}); }
   void apply(std::string& text) const override {
     std::string out;
     out.reserve(2 * text.size());
@@ -109,9 +109,9 @@ class ByteLevel : public Normalizer {
   }
 };
 
-class Sequence : public Normalizer {
+class NormalizerSequence : public Normalizer {
  public:
-  explicit Sequence(const Section& section) {
+  explicit NormalizerSequence(const Section& section) {
     section.allow({"normalizers"});
     for (const Section& step : section.sections("normalizers")) steps_.push_back(read_normalizer(step));
   }
@@ -132,7 +132,7 @@ std::unique_ptr<Normalizer> make(const Section& section) {
 
 std::unique_ptr<Normalizer> read_normalizer(const Section& section) {
   static const std::map<std::string, std::unique_ptr<Normalizer> (*)(const Section&)> kReaders{
-      {"ByteLevel", make<ByteLevel>},
+      {"ByteLevel", make<ByteLevelNormalizer>},
       {"Lowercase", make<CharacterWise<append_lower_case>>},
       {"NFC", make<UnicodeForm<NormalForm::nfc>>},
       {"NFD", make<UnicodeForm<NormalForm::nfd>>},
@@ -140,7 +140,7 @@ std::unique_ptr<Normalizer> read_normalizer(const Section& section) {
       {"NFKD", make<UnicodeForm<NormalForm::nfkd>>},
       {"Prepend", make<Prepend>},
       {"Replace", make<Replace>},
-      {"Sequence", make<Sequence>},
+      {"Sequence", make<NormalizerSequence>},
       {"Strip", make<Strip>},
       {"StripAccents", make<CharacterWise<append_unless_mark>>}};
   const auto reader = kReaders.find(section.type());

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kLargestFile = std::size_t{1} << 30;
+constexpr std::size_t kLargestTokenizer = std::size_t{1} << 30;
 /// Steps after normalisation may triple a text; its places must stay within 32 bits.
 constexpr std::size_t kLargestText = std::size_t{1} << 30;
 
@@ -25,7 +25,7 @@ std::string read_tokenizer_file(const std::filesystem::path& path) {
         "transformers",
         path.string(), kTokenizerRemedy);
   }
-  return read_file(path, kLargestFile);
+  return read_file(path, kLargestTokenizer);
 }
 
 /// Which characters come from the beginning of the document is only known while nothing rewrites them.

@@ -1,0 +1,22 @@
+#pragma once
+#include <algorithm>
+
+#include "kernels/matrix.hpp"
+
+namespace logitfield::kernels::cpu {
+
+/// Rows of a tile: its float64 copy and a product of it stay in the second-level cache.
+inline constexpr Index kTileRows = 256;
+
+/// Rows of a tile, inside which logits are formed; before and after it, running sums serve.
+inline constexpr Index kEnergyTile = 48;
+/// For blocks of 16 to 32 vectors.
+inline constexpr Index kOperatorTile = 32;
+
+/// Calls visit(begin, count) for consecutive tiles of `rows` rows.
+template <class Visit>
+void for_tiles(Index rows, Index tile_rows, Visit&& visit) {
+  for (Index begin = 0; begin < rows; begin += tile_rows) visit(begin, std::min(tile_rows, rows - begin));
+}
+
+}  // namespace logitfield::kernels::cpu
