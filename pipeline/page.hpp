@@ -5,8 +5,8 @@
 
 namespace logitfield {
 
-/// A page that works without a network: a template of io/report/ with the common styles and Chart.js, what it shows
-/// (`data`, the scripts' REPORT) and its scripts.
+/// A page that works without a network: a template of io/report/ with the common styles, Chart.js, the data that it
+/// shows (`data`, which scripts read as REPORT) and its scripts.
 std::string make_page(std::string_view page, const std::string& title, const nlohmann::json& data,
                       std::string_view scripts);
 

@@ -23,13 +23,13 @@ struct Grid {
 Grid parse_grid(const std::string& text);
 std::string grid_text(const Grid& grid);
 
-/// What is divided: layers over stages; KV heads (with their query heads) and vocabulary over shards
-/// (MLP rows and experts too: Shard::part).
+/// Sizes that are divided: layers over stages; KV heads (with their query heads) and vocabulary over shards. Shards
+/// also divide MLP rows and experts: Shard::part.
 struct ModelExtents {
   std::int64_t num_layers = 0, num_heads = 0, num_kv_heads = 0, vocab_size = 0;
 };
 
-/// Who has what, as plain data.
+/// Assignment of layers to stages, and of heads and vocabulary to shards. Plain data.
 struct Partition {
   Grid grid;
   /// By stage.

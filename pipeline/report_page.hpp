@@ -5,7 +5,7 @@
 
 namespace logitfield {
 
-/// report.html: one file that shows a run, for any browser, without a network (see io/report/).
+/// Text of report.html: one file that shows a run in any browser, without a network (see io/report/).
 std::string report_page(const Results& results);
 
 }  // namespace logitfield

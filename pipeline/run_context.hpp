@@ -9,7 +9,7 @@
 
 namespace logitfield {
 
-/// What a rank needs to compute its part of a model.
+/// Everything that a rank needs to compute its part of a model.
 struct ForwardContext {
   const Job& job;
   const Plan& plan;
@@ -19,7 +19,7 @@ struct ForwardContext {
   Continuation& continuation;
 };
 
-/// What a rank needs to do its part of a run.
+/// Everything that a rank needs for its part of a run.
 struct RunContext : ForwardContext {
   ResultChannel& results;
 };
