@@ -15,7 +15,7 @@ namespace {
 
 using kernels::kUndefined;
 
-/// A run with what the tables need of it.
+/// A run with the data that the tables need.
 struct Run {
   std::string name;
   Results results;
@@ -68,7 +68,7 @@ double slope_of(const std::vector<std::pair<double, double>>& points) {
   return n < 2 ? kUndefined : (n * xy - x * y) / (n * xx - x * x);
 }
 
-/// One statistic over the contexts in which it was measured.
+/// Slope of one statistic over the contexts in which it was measured.
 double context_slope(const std::vector<std::pair<double, const StatisticReadings*>>& contexts) {
   std::map<HeadPlace, std::size_t> times;
   std::size_t measured = 0, most = 0;
@@ -104,7 +104,7 @@ std::int64_t failed_heads(const Results& r, std::size_t field) {
   return failed;
 }
 
-/// Limits are ours: no published ones exist. All are upper limits.
+/// The limits are this program's own, as no published ones exist. All are upper limits.
 void add_regularities(const Run& run, const std::string& scope, std::int64_t context, Comparison& out) {
   const auto find = [&](const char* statistic) {
     for (const ComparedStatistic& s : out.statistics) {

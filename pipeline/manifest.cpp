@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-/// Hashes of the numbered parts of the input, each by one rank; `bytes[i]` is part i's size.
+/// Hashes the numbered parts of the input, each on one rank; `bytes[i]` is part i's size.
 template <class HashPart>
 std::uint64_t hash_parts(const mpi::Communicator& world, const std::vector<std::uint64_t>& bytes, HashPart hash_part) {
   std::vector<std::uint64_t> load(world.size(), 0), mine;  // mine: (part, hash) pairs
@@ -84,7 +84,7 @@ json describe_model(const Job& job, std::uint64_t input_hash) {
   return model;
 }
 
-/// How texts became tokens; null where token ids were given.
+/// How texts were tokenized; null where token ids were given.
 json describe_tokenization(const Job& job) {
   if (!job.tokenization) return nullptr;
   const Tokenization& how = *job.tokenization;
@@ -161,7 +161,7 @@ json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& bac
            {"backend", backend.description()},
            {"mpi", mpi::library_version()},
            {"hosts", hosts}};
-  // Only where there is one: runs that older versions began know of none.
+  // Written only if used: manifests of runs that older versions began do not have it.
   if (plan.head_null.draws > 0) {
     out["head_null"] = {{"draws", plan.head_null.draws}, {"kind", plan.head_null.shuffled ? "shuffled" : "gaussian"}};
   }

@@ -1,4 +1,4 @@
-// What a monitor says on a terminal.
+// Output of a monitor on a terminal.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kShownAlerts = 20;
 
-/// Of a row.
+/// Characters in a row.
 constexpr std::size_t kWidth = 99;
 
 struct Column {

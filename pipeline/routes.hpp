@@ -33,8 +33,8 @@ struct TeamSize {
 ///   dense      masked or capped fields so short that one rank decomposes them faster than anything else
 ///   krylov     longer masked fields
 ///   scalapack  longer capped fields
-/// Rows are shared in two cases: where attention is no longer measured and there are fewer heads than ranks, or where a
-/// head does not fit. Throws InputError where --spectrum krylov is asked for logits without factors.
+/// Rows are shared only where attention is no longer measured, and either there are fewer heads than ranks or a head
+/// does not fit. Throws InputError where --spectrum krylov is asked for logits without factors.
 std::vector<FieldPlan> plan_fields(const Job& job, const Options& options, const TeamSize& team);
 
 /// Whether --verify-dense also decomposes this field densely.

@@ -11,13 +11,13 @@ using kernels::Precision;
 
 Slice scaled(const Slice& slice, std::int64_t factor) { return {slice.begin * factor, slice.end * factor}; }
 
-/// Adds what a network reads by rows.
+/// Adds the maps of a feed-forward network that are read by rows.
 void append(const MlpTensors& mlp, Slice rows, std::vector<MapRows>& out) {
   if (mlp.gate) out.push_back({&*mlp.gate, rows});
   out.push_back({&mlp.up, rows});
 }
 
-/// The rows that a shard reads of a layer's queries, keys and values, stacked.
+/// The rows of queries, keys and values that a shard reads of a layer, stacked.
 std::vector<MapRows> head_rows(const io::LayerTensors& names, const Shard& shard) {
   std::vector<MapRows> out = rows_of_heads(names.query, shard.heads);
   for (const auto* part : {&names.key, &names.value}) {
@@ -63,7 +63,7 @@ void load_norms(const io::Checkpoint& checkpoint, const io::LayerTensors& names,
   out.latent_norm = read_norm(checkpoint, names.latent_norm);
 }
 
-/// Whole experts: a shard reads only its own.
+/// Loads whole experts: a shard reads only its own.
 void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& names, const Shard& shard,
                   Precision precision, kernels::LayerWeights& out) {
   const Slice own = shard.part(std::ssize(names.experts));
