@@ -1,4 +1,4 @@
-// capture.json, beside a layer of 2 query heads over 1 KV head, 3 tokens and 4 columns.
+// capture.json, with a layer of 2 query heads over 1 KV head, 3 tokens and 4 columns.
 #include "io/capture.hpp"
 
 #include <cmath>
