@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""io/capture_hf.py as its users run it. Development only: needs PyTorch and transformers (python3 -m unittest)."""
+"""Runs io/capture_hf.py as its users do. Development only: needs PyTorch and transformers (python3 -m unittest)."""
 import json, pathlib, shutil, subprocess, sys, tempfile, unittest
 
 import numpy as np
