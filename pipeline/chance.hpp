@@ -21,7 +21,7 @@ inline constexpr std::size_t kFewestDraws = 2;
 /// Whether a statistic may be tested against a null. Positions, bounds and residuals never. Statistics that are
 /// proportional to the logits, or depend on their size, only against heads of the same scale.
 bool is_testable(const StatisticInfo& info, Null null);
-/// The same by name; false for an unknown name.
+/// Looks the statistic up by its name; false for an unknown name.
 bool is_testable(std::string_view statistic, Null null);
 
 /// The smallest meaningful difference of a statistic. For counts: 1. For others: the relative difference that two

@@ -8,7 +8,7 @@
 
 namespace logitfield {
 
-/// What earlier sessions of a run have finished, and where each text can resume. Plain data, the same on every rank.
+/// Work that earlier sessions of a run have finished, and where each text can resume. Plain data, equal on all ranks.
 struct Done {
   /// [text][layer], layers from 0; true where at most the hidden states have still to be computed.
   std::vector<std::vector<bool>> units;

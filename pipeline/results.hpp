@@ -47,7 +47,7 @@ struct Results {
 /// Loads a run. Throws InputError if manifest or journal are missing, broken, of a later version or contradict each
 /// other.
 Results load_results(const io::RunFolder& folder);
-/// The same from a journal that has already been read.
+/// Loads a run whose journal has already been read.
 Results load_results(const io::RunFolder& folder, const io::JournalContent& journal);
 
 /// Writes heads.csv, nulls.csv, head_nulls.csv, results.nc and summary.json; returns the summary.

@@ -19,7 +19,7 @@ struct Distribution {
   Reading min, p05, p25, median, p75, p95, max;
 };
 Distribution distribution(const std::vector<Reading>& readings);
-/// The same of values; NaNs do not count.
+/// Distribution of values; NaNs do not count.
 Distribution distribution(const std::vector<double>& values);
 /// Median of the finite values; NaN where there are none.
 double median(std::vector<double> values);

@@ -7,7 +7,7 @@
 
 namespace logitfield::mpi {
 
-/// The same failure on every rank, after they agreed on it: rank `rank`'s message is the one to print.
+/// A failure that all ranks have agreed on: each throws it, and rank `rank` prints the message.
 class AgreedError : public std::exception {
  public:
   AgreedError(int failed_rank, int exit_code, std::string message)

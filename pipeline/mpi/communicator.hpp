@@ -41,7 +41,7 @@ class Communicator {
 
   /// The ranks of one `color`, in the order of their ranks here. Collective.
   Communicator split(int color) const;
-  /// The same ranks, last first. Collective.
+  /// This communicator with its ranks in reverse order. Collective.
   Communicator reversed() const;
   /// The ranks that share this rank's host. Collective.
   Communicator split_by_host() const;

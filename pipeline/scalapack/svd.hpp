@@ -17,7 +17,7 @@ struct DistributedSvd {
 /// Every rank throws the same std::runtime_error if `a` is not finite, if the workspace exceeds ScaLAPACK's 32-bit
 /// count, or if pdgesvd fails.
 std::vector<double> singular_values(DistributedMatrix& a);
-/// The same with singular vectors: QR iteration, tens of times slower.
+/// Also computes the singular vectors: QR iteration, tens of times slower.
 DistributedSvd svd(DistributedMatrix& a);
 
 /// Elements of pdgesvd's workspace on process (0, 0), which needs the most, for a matrix of this layout. Evaluates the
