@@ -16,14 +16,14 @@ RowMajor<Scalar> random_matrix(Index rows, Index columns, unsigned seed) {
   return RowMajor<Scalar>::NullaryExpr(rows, columns, [&] { return normal(generator); });
 }
 
-/// Ends the benchmark with an error where `error` is not small (or NaN).
+/// Ends the benchmark with an error unless `error` is small (NaN is not).
 inline bool verified(benchmark::State& state, double error, double tolerance) {
   if (error <= tolerance) return true;
   state.SkipWithError("the kernel's answer is wrong");
   return false;
 }
 
-/// The arguments of a benchmark, for counting flops and bytes.
+/// The arguments of a benchmark, from which flops and bytes are counted.
 struct Size {
   double length, d;
   explicit Size(const benchmark::State& state)

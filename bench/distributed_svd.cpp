@@ -1,6 +1,6 @@
-// Singular values of a matrix spread over all ranks, as ScaLAPACK finds them ("bare", of a random matrix) and of a
-// head's field, formed from random queries and keys and then decomposed ("field"). One self-describing row per size; a
-// row is printed only after its values were verified.
+// Singular values of a matrix distributed over all ranks, computed by ScaLAPACK: for a random matrix ("bare"), and for
+// a head's field, formed from random queries and keys and then decomposed ("field"). Prints one self-describing row per
+// size, and only after its values were verified.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -39,7 +39,7 @@ struct Outcome {
   std::vector<double> sigma;
   double energy = 0;  // sum of squares of the matrix
   double form_seconds = 0, svd_seconds = 0;
-  /// The matrix on every rank, where a reference was asked for.
+  /// The matrix on every rank, if a reference was asked for.
   std::optional<Matrix> whole;
 };
 
@@ -50,7 +50,7 @@ double sum_over(const mpi::Communicator& team, double value) {
   return value;
 }
 
-/// Starts and stops together on all ranks.
+/// Starts and stops at the same time on all ranks.
 class Stopwatch {
  public:
   explicit Stopwatch(const mpi::Communicator& team) : team_(team) { restart(); }
@@ -66,7 +66,7 @@ class Stopwatch {
   double start_ = 0;
 };
 
-/// Standard normal entries that depend on the global index only.
+/// Standard normal entries that depend only on the global index.
 void fill(DistributedMatrix& a) {
   const std::vector<int> rows = a.layout().global_rows(), columns = a.layout().global_columns();
   for (std::size_t r = 0; r < rows.size(); ++r) {
@@ -108,7 +108,7 @@ Outcome run(const ProcessGrid& grid, int n, const Options& options, bool keep_wh
   return options.what == "bare" ? run_bare(grid, n, options, keep_whole) : run_field(grid, n, options, keep_whole);
 }
 
-/// max |sigma - LAPACK's| / sigma_1; NaN without a reference. Throws where the values are wrong.
+/// max |sigma - LAPACK's| / sigma_1; NaN without a reference. Throws if the values are wrong.
 double verify(const Outcome& outcome, const mpi::Communicator& team) {
   double energy = 0, error = std::numeric_limits<double>::quiet_NaN();
   for (const double s : outcome.sigma) energy += s * s;
@@ -125,11 +125,11 @@ double verify(const Outcome& outcome, const mpi::Communicator& team) {
   return error;
 }
 
-/// The customary counts for n x n: 8/3 n^3 to bidiagonal form, which is nearly all there is to the values; with vectors
-/// 4 n^3 to apply the reflectors and about 12 n^3 of rotations.
+/// The customary flop counts for n x n: 8/3 n^3 for the bidiagonal form, which is nearly all the work for values; with
+/// vectors also 4 n^3 to apply the reflectors and about 12 n^3 of rotations.
 double flops(double n, bool vectors) { return (vectors ? 56.0 : 8.0) / 3 * n * n * n; }
 
-/// On process (0, 0), which holds most.
+/// Bytes on process (0, 0), which holds most.
 std::uint64_t bytes_per_rank(const ProcessGrid& grid, int n, const Options& options) {
   const BlockCyclic layout{n, n, options.block, grid.shape(), {0, 0}};
   const std::uint64_t matrices = options.vectors ? 3 : 1;

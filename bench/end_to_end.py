@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The whole program on a random checkpoint, 1 rank beside 2 in turns, as ratios of one run (machines are shared and noisy).
+"""Times the whole program on a random checkpoint, alternately on 1 rank and on 2 (machines are shared and noisy).
 
     end_to_end.py BUILD_FOLDER SCRATCH_FOLDER [--rounds 5] [--context 512] [-- make_checkpoint options]
 
-Writes the checkpoint (default: 1.1 B, 22 layers, d_model 2048, 32 heads over 4 KV heads, BF16, 2.2 GB) where it is missing,
-analyses it streamed, checks that all heads are certified, and prints each rank count's fastest round, since what else runs on
-the machine only ever adds, as a Markdown table; and the ratio of 1 to 2 ranks in every round, run one behind the other.
+Writes the checkpoint (default: 1.1 B, 22 layers, d_model 2048, 32 heads over 4 KV heads, BF16, 2.2 GB) if it is
+missing, analyses it streamed and checks that all heads are certified. Prints a Markdown table with the fastest round of
+each rank count, since other programs on the machine can only add time. Also prints the ratio of 1 to 2 ranks in every
+round, in which they run one directly after the other.
 Python's standard library only.
 """
 import argparse, json, os, pathlib, shutil, statistics, subprocess, sys

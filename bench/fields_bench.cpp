@@ -1,5 +1,5 @@
-// Speed of the field kernels beside what they replace, each verified before it is timed. Rates are of the flops and
-// bytes that the algorithm needs; bench/long_context.py turns a run into ratios.
+// Speed of the field kernels and of the computations that they replace, each verified before it is timed. Rates count
+// the flops and bytes that the algorithm needs; bench/long_context.py turns a run into ratios.
 #include "bench_tools.hpp"
 #include "kernels/backend.hpp"
 #include "kernels/field/causal_field.hpp"
@@ -14,7 +14,7 @@
 namespace logitfield::bench {
 namespace {
 
-/// A head with keys that have a mean, as trained ones have.
+/// A head whose keys have a mean, as trained ones do.
 struct Head {
   MatrixF q, k;
   LogitForm form;
@@ -27,7 +27,7 @@ struct Head {
         placement{0, length} {
     k.rowwise() += random_matrix<float>(1, d, 3).row(0);
   }
-  /// From float32 Q and K: centring, row means, energies.
+  /// Centring, row means and energies, from float32 Q and K.
   cpu::CausalEnergies energies() const {
     const cpu::CentredKeys keys = cpu::centred_keys(alone(), k, placement);
     return cpu::causal_energies(alone(), cpu::field_queries(q, form), cpu::field_keys(keys, form, placement),
@@ -42,7 +42,7 @@ struct Head {
 
 Head head_of(const benchmark::State& state) { return {state.range(0), state.range(1)}; }
 
-/// The two Gram products of a head, the yardstick of the factored route.
+/// The two Gram products of a head, with which the factored route is compared.
 void gram_products(benchmark::State& state) {
   const Head head = head_of(state);
   const Matrix q = head.q.cast<double>(), k = head.k.cast<double>();
@@ -58,7 +58,7 @@ void gram_products(benchmark::State& state) {
 }
 BENCHMARK(gram_products)->ArgNames({"L", "d"})->Args({1024, 64})->Args({131072, 128})->Unit(benchmark::kMillisecond);
 
-/// Every statistic of scope full but attention, from float32 Q and K.
+/// Every statistic of scope full except attention, from float32 Q and K.
 void full_field(benchmark::State& state) {
   const Head head = head_of(state);
   const HeadGroup group = head.group();
@@ -71,7 +71,7 @@ void full_field(benchmark::State& state) {
 }
 BENCHMARK(full_field)->ArgNames({"L", "d"})->Args({1024, 64})->Args({131072, 128})->Unit(benchmark::kMillisecond);
 
-/// What it replaces: the field formed, LAPACK's singular values.
+/// The replaced computation: forming the field and taking LAPACK's singular values.
 void full_field_by_lapack(benchmark::State& state) {
   const Head head = head_of(state);
   for (auto _ : state) {
@@ -82,7 +82,7 @@ void full_field_by_lapack(benchmark::State& state) {
 }
 BENCHMARK(full_field_by_lapack)->ArgNames({"L", "d"})->Args({1024, 64})->Unit(benchmark::kMillisecond);
 
-/// The exact spectrum of a causal field, and the same by LAPACK.
+/// The exact spectrum of a causal field, by this program and by LAPACK.
 void causal_spectrum(benchmark::State& state) {
   const Head head = head_of(state);
   const Matrix field = cpu::dense_field(head.q, head.k, head.form, Scope::causal);
@@ -115,8 +115,8 @@ BENCHMARK(causal_spectrum_by_lapack)
     ->Args({1024, 64})
     ->Unit(benchmark::kMillisecond);
 
-/// Energies of the causal field by explicit logits, a tile of rows at a time: products with all keys, as the plain loop
-/// does, or only with those that the mask leaves.
+/// Energies of the causal field from explicit logits, a tile of rows at a time: products with all keys, as in the plain
+/// loop, or only with the unmasked keys.
 cpu::CausalEnergies explicit_energies(const Head& head, bool all_keys) {
   constexpr Index kRows = 128;
   const Matrix q = head.form.scale * head.q.cast<double>(), k = head.k.cast<double>();
@@ -232,7 +232,7 @@ void centring(benchmark::State& state) {
 }
 BENCHMARK(centring)->ArgNames({"L", "d"})->Args({8192, 64})->Args({131072, 128})->Unit(benchmark::kMillisecond);
 
-/// The L x L field formed: logits and row centring.
+/// Formation of the L x L field: logits and row centring.
 void logits(benchmark::State& state) {
   const Head head = head_of(state);
   if (!verified(state, cpu::dense_field(head.q, head.k, head.form, Scope::full).rowwise().sum().norm(), 1e-7)) return;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# bench/gpu.sh [FOLDER]: builds kernels/ with CUDA, runs its tests, compute-sanitizer and benchmarks on the first GPU, and writes one
-# table, FOLDER/DATE-gpu-DEVICE.md [bench/results]. Needs no MPI and no network; says what is missing (and exits with 2). Libraries in
-# unusual places: CMAKE_PREFIX_PATH. Without a GPU it only builds (and exits with 2). A failed test or a wrong answer: exit 1.
+# bench/gpu.sh [FOLDER]: builds kernels/ with CUDA, runs its tests, compute-sanitizer and benchmarks on the first GPU,
+# and writes one table, FOLDER/DATE-gpu-DEVICE.md [bench/results]. Needs neither MPI nor network. If something is
+# missing, says so and exits with 2. Libraries in unusual places: CMAKE_PREFIX_PATH. Without a GPU it only builds (and
+# exits with 2). A failed test or a wrong answer: exit 1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PATH:/usr/local/cuda/bin" OPENBLAS_NUM_THREADS=1

@@ -1,4 +1,5 @@
-"""Development only: PyTorch on the same GPU beside what bench/gpu/gpu_bench has measured.
+"""Development only: compares PyTorch on the same GPU with measurements of bench/gpu/gpu_bench.
+
 gpu_beside_pytorch.py FILE, written by gpu_bench --json. Prints a Markdown table."""
 import json, math, statistics, sys
 
@@ -9,7 +10,7 @@ HIDDEN, HEADS, KV_HEADS, D, MLP = 4096, 32, 8, 128, 14336
 
 
 def seconds(work, repetitions=10):
-    """Median of events around calls one after the other, after two to warm up."""
+    """Median of event times around successive calls, after two calls to warm up."""
     work(), work()
     times = []
     for _ in range(repetitions):
@@ -23,7 +24,7 @@ def seconds(work, repetitions=10):
 
 
 def explicit_spectra(length=1024):
-    """The L x L fields of a layer, formed and decomposed, float32."""
+    """Forms and decomposes the L x L fields of a layer in float32."""
     q = torch.randn(HEADS, length, D, device="cuda")
     k = torch.randn(HEADS, length, D, device="cuda")
 
@@ -36,7 +37,7 @@ def explicit_spectra(length=1024):
 
 
 def layer_forward(length=8192):
-    """An 8 B-shaped Llama layer in bf16, hidden states in bf16 as PyTorch's models keep them."""
+    """An 8 B-shaped Llama layer in bf16, with hidden states in bf16 as in PyTorch's models."""
     def weight(rows, columns):
         return (torch.randn(rows, columns, device="cuda") / math.sqrt(columns)).bfloat16()
 

@@ -1,5 +1,4 @@
-// Speed of the CPU kernels, each verified before it is timed. Rates are of the flops and bytes that the algorithm
-// needs.
+// Speed of the CPU kernels, each verified before it is timed. Rates count the flops and bytes that the algorithm needs.
 #include "bench_tools.hpp"
 #include "kernels/backend.hpp"
 #include "kernels/cpu/attention.hpp"
@@ -16,7 +15,7 @@ void shapes(benchmark::internal::Benchmark* b) {
     for (const int length : {512, 2048}) b->Args({length, d});
 }
 
-/// The yardstick: a bare product of the shape of all logits.
+/// Baseline: a plain product of the shape of all logits.
 void bare_product(benchmark::State& state) {
   const auto length = state.range(0), d = state.range(1);
   const Matrix q = random_matrix<double>(length, d, 1), k = random_matrix<double>(length, d, 2);
@@ -71,7 +70,7 @@ void core_svd(benchmark::State& state) {
 }
 BENCHMARK(core_svd)->Arg(64)->Arg(128);
 
-/// Eight query heads over one KV head, as the pipeline calls it; time per query head.
+/// Eight query heads over one KV head, as the pipeline calls the kernel; time per query head.
 void full_field_head(benchmark::State& state) {
   const auto length = state.range(0), d = state.range(1);
   std::vector<MatrixF> heads;

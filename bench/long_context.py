@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ratios of the long-context kernels and routes to what they replace, each of things measured in one run.
+"""Ratios of the long-context kernels and routes to the computations that they replace, each measured in one run.
 
     long_context.py BUILD SCRATCH [--million]
 
@@ -14,7 +14,7 @@ ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMPI_ALLOW_RUN_AS_ROO
 
 
 def kernels(build):
-    """{benchmark name: median milliseconds}"""
+    """Returns {benchmark name: median milliseconds}."""
     command = [build / "bench/kernels_bench", "--benchmark_format=json", "--benchmark_repetitions=5",
                "--benchmark_report_aggregates_only=true", "--benchmark_enable_random_interleaving=true",
                "--benchmark_filter=gram_products|full_field/|full_field_by|causal_energies"]
@@ -27,7 +27,7 @@ def kernels(build):
 
 
 def rows(build, program, ranks, *arguments):
-    """The key=value rows of a miniapp."""
+    """Returns the key=value rows of a miniapp."""
     command = ["mpirun", "-n", str(ranks), "--bind-to", "none", build / "bench" / program, *map(str, arguments)]
     out = subprocess.run(command, env=ENVIRONMENT, check=True, stdout=subprocess.PIPE, text=True).stdout
     return [dict(pair.split("=", 1) for pair in line.split()) for line in out.splitlines()]

@@ -1,4 +1,4 @@
-// Writes a capture of Gaussian heads of any length, their columns decaying as those of trained heads do.
+// Writes a capture of Gaussian heads of any length; their columns decay as those of trained heads do.
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <iostream>
@@ -12,7 +12,7 @@ using namespace logitfield;
 
 constexpr kernels::Index kRows = 4096;
 
-/// Rows of a random head, column c scaled by decay^c; keys also have a mean.
+/// Rows of a random head with column c scaled by decay^c; keys also have a mean.
 kernels::MatrixF rows_of(std::uint64_t seed, kernels::Index first, kernels::Index rows, kernels::Index width,
                          double decay, double mean) {
   kernels::Matrix out = kernels::gaussian_rows(seed, first, rows, width);

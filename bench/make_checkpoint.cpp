@@ -1,5 +1,5 @@
-// Writes a random Llama-shaped checkpoint of any shape, as a Hugging Face folder, and a token file to go with it: for
-// measuring speed and memory at sizes for which nobody wants to download weights.
+// Writes a random Llama-shaped checkpoint of any shape, as a Hugging Face folder, and a matching token file. Serves to
+// measure speed and memory at sizes that would be too large to download.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -26,7 +26,7 @@ struct Shape {
   std::uint64_t seed = 1;
 };
 
-/// A random 64-bit number that depends on its index only (splitmix64), so that tensors can be written in pieces.
+/// A random 64-bit number that depends only on its index (splitmix64), so that tensors can be written in pieces.
 std::uint64_t random_bits(std::uint64_t index) {
   std::uint64_t z = index * 0x9e3779b97f4a7c15ULL;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -34,7 +34,7 @@ std::uint64_t random_bits(std::uint64_t index) {
   return z ^ (z >> 31);
 }
 
-/// Uniform with standard deviation `sd`.
+/// A uniform random weight with standard deviation `sd`.
 float random_weight(std::uint64_t index, float sd) {
   const float unit = static_cast<float>(random_bits(index) >> 40) * 0x1p-24F;
   return sd * std::sqrt(12.0F) * (unit - 0.5F);

@@ -1,6 +1,6 @@
-// One Gaussian head whose rows all ranks share, measured by the factored route (scope full: thin QR over ranks) or the
-// krylov route (scope causal). One self-describing row per length; a row is printed only after its values were
-// verified: against one rank with all rows where that is short enough, by the head's certificate where it is not.
+// One Gaussian head whose rows all ranks share, measured by the factored route (scope full: thin QR over ranks) or by
+// the krylov route (scope causal). Prints one self-describing row per length, and only after its values were verified:
+// against one rank with all rows if the head is short enough, else by its certificate.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -27,7 +27,7 @@ struct Configuration {
 
 constexpr std::int64_t kLongestReference = 20000;
 
-/// Rows of the head: columns decay, as trained heads' do.
+/// Rows of the head; columns decay, as those of trained heads do.
 kernels::MatrixF rows_of(std::uint64_t seed, Slice rows, const Configuration& configuration) {
   kernels::Matrix out = kernels::gaussian_rows(seed, rows.begin, rows.size(), configuration.head_dim);
   for (kernels::Index c = 0; c < out.cols(); ++c) out.col(c) *= std::pow(configuration.decay, static_cast<double>(c));
@@ -45,7 +45,7 @@ kernels::HeadStatistics measure_rows(const kernels::Backend& backend, const kern
   return backend.shared_field_statistics(team, {{queries}, keys, {form}}, {rows.begin, length}, requests)[0][0];
 }
 
-/// Largest difference of a singular value from those of one rank, over sigma_1; NaN where the head is too long for one.
+/// Largest difference of a singular value from one rank's, over sigma_1; NaN where the head is too long for one rank.
 double difference_from_one_rank(const kernels::Backend& backend, const kernels::HeadStatistics& shared,
                                 std::int64_t length, const Configuration& configuration) {
   if (length > kLongestReference) return kernels::kUndefined;

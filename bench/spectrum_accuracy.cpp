@@ -1,5 +1,5 @@
-// How far the statistics of the Krylov route are from those of a dense decomposition, and what it says of its own
-// error:
+// Differences of the Krylov route's statistics from those of a dense decomposition, and the route's own error
+// estimates:
 //   spectrum_accuracy --kinds gaussian,power --lengths 2048 --heads 200
 #include <fmt/format.h>
 
@@ -24,7 +24,7 @@ struct Head {
   LogitForm form;
 };
 
-/// Numbers of one head: Gaussian rows and a uniform number, by seeds that no two heads share.
+/// Random numbers of one head: Gaussian rows and a uniform number, from seeds that no two heads share.
 class Draws {
  public:
   Draws(std::uint64_t seed, Index length, Index width) : seed_(seed), length_(length), width_(width) {}
@@ -41,19 +41,19 @@ class Draws {
   Index length_, width_;
 };
 
-/// Columns that fall off like a power, mixed.
+/// Mixed columns with power-law decay.
 Matrix power_law(Draws& draws, double exponent) {
   Matrix out = draws.rows(draws.width());
   for (Index c = 0; c < out.cols(); ++c) out.col(c) *= std::pow(static_cast<double>(c + 1), -exponent);
   return out * draws.square(draws.width(), draws.width()) / std::sqrt(static_cast<double>(draws.width()));
 }
 
-/// One to three components and noise of a thousandth of them.
+/// One to three components, and noise of a thousandth of their size.
 Matrix dominant(Draws& draws, Index components) {
   return draws.rows(components) * draws.square(components, draws.width()) + 1e-3 * draws.rows(draws.width());
 }
 
-/// A mean and noise, turned by rotary angles.
+/// A mean and noise, rotated by rotary angles.
 Matrix rotated(Draws& draws) {
   Matrix out = 0.7 * draws.rows(draws.width());
   out.rowwise() += 2 * draws.square(1, draws.width()).row(0);
@@ -87,7 +87,7 @@ Head drawn(const std::string& kind, Draws draws) {
   return {q.cast<float>(), k.cast<float>(), {.scale = 1 / std::sqrt(static_cast<double>(draws.width()))}};
 }
 
-/// The first rows of the heads of a capture, one after the other.
+/// The first rows of a capture's heads, one head after the other.
 Head captured(const io::Capture& capture, Index number, Index length) {
   const io::CaptureInfo& info = capture.info();
   const Index layer = number / info.num_heads % info.num_layers, head = number % info.num_heads;
@@ -112,7 +112,7 @@ Timed measure(const Head& head, Route route) {
   return out;
 }
 
-/// Of one statistic over many heads: relative errors, what was said of them, and how often that held.
+/// Accuracy of one statistic over many heads: relative errors, estimated errors, and how often these held.
 struct Accuracy {
   double worst = 0, said = 0;
   Index held = 0;

@@ -1,5 +1,5 @@
 // Speed of the tokenizers in tests/tokenizers on this repository's documents and sources, each verified before it is
-// timed. Every repetition begins with a tokenizer that remembers no words.
+// timed. Every repetition starts with an empty word cache.
 #include <benchmark/benchmark.h>
 
 #include <set>
@@ -16,7 +16,7 @@ using Ids = std::vector<std::int32_t>;
 const std::filesystem::path kRepository = REPOSITORY, kTokenizers = kRepository / "tests" / "tokenizers";
 constexpr std::size_t kLargestFile = 1 << 20;
 
-/// English and C++.
+/// Text in English and C++.
 std::string prose_and_code() {
   std::set<std::filesystem::path> files{kRepository / "README.md"};
   for (const char* folder : {"docs", "io", "kernels", "pipeline"}) {
@@ -29,7 +29,7 @@ std::string prose_and_code() {
   return text;
 }
 
-/// Are the ids of the samples those that the library `tokenizers` gave?
+/// Whether the ids of the samples equal those of the library `tokenizers`.
 bool verified(benchmark::State& state, const std::string& name) {
   io::Tokenizer tokenizer(kTokenizers / name);
   const auto samples = io::read_json(kTokenizers / "corpus.json").at("samples");

@@ -1,17 +1,19 @@
-# What every job script does; sourced by them. LOGITFIELD names the program, LOGITFIELD_LAUNCH what starts its ranks.
+# Common part of the job scripts, which source it. LOGITFIELD names the program, LOGITFIELD_LAUNCH the launcher of its
+# ranks.
 set -euo pipefail
 
 # One rank per core (or GPU), one BLAS thread per rank.
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
-# Ranks that wait must not starve ranks that compute where they share cores.
+# Waiting ranks must not slow down computing ranks that share their cores.
 export OMPI_MCA_mpi_yield_when_idle=1
 
-# Open MPI starts under srun through PMIx only; a rank that dies must take the others with it.
+# Under srun, Open MPI starts only through PMIx; a rank that dies must end the others.
 launch=${LOGITFIELD_LAUNCH:-srun --mpi=pmix --kill-on-bad-exit=1}
 program=${LOGITFIELD:-logitfield}
 
-# Runs one command on all ranks, in the background: a shell that waits for a child in the foreground hears no signals.
-# USR1 (sent by --signal before the time limit) and TERM are passed on; the program then saves what it has and ends.
+# Runs one command on all ranks, in the background, since a shell that waits for a child in the foreground gets no
+# signals. Passes on USR1 (sent by --signal before the time limit) and TERM; the program then saves its results and
+# ends.
 run() {
   $launch "$program" "$@" &
   local ranks=$! code=0
@@ -23,8 +25,8 @@ run() {
   return $code
 }
 
-# A run that a signal USR1 stopped (exit code 128 + 10) goes back into the queue, to go on where it was; a job that was
-# cancelled does not. LOGITFIELD_RESTARTS bounds how often.
+# Returns a run that signal USR1 stopped (exit code 128 + 10) to the queue, where the next job resumes it; a cancelled
+# job stays cancelled. LOGITFIELD_RESTARTS limits how often.
 run_and_requeue() {
   local code=0
   run "$@" || code=$?

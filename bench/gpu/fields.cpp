@@ -22,7 +22,7 @@ namespace {
 
 using namespace kernels::cuda;
 
-/// Heads of a layer as a bf16 forward pass leaves them; keys have a mean, as trained ones have.
+/// Heads of a layer in the form that a bf16 forward pass leaves; keys have a mean, as trained ones do.
 class Layer {
  public:
   Layer(const Meter& meter, const LayerSizes& s)
@@ -48,7 +48,7 @@ class Layer {
   Row full(Index context) {
     const std::vector<FieldRequest> requests{{.context = context}};
     check(measurer_.measure(heads_, forms_, requests), requests);
-    // Gram matrices and triangular products, by symmetry half of a general product each.
+    // Gram matrices and triangular products; symmetry halves the work of a general product each.
     const double square = number(context * s_.head_dim * s_.head_dim);
     return {fmt::format("field statistics, full, L = {}", context),
             size(context),
@@ -56,7 +56,7 @@ class Layer {
             meter_.by_clock([&] { measurer_.measure(heads_, forms_, requests); })};
   }
 
-  /// Softmax statistics of the last head in float64, as captures and float32 models have them.
+  /// Softmax statistics of the last head in float64, as for captures and float32 models.
   Row softmax() {
     const Worker& worker = *workers_[0];
     const Index head = s_.heads - 1, kv_head = s_.kv_heads - 1;
@@ -85,7 +85,7 @@ class Layer {
             meter_.by_clock([&] { all_causal_energies(); })};
   }
 
-  /// The causal field of one head with capped logits, formed, summed and copied to the host: what its LAPACK waits for.
+  /// The causal field of one head with capped logits, formed, summed and copied to the host, where LAPACK waits for it.
   Row direct(Index context) {
     const Worker& worker = *workers_[0];
     const LogitForm form{.scale = forms_[0].scale, .softcap = 50};
@@ -108,7 +108,7 @@ class Layer {
             meter_.by_clock(run)};
   }
 
-  /// The product that all of it consists of, batched as there: rows^T rows of chunks of a tall matrix, one head.
+  /// The product that dominates the work, batched as there: rows^T rows of chunks of a tall matrix, one head.
   Row gram() {
     const Worker& worker = *workers_[0];
     const Index rows = padded_rows(s_.length), d = s_.head_dim, chunks = rows / kRowPadding;
@@ -139,7 +139,7 @@ class Layer {
   std::string size(Index context) const {
     return fmt::format("{} heads, {} KV, d = {}, L = {}", s_.heads, s_.kv_heads, s_.head_dim, context);
   }
-  /// Once for the factorisation, once for what follows from it.
+  /// Once for the factorisation, once for the statistics that follow from it.
   double bytes(Index context) const { return 2 * 4 * number(context * s_.head_dim * (s_.heads + s_.kv_heads)); }
   MatrixFRef queries(Index head) const { return queries_.middleRows(head * s_.length, s_.length); }
   MatrixFRef keys(Index head) const { return keys_.middleRows(head / (s_.heads / s_.kv_heads) * s_.length, s_.length); }
@@ -151,7 +151,7 @@ class Layer {
     return out;
   }
 
-  /// All certified; the first head as the CPU finds it.
+  /// Checks that all heads are certified and that the first one agrees with the CPU's.
   void check(const std::vector<std::vector<HeadStatistics>>& found, const std::vector<FieldRequest>& requests) const {
     for (const auto& of_head : found) expect_small("certificate", of_head[0].certificate.certified() ? 0 : 1, 0);
     const Index context = requests[0].context;

@@ -1,4 +1,4 @@
-// The kernels of the forward pass and the softmax statistics, alone, checked against the CPU on sampled rows.
+// The kernels of the forward pass and of the softmax statistics, alone, checked against the CPU on sampled rows.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -11,7 +11,7 @@ namespace {
 
 using kernels::cuda::Bf16;
 
-/// Rows of queries, keys and values as prepare_heads leaves them, and what they are in float32.
+/// Rows of queries, keys and values in the form that prepare_heads leaves, and their float32 values.
 template <class T>
 struct HeadRows {
   MatrixF host;
@@ -63,7 +63,7 @@ class AttentionCases {
             meter_.by_events(run)};
   }
 
-  /// Of bf16 heads.
+  /// Softmax statistics of bf16 heads.
   Row statistics() const {
     Buffer<double> out(s_.heads * s_.length * 3, meter_.stream());
     const auto run = [&] {
@@ -84,12 +84,12 @@ class AttentionCases {
   static constexpr bool kNarrow = std::is_same_v<T, Bf16>;
   static constexpr Unit kUnit = kNarrow ? Unit::bf16 : Unit::float32;
   static constexpr const char* kName = kNarrow ? "bf16" : "float32";
-  /// Positions whose rows are checked: in the first tiles, in the middle, at the end.
+  /// Positions whose rows are checked: in the first tiles, in the middle and at the end.
   std::vector<Index> checked() const { return {0, 1, 63, 64, s_.length / 2 + 1, s_.length - 1}; }
   std::string size() const {
     return fmt::format("{} heads, {} KV, d = {}, L = {}", s_.heads, s_.kv_heads, s_.head_dim, s_.length);
   }
-  /// Logits of the last head at a position, over the keys that it sees.
+  /// Logits of the last head at a position, over its visible keys.
   Vector logits(Index i) const {
     const auto keys = keys_.host.middleRows((s_.kv_heads - 1) * s_.length, i + 1).template cast<double>();
     return static_cast<double>(host_forms_[0].scale) *
@@ -133,7 +133,7 @@ class AttentionCases {
   const Buffer<kernels::cuda::HeadForm> forms_;
 };
 
-/// Kernels that only move numbers: the last row is checked.
+/// Kernels that only move numbers; the last row is checked.
 std::vector<Row> moving_rows(const Meter& meter, const LayerSizes& s) {
   const Stream& stream = meter.stream();
   const MatrixF x = random_rows(s.length, s.hidden, 4);
@@ -163,7 +163,7 @@ std::vector<Row> moving_rows(const Meter& meter, const LayerSizes& s) {
   check("norm", row / std::sqrt(row.squaredNorm() / static_cast<double>(s.hidden) + 1e-6));
   out.push_back({"norm to bf16", size, {0, Unit::float32, 6 * values}, meter.by_events(norm)});
 
-  // Two halves of a row: gate and up.
+  // The two halves of a row: gate and up.
   const Index inner = s.hidden / 2;
   Buffer<float> activated(s.length * inner, stream);
   const auto activation = [&] {

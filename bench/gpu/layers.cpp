@@ -51,7 +51,7 @@ Work work_of(const LayerSizes& s, Unit unit, double bytes_a_weight) {
           bytes_a_weight * weight_count(s) + 2 * 4 * number(s.length * s.hidden)};
 }
 
-/// What a backend makes of hidden states.
+/// The result of a backend's forward pass on hidden states.
 template <class T>
 class Forward {
  public:
@@ -74,7 +74,7 @@ class Forward {
   Block<T> block_;
 };
 
-/// The hidden states that the CPU makes of the first positions, which do not depend on the others.
+/// The CPU's hidden states of the first positions, which do not depend on the others.
 MatrixF expected_prefix(const BlockShape& shape, const std::shared_ptr<const LayerWeights>& weights, const MatrixF& x) {
   const auto cpu = make_backend("cpu");
   const auto layer = cpu->load(weights);

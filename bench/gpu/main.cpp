@@ -1,7 +1,7 @@
-// The kernels of the CUDA back end, field statistics and forward pass of a layer, and streamed layers, on the first
-// GPU.
+// Benchmarks on the first GPU: the kernels of the CUDA back end, field statistics and forward pass of a layer, and
+// streamed layers.
 //   gpu_bench [--quick] [--json FILE]
-// Prints a Markdown table. Every answer is checked before it is timed; a wrong one ends the program with 1.
+// Prints a Markdown table. Every answer is checked before it is timed; a wrong one ends the program with exit code 1.
 #include <fmt/format.h>
 
 #include <fstream>

@@ -15,7 +15,7 @@ namespace {
 using kernels::cuda::Bf16;
 using kernels::cuda::Products;
 
-/// More than any cache.
+/// Larger than any cache.
 constexpr std::int64_t kFlushBytes = std::int64_t{1} << 28;
 
 double median(std::vector<double> values) {
@@ -38,7 +38,7 @@ Buffer<T> uploaded(const MatrixF& host, const Stream& stream) {
   return out;
 }
 
-/// flops/s of n x n products; one entry of the answer is checked.
+/// flops/s of n x n products; one entry of the result is checked.
 template <class T, class Multiply>
 double product_rate(const Meter& meter, Index n, const char* name, double tolerance, Multiply&& multiply) {
   const MatrixF x = random_rows(n, n, 1), w = random_rows(n, n, 2);

@@ -7,7 +7,7 @@
 #include "kernels/cuda/runtime.hpp"
 #include "kernels/matrix.hpp"
 
-// What every GPU benchmark does: check the answer, time it by events, hold it against what the device can do.
+// Common steps of every GPU benchmark: check the answer, time it by events, compare it with the device's limits.
 namespace logitfield::bench::gpu {
 
 using namespace kernels;
@@ -17,26 +17,25 @@ using kernels::cuda::Stream;
 
 inline double number(Index n) { return static_cast<double>(n); }
 
-/// Which units multiply.
+/// The units that do the multiplications.
 enum class Unit { bf16, tf32, float32, float64 };
 inline constexpr std::array<const char*, 4> kUnitNames{"bf16", "tf32", "float32", "float64"};
 
-/// What the device reached in this run: bytes/s of a copy within its memory (read and written) and from page-locked
-/// host memory, flops/s of large matrix products.
+/// Rates that the device reached in this run: bytes/s of a copy within its memory (read and written) and from
+/// page-locked host memory; flops/s of large matrix products.
 struct Ceilings {
   double copy = 0, upload = 0;
   std::array<double, 4> products{};
 };
 
-/// The least that must be done: flops, and bytes of device memory, each input read and each output written once.
+/// The least necessary work: flops, and bytes of device memory, with each input read and each output written once.
 struct Work {
   double flops = 0;
   Unit unit = Unit::float32;
   double bytes = 0;
 };
 
-/// Seconds of a call that finds nothing in the cache, and of one after another: medians, after the call that was
-/// checked.
+/// Seconds of a call with an empty cache, and of calls in succession: medians, after the call that was checked.
 struct Timing {
   double cold = 0, warm = 0;
 };
@@ -47,14 +46,14 @@ struct Row {
   Timing timing;
 };
 
-/// Times by events on a stream, or by the host's clock where host threads take part.
+/// Times by events on a stream, or by the host's clock if host threads take part.
 class Meter {
  public:
-  /// `quick`: a few repetitions, to try the benchmark rather than the device.
+  /// `quick`: a few repetitions, to test the benchmark rather than the device.
   explicit Meter(bool quick);
   const Stream& stream() const { return stream_; }
   Timing by_events(const std::function<void()>& work) const;
-  /// `work` returns when all of it is done.
+  /// `work` must return only when all of it is done.
   Timing by_clock(const std::function<void()>& work) const;
 
  private:
@@ -67,13 +66,13 @@ class Meter {
 
 Ceilings measure_ceilings(const Meter& meter, bool quick);
 
-/// Throws std::runtime_error where `error` is above `tolerance`, or NaN: wrong code is not timed.
+/// Throws std::runtime_error if `error` is above `tolerance` or NaN: wrong code is not timed.
 void expect_small(const std::string& name, double error, double tolerance);
 
-/// Numbers of size 1 that depend on the seed and the place only, as fast as memory takes them.
+/// Numbers of size 1 that depend only on seed and place, generated as fast as memory takes them.
 MatrixF random_rows(Index rows, Index columns, unsigned seed);
 
-/// A Markdown table of the rows, and their numbers for other programs.
+/// A Markdown table of the rows, and their numbers as JSON for other programs.
 std::string table(const std::vector<Row>& rows, const Ceilings& ceilings);
 std::string json(const std::vector<Row>& rows, const Ceilings& ceilings, const std::string& device);
 

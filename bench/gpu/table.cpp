@@ -5,7 +5,7 @@
 namespace logitfield::bench::gpu {
 namespace {
 
-/// The ceiling that binds, and the seconds it allows.
+/// The limiting ceiling, and the seconds that it allows.
 struct Bound {
   std::string name;
   double seconds = 0;

@@ -1,4 +1,4 @@
-"""The field of every head formed as an L x L matrix and decomposed by torch.linalg.svdvals: what the peers have in common."""
+"""Common part of the peers: forms every head's field as an L x L matrix; torch.linalg.svdvals decomposes it."""
 import json, pathlib, resource, time
 
 import numpy as np
@@ -24,7 +24,7 @@ def fields(queries, keys, scale, scope):
 
 
 class Recorder:
-    """Measures each layer as soon as its queries and keys are there."""
+    """Measures each layer as soon as its queries and keys are available."""
 
     def __init__(self, scopes, layers):
         self.scopes, self.layers, self.layer, self.seconds, self.rows = scopes, layers, 0, 0.0, []

@@ -1,4 +1,4 @@
-"""(b) The same with TransformerLens: a model with hooks at the rotated queries and keys of every layer. Llama-shaped checkpoints."""
+"""(b) The same with TransformerLens, with hooks at each layer's rotated queries and keys. Llama-shaped checkpoints."""
 import argparse, time
 
 import torch
@@ -37,7 +37,7 @@ def main():
     def take_queries(q, hook):
         queries["last"] = q
 
-    def take_keys(k, hook):  # the keys' hook comes after the queries'; heads stand last but one
+    def take_keys(k, hook):  # the keys' hook runs after the queries'; heads are the last axis but one
         q = queries.pop("last")
         recorder.add(q[0].transpose(0, 1).float(), k[0].transpose(0, 1).float(), q.shape[-1] ** -0.5)
 

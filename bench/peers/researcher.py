@@ -1,5 +1,5 @@
-"""(a) The script that a researcher writes today: transformers, the attention function recorded, explicit fields, torch.linalg.svdvals
-of a layer in a batch. With --forward-only: the bare forward pass, `--repeat` times."""
+"""(a) The script that a researcher writes today: transformers with a recorded attention function, explicit fields, and
+torch.linalg.svdvals of a layer in a batch. With --forward-only: the bare forward pass, `--repeat` times."""
 import argparse, json, pathlib, time
 
 import torch

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""logitfield beside what people use today, in one run: results compared first, then seconds and peak memory.
+"""Compares logitfield with tools that people use today, in one run: first results, then seconds and peak memory.
 
     run.py BUILD MODEL TOKENS SCRATCH --contexts 512,1024 [--peers a,b,c] [--peer-layers N] [--our-layers N] [--memory-gib G]
            [--spectrum auto] [--python PYTHON]
     run.py BUILD MODEL TOKENS SCRATCH --contexts 512 --forward
 
-The first measures every head, in scopes full and causal, with 2 threads or 2 ranks. Peers: (a) transformers with the attention
-function recorded, explicit fields and torch.linalg.svdvals; (b) the same with TransformerLens; (c) numpy and scipy on recorded
-Q and K. With --peer-layers a peer measures only the fields of its first layers, and their time is multiplied up; with --our-layers
-the program computes its first layers only, and all its time in layers is multiplied up; --memory-gib limits the address space of each. The second compares the forward pass alone, in turns, in float32 and bfloat16. Prints Markdown. PYTHON has what bench/peers/README.md lists.
+The first form measures every head, in scopes full and causal, with 2 threads or 2 ranks. Peers: (a) transformers with a
+recorded attention function, explicit fields and torch.linalg.svdvals; (b) the same with TransformerLens; (c) numpy and
+scipy on recorded Q and K. With --peer-layers a peer measures only the fields of its first layers, and their time is
+extrapolated to all layers. With --our-layers the program computes only its first layers, and all its time in layers is
+extrapolated. --memory-gib limits the address space of each process. The second form compares the forward pass alone, in
+turns, in float32 and bfloat16. Prints Markdown. PYTHON needs the packages that bench/peers/README.md lists.
 """
 import argparse, csv, json, os, pathlib, shutil, statistics, subprocess, sys, time
 
@@ -20,12 +22,12 @@ OURS = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CON
 
 
 def limit(a):
-    """Of each process; none where --memory-gib is not given."""
+    """Command prefix that limits the memory of a process; empty without --memory-gib."""
     return ["prlimit", f"--as={int(a.memory_gib * 2**30)}"] if a.memory_gib else []
 
 
 def multiplied_up(seconds, phases, measured, layers, which):
-    """(seconds as text, seconds, seconds of phases) of a command that went through these phases of some layers, as if of all."""
+    """(seconds as text, seconds, seconds by phase) of a command, extrapolated from the measured layers to all."""
     times = {name: phases[name] * layers / measured for name in phases}
     total = seconds + sum(times.values()) - sum(phases.values())
     note = "" if measured == layers else f" ({which} of {measured} of {layers} layers, multiplied up)"
@@ -33,7 +35,7 @@ def multiplied_up(seconds, phases, measured, layers, which):
 
 
 def analyze(a, context, *more):
-    """Runs the program; (wall seconds of the whole command, its summary, its heads)."""
+    """Runs the program; returns (wall seconds of the whole command, its summary, its heads)."""
     out = a.scratch / "run"
     shutil.rmtree(out, ignore_errors=True)
     begin = time.perf_counter()
@@ -51,7 +53,7 @@ def phase(summary, name):
 
 
 def run_peer(a, peer, context, captures):
-    """(wall seconds of the whole command, what it reports); nothing where it ran out of memory."""
+    """Runs a peer; returns (wall seconds of the whole command, its report), or nothing if it ran out of memory."""
     out = a.scratch / f"peer-{peer}.json"
     source = ["--capture", captures] if peer == "c" else ["--model", a.model, "--tokens", a.tokens]
     begin = time.perf_counter()
@@ -64,7 +66,7 @@ def run_peer(a, peer, context, captures):
 
 
 def largest_differences(peer, ours):
-    """{statistic: largest relative difference} over the heads that both measured; of k90, the largest difference."""
+    """{statistic: largest relative difference} over heads that both measured; for k90 the largest difference."""
     by_place = {(r["scope"], int(r["layer"]), int(r["head"])): r for r in ours}
     out = dict.fromkeys(COMPARED, 0.0)
     for row in peer["heads"]:

@@ -11,7 +11,7 @@
 namespace logitfield {
 namespace {
 
-/// Rank 0, after the last record: derived files, and the summary on standard output. Returns the exit code.
+/// For rank 0, after the last record: writes derived files and prints the summary. Returns the exit code.
 int finish_run(const OpenRun& run, const std::filesystem::path& plots) {
   const Results results = load_results(run.folder);
   fmt::print("{}", summary_table(write_derived(results, run.folder)));
@@ -25,7 +25,7 @@ int finish_run(const OpenRun& run, const std::filesystem::path& plots) {
   return 0;
 }
 
-/// Rank 0, after the last record of a run that was stopped.
+/// For rank 0, after the last record of a run that a signal stopped.
 void report_stop(const OpenRun& run, int signal) {
   const Results results = load_results(run.folder);
   fmt::print(

@@ -4,8 +4,8 @@
 
 namespace logitfield {
 
-/// Each runs one command on all ranks and returns the exit code. Throws mpi::AgreedError for what all ranks know of,
-/// any other exception where one rank fails alone.
+/// Each function runs one command on all ranks and returns the exit code. Throws mpi::AgreedError for failures that all
+/// ranks know of, any other exception where one rank fails alone.
 int analyze(const Options& options, const mpi::Communicator& world);
 int compare(const Options& options, const mpi::Communicator& world);
 int monitor(const Options& options, const mpi::Communicator& world);

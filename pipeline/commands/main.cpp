@@ -12,8 +12,8 @@ namespace {
 
 using namespace logitfield;
 
-/// A layer's matrices come and go, and memory that goes back to the system each time is cleared again: a sixth of a
-/// forward pass in bf16.
+/// A layer's matrices are freed and allocated again. Memory that is returned to the system each time must be cleared
+/// again, which takes a sixth of a forward pass in bf16.
 void keep_freed_memory() {
 #ifdef __GLIBC__
   constexpr int kLargest = 32 << 20, kKept = 256 << 20;

@@ -18,18 +18,18 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-/// A checkpoint that is to be measured, and its files as they are now.
+/// A checkpoint to be measured, and the stamps of its files.
 struct Pending {
   io::StepFolder checkpoint;
   json stamps;
 };
 
-/// Finds what is to be measured next; on rank 0.
+/// Finds the next checkpoint to measure; on rank 0.
 class Watch {
  public:
   Watch(const Options& options, const MonitorStore& store) : options_(options), store_(store) {}
 
-  /// The earliest checkpoint that has been measured; none.
+  /// The earliest checkpoint that has been measured, if any.
   std::optional<Pending> known() const {
     for (const io::StepFolder& checkpoint : io::find_step_folders(options_.checkpoints)) {
       if (store_.knows(checkpoint)) return Pending{checkpoint, nullptr};
@@ -37,7 +37,7 @@ class Watch {
     return std::nullopt;
   }
 
-  /// The earliest checkpoint that is not known and, with --follow, has stood still since the last look; none.
+  /// The earliest unmeasured checkpoint, if any. With --follow its files must not have changed since the last look.
   std::optional<Pending> next() {
     std::map<fs::path, json> seen;
     std::optional<Pending> out;
@@ -52,8 +52,8 @@ class Watch {
   }
 
  private:
-  /// Whoever writes a checkpoint does not say when it is whole: its files must not change from one look to the next,
-  /// and hold what their headers promise.
+  /// The writer of a checkpoint does not say when it is complete. So its files must not change from one look to the
+  /// next, and must hold what their headers promise.
   bool is_complete(const io::StepFolder& checkpoint, const json& stamps) {
     const auto before = seen_.find(checkpoint.path);
     if (before == seen_.end() || before->second != stamps) return false;
@@ -76,7 +76,7 @@ class Watch {
 
   const Options& options_;
   const MonitorStore& store_;
-  /// Of those that are not known: at the last look, and when they could not be read.
+  /// File stamps of unmeasured checkpoints: at the last look, and when they could not be read.
   std::map<fs::path, json> seen_, complained_;
 };
 
@@ -93,7 +93,7 @@ std::optional<Pending> decode_pending(const std::string& text) {
   return Pending{{j.at("step"), j.at("path").get<std::string>(), j.at("is_capture")}, j.at("stamps")};
 }
 
-/// Sleeps for so long; returns the signal that ended it, 0: none. Collective.
+/// Sleeps for so long. Returns the signal that ended the sleep; 0: none. Collective.
 int wait(double seconds, const mpi::Communicator& world) {
   constexpr std::chrono::milliseconds slice{100};
   StopNotice notice(world);
@@ -106,7 +106,7 @@ int wait(double seconds, const mpi::Communicator& world) {
   return signal;
 }
 
-/// The options by which `analyze` would measure it.
+/// The options with which `analyze` would measure the checkpoint.
 Options options_of(const Options& options, const io::StepFolder& checkpoint) {
   Options out = options;
   (checkpoint.is_capture ? out.capture : out.model) = checkpoint.path;
@@ -116,7 +116,7 @@ Options options_of(const Options& options, const io::StepFolder& checkpoint) {
   return out;
 }
 
-/// Of a monitor that goes on: are the settings those that its steps were measured with? Collective.
+/// For a resumed monitor: checks that its steps were measured with the same settings. Collective.
 void check_settings(const Options& options, const std::optional<Pending>& known, MonitorStore* store,
                     const mpi::Communicator& world) {
   if (!known) return;
@@ -128,7 +128,8 @@ void check_settings(const Options& options, const std::optional<Pending>& known,
   });
 }
 
-/// One checkpoint into its run folder and into the store (rank 0's). Returns the signal that stopped it. Collective.
+/// Measures one checkpoint into its run folder and the store (rank 0's). Returns the signal that stopped it.
+/// Collective.
 int measure_step(const Options& options, const Pending& pending, MonitorStore* store, const mpi::Communicator& world) {
   const io::StepFolder& checkpoint = pending.checkpoint;
   Options one;
@@ -155,7 +156,7 @@ void write(const MonitorStore& store) {
   if (!store.series().steps.empty()) store.write_derived();
 }
 
-/// Rank 0, when everything there is has been measured.
+/// For rank 0, once every checkpoint found so far has been measured.
 void tell_all(const MonitorStore& store) {
   write(store);
   fmt::print("\n{}", alert_list(store.alerts()));
@@ -163,7 +164,7 @@ void tell_all(const MonitorStore& store) {
              store.alerts().size(), store.series().steps.size(), store.folder().root.string());
 }
 
-/// Rank 0, after a step; who follows is told of alerts at once.
+/// For rank 0, after a step; with --follow, alerts are printed at once.
 void tell_step(const MonitorStore& store, std::int64_t step, bool follows) {
   for (const StepValues& values : store.series().steps) {
     if (values.step == step) fmt::print("{}", monitor_row(store, values));

@@ -13,7 +13,7 @@
 namespace logitfield {
 namespace {
 
-/// The largest file of the model, which lies on the disk that will be read.
+/// The largest file of the model; it lies on the disk that a run reads.
 std::filesystem::path largest_file(const std::filesystem::path& folder) {
   std::filesystem::path largest;
   std::uintmax_t bytes = 0;
@@ -25,10 +25,10 @@ std::filesystem::path largest_file(const std::filesystem::path& folder) {
   return largest;
 }
 
-/// Host threads that measure fields beside each GPU of an imagined node.
+/// Host threads that measure fields for each GPU of an imagined node.
 constexpr int kImaginedWorkers = 12;
 
-/// Where the job is to run: the ranks at hand, as many as --grid asks for on this host, or --nodes.
+/// The machine to plan for: the ranks at hand, as many ranks as --grid asks for on this host, or --nodes.
 Machine planned_machine(Machine here, const Options& options, const std::optional<Rates>& rates) {
   if (options.nodes > 0) {
     here.ranks = options.nodes * options.ranks_per_node;
@@ -67,7 +67,7 @@ struct Candidate {
   Prediction prediction;
 };
 
-/// The grids by predicted time, the best first, each with its better residency.
+/// The grids by predicted time, fastest first, each with its faster residency.
 std::vector<Candidate> ranking(const Job& job, const Options& options, const Machine& machine, const Rates& rates) {
   std::vector<Candidate> all;
   for (const Plan& plan : fitting_plans(job, options, machine)) {
@@ -99,7 +99,7 @@ std::string grids_table(const std::vector<Candidate>& ranked) {
   return out;
 }
 
-/// The plan, and what it takes by the rates. An imagined machine gets the plan that is predicted to be fastest.
+/// The plan, and its predicted cost. An imagined machine gets the plan with the shortest predicted time.
 std::string plan_text(const Options& options, const Machine& here, const std::optional<Rates>& rates) {
   const Job job = open_job(options);
   const Machine machine = planned_machine(here, options, rates);
@@ -126,7 +126,7 @@ int plan(const Options& options, const mpi::Communicator& world) {
     rates = calibrate(world, options.model.empty() ? std::filesystem::path{} : largest_file(options.model));
   }
   Machine here = this_machine(world);
-  // What an imagined machine has is not asked of this one.
+  // An imagined machine does not need this one's back end.
   std::unique_ptr<kernels::Backend> backend;
   if (options.nodes == 0) backend = open_backend(options, world, here);
   mpi::agree(world, [&] {

@@ -1,4 +1,4 @@
-// The commands that look at files: report, validate.
+// The commands that look at files: report and validate.
 #include <fmt/format.h>
 
 #include "io/error.hpp"
@@ -38,7 +38,7 @@ int validate_run(const std::filesystem::path& root) {
   return failed > 0 ? 3 : 0;
 }
 
-/// The model's Q, K and logits beside a capture's. Returns 3 where they differ by more than --tolerance.
+/// Compares the model's Q, K and logits with a capture's. Returns 3 where they differ by more than --tolerance.
 int validate_against(const Options& options, const mpi::Communicator& world) {
   PhaseClock clock;
   Machine machine = this_machine(world);

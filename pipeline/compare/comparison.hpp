@@ -16,11 +16,11 @@ struct Regularity {
   std::string run, name;
   Reading value;
   double limit = 0;
-  /// value <= limit; false where that is not known.
+  /// value <= limit; false where this cannot be decided.
   bool holds = false;
 };
 
-/// Several runs, held against each other.
+/// Several runs, compared with each other.
 struct Comparison {
   std::vector<std::string> runs;
   /// Scopes and contexts that all runs have measured.
@@ -29,22 +29,23 @@ struct Comparison {
   /// In the longest common context of the first common scope.
   std::vector<Regularity> regularities;
 
-  /// Null where a run has no such statistic.
+  /// Null where a run does not have this statistic.
   const ComparedStatistic* find(const std::string& run, const std::string& statistic,
                                 const std::pair<std::string, std::int64_t>& field) const;
 };
 
-/// Names of regularities, and each run's, in order.
+/// The names of the regularities, each with its entries of all runs, in the runs' order.
 std::vector<std::pair<std::string, std::vector<const Regularity*>>> by_name(const Comparison& comparison);
 
 /// Throws InputError for runs without a common scope and context.
 Comparison compare_runs(const std::vector<std::filesystem::path>& runs);
 
-/// Tables of at most 100 columns: medians and middle halves side by side, and which regularities hold where.
+/// Tables of at most 100 columns: medians and middle halves side by side, and which regularities hold in which run.
 std::string comparison_table(const Comparison& comparison);
-/// comparison.html.
+/// The text of comparison.html.
 std::string comparison_page(const Comparison& comparison);
-/// comparison.csv, regularities.csv, comparison.nc and comparison.html in a folder, which is made if it is not there.
+/// Writes comparison.csv, regularities.csv, comparison.nc and comparison.html into a folder, which is created if
+/// missing.
 void write_comparison(const Comparison& comparison, const std::filesystem::path& folder);
 
 }  // namespace logitfield

@@ -16,7 +16,7 @@ namespace {
 /// A number that is missing has an empty cell.
 std::string csv_cell(double value) { return std::isnan(value) ? "" : fmt::format("{}", value); }
 
-/// A finite end of what is not known; else NaN.
+/// A finite end of a censored reading; else NaN.
 double bound(const Reading& reading, double Reading::*end) {
   return reading.is_censored() && std::isfinite(reading.*end) ? reading.*end : kernels::kUndefined;
 }
@@ -74,7 +74,7 @@ void write_regularities(const Comparison& c, const std::filesystem::path& path) 
   });
 }
 
-/// Of all runs: what was expected, and found.
+/// For all runs: value and limit of each regularity.
 void add_regularities(const Comparison& c, std::vector<io::NetcdfDimension>& dimensions,
                       std::vector<io::NetcdfVariable>& variables) {
   const auto all = by_name(c);
@@ -156,7 +156,7 @@ std::vector<std::pair<std::string, std::vector<const Regularity*>>> by_name(cons
 
 namespace {
 
-/// What a run's row leaves out; empty where that is nothing.
+/// Which heads a run's row leaves out; empty where it leaves out none.
 std::string missing_line(const Comparison& c, const std::string& run,
                          const std::pair<std::string, std::int64_t>& field) {
   const ComparedStatistic* s = c.find(run, "k90", field);

@@ -26,13 +26,13 @@ std::string header(const std::vector<std::string>& titles) {
   return out + "</tr>\n";
 }
 
-/// Wide tables scroll by themselves, by keyboard too.
+/// A table that scrolls by itself if it is wide, also by keyboard.
 std::string table(const std::string& name, const std::string& rows) {
   return fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table>{}</table></div>\n",
                      io::markup_text(name), rows);
 }
 
-/// A row a regularity, a column a run.
+/// A row per regularity, a column per run.
 std::string regularities(const Comparison& c) {
   std::vector<std::string> titles{"regularity", "verdict", "limit"};
   titles.insert(titles.end(), c.runs.begin(), c.runs.end());
@@ -59,7 +59,7 @@ std::string regularities(const Comparison& c) {
   return table("what holds where", rows);
 }
 
-/// A row a run, a column a statistic; `show` makes a cell of one.
+/// A row per run, a column per statistic; `show` formats a cell.
 std::string statistics(const Comparison& c, const Field& field, const std::string& name,
                        const std::function<std::string(const ComparedStatistic&)>& show) {
   std::vector<std::string> titles{"run"};
@@ -92,7 +92,7 @@ std::string effects(const ComparedStatistic& s) {
   return fmt::format("texts {}<br>slope {}", page_text(s.text_effect), page_text(s.context_slope));
 }
 
-/// The longest common context of a scope, the others folded away.
+/// The longest common context of a scope; the other contexts are folded.
 std::string scope_section(const Comparison& c, const std::string& scope) {
   std::vector<Field> fields;
   for (const Field& field : c.fields) {

@@ -7,27 +7,28 @@
 
 namespace logitfield {
 
-/// One run of a scaling study: how much work it did, on how many ranks, in what time.
+/// One run of a scaling study: its work, its number of ranks and its time.
 struct ScalingPoint {
   std::string run, cluster, grid;
   std::int64_t ranks = 0, hosts = 0;
   double flops = 0, wall_seconds = 0;
   /// By phase (kPhaseNames): mean over the ranks.
   std::vector<double> seconds;
-  /// Busiest rank over the mean, of the time spent reading and computing.
+  /// The busiest rank's time for reading and computing, divided by the mean.
   double imbalance = 1;
-  /// Against the run of the same cluster on the fewest ranks: flops a second, and that over the ranks' ratio. For fixed
-  /// work the speed-up of strong scaling; for work that grows with the ranks, that of weak scaling.
+  /// Compared with the run of the same cluster on the fewest ranks: the ratio of flops a second, and that ratio over
+  /// the ratio of ranks. For fixed work `speedup` is that of strong scaling; for work that grows with the ranks, that
+  /// of weak scaling.
   double speedup = 1, efficiency = 1;
 };
 
-/// Throws InputError for a run that is not complete or took several sessions: its time tells nothing.
+/// Throws InputError for a run that is incomplete or took several sessions, whose time is not meaningful.
 ScalingPoint scaling_point(const std::filesystem::path& run, const Results& results);
 
-/// Fills in speed-up and efficiency; by cluster, then ranks.
+/// Sorts by cluster, then ranks, and fills in speed-up and efficiency.
 void relate(std::vector<ScalingPoint>& points);
 
-/// A table of at most 100 columns; all numbers as CSV; and the speed-up and the phases as a picture (SVG).
+/// A table of at most 100 columns; all numbers as CSV; a picture of speed-up and phases (SVG).
 std::string scaling_table(const std::vector<ScalingPoint>& points);
 void write_scaling_csv(const std::vector<ScalingPoint>& points, const std::filesystem::path& path);
 std::string scaling_picture(const std::vector<ScalingPoint>& points);

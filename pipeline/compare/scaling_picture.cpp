@@ -18,7 +18,7 @@ constexpr double kPictureWidth = 200, kPictureHeight = 150, kTop = 20, kLeft = 3
 constexpr std::array kColours{kSkyBlue, kBlue, kGreen, kOrange, "#bbbbbb"};
 constexpr std::array kClusterColours{kBlue, kVermilion, kGreen, kPurple, kOrange};
 
-/// Powers of two times `first`.
+/// A scale with ticks at powers of two times `first`.
 Scale doubling_scale(std::string title, double low, double first, double last) {
   Scale scale{std::move(title), low, last * 1.05, true, {}};
   const int doublings = static_cast<int>(std::log2(last * 1.001 / first));
@@ -29,7 +29,7 @@ Scale doubling_scale(std::string title, double low, double first, double last) {
   return scale;
 }
 
-/// Ranks to the right, speed-up upwards, both in logarithms.
+/// Ranks to the right, speed-up upwards, both logarithmic.
 std::string speed_up(const std::vector<ScalingPoint>& points) {
   const auto [few, many] = std::ranges::minmax(points, {}, &ScalingPoint::ranks);
   const double fewest = static_cast<double>(few.ranks), most = static_cast<double>(many.ranks);
@@ -56,7 +56,7 @@ std::string speed_up(const std::vector<ScalingPoint>& points) {
   return out + axes.legend(clusters, true);
 }
 
-/// A bar a run: where the ranks' time went, together with what no phase counts (start, writing results).
+/// A bar per run: the ranks' time by phase. The rest, up to 1, is outside all phases (start, writing results).
 std::string phases(const std::vector<ScalingPoint>& points) {
   const double left = kLeft + kPictureWidth + kGap, step = kPictureWidth / static_cast<double>(points.size());
   Scale runs{"ranks", 0, static_cast<double>(points.size()), false, {}};

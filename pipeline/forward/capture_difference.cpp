@@ -20,15 +20,15 @@ namespace {
 
 using kernels::MatrixF;
 
-/// Infinite where anything is not finite, so that no comparison lets it pass.
+/// Infinite unless the value is finite, so that every comparison fails.
 double finite_or_infinite(double value) {
   return std::isfinite(value) ? value : std::numeric_limits<double>::infinity();
 }
 
-/// What float32 angles can do to the rows of a layer's heads.
+/// Effect of float32 angles on the rows of a layer's heads.
 struct Turning {
   const io::Rotary* rotary = nullptr;
-  /// Radians a position, by pair; empty: nothing turns.
+  /// Radians a position, by pair; empty where nothing turns.
   std::vector<double> errors;
 
   /// The columns of pair k in a head's row.
@@ -52,7 +52,7 @@ struct HeadDifference {
   double largest = 0, explained = 0, unexplained = 0, lengths = 0;
 };
 
-/// A pair turned by an angle that is off by e moves by at most e times its length.
+/// A pair whose angle is off by e moves by at most e times its length.
 HeadDifference difference_of(const kernels::Matrix& own, const kernels::Matrix& recorded, const Turning& turning) {
   const double scale = recorded.cwiseAbs().maxCoeff();
   HeadDifference out;
@@ -165,8 +165,8 @@ class CaptureDifference final : public LayerObserver {
     largest_logit_ = std::max(largest_logit_, static_cast<double>(recorded.cwiseAbs().maxCoeff()));
   }
 
-  /// States that differ as queries and keys do make logits that differ alike: of these no bound is known, so that they
-  /// are given the largest angle error at their position.
+  /// Hidden states differ as queries and keys do, and so do the logits. No bound is known for logits, so each is
+  /// allowed the largest angle error at its position.
   void judge_logits() {
     double error = 0;
     for (std::int64_t layer = 0; layer < out_.num_layers; ++layer) {
@@ -199,7 +199,7 @@ void require_same(const std::string& file, const char* what, std::int64_t captur
   throw InputError("{}: {} is {}, but the model has {}; use a capture of this model", file, what, capture, model);
 }
 
-/// Slopes and soft-cap come from configurations on both sides: any difference beyond rounding is another model.
+/// Slopes and soft-cap come from configurations on both sides: any difference beyond rounding means another model.
 void require_same_form(const std::string& file, const io::CaptureInfo& info, const io::ModelConfig& config) {
   const auto close = [](double a, double b) { return std::abs(a - b) <= 1e-4 * std::abs(b); };
   if (info.alibi_slopes.size() != config.alibi_slopes.size() ||
@@ -223,7 +223,7 @@ Largest largest_of(const std::vector<double>& values, std::int64_t heads) {
   return {*at, index / heads, index % heads};
 }
 
-/// What is wrong with the first head of these that is too far apart; empty where none is.
+/// The fault of the first head that differs by more than the tolerance; empty where none does.
 std::string fault(const HeadDifferences& d, const char* name, double tolerance) {
   const auto at = std::ranges::find_if(d.unexplained, [&](double value) { return value > tolerance; });
   if (at == d.unexplained.end()) return {};

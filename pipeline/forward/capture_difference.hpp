@@ -6,38 +6,39 @@
 
 namespace logitfield {
 
-/// How far heads lie from recorded ones: absolute differences over the largest absolute value recorded of the head.
+/// How far computed heads lie from recorded ones: absolute differences over the head's largest recorded absolute value.
 struct HeadDifferences {
-  /// Per layer and head: [layer * heads + head].
+  /// Number of heads a layer; entries are indexed [layer * heads + head].
   std::int64_t heads = 0;
-  /// The largest; the most that angles rounded to float32 can make at any position (float32_angle_errors); the most
-  /// that they leave unexplained at any position; and the largest of the lengths of pairs of columns that turn
-  /// together, which angles do not change (of columns that do not turn: themselves).
+  /// `largest`: the largest difference. `explained`: the most that angles rounded to float32 can cause at any position
+  /// (float32_angle_errors). `unexplained`: the most that such angles leave unexplained at any position. `lengths`: the
+  /// largest difference of the lengths of column pairs, which rotation keeps; of the values themselves where columns do
+  /// not turn.
   std::vector<double> largest, explained, unexplained, lengths;
 };
 
-/// How far a model's Q, K and final logits lie from a capture of the same tokens. Queries are compared times the logit
-/// scale.
+/// How far a model's Q, K and final logits lie from a capture of the same tokens. Queries are compared after
+/// multiplication by the logit scale.
 struct Differences {
   HeadDifferences queries, keys;
-  /// Over the largest logit; negative where the capture holds no logits.
+  /// Divided by the largest logit; negative where the capture holds no logits.
   double logits = -1, logits_unexplained = 0;
   std::int64_t num_layers = 0;
 
-  /// The largest that float32 angles do not explain.
+  /// The largest difference of queries, keys and logits that float32 angles do not explain.
   double unexplained() const;
 };
 
 /// The job of running the capture's tokens through the model. Throws InputError naming file and values where the
-/// capture holds no tokens, or differs from the model in layers, heads, head_dim, slopes or soft-cap.
+/// capture holds no tokens, or where it differs from the model in layers, heads, head_dim, slopes or soft-cap.
 Job comparison_job(const Options& options, const io::Capture& capture);
 
-/// Runs the model; collective, every rank gets the same. Throws InputError for a value of the capture that is not
-/// finite.
+/// Runs the model and compares. Collective; every rank gets the same result. Throws InputError for a value of the
+/// capture that is not finite.
 Differences compare(const ForwardContext& context, const io::Capture& capture);
 
-/// A line per layer and head, the largest of all, what float32 angles explain of it; and, where more than `tolerance`
-/// is left, what is wrong where it first is.
+/// Text for people: a line per layer and head, the largest difference of all, and how much of it float32 angles
+/// explain. Where more than `tolerance` is left unexplained, the text adds what is wrong at the first such place.
 std::string describe(const Differences& differences, double tolerance);
 
 }  // namespace logitfield

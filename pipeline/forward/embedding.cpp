@@ -12,7 +12,7 @@ using kernels::MatrixF;
 
 namespace {
 
-/// The whole map; null where there is none.
+/// Loads the whole map; null where there is none.
 std::unique_ptr<LoadedLinear> load_map(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
                                        const std::optional<io::LinearTensors>& map) {
   if (!map) return nullptr;
@@ -32,7 +32,7 @@ std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kerne
     checkpoint.read(embedding, {tokens[i], tokens[i] + 1}, {0, config.embedding_size},
                     {rows.row(i).data(), static_cast<std::size_t>(config.embedding_size)});
   }
-  checkpoint.release(embedding);  // a row touches many pages around it
+  checkpoint.release(embedding);  // each row brings in many pages around it
   if (config.embedding_scale != 1) rows *= static_cast<float>(config.embedding_scale);
   std::unique_ptr<Activations> out = backend.upload(std::move(rows));
   const auto projection = load_map(checkpoint, backend, io::embedding_in_tensors(config));

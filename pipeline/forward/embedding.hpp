@@ -4,13 +4,13 @@
 
 namespace logitfield {
 
-/// Hidden states [tokens, hidden_size] as they enter the first layer: rows of the token embedding, scaled, projected,
-/// with positions added and normalised, as far as the family does so.
+/// Hidden states [tokens, hidden_size] as they enter the first layer: rows of the token embedding. They are scaled,
+/// projected, normalised and given positions as far as the family does so.
 std::unique_ptr<kernels::Activations> embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
                                             std::span<const std::int32_t> tokens);
 
-/// What turns the last hidden states into logits, less the output matrix itself: the final norm and, where the family
-/// has it, the projection to the size of the embedding.
+/// Prepares the last hidden states for the output matrix: applies the final norm and, where the family has one, the
+/// projection to the size of the embedding.
 class FinalStates {
  public:
   FinalStates(const io::Checkpoint& checkpoint, const kernels::Backend& backend);
@@ -20,7 +20,7 @@ class FinalStates {
 
  private:
   kernels::Norm norm_;
-  /// Null: there is none.
+  /// Null where there is none.
   std::unique_ptr<kernels::LoadedLinear> projection_;
 };
 

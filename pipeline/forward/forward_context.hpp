@@ -8,7 +8,7 @@
 
 namespace logitfield {
 
-/// What a rank needs to compute its part of a model.
+/// Everything that a rank needs to compute its part of a model.
 struct ForwardContext {
   const Job& job;
   const Plan& plan;

@@ -30,7 +30,7 @@ class ForwardPass {
     for (std::int64_t l = layers_.begin; l < layers_.end; ++l) shapes_.push_back(block_shape(config(), l, shard_));
   }
 
-  /// Layer by layer: each weight is read once, then serves every text.
+  /// Layer by layer: each weight is read once and used for every text.
   void stream() {
     std::vector<TextStates> held;
     for (std::int64_t text = 0; text < c_.job.num_texts() && !upstream_stopped_; ++text) take(text, held);
@@ -47,7 +47,7 @@ class ForwardPass {
     hand_over(std::move(held));
   }
 
-  /// Text by text: the weights stay, and while this stage computes one text the next stage computes the one before.
+  /// Text by text with resident weights: while this stage computes one text, the next stage computes the previous one.
   void resident() {
     std::map<std::int64_t, std::unique_ptr<LoadedLayer>> weights;
     LayerLoader loader = open_loader();
@@ -85,7 +85,7 @@ class ForwardPass {
     const std::int64_t begin = std::clamp(open.begin, layers_.begin, layers_.end);
     return {begin, std::clamp(open.end, begin, layers_.end)};
   }
-  /// Those that any text needs.
+  /// The layers that any text needs.
   std::vector<std::int64_t> needed_layers() const {
     std::vector<std::int64_t> out;
     for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) {
@@ -95,7 +95,7 @@ class ForwardPass {
     }
     return out;
   }
-  /// Do its states come from the stage before; go to the stage after?
+  /// Whether the text's states come from the previous stage; whether they go to the next stage.
   bool arrives(std::int64_t text) const {
     const Slice open = done().open_layers(text);
     return open.begin < layers_.begin && open.end > layers_.begin;
@@ -105,8 +105,8 @@ class ForwardPass {
     return open.begin < layers_.end && open.end > layers_.end;
   }
 
-  /// Adds the text's hidden states as they enter this stage, if it has work on them: from its tokens, from an earlier
-  /// session, or from the stage before, which may say instead that it stops.
+  /// Adds the text's hidden states as they enter this stage, if the stage has work on them. They come from the tokens,
+  /// from an earlier session, or from the previous stage, which may announce its stop instead.
   void take(std::int64_t text, std::vector<TextStates>& held) {
     if (arrives(text)) return receive(text, held);
     const bool only_loss = last_stage() && !done().losses[text] && done().saved[text] == layers_.end;
@@ -144,7 +144,7 @@ class ForwardPass {
     passed_on_ = states.text + 1;
   }
 
-  /// Texts whose work in this stage is done: to the next stage, or to the observer.
+  /// Passes texts that this stage has finished to the next stage, or to the observer.
   void hand_over(std::vector<TextStates> held) {
     std::vector<TextStates> complete;
     for (TextStates& states : held) {
@@ -157,15 +157,15 @@ class ForwardPass {
     if (!complete.empty()) observer_.finished(std::move(complete));
   }
 
-  /// Every rank of the stage, and every stage before this one that feeds it, will have stopped too.
+  /// If true, every rank of the stage and every earlier stage that feeds it will stop too.
   bool stopping() { return c_.continuation.stopping(stage_ranks_) || upstream_stopped_; }
 
   void keep(const std::vector<TextStates>& held) {
     if (shard_.first()) c_.continuation.keep(held);
   }
 
-  /// Saves what is held and what still comes from the stage before, which must not be left waiting; then tells the
-  /// stage after that nothing more comes.
+  /// Saves the states held here, and those still coming from the previous stage, which must not be left waiting. Then
+  /// tells the next stage that nothing more comes.
   void stop(std::vector<TextStates> held) {
     const std::int64_t texts = c_.job.num_texts();
     for (std::int64_t text = received_; text < texts && !upstream_stopped_; ++text) {
@@ -188,7 +188,7 @@ class ForwardPass {
     c_.clock.time(Phase::forward, [&] { c_.backend.finish(half, weights, partial, hidden); });
   }
 
-  /// One unit: a layer of a text.
+  /// Computes one unit: one layer of one text.
   void step(std::int64_t layer, const LoadedLayer& weights, TextStates& states) {
     const kernels::BlockShape& shape = shapes_[layer - layers_.begin];
     Activations& hidden = *states.hidden;
@@ -199,7 +199,7 @@ class ForwardPass {
         c_.clock.time(Phase::forward, [&] { return c_.backend.attention(shape, weights, shards_, hidden); });
     if (shape.parallel) c_.backend.add(*mlp(), *said.partial);
     add_all(kernels::Half::attention, weights, *said.partial, hidden);
-    // A device has something to compute while the host decomposes the fields.
+    // This keeps the device busy while the host decomposes the fields.
     std::unique_ptr<Activations> next;
     if (!shape.parallel && c_.backend.computes_aside()) next = mlp();
     if (!done().units[states.text][layer]) observer_.heads(states.text, layer, *said.heads);
@@ -218,9 +218,9 @@ class ForwardPass {
   const mpi::Team shards_;
   /// By layer of this stage.
   std::vector<kernels::BlockShape> shapes_;
-  /// The stage before has said that nothing more comes.
+  /// The previous stage has announced that nothing more comes.
   bool upstream_stopped_ = false;
-  /// Texts from which on none was received from the stage before; none was passed on to the stage after.
+  /// First text not yet received from the previous stage; first text not yet passed on to the next.
   std::int64_t received_ = 0, passed_on_ = 0;
 };
 

@@ -7,21 +7,22 @@
 
 namespace logitfield {
 
-/// What is done with what a forward pass makes, on the ranks that make it.
+/// Receives the results of a forward pass, on the ranks that compute them.
 class LayerObserver {
  public:
   virtual ~LayerObserver() = default;
-  /// The weights of a layer were read.
+  /// Called after the weights of a layer were read.
   virtual void loaded(std::int64_t layer, const kernels::BlockShape& shape, const kernels::LayerWeights& weights) = 0;
-  /// Q and K of the shard's heads in one layer of one text that is not done. Called on all ranks of the stage.
+  /// Receives Q and K of the shard's heads in one layer of one text, where that unit is not done. Called on all ranks
+  /// of the stage.
   virtual void heads(std::int64_t text, std::int64_t layer, const kernels::Heads& heads) = 0;
-  /// The hidden states after the last layer, of texts whose loss is wanted and not known: on all ranks of the last
-  /// stage.
+  /// Receives the hidden states after the last layer, for texts whose loss is wanted and not yet known. Called on all
+  /// ranks of the last stage.
   virtual void finished(std::vector<TextStates> texts) = 0;
 };
 
-/// Runs every text of the job through this rank's part of the model, by the plan's partition and residency, from where
-/// the continuation says; returns early where it says to stop. Collective.
+/// Runs every text of the job through this rank's part of the model, by the plan's partition and residency. Starts each
+/// text where the continuation says; returns early when it says to stop. Collective.
 void run_forward(const ForwardContext& context, const mpi::Communicator& stage_ranks, LayerObserver& observer);
 
 }  // namespace logitfield

@@ -8,10 +8,10 @@
 
 namespace logitfield {
 
-/// Reads every weight (or captured value) that the run will use, split over the ranks: a NaN or an infinity anywhere is
-/// refused before anything is computed or written. Returns one hash of them all, the same on every rank and for every
-/// number of ranks. Collective; throws mpi::AgreedError. Where `not_finite` is given, it takes the weights of a
-/// checkpoint that would be refused, on every rank; the hash then says nothing.
+/// Reads every weight (or captured value) that the run will use, split over the ranks, before anything is computed or
+/// written. Returns one hash of them all, the same on every rank and for every number of ranks. Collective; throws
+/// mpi::AgreedError, also for a NaN or an infinity anywhere. If `not_finite` is given, such weights of a checkpoint are
+/// listed there instead, on every rank; the hash is then meaningless.
 std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& world,
                                    std::vector<NotFinite>* not_finite = nullptr);
 

@@ -9,20 +9,20 @@
 
 namespace logitfield {
 
-/// Reads some layers one after the other and brings them to where they are computed with: the next one meanwhile, where
-/// the back end computes aside (by another thread); else the system is asked to read ahead.
+/// Reads layers one after the other and brings them to where they are used. Where the back end computes asynchronously,
+/// another thread loads the next layer meanwhile; elsewhere the system is asked to read ahead.
 class LayerLoader {
  public:
-  /// Told of the host's copy of each layer, in order.
+  /// Called with the host's copy of each layer, in order.
   using Visit = std::function<void(std::int64_t layer, const kernels::LayerWeights& weights)>;
   LayerLoader(const ForwardContext& context, const Shard& shard, std::vector<std::int64_t> layers, Visit visit);
 
-  /// The layer that comes next; to be kept beyond the call after this one only with `keep`. Without, its host memory is
-  /// used again, since fresh memory costs as much to clear as the weights to convert.
+  /// The next layer. Pass `keep` to use it beyond the call after this one. Without `keep` its host memory is reused,
+  /// since clearing fresh memory costs as much as converting the weights.
   std::unique_ptr<kernels::LoadedLayer> next(bool keep);
 
  private:
-  /// A layer in host memory and where it is computed with.
+  /// A layer in host memory, and the form that computation uses.
   struct Loaded {
     std::shared_ptr<kernels::LayerWeights> host;
     std::unique_ptr<kernels::LoadedLayer> layer;
@@ -34,7 +34,7 @@ class LayerLoader {
   const Shard shard_;
   const std::vector<std::int64_t> layers_;
   const Visit visit_;
-  /// Place in layers_.
+  /// Index in layers_ of the next layer.
   std::size_t next_ = 0;
   std::shared_ptr<kernels::LayerWeights> spare_;
   std::future<Loaded> ahead_;

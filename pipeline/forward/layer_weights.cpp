@@ -43,7 +43,7 @@ void load_norms(const io::Checkpoint& checkpoint, const io::LayerTensors& names,
   out.latent_norm = read_norm(checkpoint, names.latent_norm);
 }
 
-/// Whole experts: a shard reads only its own.
+/// Loads whole experts: a shard reads only its own.
 void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& names, const Shard& shard,
                   Precision precision, kernels::LayerWeights& out) {
   const Slice own = shard.part(std::ssize(names.experts));

@@ -12,13 +12,13 @@ namespace {
 
 using nlohmann::json;
 
-/// Does the tensor hold (rows of) this map?
+/// Whether the tensor holds (rows of) this map.
 bool is_of(const io::Checkpoint& checkpoint, const io::LinearTensors& map, const std::string& tensor) {
   return checkpoint.tensor(map.weight.name).name == tensor ||
          (map.bias && checkpoint.tensor(map.bias->name).name == tensor);
 }
 
-/// Adds the query heads of the map's heads whose rows are not finite; each head of the map serves `group` of them.
+/// Adds the query heads whose rows in the map are not finite; each head of the map serves `group` query heads.
 void add_heads(const io::Checkpoint& checkpoint, const std::optional<io::HeadTensors>& heads, const std::string& tensor,
                std::int64_t count, std::vector<std::int64_t>& out) {
   if (!heads || !is_of(checkpoint, heads->map, tensor)) return;

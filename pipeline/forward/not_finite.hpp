@@ -13,21 +13,21 @@ namespace logitfield {
 /// A tensor of a checkpoint that holds a NaN or an infinity.
 struct NotFinite {
   std::string tensor;
-  /// The first one, and where: "[row, column]".
+  /// The first such value, and its place: "[row, column]".
   std::string value, index;
-  /// -1: it lies around the layers.
+  /// -1: the tensor belongs to no layer.
   std::int64_t layer = -1;
-  /// Query heads whose queries, keys or values come from rows that are not finite; empty: no heads in particular.
+  /// Query heads whose queries, keys or values come from rows that are not finite; empty: no particular heads.
   std::vector<std::int64_t> heads;
 };
 
-/// Which layer and heads the tensor of `error` belongs to.
+/// Finds the layer and the heads that the tensor of `error` belongs to.
 NotFinite locate(const io::Checkpoint& checkpoint, const io::NotFiniteError& error);
 
-/// Those of all ranks, on every rank, by name. Collective.
+/// The tensors of all ranks, on every rank, by name. Collective.
 std::vector<NotFinite> all_of(const std::vector<NotFinite>& mine, const mpi::Communicator& world);
 
-/// As the monitor's folder keeps it.
+/// The form stored in the monitor's folder.
 void to_json(nlohmann::json& out, const NotFinite& weight);
 void from_json(const nlohmann::json& in, NotFinite& weight);
 

@@ -16,21 +16,22 @@ class OutputLayer {
   /// Reads this shard's output rows once, for all calls.
   void keep_weights();
 
-  /// Logits [L, columns] of the tokens first_token, first_token + 1, ... for the text of this place in `texts`.
+  /// Receives logits [L, columns] of the tokens first_token, first_token + 1, ... for the text at this place in
+  /// `texts`.
   using Visit = std::function<void(std::size_t text, const kernels::Activations& logits, std::int64_t first_token)>;
-  /// Visits the logits of the texts whose last hidden states these are, a tile of this shard's tokens at a time; the
-  /// output rows are read once for all texts.
+  /// Visits the logits of the texts with these last hidden states, a tile of this shard's tokens at a time. Reads the
+  /// output rows once for all texts.
   void for_each_tile(std::vector<TextStates> texts, const Visit& visit) const;
 
  private:
-  /// The output rows of a tile, its first token given.
+  /// The output rows of the tile that begins with this token.
   std::unique_ptr<kernels::LoadedLinear> load_tile(std::int64_t begin) const;
 
   const ForwardContext& context_;
   Slice vocabulary_;
   FinalStates final_;
   std::optional<double> softcap_;
-  /// By tile; empty where they are read anew.
+  /// By tile; empty where they are read each time.
   std::vector<std::unique_ptr<kernels::LoadedLinear>> kept_;
 };
 

@@ -11,13 +11,13 @@ using kernels::WeightMatrix;
 
 namespace {
 
-/// What io reads into: float32 numbers, or the bits of bfloat16 numbers.
+/// Destination types of io: float32 numbers, or the bits of bfloat16 numbers.
 std::span<float> numbers(float* values, kernels::Index count) { return {values, static_cast<std::size_t>(count)}; }
 std::span<std::uint16_t> numbers(Eigen::bfloat16* values, kernels::Index count) {
   return {&values->value, static_cast<std::size_t>(count)};
 }
 
-/// fill(matrix) of a matrix [rows, columns] in the numbers of a precision.
+/// Calls fill(matrix) for a matrix [rows, columns] in the operand type of a precision.
 template <class Fill>
 void fill_weights(Precision precision, std::int64_t rows, std::int64_t columns, WeightMatrix& out, const Fill& fill) {
   if (precision == Precision::bf16) {
@@ -27,7 +27,7 @@ void fill_weights(Precision precision, std::int64_t rows, std::int64_t columns, 
   }
 }
 
-/// Rows and columns of a map, whichever way it lies in its file; rows count from the map's first.
+/// Rows and columns of a map, in either orientation of its file; rows count from the map's first.
 template <class Scalar>
 void read_block(const io::Checkpoint& checkpoint, const io::LinearTensors& map, Slice rows, Slice columns,
                 Eigen::Ref<RowMajor<Scalar>> out) {

@@ -13,7 +13,7 @@ namespace logitfield {
 namespace {
 
 constexpr const char* kConfig = "--config";
-/// One of its alerts needs them.
+/// Gaussian draws that a monitor takes, since one of its alerts needs them.
 constexpr std::int64_t kNullDrawsOfMonitor = 8;
 
 void add_input(CLI::App& command, Options& options) {
@@ -22,7 +22,7 @@ void add_input(CLI::App& command, Options& options) {
   input->add_option("--capture", options.capture, "folder of recorded Q and K (capture.json)");
 }
 
-/// How spectra are found, and what they are held against.
+/// Options for the routes to spectra, and for their comparisons.
 void add_routes(CLI::App& command, Options& options) {
   command
       .add_option("--spectrum", options.spectrum,
@@ -64,7 +64,7 @@ void add_routes(CLI::App& command, Options& options) {
       ->capture_default_str();
 }
 
-/// What a model reads.
+/// Options for a model's texts.
 void add_texts(CLI::App& command, Options& options) {
   command.add_option("--tokens", options.tokens, "token files, .npy or .json, one text each (with --model)");
   auto* text =
@@ -85,7 +85,7 @@ void add_texts(CLI::App& command, Options& options) {
       ->needs(text);
 }
 
-/// What is measured of the input, and how.
+/// Options for the measured part of the input, and for the measurement.
 void add_measurement(CLI::App& command, Options& options) {
   add_texts(command, options);
   command
@@ -123,7 +123,7 @@ void add_analysis(CLI::App& command, Options& options) {
   add_measurement(command, options);
 }
 
-/// When `monitor` alerts.
+/// Options for the alerts of `monitor`.
 void add_thresholds(CLI::App& command, Thresholds& t) {
   const auto add = [&](const char* name, auto& value, auto least, auto most, const char* what) {
     command.add_option(name, value, what)->check(CLI::Range(least, most))->capture_default_str();
@@ -158,7 +158,7 @@ void add_plots(CLI::App& command, Options& options) {
   command.add_option("--plots", options.plots, "folder to draw figures in (SVG), made if it is not there");
 }
 
-/// Predictions, also of what is not there.
+/// Options for predictions, also for other machines and models.
 void add_imagination(CLI::App& plan, Options& options) {
   auto* input = plan.get_option_group("input");
   input->add_option("--model-shape", options.model_shape,
@@ -180,7 +180,7 @@ void add_imagination(CLI::App& plan, Options& options) {
       ->transform(CLI::AsSizeValue(false));
 }
 
-/// `validate` of a model against a capture.
+/// Options of `validate` that compare a model with a capture.
 void add_comparison(CLI::App& command, Options& options) {
   command.add_option(
       "--against", options.against,
@@ -194,7 +194,7 @@ void add_comparison(CLI::App& command, Options& options) {
 
 using Arguments = std::vector<std::string>;
 
-/// Takes "--config FILE" or "--config=FILE" out of the arguments; empty if it is not there.
+/// Removes "--config FILE" or "--config=FILE" from the arguments and returns FILE; empty if it is not there.
 std::string take_config(Arguments& arguments) {
   for (auto a = arguments.begin(); a != arguments.end(); ++a) {
     if (a->starts_with(std::string(kConfig) + "=")) {
@@ -216,8 +216,8 @@ bool gives(const Arguments& arguments, const std::string& option) {
                      [&](const std::string& a) { return a == option || a.starts_with(option + "="); });
 }
 
-/// Adds the options of a config file that the command line does not give. CLI11 reads config files for the program as a
-/// whole only; ours are those of one command.
+/// Adds the options of a config file that the command line does not give. CLI11 reads config files only for the whole
+/// program; ours belong to one command.
 void add_config(const CLI::App& command, const std::string& path, Arguments& arguments) {
   std::vector<CLI::ConfigItem> items;
   try {
@@ -244,7 +244,7 @@ void add_config(const CLI::App& command, const std::string& path, Arguments& arg
   arguments.insert(arguments.end(), added.begin(), added.end());
 }
 
-/// Is `path` the folder, or in it?
+/// Whether `path` is the folder or lies in it.
 bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder) {
   const auto inner = std::filesystem::absolute(path).lexically_normal() / "";
   const auto outer = std::filesystem::absolute(folder).lexically_normal() / "";
@@ -267,7 +267,7 @@ void check_texts(const Options& options) {
 
 namespace {
 
-/// What CLI11 cannot express.
+/// Checks that CLI11 cannot express.
 void check(const Options& options) {
   if (options.command == Command::monitor && (options.contexts.size() > 1 || options.scopes.size() > 1)) {
     throw InputError("monitor follows heads in one context and one scope; give one to --contexts and to --scopes");
@@ -356,11 +356,11 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
         name.empty() ? "no command is given" : "'" + name + "' is no command");
   }
   if (!config.empty() && !commands.empty()) add_config(*commands.front(), config, arguments);
-  // CLI11 takes it for the name of an option group, which has none, and may never end.
+  // CLI11 takes it for the name of an option group, finds none, and may never end.
   if (std::ranges::find(arguments, "") != arguments.end()) {
     throw InputError("an argument or a value of the config file is empty; leave it out");
   }
-  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+  std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 expects
   try {
     app.parse(arguments);
   } catch (const CLI::Success& done) {  // --help and --version

@@ -13,13 +13,13 @@ namespace {
 
 constexpr std::int64_t kShortestDefaultContext = 64, kImaginedContext = 8192;
 
-/// Where contexts end: at the shortest text, or at the model's positions; and who says so.
+/// The longest possible context: the shortest text or the model's positions, and the source of this limit.
 struct Longest {
   std::int64_t tokens = 0;
   std::string because;
 };
 
-/// Up to how many tokens the rotation is another one than beyond; 0: it is the same everywhere.
+/// The length beyond which the model uses another rotation; 0 where it never changes.
 std::int64_t rotation_changes_after(const Job& job) {
   return job.config ? job.config->rotation_changes_after() : job.capture->info().rotation_changes_after;
 }
@@ -40,7 +40,8 @@ Longest longest_context(const Job& job) {
   return out;
 }
 
-/// Contexts by doubling, of one rotation: up to where it changes, or, of a capture that lies beyond, from there on.
+/// Contexts by doubling, all with the same rotation: up to the length where it changes, or from there on for a capture
+/// that is longer.
 std::vector<std::int64_t> default_contexts(const Job& job, std::int64_t longest) {
   const std::int64_t changes = rotation_changes_after(job);
   const std::int64_t least = job.capture && longest > changes ? changes + 1 : 0;
@@ -53,7 +54,7 @@ std::vector<std::int64_t> default_contexts(const Job& job, std::int64_t longest)
   return out;
 }
 
-/// Every context is a prefix of the longest, or of the capture.
+/// Checks that every context is a prefix of the longest, or of the capture.
 void check_prefixes(const Job& job) {
   const std::int64_t changes = rotation_changes_after(job), shortest = job.contexts.front();
   const std::int64_t computed = job.capture ? job.capture->info().num_tokens : job.length();
@@ -100,7 +101,7 @@ Slice resolve_layers(const std::string& asked, std::int64_t num_layers) {
                    num_layers);
 }
 
-/// Two files may have the same name in different folders.
+/// Makes names unique: files in different folders may have the same name.
 void make_names_unique(std::vector<io::TokenText>& texts) {
   std::set<std::string> taken;
   for (io::TokenText& text : texts) {
@@ -128,7 +129,7 @@ void open_checkpoint(const Options& options, Job& job) {
   make_names_unique(job.texts);
 }
 
-/// Texts as long as the longest context, of which only the number counts.
+/// Makes up texts of the longest context; only their number matters.
 void imagine(const Options& options, Job& job) {
   job.shape = std::make_unique<io::ModelConfig>(model_shape(options.model_shape));
   take_config(*job.shape, job);
@@ -139,7 +140,7 @@ void imagine(const Options& options, Job& job) {
 }
 
 void open_capture(const Options& options, Job& job) {
-  // A monitor measures the other heads.
+  // A monitor still measures the other heads.
   const auto finite = options.command == Command::monitor ? io::Finite::not_required : io::Finite::required;
   job.capture = std::make_unique<io::Capture>(options.capture, finite);
   const io::CaptureInfo& info = job.capture->info();
@@ -162,7 +163,7 @@ void open_capture(const Options& options, Job& job) {
 std::string Job::model_name() const {
   if (capture) return capture->info().model;
   if (shape) return "imagined " + shape->model_type;
-  // "folder/" names the folder.
+  // Also works for "folder/".
   return (std::filesystem::absolute(checkpoint->folder()) / "").lexically_normal().parent_path().filename().string();
 }
 

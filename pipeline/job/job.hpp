@@ -16,31 +16,31 @@ namespace logitfield {
 
 /// The input of a run, opened and checked as far as headers go, with every default filled in.
 struct Job {
-  /// Exactly one of the three; a shape alone can be planned, not run.
+  /// Exactly one of the three is set; a shape alone can be planned, not run.
   std::unique_ptr<io::Checkpoint> checkpoint;
   std::unique_ptr<io::Capture> capture;
   std::unique_ptr<io::ModelConfig> shape;
-  /// Of the checkpoint or the shape.
+  /// The configuration of the checkpoint or the shape.
   const io::ModelConfig* config = nullptr;
-  /// With a checkpoint: token texts of unique names. With a capture: one text named after its folder, without tokens.
+  /// With a checkpoint: token texts with unique names. With a capture: one text named after its folder, without tokens.
   std::vector<io::TokenText> texts;
-  /// Set where some of them came by --text.
+  /// Set where some texts came from --text.
   std::optional<Tokenization> tokenization;
   /// Ascending; a run takes the first contexts.back() tokens of every text.
   std::vector<std::int64_t> contexts;
   std::int64_t num_layers = 0;
   Slice measured_layers;
   std::int64_t head_dim = 0;
-  /// By query head; forms_at adds the keys that a layer shows.
+  /// By query head; forms_at adds which keys a layer shows.
   std::vector<kernels::LogitForm> forms;
   /// By layer; empty: every layer shows all keys.
   std::vector<kernels::Visible> visible;
   std::vector<kernels::Scope> scopes;
-  /// Where Q and K are written to; empty: nowhere.
+  /// Folder for the Q and K to be written; empty: they are not written.
   std::filesystem::path dump_captures;
-  /// Of the forward pass.
+  /// Precision of the forward pass.
   std::string precision = "float32";
-  /// What a partition divides; num_layers counts only layers that must be computed.
+  /// The extents that a partition divides; num_layers counts only layers that must be computed.
   ModelExtents extents;
 
   std::int64_t length() const { return contexts.back(); }
@@ -49,19 +49,19 @@ struct Job {
   kernels::Visible visible_at(std::int64_t layer) const {
     return visible.empty() ? kernels::Visible{} : visible[static_cast<std::size_t>(layer)];
   }
-  /// Of a layer's query heads.
+  /// Logit forms of a layer's query heads.
   std::vector<kernels::LogitForm> forms_at(std::int64_t layer, Slice heads) const;
   std::string model_name() const;
   /// The loss needs the whole depth of a model.
   bool has_loss() const { return config && measured_layers.end == num_layers; }
 };
 
-/// Throws InputError for whatever Checkpoint, Capture and read_tokens refuse, for contexts longer than a text or the
-/// model's positions, for contexts on both sides of a length where the model's rotation changes, and for --layers
-/// outside the model.
+/// Opens and checks the input. Throws InputError for everything that Checkpoint, Capture and read_tokens refuse; for
+/// contexts longer than a text or than the model's positions; for contexts on both sides of a length at which the
+/// model's rotation changes; and for --layers outside the model.
 Job open_job(const Options& options);
 
-/// Only the model or capture: no texts, contexts or layers are chosen.
+/// Opens only the model or capture: no texts, contexts or layers are chosen.
 Job open_input(const Options& options);
 
 }  // namespace logitfield

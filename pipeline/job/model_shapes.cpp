@@ -52,7 +52,7 @@ json deepseek_v3() {
           {"routed_scaling_factor", 2.5}};
 }
 
-/// Llama 3.1 (Grattafiori et al. 2024, table 3) and DeepSeek-V3 (2024, section 4.2), as their config.json say.
+/// Llama 3.1 (Grattafiori et al. 2024, table 3) and DeepSeek-V3 (2024, section 4.2), as in their config.json.
 const std::map<std::string, json>& shapes() {
   static const std::map<std::string, json> all{{"8B", llama(32, 4096, 32, 14336)},
                                                {"70B", llama(80, 8192, 64, 28672)},

@@ -5,8 +5,8 @@
 
 namespace logitfield {
 
-/// The configuration of a published model by its size ("8B", "70B", "405B", "671B"), or of a config.json. Throws
-/// InputError for a name that is neither, with those that are known.
+/// The configuration of a published model by its size ("8B", "70B", "405B", "671B"), or from a config.json. Throws
+/// InputError for a name that is neither, listing the known sizes.
 io::ModelConfig model_shape(const std::string& name);
 
 }  // namespace logitfield

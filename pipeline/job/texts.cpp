@@ -27,7 +27,7 @@ void check_ids(const Options& options, const io::Tokenizer& tokenizer, const io:
                    (options.model / "config.json").string(), vocab_size);
 }
 
-/// The tokens from --start on behind the token in front, --num-tokens of them at most.
+/// The BOS token, if any, then at most --num-tokens tokens in all, from --start on.
 io::TokenText tokenize(const Options& options, io::Tokenizer& tokenizer, std::optional<std::int32_t> bos,
                        const io::Document& document) {
   const std::vector<std::int32_t> ids = tokenizer.encode(document.text);

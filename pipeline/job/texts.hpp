@@ -26,8 +26,8 @@ struct Texts {
   std::optional<Tokenization> tokenization;
 };
 
-/// Reads token files, and texts through the model's own tokenizer. Throws InputError for what read_tokens,
-/// read_documents and Tokenizer refuse; for --bos yes without such a token; for a text that --start leaves nothing of;
+/// Reads token files, and texts through the model's own tokenizer. Throws InputError for everything that read_tokens,
+/// read_documents and Tokenizer refuse; for --bos yes without such a token; for a text of which --start leaves nothing;
 /// and for ids outside the model's vocabulary, naming tokenizer and model.
 Texts read_texts(const Options& options, std::int64_t vocab_size);
 

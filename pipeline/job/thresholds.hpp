@@ -3,18 +3,18 @@
 
 namespace logitfield {
 
-/// When a head of a series is worth a look. All limits are this program's own choice but max_logit, the threshold of
-/// Kimi K2's QK-clip: no published ones exist. Definitions: docs/monitor.md.
+/// Limits beyond which a head of a series raises an alert. All are this program's own choice, as no published ones
+/// exist, except max_logit: the threshold of Kimi K2's QK-clip. Definitions: docs/monitor.md.
 struct Thresholds {
   /// Half the width of a band, in robust standard deviations.
   double band = 5;
-  /// Checkpoints that a head's history reaches back, and how many it needs before it is judged.
+  /// Checkpoints in the window of a head's history, and the number that a head needs before it is judged.
   std::int64_t window = 16, history = 8;
-  /// Checkpoints in a row that must lie outside.
+  /// Number of checkpoints that must lie outside, of the last 2 confirm - 1.
   std::int64_t confirm = 2;
-  /// Entropy and ranks: the share of what they were below which they have collapsed.
+  /// Entropy and ranks have collapsed below this share of their earlier value.
   double collapse = 0.25;
-  /// How many times more or less than Gaussian heads.
+  /// Largest ratio to the value of Gaussian heads, in either direction.
   double chance = 4;
   double max_logit = 100;
 };

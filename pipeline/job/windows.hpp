@@ -7,16 +7,17 @@
 
 namespace logitfield {
 
-// Which keys the layers of a run show to their queries, by layer of the model: in "windows" and "chunks" of the
-// manifest's model, null where a layer shows all. Absent where all layers do.
+// Visible keys of a run's layers, by layer of the model: "windows" and "chunks" in the manifest's model. An entry is
+// null for a layer without one, and a list is absent where all its entries would be null.
 
-/// Puts them there.
+/// Writes the visible keys there.
 void describe_visible(const std::vector<kernels::Visible>& visible, nlohmann::json& model);
-/// Empty where the manifest has none. Throws InputError naming `path` for what is no list of `num_layers` of them.
+/// Reads them; empty where the manifest has none. Throws InputError naming `path` for anything but a list of
+/// `num_layers` valid entries.
 std::vector<kernels::Visible> read_visible(const nlohmann::json& model, std::int64_t num_layers,
                                            const std::string& path);
 
-/// How many of some layers hide keys in a context of `length` tokens.
+/// Number of these layers that hide keys in a context of `length` tokens.
 std::int64_t count_windowed(const std::vector<kernels::Visible>& layers, std::int64_t length);
 /// "12 of 18 layers see 512 keys only"; empty where none hides a key.
 std::string windows_text(const std::vector<kernels::Visible>& layers, std::int64_t length);

@@ -25,7 +25,7 @@ std::vector<double> profile_of(const kernels::Vector& energies) {
 std::set<std::array<std::int64_t, 3>> draw_verified(const Job& job, const Plan& plan) {
   std::set<std::array<std::int64_t, 3>> out;
   if (plan.verified_heads == 0) return out;
-  // Each head gets a random number; those with the smallest are drawn.
+  // Each head gets a random number; the heads with the smallest numbers are drawn.
   std::vector<std::pair<std::uint64_t, std::array<std::int64_t, 3>>> lots;
   for (std::int64_t text = 0; text < job.num_texts(); ++text) {
     for (std::int64_t layer = job.measured_layers.begin; layer < job.measured_layers.end; ++layer) {

@@ -33,7 +33,7 @@ GroupRows group_of(std::vector<MatrixF> matrices) {
   return out;
 }
 
-/// Where each of so many rows goes: Fisher & Yates's shuffle.
+/// A random permutation of so many rows (Fisher & Yates's shuffle).
 std::vector<std::int64_t> permutation(std::int64_t rows, std::uint64_t seed) {
   std::vector<std::int64_t> out(static_cast<std::size_t>(rows));
   std::iota(out.begin(), out.end(), 0);

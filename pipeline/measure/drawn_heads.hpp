@@ -10,7 +10,7 @@ namespace logitfield {
 /// that asks for rows of a KV head reads all of its rows, twice, in tiles.
 class DrawnHeads final : public HeadSource {
  public:
-  /// `source` must outlive it. Query heads of a group are drawn each by itself, their keys once.
+  /// `source` must outlive it. The query heads of a group are drawn separately, their keys once.
   DrawnHeads(const HeadSource& source, std::int64_t context, bool shuffled, std::uint64_t seed)
       : source_(source), context_(context), shuffled_(shuffled), seed_(seed) {}
 
@@ -19,7 +19,7 @@ class DrawnHeads final : public HeadSource {
  private:
   GroupRows gaussian(std::int64_t kv_head, Slice rows) const;
   GroupRows shuffled(std::int64_t kv_head, Slice rows) const;
-  /// Of the keys (0) and of each query head (from 1) of a group.
+  /// Seed for the keys (member 0) or for one query head (from 1) of a group.
   std::uint64_t seed_of(std::int64_t kv_head, std::size_t member) const;
 
   const HeadSource& source_;

@@ -147,7 +147,7 @@ GroupRows FieldMeter::spread(const HeadSource& source, std::int64_t kv_head, std
   return rows;
 }
 
-/// Non-finite rows are for the certificate to report, not for ScaLAPACK to stumble over.
+/// Leaves non-finite rows to the certificate; ScaLAPACK would fail on them.
 kernels::RouteResult FieldMeter::decompose(const GroupRows& rows, const kernels::LogitForm& form, std::int64_t member,
                                            const FieldRequest& request) const {
   const auto q = rows.queries[member].topRows(request.context), k = rows.keys.topRows(request.context);

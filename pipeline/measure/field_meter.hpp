@@ -10,19 +10,19 @@
 
 namespace logitfield {
 
-/// Measures the planned fields of the heads of a layer: by itself, or together with the ranks of its stage where the
-/// plan spreads a head over them.
+/// Measures the planned fields of the heads of a layer. A rank works alone, or together with the ranks of its stage
+/// where the plan divides a head among them.
 class FieldMeter {
  public:
   /// `stage`: the ranks of this rank's stage, in the order of their shards; must outlive it. Collective.
   FieldMeter(const RunContext& context, const mpi::Communicator& stage);
 
-  /// Records of this rank's heads, a field per entry of the plan. Collective over the stage where a field is (or heads
-  /// are verified).
+  /// Records of this rank's heads, with one field per entry of the plan. Collective over the stage where a field is
+  /// collective or heads are verified.
   std::vector<HeadRecord> measure(std::int64_t text, std::int64_t layer, const HeadSource& source) const;
 
  private:
-  /// Where the results of this rank's KV heads go.
+  /// Holds the results of this rank's KV heads.
   class Sheet;
 
   void measure_alone(std::int64_t layer, const HeadSource& source, Sheet& sheet) const;
@@ -32,7 +32,7 @@ class FieldMeter {
 
   Slice own_kv_heads() const { return kv_heads_[stage_.rank()]; }
   int owner_of(std::int64_t kv_head) const;
-  /// The first `length` rows of a KV head, from its owner to all ranks of the stage.
+  /// Sends the first `length` rows of a KV head from its owner to all ranks of the stage.
   GroupRows spread(const HeadSource& source, std::int64_t kv_head, std::int64_t length) const;
   std::vector<kernels::LogitForm> forms_of(std::int64_t layer, Slice kv_heads) const;
   kernels::RouteResult decompose(const GroupRows& rows, const kernels::LogitForm& form, std::int64_t member,

@@ -9,7 +9,7 @@ namespace {
 
 using kernels::stream_seed;
 
-/// Streams of one draw: its queries, keys, and projections.
+/// Random streams of one draw: its queries, keys and projections.
 enum Stream : std::uint64_t { kQueries, kKeys, kQueryProjection, kKeyProjection, kStreams };
 
 std::uint64_t draw_seed(std::uint64_t seed, std::int64_t draw, Stream stream) {
@@ -31,7 +31,7 @@ class GaussianHeads final : public HeadSource {
   std::int64_t head_dim_;
 };
 
-/// A model of one layer whose heads are the draws.
+/// A model of one layer with the draws as its heads.
 Job null_job(const Job& measured, std::int64_t draws) {
   Job job;
   job.texts.push_back({"null", {}});

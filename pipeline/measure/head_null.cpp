@@ -8,14 +8,14 @@ namespace {
 
 std::uint64_t seed_of(std::uint64_t seed, std::int64_t text, std::int64_t layer, std::int64_t context,
                       std::int64_t draw) {
-  std::uint64_t out = kernels::stream_seed(seed, 0x68656164);  // not that of other draws
+  std::uint64_t out = kernels::stream_seed(seed, 0x68656164);  // differs from the seeds of other draws
   for (const std::int64_t part : {text, layer, context, draw}) {
     out = kernels::stream_seed(out, static_cast<std::uint64_t>(part));
   }
   return out;
 }
 
-/// The fields of one context, none verified.
+/// The plan restricted to the fields of one context, with no head verified.
 Plan part_of(const Plan& whole, std::int64_t context) {
   Plan plan = whole;
   plan.verified_heads = 0;

@@ -6,19 +6,19 @@
 
 namespace logitfield {
 
-/// Measures what draws from each head give (--head-null), as the heads themselves are measured.
+/// Measures draws from each head (--head-null) in the same way as the heads themselves.
 class HeadNull {
  public:
-  /// `stage`: as of FieldMeter; both must outlive it. Collective.
+  /// `stage`: as for FieldMeter; both arguments must outlive it. Collective.
   HeadNull(const RunContext& context, const mpi::Communicator& stage);
   ~HeadNull();
 
-  /// Sets HeadRecord::nulls of this rank's heads, whose rows are in `source`; nothing where none are asked for. The
-  /// same numbers on any ranks. Collective as FieldMeter::measure is.
+  /// Sets HeadRecord::nulls for this rank's heads, whose rows come from `source`; does nothing without --head-null. The
+  /// numbers do not depend on the number of ranks. Collective as FieldMeter::measure is.
   void measure(std::int64_t text, std::int64_t layer, const HeadSource& source, std::vector<HeadRecord>& heads) const;
 
  private:
-  /// The fields of one context: a draw is of as many rows.
+  /// The fields of one context: each draw has as many rows.
   struct Context;
 
   const RunContext& c_;

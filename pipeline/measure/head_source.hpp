@@ -20,13 +20,14 @@ struct GroupRows {
   }
 };
 
-/// Where the Q and K of one layer and text come from.
+/// Provides the Q and K of one layer and text.
 class HeadSource {
  public:
   virtual ~HeadSource() = default;
-  /// Rows of a KV head, from 0 in the layer. A model's come from the rank that computed the head only.
+  /// Rows of a KV head (numbered from 0 in the layer) and of its query heads. For a model, only the rank that computed
+  /// the head has them.
   virtual GroupRows rows(std::int64_t kv_head, Slice rows) const = 0;
-  /// This rank's heads, all rows, where the back end computed them; null where it did not.
+  /// This rank's heads with all rows, where the back end computed them; else null.
   virtual const kernels::Heads* computed() const { return nullptr; }
 };
 

@@ -16,7 +16,7 @@ namespace {
 using kernels::as_span;
 using kernels::MatrixF;
 
-/// Heads that the forward pass has just made, on the rank that made them.
+/// Heads that the forward pass has just computed, on the rank that computed them.
 class ComputedHeads final : public HeadSource {
  public:
   ComputedHeads(const kernels::Heads& all, const Job& job, Slice kv_heads)
@@ -59,7 +59,7 @@ class RecordedHeads final : public HeadSource {
   std::int64_t layer_;
 };
 
-/// Measures the heads of a forward pass as they are made.
+/// Measures the heads of a forward pass as they are computed.
 class ModelRun final : public LayerObserver {
  public:
   explicit ModelRun(const RunContext& c)
@@ -109,7 +109,7 @@ class ModelRun final : public LayerObserver {
   const HeadNull head_null_;
   CaptureDump dump_;
   std::optional<OutputLayer> output_;
-  /// By layer, of this rank's query heads.
+  /// By layer, for this rank's query heads.
   std::map<std::int64_t, std::vector<kernels::LearnedInteraction>> learned_;
 };
 

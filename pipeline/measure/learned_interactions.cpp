@@ -6,8 +6,7 @@ using kernels::LearnedInteraction;
 
 namespace {
 
-/// What a norm of queries or keys has for one head: its own part of the gains, or the one for all; empty where there is
-/// none.
+/// Gains of the query or key norm for one head: its own part, or the one shared by all; empty where there is no norm.
 kernels::VectorF gain_of(const kernels::Norm& norm, kernels::Index head, kernels::Index columns) {
   if (!norm.present || norm.gain.size() <= columns) return norm.gain;
   return norm.gain.segment(head * columns, columns);
@@ -18,7 +17,7 @@ kernels::VectorF gain_of(const kernels::Norm& norm, kernels::Index head, kernels
 std::vector<LearnedInteraction> learned_interactions(const kernels::Backend& backend, const kernels::BlockShape& shape,
                                                      const kernels::LayerWeights& weights) {
   std::vector<LearnedInteraction> out;
-  if (shape.latent_size > 0) {  // norms between the factors: no matrix W_Q^T W_K stands for the head
+  if (shape.latent_size > 0) {  // norms between the factors: no matrix W_Q^T W_K represents the head
     out.resize(static_cast<std::size_t>(shape.num_heads));
     return out;
   }

@@ -6,12 +6,13 @@
 
 namespace logitfield {
 
-/// W_Q^T W_K of every query head of a shard's layer, from its weights alone.
+/// Learned interactions W_Q^T W_K of every query head of a shard's layer, from the weights alone.
 std::vector<kernels::LearnedInteraction> learned_interactions(const kernels::Backend& backend,
                                                               const kernels::BlockShape& shape,
                                                               const kernels::LayerWeights& weights);
 
-/// Sets it in all fields of the heads (one entry per head, in their order), and the gap to each field's own k90.
+/// Stores the learned interaction in all fields of the heads (one entry per head, in their order), with the spectral
+/// gap to each field's own k90.
 void attach(const std::vector<kernels::LearnedInteraction>& learned, std::vector<HeadRecord>& heads);
 
 /// learned k90 / field k90; NaN where either is not known, or the field is zero.

@@ -25,7 +25,7 @@ std::vector<std::string> gather_hosts(const mpi::Communicator& world) {
   return hosts;
 }
 
-/// Is there a run that --resume may go on with?
+/// Whether there is a run that --resume may resume.
 bool goes_on(const Options& options) { return options.resume && std::filesystem::exists(options.out); }
 
 std::string environment(const char* name) {
@@ -53,7 +53,7 @@ RankRecord rank_record(std::int64_t session, const mpi::Communicator& world, con
   return record;
 }
 
-/// The input of a measurement, as far as headers tell, and what is planned for it.
+/// The input of a measurement, opened as far as headers go, and its plan.
 struct Opened {
   Job job;
   Plan plan;

@@ -10,30 +10,30 @@
 
 namespace logitfield {
 
-/// What came of measuring one model or capture.
+/// The outcome of measuring one model or capture.
 struct Measurement {
-  /// On rank 0, where it was measured.
+  /// On rank 0: the run, if it was measured.
   std::optional<OpenRun> run;
-  /// 0: it is complete.
+  /// The signal that stopped the run; 0: it is complete.
   int stopped_by = 0;
-  /// On every rank: weights because of which a checkpoint was not measured.
+  /// On every rank: the weights that kept a checkpoint from being measured.
   std::vector<NotFinite> not_finite;
 };
 
-/// What is particular to the caller. Both are called on rank 0 only, and may throw InputError.
+/// Rules of the calling command. Functions are called on rank 0 only, and may throw InputError.
 struct MeasurementRules {
-  /// Weights that are not finite are told, not refused.
+  /// Whether weights that are not finite are reported instead of refused.
   bool tells_not_finite = false;
-  /// Before anything is measured.
+  /// Called before anything is measured.
   std::function<void(const nlohmann::json& manifest)> admit = [](const nlohmann::json&) {};
 };
 
-/// The manifest that measuring would begin with, but for the input's hash and the hosts: nothing is read but headers.
+/// The manifest of a measurement that would start now, without the input's hash and the hosts. Reads headers only.
 /// Collective; throws mpi::AgreedError.
 nlohmann::json planned_manifest(const Options& options, const mpi::Communicator& world);
 
-/// Measures the model or capture of `options` into the run folder options.out: its journal is complete, or the run was
-/// stopped by a signal. Throws mpi::AgreedError for what all ranks know of. Collective.
+/// Measures the model or capture of `options` into the run folder options.out. Afterwards the journal is complete, or a
+/// signal stopped the run. Throws mpi::AgreedError for failures that all ranks know of. Collective.
 Measurement measure(const Options& options, const mpi::Communicator& world, const MeasurementRules& rules = {});
 
 }  // namespace logitfield

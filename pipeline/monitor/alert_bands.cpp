@@ -8,7 +8,7 @@
 namespace logitfield {
 namespace {
 
-/// Reorders them.
+/// Median; reorders the values.
 double middle_in_place(std::vector<double>& values) {
   if (values.empty()) throw std::invalid_argument("a median of no values");
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -26,7 +26,7 @@ double robust_sd(std::vector<double> values) {
   return 1.4826 * middle_in_place(values);
 }
 
-/// A power of two.
+/// Longest lag up to `at_most`; a power of two.
 std::size_t OwnNoise::longest(double at_most) const {
   const double most = std::min(at_most, static_cast<double>(past_.size() / 4));
   return std::bit_floor(std::max<std::size_t>(static_cast<std::size_t>(most), 1));

@@ -6,33 +6,34 @@
 
 namespace logitfield {
 
-/// Noise is never taken as less than this, of natural logarithms: 5 %.
+/// Lower limit of every noise estimate, in natural logarithms: 5 %.
 inline constexpr double kLeastNoise = 0.05;
 
-/// Where a logarithm should be.
+/// The range in which a logarithm is expected.
 struct Band {
   double middle = 0, width = 0;
   double low() const { return middle - width; }
   double high() const { return middle + width; }
 };
 
-/// The median of at least one value.
+/// Median; throws std::invalid_argument for no values.
 double middle_of(std::vector<double> values);
-/// The robust standard deviation: 1.4826 times the median distance to the median. That of normal values is their own.
+/// Robust standard deviation: 1.4826 times the median distance from the median. For normal values it estimates their
+/// standard deviation.
 double robust_sd(std::vector<double> values);
 
-/// How far a series moves by itself, from its past: the robust standard deviation of second differences
-/// x_i - 2 x_(i-k) + x_(i-2k), which a steady trend leaves alone.
+/// How much a series fluctuates by itself, estimated from its past. It is the robust standard deviation of second
+/// differences x_i - 2 x_(i-k) + x_(i-2k), which a steady trend does not change.
 class OwnNoise {
  public:
-  /// `past`: oldest first; at least four values. Lags are at most a quarter of it.
+  /// `past`: at least four values, oldest first. Lags are at most a quarter of their number.
   explicit OwnNoise(std::span<const double> past) : past_(past) {}
 
-  /// The power of the lag by which its changes grow, from the two longest lags: 0 for white noise, 1/2 for a random
-  /// walk; never more, nor less than 0. Of a single series it is uncertain; the median over many is not.
+  /// Growth exponent of the changes with the lag, from the two longest lags: 0 for white noise, 1/2 for a random walk;
+  /// limited to this range. The estimate from one series is uncertain; the median over many series is not.
   double power() const;
-  /// Standard deviation of the change over `lag` checkpoints, of a series that grows by that power. From the two
-  /// longest lags that are not longer.
+  /// Standard deviation of the change over `lag` checkpoints, for a series with that growth exponent. Uses the two
+  /// longest lags that do not exceed `lag`.
   double over(double lag, double power) const;
 
  private:
@@ -42,10 +43,11 @@ class OwnNoise {
   std::span<const double> past_;
 };
 
-/// Does a departure end at the last of these values, by whether each lies outside of its band? The last does, `confirm`
-/// of the last 2 confirm - 1 do, on whichever side, and the value before the first of these does not.
+/// Whether a departure is established at the last value; `outside` says for each value whether it lies outside of its
+/// band. Three things must hold: the last value is outside; so are `confirm` of the last 2 confirm - 1, on either side;
+/// and the value before the first of these is inside.
 bool departs(std::span<const std::uint8_t> outside, std::size_t confirm);
-/// And none ended at one of the 2 confirm - 1 values before.
+/// The same, and no departure was established at any of the 2 confirm - 1 values before.
 bool begins(std::span<const std::uint8_t> outside, std::size_t confirm);
 
 }  // namespace logitfield

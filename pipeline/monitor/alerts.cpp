@@ -22,7 +22,7 @@ std::vector<Rule> rules(const Thresholds& t) {
           {"attention_entropy", AlertKind::entropy_collapse, AlertKind::entropy_collapse, false, false, fall},
           {"effective_rank", AlertKind::rank_collapse, AlertKind::rank_collapse, false, false, fall},
           {"key_effective_rank", AlertKind::rank_collapse, AlertKind::rank_collapse, true, false, fall},
-          {"energy", AlertKind::dead, AlertKind::dead, false, false, 2 * fall}};  // the square of the field
+          {"energy", AlertKind::dead, AlertKind::dead, false, false, 2 * fall}};  // energy is the square of the field
 }
 
 void judge(const HeadSeries& series, std::size_t index, const Thresholds& t, const Rule& rule,
@@ -43,7 +43,7 @@ void judge(const HeadSeries& series, std::size_t index, const Thresholds& t, con
   }
 }
 
-/// The last measured step before this one at which a statistic of the head is known.
+/// The last measured step before this one at which the head's statistic is known.
 const StepValues* known_before(const HeadSeries& series, std::size_t index, std::size_t head, std::size_t statistic) {
   for (std::size_t i = index; i-- > 0;) {
     const StepValues& step = series.steps[i];
@@ -65,7 +65,7 @@ void add_large_logits(const HeadSeries& series, std::size_t index, const Thresho
   }
 }
 
-/// Heads that had a field, or keys that differ, and have none left. A head that never had one has not begun to learn.
+/// Adds heads that had a field (or distinct keys) and now have none. A head that never had one has not begun to learn.
 void add_dead(const HeadSeries& series, std::size_t index, std::vector<Alert>& out) {
   const StepValues& now = series.steps[index];
   for (std::size_t h = 0; h < now.heads.size(); ++h) {
@@ -105,7 +105,7 @@ void add_failed(const HeadSeries& series, std::size_t index, std::vector<Alert>&
   }
 }
 
-/// Heads of a tensor that is not finite; -1: none in particular.
+/// Heads of a tensor that is not finite; -1 where it belongs to no head in particular.
 std::vector<std::int64_t> heads_of(const NotFinite& tensor) {
   return tensor.heads.empty() ? std::vector<std::int64_t>{-1} : tensor.heads;
 }

@@ -9,7 +9,8 @@
 
 namespace logitfield {
 
-/// A fall of the attention entropy by less, in nats, is no collapse; what is less counts as this.
+/// `kLeastFall`: a smaller fall of the attention entropy, in nats, is no collapse. `kLeastEntropy`: smaller entropies
+/// count as this.
 inline constexpr double kLeastFall = 0.1, kLeastEntropy = 1e-6;
 /// Fewer heads than these are not compared with each other.
 inline constexpr std::size_t kFewestPeers = 6;
@@ -31,22 +32,22 @@ inline constexpr std::size_t kAlertKinds = 10;
 /// "jump", "drift", ...
 std::string_view alert_name(AlertKind kind);
 
-/// Something that a head, or the model, did at a step.
+/// One alert, for a head or for the model, at one step.
 struct Alert {
   std::int64_t step = 0;
   /// -1: none in particular.
   std::int64_t layer = -1, head = -1;
   AlertKind kind = AlertKind::jump;
   std::string statistic;
-  /// What it was, and where it should have been; NaN: no such end.
+  /// The value and the ends of its expected range; NaN where the range has no such end.
   double value = 0, low = 0, high = 0;
   /// For people.
   std::string detail;
 };
 
-/// The alerts that begin at step number `index` of the series, which later steps do not change. An alert begins where
-/// its condition holds and did not where it could last be known. Of a KV head's statistic it names the first query
-/// head.
+/// The alerts that begin at step number `index` of the series; later steps do not change them. An alert begins where
+/// its condition holds and did not hold when it could last be judged. For a statistic of a KV head the alert names the
+/// first query head.
 std::vector<Alert> alerts_at(const HeadSeries& series, std::size_t index, const Thresholds& thresholds);
 
 }  // namespace logitfield

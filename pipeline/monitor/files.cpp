@@ -1,4 +1,4 @@
-// What other programs read of a monitor: CSV, JSON lines, Prometheus.
+// Files of a monitor for other programs: CSV, JSON lines, Prometheus.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,12 +19,12 @@ std::string name_of(const HeadSeries& series, std::size_t head) {
   return fmt::format("layer_{:02}/head_{:02}/", series.layer_of(head), series.head_of(head));
 }
 
-/// JSON has no NaN: what is not defined is left out.
+/// JSON has no NaN: undefined values are left out.
 void put(json& object, const std::string& name, double value) {
   if (std::isfinite(value)) object[name] = value;
 }
 
-/// A quoted label value of the text format.
+/// Quotes a label value for Prometheus' text format.
 std::string label(const std::string& value) {
   std::string out;
   for (const char c : value) {

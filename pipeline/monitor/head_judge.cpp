@@ -6,7 +6,7 @@
 namespace logitfield {
 namespace {
 
-/// Windows that the noise of a head is taken from.
+/// Number of windows from which the noise of a head is estimated.
 constexpr std::int64_t kNoiseWindows = 4;
 
 std::span<const double> latest(std::span<const double> values, std::int64_t count) {
@@ -15,7 +15,8 @@ std::span<const double> latest(std::span<const double> values, std::int64_t coun
 
 std::vector<double> copy_of(std::span<const double> values) { return {values.begin(), values.end()}; }
 
-/// NaN where there is none. An attention entropy of zero is one; another statistic is zero where a head has no field.
+/// NaN where there is no logarithm. A zero attention entropy counts as kLeastEntropy; other statistics are zero where a
+/// head has no field.
 double log_of(double value, bool may_be_zero) {
   if (may_be_zero && value >= 0) return std::log(std::max(value, kLeastEntropy));
   return value > 0 ? std::log(value) : kernels::kUndefined;
@@ -67,7 +68,7 @@ std::optional<Band> HeadJudge::history(std::size_t head, std::size_t count) {
   const Known& known = known_[head];
   const std::vector<double> window = copy_of(latest(past, t_.window));
   Band band{middle_of(window), least_width()};
-  if (!is_outside(known.logs[count - 1], band)) return band;  // inside whatever the noise
+  if (!is_outside(known.logs[count - 1], band)) return band;  // inside, whatever the noise
   const Noise& noise = noise_at(known.steps[count - 1]);
   const double own = std::max(robust_sd(window), own_noise(past).over(half_window(), noise.power));
   band.width = std::max(band.width, t_.band * std::max(own, noise.sd));
@@ -103,7 +104,7 @@ std::optional<Band> HeadJudge::told(std::size_t head, BandOf band_of) {
   const std::optional<Band> now = (this->*band_of)(head, count);
   if (!now || !is_outside(known.logs.back(), *now)) return std::nullopt;
   if (!begins_at(head, count, band_of, *now)) return std::nullopt;
-  // A band that had widened meanwhile and is narrow again makes no new departure of a head that has not come back.
+  // A band that widened in between and is narrow again must not report a head anew that never came back.
   for (std::size_t i = count - 1; i-- > 0;) {
     const Band then = (this->*band_of)(head, i + 1).value_or(*now);
     if (!is_outside(known.logs[i], {then.middle, now->width})) break;
@@ -123,7 +124,7 @@ bool HeadJudge::begins_at(std::size_t head, std::size_t count, BandOf band_of, c
 std::optional<Band> HeadJudge::leaves_peers(std::size_t head) {
   const std::optional<Band> out = told(head, &HeadJudge::peers);
   if (!out || rule_.of_history != rule_.of_peers) return out;
-  // The same departure, which the head's history has told: it may hover around the other band.
+  // The head's history has reported the same departure already; the head may hover around the other band.
   const Known& known = known_[head];
   const std::size_t count = known.logs.size();
   for (std::size_t i = count - std::min(count, static_cast<std::size_t>(t_.window)); i < count; ++i) {

@@ -29,7 +29,7 @@ Readings readings_of(const HeadStatistics& statistics) {
   return out;
 }
 
-/// One head in all texts, certified in each.
+/// Median over texts for one head that is certified in each.
 Readings median_of(const std::vector<Readings>& texts) {
   Readings out;
   for (std::size_t s = 0; s < out.size(); ++s) {

@@ -14,18 +14,18 @@
 
 namespace logitfield {
 
-/// What a monitor follows of every head; names as in docs/statistics.md.
+/// The statistics that a monitor follows for every head; names as in docs/statistics.md.
 inline constexpr std::array<std::string_view, 9> kFollowed{
     "coherence", "key_participation", "k90",        "effective_rank",    "stable_rank",
     "max_logit", "attention_entropy", "sink_first", "key_effective_rank"};
-/// Place of a name in kFollowed, or that of "energy" one past them; and what it means.
+/// `followed`: place of a name in kFollowed; "energy" is one past the last. `info_of`: the schema entry of the name.
 std::size_t followed(std::string_view statistic);
 StatisticInfo info_of(std::string_view statistic);
 
 /// A head that failed its certificate: it has no values at this step.
 struct FailedHead {
   std::size_t head = 0;
-  /// False: its Q, K or statistics are not finite.
+  /// False where its Q, K or statistics are not finite.
   bool finite = true;
   std::string check;
   double error = 0, bound = 0;
@@ -36,22 +36,24 @@ struct StepValues {
   std::int64_t step = 0;
   /// Mean over texts, nats; NaN for captures.
   double loss = 0;
-  /// By layer * heads + head, then by kFollowed: medians over texts, NaN where not defined. Empty: not measured.
+  /// Indexed by layer * heads + head, then as kFollowed: medians over texts, NaN where not defined. Empty if not
+  /// measured.
   std::vector<std::array<double, kFollowed.size()>> heads;
   std::vector<FailedHead> failed;
-  /// Why it was not measured.
+  /// Why the step was not measured.
   std::vector<NotFinite> not_finite = {};
-  /// In the places of `heads`: what a value is more than that is NaN because it was not counted to its end; else NaN.
+  /// Indexed as `heads`: the bound that a censored value is known to exceed (its entry in `heads` is NaN); else NaN.
   std::vector<std::array<double, kFollowed.size()>> more_than = {};
-  /// Of the field, by head, as heads; only for alerts: it tells a head whose field fades away.
+  /// Energy of the field, by head as in `heads`. Used only for alerts, which find heads whose field vanishes.
   std::vector<double> energies = {};
-  /// The numerical rank of the keys, by head: told beside the series, not judged (rounding keeps it up).
+  /// Numerical rank of the keys, by head. Listed beside the series, not judged, since rounding keeps it high.
   std::vector<double> key_ranks = {};
 
   bool measured() const { return !heads.empty(); }
-  /// What is known of a statistic (a place in kFollowed), head by head.
+  /// The readings of a statistic (a place in kFollowed), head by head.
   std::vector<Reading> readings(std::size_t statistic) const;
-  /// Of a head of a measured step, number s of kFollowed, or the energy where s is one past these; NaN: not known.
+  /// Statistic number s in kFollowed of a head, or its energy where s is one past the last; NaN where unknown. The step
+  /// must be measured.
   double value(std::size_t head, std::size_t s) const {
     if (s < kFollowed.size()) return heads[head][s];
     return energies.empty() ? kernels::kUndefined : energies[head];
@@ -63,7 +65,7 @@ struct HeadSeries {
   std::int64_t first_layer = 0, num_layers = 0, num_heads = 0, num_kv_heads = 0;
   /// Ascending.
   std::vector<StepValues> steps;
-  /// What Gaussian heads give: mean and standard deviation by statistic; empty without --null.
+  /// Mean and standard deviation of Gaussian heads, by statistic; empty without --null.
   std::map<std::string, std::pair<double, double>> chance;
 
   std::size_t size() const { return static_cast<std::size_t>(num_layers * num_heads); }
@@ -73,8 +75,7 @@ struct HeadSeries {
 
 /// The values of a complete run, in its last context and first scope.
 StepValues step_values(std::int64_t step, const Results& results);
-/// Puts a step in its place, in place of an earlier one of the same number; the shape and what chance gives come from
-/// the run.
+/// Inserts a step in order; an earlier one of the same number is replaced. Shape and Gaussian null come from the run.
 void add_step(const Results& results, StepValues values, HeadSeries& series);
 void add_step(StepValues values, HeadSeries& series);
 

@@ -10,7 +10,7 @@
 namespace logitfield {
 namespace {
 
-/// A statistic that all heads together should not multiply, or divide.
+/// A statistic, and the direction in which a large common change of all heads raises an alert.
 struct Side {
   std::string_view statistic;
   double sign;
@@ -44,8 +44,8 @@ Medians medians_until(const HeadSeries& series, std::size_t index, std::string_v
   return out;
 }
 
-/// Judges the medians as if they were a head: outside is what has changed since the beginning by more than a factor and
-/// more than noise, and is not slowing down.
+/// Judges the medians as if they were those of a head. A value is outside if it has changed since the beginning by more
+/// than a factor and more than noise, and the change is not slowing down.
 class Model {
  public:
   Model(const Medians& medians, const Side& side, const Thresholds& t) : m_(medians), side_(side), t_(t) {
@@ -55,7 +55,7 @@ class Model {
   }
   std::size_t size() const { return m_.logs.size(); }
 
-  /// The band of value i; nothing where it cannot be judged.
+  /// The band of value i; empty where it cannot be judged.
   std::optional<Band> band_of(std::size_t i) const {
     if (i + 1 < history() + confirm()) return std::nullopt;
     const OwnNoise noise(std::span(m_.logs).first(i + 1 - confirm()));
@@ -63,12 +63,12 @@ class Model {
     return Band{middle_, std::max(-std::log(t_.collapse), t_.band * noise.over(lag, 0.5))};
   }
 
-  /// The band that is left by a departure which begins to be there at the last value.
+  /// The band left by a departure that begins at the last value.
   std::optional<Band> leaves() const {
     const std::optional<Band> now = band_of(size() - 1);
     if (!now) return std::nullopt;
     if (!begins_at(size(), *now)) return std::nullopt;
-    // A band that had widened meanwhile makes no new departure of what has not come back.
+    // A band that widened in between must not report a departure anew if the value never came back.
     for (std::size_t i = size() - 1; i-- > 0 && is_outside(i, *now);) {
       if (begins_at(i + 1, *now)) return std::nullopt;
     }
@@ -79,7 +79,8 @@ class Model {
   std::size_t history() const { return static_cast<std::size_t>(t_.history); }
   std::size_t confirm() const { return static_cast<std::size_t>(t_.confirm); }
 
-  /// Of the first `count` values; `now`: of those too early to judge.
+  /// Whether a departure begins at the last of the first `count` values. `now` stands in for the band of values too
+  /// early to judge.
   bool begins_at(std::size_t count, const Band& now) const {
     std::vector<std::uint8_t> outside;
     for (std::size_t i = count - std::min(count, 4 * confirm() - 1); i < count; ++i) {
@@ -96,8 +97,8 @@ class Model {
     return side_.statistic != "attention_entropy" || std::exp(band.middle) - now >= kLeastFall;
   }
 
-  /// In the later half of the steps since the beginning it went at least half as fast as in the earlier one. What is
-  /// learned fast and then slowly does not.
+  /// Whether the change goes on: since the beginning, its later half was at least half as fast as its earlier half.
+  /// Ordinary learning, fast at first and then slow, does not count.
   bool goes_on(std::size_t i) const {
     if (i < history()) return false;
     const double from = m_.steps[history() / 2], to = m_.steps[i];

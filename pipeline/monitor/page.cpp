@@ -16,7 +16,7 @@ using nlohmann::json;
 constexpr double kMostSeriesBytes = 4.5e6;
 constexpr std::size_t kMostAlerts = 500;
 
-/// Measured steps that the page holds: all, or as many as fit, evenly, with the first and the last.
+/// Measured steps that the page shows: all of them, or as many as fit, evenly spaced, with the first and the last.
 std::vector<const StepValues*> shown_steps(const HeadSeries& series) {
   std::vector<const StepValues*> all, out;
   for (const StepValues& step : series.steps) {
@@ -50,7 +50,7 @@ json values_of(const std::vector<const StepValues*>& steps) {
   return out;
 }
 
-/// Layers and heads counted from 0, as in the page's maps; null: none in particular.
+/// Layers and heads counted from 0, as in the page's maps; null where none in particular.
 json alerts_of(const MonitorStore& store) {
   json out = json::array();
   for (const Alert& a : store.alerts()) {

@@ -28,7 +28,7 @@ Thresholds read_thresholds(const json& t) {
           t.at("collapse"), t.at("chance"), t.at("max_logit")};
 }
 
-/// What steps of one series have in common: the manifest without what training changes.
+/// The part of the manifest that steps of one series share: everything that training does not change.
 json common_part(json manifest) {
   json& model = manifest.at("model");
   for (const char* key : {"hash", "path", "name", "source"}) model.erase(key);
@@ -36,7 +36,7 @@ json common_part(json manifest) {
   return manifest;
 }
 
-/// What is known of a checkpoint that was measured.
+/// The note about a checkpoint that was measured.
 struct StepNote {
   std::int64_t step;
   json files;
@@ -64,7 +64,7 @@ MonitorFolder open_folder(const fs::path& root) {
   if (!fs::is_directory(folder.root)) throw InputError("{}: is a file; --out names a monitor's folder", root.string());
   for (const auto& entry : fs::directory_iterator(folder.root)) {
     const std::string name = entry.path().filename().string();
-    if (name == "lock" || name.starts_with("monitor.json")) continue;  // of one that was killed while it started
+    if (name == "lock" || name.starts_with("monitor.json")) continue;  // left by a start that was killed
     throw InputError("{}: is no monitor's folder (it holds '{}' and no monitor.json); choose another for --out",
                      root.string(), name);
   }
@@ -92,7 +92,7 @@ MonitorStore::MonitorStore(const fs::path& root, const Thresholds* thresholds)
     }
   }
   load();
-  if (series_.steps.empty()) common_ = nullptr;  // the first was stopped
+  if (series_.steps.empty()) common_ = nullptr;  // the first step was stopped
   write_manifest();
 }
 

@@ -18,7 +18,7 @@ struct MonitorFolder {
 
   std::filesystem::path manifest() const { return root / "monitor.json"; }
   std::filesystem::path lock() const { return root / "lock"; }
-  /// The run of a step, and what is noted of its checkpoint once it is measured.
+  /// The run of a step, and the note about its checkpoint, written once the step is measured.
   std::filesystem::path run(std::int64_t step) const;
   std::filesystem::path note(std::int64_t step) const;
   std::filesystem::path series() const { return root / "series.csv"; }
@@ -28,33 +28,33 @@ struct MonitorFolder {
   std::filesystem::path page() const { return root / "monitor.html"; }
 };
 
-/// A monitor's folder and all that it holds, on one rank. What it tells is made from the runs of its steps, which are
-/// ordinary run folders; monitor.json holds the thresholds, and what all steps have in common.
+/// A monitor's folder and its contents, on one rank. Its reports are derived from the runs of its steps, which are
+/// ordinary run folders. monitor.json holds the thresholds and the properties that all steps share.
 class MonitorStore {
  public:
-  /// Opens the monitor in `root`, or starts one; the thresholds from now on are these. Throws InputError if the folder
-  /// is something else, or if another process writes to it.
+  /// Opens the monitor in `root`, or starts one, and sets its thresholds. Throws InputError if the folder is something
+  /// else, or if another process writes to it.
   MonitorStore(const std::filesystem::path& root, const Thresholds& thresholds);
-  /// Opens it with the thresholds that it has.
+  /// Opens it with its stored thresholds.
   explicit MonitorStore(const std::filesystem::path& root);
   static bool is_monitor(const std::filesystem::path& root);
 
   const MonitorFolder& folder() const { return folder_; }
   const Thresholds& thresholds() const { return thresholds_; }
   const HeadSeries& series() const { return series_; }
-  /// By step.
+  /// Sorted by step.
   const std::vector<Alert>& alerts() const { return alerts_; }
   std::vector<Alert> alerts_of(std::int64_t step) const;
 
-  /// Has this checkpoint been measured, and not been written to since?
+  /// Whether this checkpoint has been measured and not been modified since.
   bool knows(const io::StepFolder& checkpoint) const;
-  /// Throws InputError naming the checkpoint where it is not of one series with those before.
+  /// Throws InputError naming the checkpoint where it does not belong to the same series as those before.
   void admit(const io::StepFolder& checkpoint, const nlohmann::json& manifest);
-  /// A step whose run is complete; or one whose weights are not finite. `stamps`: its files before it was read.
+  /// Adds a step whose run is complete, or one whose weights are not finite. `stamps`: its files before it was read.
   void add(const io::StepFolder& checkpoint, const nlohmann::json& stamps, const Results& results);
   void add(const io::StepFolder& checkpoint, const nlohmann::json& stamps, const std::vector<NotFinite>& not_finite);
 
-  /// Makes series.csv, alerts.jsonl, scalars.jsonl, monitor.prom and monitor.html anew.
+  /// Rewrites series.csv, alerts.jsonl, scalars.jsonl, monitor.prom and monitor.html.
   void write_derived() const;
 
  private:
@@ -67,7 +67,7 @@ class MonitorStore {
   MonitorFolder folder_;
   io::RunLock lock_;
   Thresholds thresholds_;
-  /// What all steps must have in common; null before the first.
+  /// Properties that all steps must share; null before the first step.
   nlohmann::json common_;
   HeadSeries series_;
   std::vector<Alert> alerts_;
@@ -76,7 +76,7 @@ class MonitorStore {
 /// series.csv: a row per step, layer and head. alerts.jsonl: a JSON object an alert.
 void write_series_csv(const HeadSeries& series, const std::filesystem::path& path);
 void write_alerts(const std::vector<Alert>& alerts, const std::filesystem::path& path);
-/// A JSON object a step, flat names: "layer_03/head_05/coherence".
+/// A JSON object per step, with flat names: "layer_03/head_05/coherence".
 void write_scalars(const MonitorStore& store, const std::filesystem::path& path);
 /// The last measured step, in Prometheus' text format.
 void write_prometheus(const MonitorStore& store, const std::filesystem::path& path);

@@ -1,4 +1,4 @@
-// What a monitor says on a terminal.
+// Output of a monitor on a terminal.
 #include <fmt/format.h>
 
 #include <algorithm>

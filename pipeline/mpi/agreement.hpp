@@ -7,7 +7,7 @@
 
 namespace logitfield::mpi {
 
-/// The same failure on every rank, after they agreed on it: rank `rank`'s message is the one to print.
+/// A failure that all ranks have agreed on: each throws it, and rank `rank` prints the message.
 class AgreedError : public std::exception {
  public:
   AgreedError(int failed_rank, int exit_code, std::string message)
@@ -21,9 +21,9 @@ class AgreedError : public std::exception {
   std::string message_;
 };
 
-/// Runs `step` on every rank; if it throws on any, all ranks throw AgreedError with the first such rank's message and
-/// exit code (2 for InputError, 1 otherwise). For everything that happens before ranks depend on each other: a bad file
-/// ends the job with one message, none written twice and no rank left waiting. `step` must not communicate. Collective.
+/// Runs `step` on every rank. If it throws on any, all ranks throw AgreedError with the first such rank's message and
+/// exit code (2 for InputError, 1 otherwise). Meant for everything before ranks depend on each other: a bad file ends
+/// the job with a single message, and no rank is left waiting. `step` must not communicate. Collective.
 void agree(const Communicator& world, const std::function<void()>& step);
 
 /// 2 for InputError, else 1.

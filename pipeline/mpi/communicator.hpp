@@ -18,14 +18,14 @@ class Environment {
   ~Environment();
 };
 
-/// A message that is on its way; its buffer lives here until it has left.
+/// A message being sent; its buffer lives here until it has left.
 struct PendingSend {
   std::vector<std::byte> buffer;
   MPI_Request request = MPI_REQUEST_NULL;
 };
 
-/// An owned communicator. Move-only. Every failing MPI call throws std::runtime_error naming call, rank and reason;
-/// sizes above what MPI's int counts allow are sent in pieces.
+/// An owned communicator. Move-only. Every failing MPI call throws std::runtime_error naming call, rank and reason.
+/// Messages longer than MPI's int counts allow are sent in pieces.
 class Communicator {
  public:
   /// A duplicate of MPI_COMM_WORLD. Collective.
@@ -36,12 +36,12 @@ class Communicator {
 
   int rank() const { return rank_; }
   int size() const { return size_; }
-  /// For libraries that speak MPI themselves; remains owned here.
+  /// For libraries that use MPI themselves; remains owned here.
   MPI_Comm handle() const { return handle_; }
 
   /// The ranks of one `color`, in the order of their ranks here. Collective.
   Communicator split(int color) const;
-  /// The same ranks, last first. Collective.
+  /// This communicator with its ranks in reverse order. Collective.
   Communicator reversed() const;
   /// The ranks that share this rank's host. Collective.
   Communicator split_by_host() const;
@@ -50,21 +50,22 @@ class Communicator {
   void sum(std::span<double> values) const;
   void max(std::span<double> values) const;
   int min(int value) const;
-  /// Sums with the same bits on every rank; and over the ranks before this one only, zero on the first.
+  /// `sum_alike`: sums over all ranks, with the same bits on every rank. `sum_before`: sums over the ranks before this
+  /// one; zero on the first.
   void sum_alike(std::span<double> values) const;
   void sum_before(std::span<double> values) const;
   /// The values of the rank before this one; zeros on the first.
   void take_from_before(std::span<double> values) const;
-  /// Every rank's values, of one size, in rank order.
+  /// Every rank's values, equally many on each, in rank order.
   void all_gather(std::span<const double> own, std::span<double> all) const;
 
-  /// Until all ranks are here.
+  /// Waits until all ranks are here.
   void barrier() const;
 
   void send(std::span<const float> values, int target) const;
   void receive(std::span<float> values, int source) const;
 
-  /// Every rank's bytes, in rank order, on rank 0 (empty elsewhere). Collective.
+  /// Every rank's bytes, in rank order, on rank 0; empty elsewhere. Collective.
   std::vector<std::vector<std::byte>> gather(std::span<const std::byte> bytes) const;
   /// Rank `root`'s bytes everywhere. Collective.
   std::string broadcast(std::string bytes, int root) const;
@@ -75,7 +76,7 @@ class Communicator {
   /// True once the message has left.
   bool sent(PendingSend& message) const;
   void wait(PendingSend& message) const;
-  /// The next message with this tag from any rank, if one is there (or waits for it).
+  /// Takes the next message with this tag from any rank: try_receive only if one is there, wait_receive once one comes.
   bool try_receive(int tag, std::vector<std::byte>& bytes) const;
   void wait_receive(int tag, std::vector<std::byte>& bytes) const;
 
@@ -92,7 +93,8 @@ class Communicator {
 
 /// Name of the host that this rank runs on.
 std::string host_name();
-/// "Open MPI v4.1.4", and ", CUDA-aware" where it says that it takes device memory (it is given host memory always).
+/// "Open MPI v4.1.4", with ", CUDA-aware" where the library reports that it takes device memory. This program always
+/// passes host memory.
 std::string library_version();
 
 }  // namespace logitfield::mpi

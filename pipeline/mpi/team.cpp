@@ -7,7 +7,7 @@
 namespace logitfield::mpi {
 
 void Team::max(std::span<double> values) const {
-  // MPI_MAX may drop a NaN: that there is one travels by itself, and spoils them all.
+  // MPI_MAX may drop a NaN. So a separate flag says that there is one, and then all values become NaN.
   double nan = 0;
   for (double& v : values) {
     if (std::isnan(v)) nan = 1, v = -std::numeric_limits<double>::infinity();

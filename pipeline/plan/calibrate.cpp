@@ -31,7 +31,7 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-/// Median of three where that is quick, since machines are shared; of the slowest rank.
+/// Seconds of the slowest rank; the median of three runs if they are quick, because machines are shared.
 double measure(const mpi::Communicator& world, const std::function<void()>& work) {
   constexpr double kQuick = 0.5;
   world.barrier();
@@ -53,7 +53,7 @@ void measure_arithmetic(const mpi::Communicator& world, Rates& rates) {
   const MatrixF a = gaussian(n, n, 1), b = gaussian(n, n, 2);
   MatrixF c(n, n);
   rates.gemm = 2.0 * n * n * n / measure(world, [&] { c.noalias() = a * b.transpose(); });
-  // Larger than the caches; written once before, so that no page is fresh.
+  // Larger than the caches, and written once before, so that no page is fresh.
   std::vector<std::byte> from(256 << 20, std::byte{1}), to(from.size(), std::byte{2});
   rates.memory = 2.0 * static_cast<double>(from.size()) / measure(world, [&] { std::ranges::copy(from, to.begin()); });
   std::uint64_t hash = 0;
@@ -64,7 +64,7 @@ void measure_arithmetic(const mpi::Communicator& world, Rates& rates) {
   if (hash == 1) rates.hash = 0;  // keeps the hashes from being optimised away
 }
 
-/// Bytes a second of one pass over a file that memory does not hold. By rank 0 alone: storage is shared.
+/// Bytes a second of one pass over a file that is not in memory. Measured by rank 0 alone, because storage is shared.
 double storage_rate(const std::filesystem::path& path) {
   const io::Descriptor file(path, io::Access::read, O_RDONLY);
   ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
@@ -104,11 +104,11 @@ void measure_network(const mpi::Communicator& world, Rates& rates) {
   // A sum over all ranks moves 2 (n - 1) / n of the data out of and into each.
   const double share = 2.0 * (world.size() - 1) / world.size();
   const double seconds = measure(world, [&] { world.sum(large); });
-  // Alone, there is no one to talk to: as fast as memory.
+  // A single rank sends nothing: bandwidth is taken to be that of memory.
   rates.bandwidth = world.size() > 1 ? share * 4 * static_cast<double>(large.size()) / seconds : rates.memory;
 }
 
-/// A Llama block: what projections and network take for their flops, and attention for its.
+/// Measures a Llama block: flops/s of projections and network, and of attention.
 ForwardSample forward_sample(const mpi::Communicator& world, const kernels::Backend& backend, kernels::Index hidden) {
   constexpr kernels::Index kLength = 1024, kDim = 64;
   const kernels::Index heads = std::max<kernels::Index>(1, hidden / kDim), inner = hidden * 11 / 4;
@@ -136,7 +136,7 @@ ForwardSample forward_sample(const mpi::Communicator& world, const kernels::Back
   return {hidden, rate, attended / std::max(attention - projections, 0.05 * attention)};
 }
 
-/// A job of one KV head and its query heads, for the flops that plans count.
+/// A job of one KV head and its query heads; plans count its flops.
 Job head_job(std::int64_t head_dim, std::int64_t group, std::int64_t context, kernels::Scope scope) {
   Job job;
   job.contexts = {context};
@@ -154,7 +154,7 @@ struct HeadShape {
   const char* spectrum;
 };
 
-/// The route's sample and, once for each shape, that of attention.
+/// Adds a sample of the route and, once for each shape, one of attention.
 void add_field_samples(const mpi::Communicator& world, const kernels::Backend& backend, const HeadShape& s,
                        Rates& rates) {
   const Job job = head_job(s.head_dim, s.group, s.context, s.scope);

@@ -9,41 +9,41 @@
 #include "pipeline/plan/shard.hpp"
 #include "pipeline/plan/work.hpp"
 
-// The buffers of kernels/cuda, as they live at the worst moment of a layer.
+// Sizes of the buffers of kernels/cuda at the worst moment of a layer.
 namespace logitfield {
 namespace {
 
 /// Of kernels/cuda: rows of a tile of logits, of a padded factor's chunks, and of an MLP that are computed together.
 constexpr double kTileRows = 64, kChunkRows = 256, kMlpRows = 8192;
-/// Vectors that the Krylov method applies a field to at a time.
+/// Number of vectors that the Krylov method applies a field to at a time.
 constexpr double kBlockVectors = 32;
 
 double up_to(double x, double multiple) { return std::ceil(x / multiple) * multiple; }
 
-/// A KV head's fields in one context, of one query head at a time; `w` columns of a factor.
+/// Bytes for the fields of a KV head in one context, one query head at a time; `w`: columns of a factor.
 double field_of(const FieldPlan& field, double d) {
   const double length = static_cast<double>(field.request.context), rows = up_to(length, kChunkRows), w = d + 3;
   const double samples = static_cast<double>(kernels::cpu::sampled_positions(field.request.context).size());
   const bool dense = field.request.route == kernels::Route::dense, masked = field.request.scope != kernels::Scope::full;
-  // Rows formed from their logits: those sampled, or a strip of a field that is decomposed.
+  // Rows formed from their logits: the sampled ones, or a strip of a field that is decomposed.
   const double direct = (dense ? std::min(length, kChunkRows) : samples) * length + kChunkRows * w;
-  // Factored keys, keys as they are, their chunks' Gram matrices.
+  // Factored keys, original keys, Gram matrices of their chunks.
   const double keys = rows * (w + 2) + rows * d + rows / kChunkRows * w * (w + 2) + direct;
-  if (dense) return kDouble * (keys + rows * (w + 2));  // with a basis, or keys without their mean
-  // With energies or a basis in turn; the causal field's tiles and sums are there before.
+  if (dense) return kDouble * (keys + rows * (w + 2));  // with a basis, or centred keys
+  // With energies or a basis in turn; the causal field's tiles and sums exist before them.
   const double factored = rows * (w + 2) + 2 * rows * w;
   const double causal = 3 * rows * w + rows * kTileRows + rows / kTileRows * w * w;
   const double applied = 2 * rows * kBlockVectors + rows / kTileRows * w * kBlockVectors;
   return kDouble * (keys + std::max(factored, masked ? causal + std::max(rows * w, applied) : 0));
 }
 
-/// A query head's attention in float64: its keys, a strip of logits, and what they say of each row.
+/// Bytes for a query head's attention in float64: its keys, a strip of logits, and the statistics of each row.
 double attention_of(double length, double d) {
   const double strip = std::min(length, kChunkRows);
   return kDouble * (up_to(length, kChunkRows) * d + kChunkRows * d + strip * length + 3 * length);
 }
 
-/// Of a rank, or of a KV head of a capture, which are measured one after the other.
+/// Heads measured together: all of a rank's for a model, those of one KV head for a capture.
 double heads_at_a_time(const Job& job, const Plan& plan) {
   return job.config ? largest(plan.partition.heads) : static_cast<double>(job.group_size());
 }
@@ -54,7 +54,7 @@ double fields_of(const Job& job, const Plan& plan, int workers) {
     if (!field.collective()) most = std::max(most, field_of(field, static_cast<double>(job.head_dim)));
   }
   const double attended = static_cast<double>(longest_attended(plan.fields));
-  // Attention comes first: of float32 heads by host threads, of bf16 ones at once.
+  // Attention comes first: host threads take float32 heads one by one; bf16 heads are measured all at once.
   const double heads = heads_at_a_time(job, plan);
   const double attention =
       job.config && job.precision == "bf16"
@@ -63,7 +63,7 @@ double fields_of(const Job& job, const Plan& plan, int workers) {
   return std::max(fields_at_a_time(job, plan, workers) * most, attention);
 }
 
-/// Q, K and, as they enter the dot products, Q, K and V of a layer.
+/// Bytes of a layer's Q and K (as kept, and as they enter the dot products) and of V as it enters them.
 struct HeadBytes {
   double kept = 0, values = 0;
 };

@@ -22,7 +22,7 @@ std::uint64_t proc_bytes(const char* path, const std::string& name) {
   throw std::runtime_error(std::string(path) + " has no line " + name);
 }
 
-/// A back end that cannot be had is the user's to change.
+/// Makes a back end; reports its absence as InputError, since the user can change the options.
 template <class Make>
 std::unique_ptr<kernels::Backend> made_by(Make&& make) {
   try {
@@ -36,10 +36,10 @@ std::unique_ptr<kernels::Backend> cpu_backend(kernels::Precision precision, cons
   return made_by([&] { return kernels::make_cpu_backend(precision, because); });
 }
 
-/// The ranks decide alike only from the same numbers: those of the rank that has least.
+/// Ranks must decide from the same numbers: takes those of the rank with least memory.
 void count_device_memory(const kernels::DeviceMemory& own, const mpi::Communicator& world, Machine& machine) {
   const mpi::Communicator host = world.split_by_host();
-  // Names as numbers that doubles hold exactly.
+  // Hashed identities of the GPUs, as numbers that doubles hold exactly.
   const double name = static_cast<double>(std::hash<std::string>{}(own.identity) >> 12);
   std::vector<double> names(static_cast<std::size_t>(host.size()));
   host.all_gather({&name, 1}, names);
@@ -47,7 +47,7 @@ void count_device_memory(const kernels::DeviceMemory& own, const mpi::Communicat
   double scarcity = -static_cast<double>(own.free_bytes) / sharing, workers = own.workers;
   world.max({&scarcity, 1});
   world.max({&workers, 1});
-  machine.device_bytes = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(-scarcity));  // 0 would say: no GPU
+  machine.device_bytes = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(-scarcity));  // 0 would mean: no GPU
   machine.device_workers = static_cast<int>(workers);
 }
 
@@ -55,7 +55,7 @@ void count_device_memory(const kernels::DeviceMemory& own, const mpi::Communicat
 
 Machine this_machine(const mpi::Communicator& world) {
   const mpi::Communicator host = world.split_by_host();
-  // The ranks decide alike only from the same numbers: those of the host with the least memory per rank.
+  // Ranks must decide from the same numbers: those of the host with the least memory per rank.
   const double free_bytes = static_cast<double>(proc_bytes("/proc/meminfo", "MemAvailable"));
   double most_ranks = host.size(), scarcity = -free_bytes / host.size();
   world.max({&scarcity, 1});

@@ -14,10 +14,10 @@ namespace {
 
 /// Measured: what a program with CUDA holds of its libraries, also where it computes on CPUs.
 constexpr double kCudaLibraryBytes = 160e6;
-/// Assumed, not measured: what the CUDA runtime takes on the host, with 64 MiB of page-locked buffers.
+/// Assumed, not measured: host memory of the CUDA runtime, with 64 MiB of page-locked buffers.
 constexpr double kCudaBytes = 600e6;
-/// Measured: program and libraries before any data, with the mapped pieces of files that are being read (34 MB and two
-/// of 4 MiB); what MPI shares with other ranks; and what OpenBLAS packs of large matrices, less of small ones.
+/// Measured: program and libraries before any data, with the mapped pieces of files being read (34 MB and two of 4
+/// MiB); memory that MPI shares with other ranks; OpenBLAS's packed copies of large matrices, less for small ones.
 constexpr double kProgramBytes = 38e6, kMpiBytes = 8e6, kPackingBytes = 16e6;
 
 double base_bytes(const Plan& plan, double weights) {
@@ -26,7 +26,7 @@ double base_bytes(const Plan& plan, double weights) {
   return kProgramBytes + cuda + mpi + std::min(kPackingBytes, 2 * weights);
 }
 
-/// The field that needs most, and what attention and the dense check add.
+/// Bytes of the field that needs most, plus attention and the dense check.
 double field_bytes(const Job& job, const Plan& plan) {
   std::uint64_t most = 0;
   for (const FieldPlan& field : plan.fields) {
@@ -39,7 +39,7 @@ double field_bytes(const Job& job, const Plan& plan) {
   return static_cast<double>(most) + kDouble * attended * static_cast<double>(job.head_dim + 2 * 64);
 }
 
-/// Values of the largest layer, on the first shard, which has most.
+/// Number of weights in the largest layer, on the first shard, which has most.
 double largest_layer(const io::ModelConfig& config, const Partition& partition) {
   std::int64_t most = 0;
   for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
@@ -48,7 +48,7 @@ double largest_layer(const io::ModelConfig& config, const Partition& partition) 
   return static_cast<double>(most);
 }
 
-/// A field that the GPU cannot take, and those that other threads decompose at the same time.
+/// Bytes of a field that the GPU cannot take, and of those that other threads decompose at the same time.
 double field_bytes_beside_gpu(const Job& job, const Plan& plan, int workers) {
   double decomposed = 0;
   for (const FieldPlan& field : plan.fields) {
@@ -58,7 +58,8 @@ double field_bytes_beside_gpu(const Job& job, const Plan& plan, int workers) {
   return field_bytes(job, plan) + (fields_at_a_time(job, plan, workers) - 1) * decomposed;
 }
 
-/// What a GPU's rank holds on its host beside the base: a layer that is read, hidden states on their way, fields.
+/// Bytes that a rank with a GPU holds on its host besides the base: a layer being read, hidden states in transit,
+/// fields.
 double host_bytes_beside_gpu(const Job& job, const Plan& plan, int workers) {
   const double fields = kCudaBytes + field_bytes_beside_gpu(job, plan, workers);
   if (job.capture) return fields;
@@ -69,7 +70,7 @@ double host_bytes_beside_gpu(const Job& job, const Plan& plan, int workers) {
   return fields + product_number(job) * read + kFloat * states;
 }
 
-/// float32 values beside weights and hidden states, at the worst moment of a layer or of the loss.
+/// Number of float32 values besides weights and hidden states, at the worst moment of a layer or of the loss.
 double activations(const Job& job, const Plan& plan) {
   const io::ModelConfig& config = *job.config;
   const Partition& partition = plan.partition;
@@ -77,9 +78,9 @@ double activations(const Job& job, const Plan& plan) {
   const double heads = largest(partition.heads), kv_heads = largest(partition.kv_heads);
   const double d = static_cast<double>(config.head_dim), v = static_cast<double>(config.value_dim);
   const double queries_keys = length * d * (heads + kv_heads), values = length * v * kv_heads;
-  // What products take in, rounded; in values of float32.
+  // Rounded operands of products, counted in float32 values.
   const double rounded = product_number(job) < kFloat ? product_number(job) / kFloat : 0;
-  // The stacked product and its parts by head; then what attention mixes, and this shard's summand.
+  // First the stacked product and its parts by head; then the operands of attention, and this shard's summand.
   const double projecting = hidden + 2 * (queries_keys + values) + rounded * hidden;
   const double mixing = (1 + rounded) * (queries_keys + values) + length * v * heads + hidden;
   const double mlp =
@@ -91,7 +92,7 @@ double activations(const Job& job, const Plan& plan) {
   return std::max({projecting, mixing, mlp, field, loss});
 }
 
-/// A KV group that is drawn from another (--head-null), and tiles of that one.
+/// Bytes of a KV group drawn from another (--head-null), and of tiles of the original.
 double drawn_bytes(const Job& job, const Plan& plan) {
   if (plan.head_null.draws == 0) return 0;
   const double rows = 2 * static_cast<double>(job.contexts.back());

@@ -3,26 +3,26 @@
 
 namespace logitfield {
 
-/// Bytes of its host that the rank which needs most will hold: weights in the job's precision, activations in float32,
-/// fields in float64, buffers; where it computes on a GPU, what stays on the host, with `device_workers` threads (0: no
-/// GPU). Reads the plan's partition, residency and fields.
+/// Bytes of host memory on the rank that needs most: weights in the job's precision, activations in float32, fields in
+/// float64, buffers. With a GPU, only what stays on the host counts, with `device_workers` threads (0: no GPU). Reads
+/// the plan's partition, residency and fields.
 double memory_of(const Job& job, const Plan& plan, int device_workers);
 
-/// Bytes of GPU memory that it will hold: weights, and what enters matrix products, in the job's precision; hidden
-/// states, Q and K in float32; fields in float64, `workers` of them at a time. Without what libraries take.
+/// Bytes of GPU memory on that rank: weights and operands of matrix products in the job's precision; hidden states, Q
+/// and K in float32; fields in float64, `workers` of them at a time. Memory of the libraries is not counted.
 double device_memory_of(const Job& job, const Plan& plan, int workers);
 
-/// Bytes of a number that matrix products of the job's precision take in.
+/// Bytes per number of the operand type that the job's precision gives matrix products.
 double product_number(const Job& job);
 
-/// Fields that a rank's `workers` threads measure at a time on its GPU.
+/// Number of fields that a rank's `workers` threads measure at a time on its GPU.
 double fields_at_a_time(const Job& job, const Plan& plan, int workers);
 
-/// Values of the weights that a rank holds, of which `layers` layers are there at a time where they are not resident.
+/// Number of weights that a rank holds. Where they are not resident, `layers` layers are held at a time.
 double weight_values(const Job& job, const Plan& plan, double layers);
-/// Texts whose hidden states a rank holds.
+/// Number of texts whose hidden states a rank holds.
 double held_texts(const Job& job, const Plan& plan);
-/// Rows of the widest network that a shard computes.
+/// Number of rows of the widest feed-forward network that a shard computes.
 double widest_mlp(const io::ModelConfig& config, const Partition& partition);
 
 }  // namespace logitfield

@@ -15,13 +15,13 @@
 namespace logitfield {
 namespace {
 
-/// Work of the busiest rank against an even share, over the whole run.
+/// Even share of the work, divided by the work of the busiest rank, over the whole run.
 double balance_of(const Job& job, const Partition& partition, Residency residency) {
   const double stages = partition.grid.stages, texts = static_cast<double>(job.num_texts());
   const double layers = static_cast<double>(job.extents.num_layers),
                heads = static_cast<double>(job.extents.num_kv_heads);
   const double head_share = largest(partition.kv_heads) / heads;
-  // A capture's layers wait for nothing. Texts fill the pipeline of stages only where the weights stay.
+  // A capture's layers never wait. Texts fill the pipeline of stages only with resident weights.
   const double layer_steps = job.capture ? largest(partition.layers)
                              : residency == Residency::stream
                                  ? layers
@@ -32,7 +32,7 @@ double balance_of(const Job& job, const Partition& partition, Residency residenc
 std::vector<Grid> candidate_grids(const Job& job, const Options& options, int ranks) {
   if (options.grid.empty()) {
     std::vector<Grid> grids = possible_grids(job.extents, ranks);
-    if (grids.empty()) grids.push_back({1, ranks});  // make_partition refuses it and says why
+    if (grids.empty()) grids.push_back({1, ranks});  // make_partition refuses it with the reason
     return grids;
   }
   const Grid grid = parse_grid(options.grid);
@@ -49,7 +49,7 @@ std::vector<Residency> candidate_residencies(const Job& job, const Options& opti
   return {Residency::stream, Residency::resident};
 }
 
-/// Heads of a capture that ranks share are met by all ranks at once: one stage, in which a shard may have no head.
+/// All ranks work on a shared head of a capture at once: there is one stage, in which a shard may have no head.
 Partition shared_partition(const Job& job, const Options& options, int ranks) {
   if (!options.grid.empty() && parse_grid(options.grid).stages > 1) {
     throw InputError("--grid {}: ranks that share a capture's heads form one stage; use --grid 1x{} or leave it out",
@@ -61,7 +61,7 @@ Partition shared_partition(const Job& job, const Options& options, int ranks) {
   return {{1, ranks}, {{0, job.extents.num_layers}}, kv_heads, heads, divide(0, ranks)};
 }
 
-/// Why a rank with `limit` bytes cannot measure a field; empty where all can be.
+/// Why a rank with `limit` bytes cannot measure a field; empty where it can measure all.
 std::string refusal_of(const std::vector<FieldPlan>& fields, int team, double limit) {
   for (const FieldPlan& field : fields) {
     if (static_cast<double>(field.bytes) <= limit) continue;
@@ -77,12 +77,12 @@ std::string refusal_of(const std::vector<FieldPlan>& fields, int team, double li
   return {};
 }
 
-/// Bytes of its host that a rank may fill.
+/// Host memory that a rank may fill, bytes.
 double host_limit(const Machine& machine) {
   return static_cast<double>(machine.available_bytes) / machine.ranks_on_host;
 }
 
-/// The plan of one choice.
+/// The plan for one grid and residency.
 Plan candidate(const Job& job, const Options& options, const Grid& grid, Residency residency, const Machine& machine) {
   Plan plan;
   plan.residency = residency;

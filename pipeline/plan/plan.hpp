@@ -10,11 +10,11 @@
 
 namespace logitfield {
 
-/// stream: a layer's weights are read, every text runs through them, they are dropped. resident: they stay, and texts
-/// flow through the stages.
+/// stream: each layer's weights are read, used for every text and dropped. resident: weights stay in memory, and texts
+/// pass through the stages.
 enum class Residency { stream, resident };
 
-/// Where the job runs.
+/// The ranks and memory that the job runs on.
 struct Machine {
   int ranks = 1;
   /// Ranks that share this host's memory, and the memory that is free there, in bytes.
@@ -22,13 +22,13 @@ struct Machine {
   std::uint64_t available_bytes = 0;
   /// This rank's number among those of its host.
   int local_rank = 0;
-  /// Where ranks compute on GPUs: the memory that one may fill on its own, and how many fields it measures there at a
+  /// Where ranks compute on GPUs: the memory that one rank may fill, and the number of fields that it measures at a
   /// time. 0: they compute on CPUs.
   std::uint64_t device_bytes = 0;
   int device_workers = 1;
 };
 
-/// The host could do it, but not the GPUs: too little memory, or heads that are too wide.
+/// The job fits the hosts but not the GPUs: too little memory, or heads that are too wide.
 class DoesNotFitDevice : public InputError {
   using InputError::InputError;
 };
@@ -46,31 +46,31 @@ struct HeadNullPlan {
 struct Plan {
   Partition partition;
   Residency residency = Residency::stream;
-  /// A field of every head per context and scope, scopes innermost.
+  /// One entry per context and scope, scopes innermost; each is measured for every head.
   std::vector<FieldPlan> fields;
-  /// Heads that are also decomposed densely; Gaussian heads; the seed of all that is drawn.
+  /// Number of heads that are also decomposed densely; number of Gaussian heads; seed of all random draws.
   std::int64_t verified_heads = 0, null_draws = 0;
   std::uint64_t seed = 0;
   HeadNullPlan head_null;
-  /// The rank that needs most: weights and activations in float32, fields in float64, buffers. With GPUs: what stays on
-  /// the host, and what is on the GPU, weights there in the forward pass's precision.
+  /// Memory of the rank that needs most: weights in the job's precision, activations in float32, fields in float64,
+  /// buffers. With GPUs: the part on the host, and the part on the GPU.
   std::uint64_t memory_bytes = 0, device_bytes = 0;
-  /// Of all ranks together.
+  /// Totals over all ranks.
   double forward_flops = 0, field_flops = 0;
   std::uint64_t weight_bytes = 0, result_bytes = 0;
-  /// Share of the ranks' time in which they compute: layers and heads that do not divide, stages that wait.
+  /// Share of the ranks' time in which they compute; uneven division of layers and heads and waiting stages lower it.
   double balance = 1;
 };
 
-/// The plans of all grids and residencies (options force any) that fit in memory. A capture whose heads are shared has
-/// one stage, and shards may have no head of their own. Throws InputError where nothing works, naming grids that do, or
-/// the field and the memory that it would take; DoesNotFitDevice where only the GPUs stand against it.
+/// All plans that fit in memory, over all grids and residencies unless the options force one. A capture whose heads are
+/// shared or distributed has one stage; a shard may then have no head of its own. Throws InputError where no plan
+/// works, naming grids that do, or the field and its memory. Throws DoesNotFitDevice where only the GPUs are too small.
 std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Machine& machine);
 
-/// Of these, the one of the best balance, the least memory among equals.
+/// The fitting plan with the best balance; among equals, the one with the least memory.
 Plan make_plan(const Job& job, const Options& options, const Machine& machine);
 
-/// Text of the plan for people, a line each.
+/// Text for people, a line per item.
 std::string describe(const Plan& plan, const Job& job, const Machine& machine);
 
 /// "1.5 GiB"

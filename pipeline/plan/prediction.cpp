@@ -9,11 +9,11 @@
 namespace logitfield {
 namespace {
 
-/// ScaLAPACK's SVD runs at this part of the speed of LAPACK's on one rank (measured: docs/decisions/0007).
+/// ScaLAPACK's SVD reaches this fraction of the speed of LAPACK's on one rank (measured: docs/decisions/0007).
 constexpr double kScalapackSpeed = 0.6;
 
-/// Seconds of one query head in all its fields, on the ranks that share it; its attention is measured apart in a share
-/// of the heads.
+/// Seconds for all fields of one query head, on the ranks that share it. `apart`: the share of heads whose attention is
+/// measured separately.
 double head_seconds(const Job& job, const Plan& plan, const Rates& rates, double apart) {
   const std::int64_t d = job.head_dim, group = job.group_size(), attended = longest_attended(plan.fields);
   double seconds = 0;
@@ -25,7 +25,7 @@ double head_seconds(const Job& job, const Plan& plan, const Rates& rates, double
     const bool scalapack = field.request.route == kernels::Route::scalapack;
     const std::string route{scalapack ? "dense" : kernels::route_name(field.request.route)};
     const double alone = rates.field_seconds(route, d, group, field.request.context, field.flops);
-    // Shared by all ranks of the stage, which meet the heads of all of them.
+    // All ranks of the stage share the field, and work through the heads of all of them.
     const double heads_met =
         field.collective() ? static_cast<double>(job.extents.num_heads) / largest(plan.partition.heads) : 1;
     const double helpers = field.collective() ? plan.partition.grid.shards : 1;
@@ -34,13 +34,13 @@ double head_seconds(const Job& job, const Plan& plan, const Rates& rates, double
   return seconds;
 }
 
-/// Of one text in one layer, on the shard that has most.
+/// Seconds of one text in one layer, on the shard that has most.
 struct Unit {
   double forward = 0, field = 0, communicate = 0;
   double seconds() const { return forward + field + communicate; }
 };
 
-/// A sum over `ranks` of so many bytes, by rings.
+/// Seconds of a ring sum of so many bytes over `ranks`.
 double sum_seconds(double bytes, int ranks, const Rates& rates) {
   if (ranks == 1) return 0;
   return rates.latency * std::ceil(std::log2(ranks)) * 2 + 2.0 * (ranks - 1) / ranks * bytes / rates.bandwidth;
@@ -69,7 +69,7 @@ Unit mean_unit(const Job& job, const Plan& plan, const Rates& rates) {
   return unit;
 }
 
-/// Seconds until the last stage is done, of which each stage computes `busy`.
+/// Seconds until the last stage is done, and the part of them that each stage computes (`busy`).
 struct Course {
   double wall = 0, busy = 0;
 };
@@ -94,7 +94,7 @@ Prediction predict(const Job& job, const Plan& plan, double weight_bytes, const 
   Prediction out;
   double load = 0, output = 0, hand_over = 0;
   if (job.config) {
-    // First all ranks check and hash the weights together, from storage; then each reads its part, from memory.
+    // First all ranks together check and hash the weights, from storage; then each rank reads its part, from memory.
     load = weight_bytes / static_cast<double>(job.num_layers) / grid.shards / rates.load;
     out.read = std::max(weight_bytes / rates.storage, weight_bytes / ranks / rates.hash) + own_layers * load;
     output = texts * output_flops(job) / grid.shards / rates.forward_at(job.config->hidden_size).weights;

@@ -38,26 +38,26 @@ Route choose_route(const Job& job, const Options& options, std::int64_t context,
   return options.spectrum == "auto" && context <= kLongestDense ? Route::dense : Route::krylov;
 }
 
-/// Columns of the factors: head dimension, ALiBi's positions, and the row means.
+/// Number of columns of the factors: head dimension, ALiBi's positions, and row means.
 double width_of(const Job& job, Scope scope) {
   const bool slopes = std::ranges::any_of(job.forms, [](const auto& form) { return form.alibi_slope != 0; });
   return static_cast<double>(job.head_dim + slopes + (scope == Scope::full ? 0 : 1));
 }
 
-/// `explicitly`: logits a row that products form, or have kept, beside the factors.
+/// `explicitly`: logits per row that products form or have stored besides the factors.
 double products_flops(double length, double width, double columns, double explicitly) {
   return 2 * columns * length * (4 * width + 2 * explicitly);
 }
 
 double krylov_flops(double length, double width, double columns) {
-  // Products with vectors of the subspace and its restarts, its bases; then integrals, and a count.
+  // Products with vectors of the subspace and its restarts; its bases; then integrals and a count.
   const double shifts = static_cast<double>(kernels::cpu::integral_shifts() + 1);
   return products_flops(length, width, 2 * columns, 32) + 8 * length * columns * columns +
          shifts * kernels::cpu::determinant_flops(length, width);
 }
 
 double windowed_flops(double length, double width, double columns, double explicitly) {
-  // The same without integrals, for which steps of random vectors stand.
+  // The same, with steps of random vectors in place of the integrals.
   const double vectors = 2 * columns + static_cast<double>(kernels::cpu::kQuadratureVectors);
   return products_flops(length, width, vectors, explicitly) + 8 * length * columns * columns;
 }
@@ -65,12 +65,12 @@ double windowed_flops(double length, double width, double columns, double explic
 /// Of kernels/field/windowed_field.cpp: logits a row at the two edges of a window, in energies and in the operator.
 constexpr double kEnergyEdges = 3 * 48, kOperatorEdges = 3 * 32;
 
-/// The window or chunks that mask a field in a layer.
+/// The window or chunks that mask a field in this layer.
 kernels::Visible mask_in(const Job& job, std::int64_t layer, const kernels::FieldRequest& request) {
   return mask_of({.visible = job.visible_at(layer)}, request.scope, request.context);
 }
 
-/// Of one head in a layer whose field has this mask.
+/// Flops of one head in a layer whose field has this mask.
 double flops_of(const Job& job, const kernels::FieldRequest& request, const kernels::Visible& mask) {
   const double length = static_cast<double>(request.context), width = width_of(job, request.scope);
   const double columns = static_cast<double>(kernels::cpu::krylov_columns(request.context, request.components));
@@ -90,7 +90,7 @@ double flops_of(const Job& job, const kernels::FieldRequest& request, const kern
   return 0;
 }
 
-/// The mean over the measured layers.
+/// Mean flops over the measured layers.
 double flops_of(const Job& job, const kernels::FieldRequest& request) {
   double sum = 0;
   for (std::int64_t layer = job.measured_layers.begin; layer < job.measured_layers.end; ++layer) {
@@ -99,8 +99,8 @@ double flops_of(const Job& job, const kernels::FieldRequest& request) {
   return sum / static_cast<double>(job.measured_layers.size());
 }
 
-/// What a windowed field keeps beside an unwindowed one's on a rank, in the layer where that is most: logits at the
-/// edges, both ways, and sums over the tiles of a window.
+/// Bytes that a windowed field needs on a rank beyond an unwindowed one, in the layer that needs most: logits at both
+/// edges, and sums over the tiles of a window.
 double window_bytes(const Job& job, const kernels::FieldRequest& request, double rows, double width) {
   double most = 0;
   for (std::int64_t layer = job.measured_layers.begin; layer < job.measured_layers.end; ++layer) {
@@ -112,7 +112,7 @@ double window_bytes(const Job& job, const kernels::FieldRequest& request, double
   return kDouble * most;
 }
 
-/// On one rank, for `rows` of the context's rows.
+/// Bytes on one rank that holds `rows` of the context's rows.
 double bytes_of(const Job& job, const kernels::FieldRequest& request, double rows, int ranks) {
   const double length = static_cast<double>(request.context), width = width_of(job, request.scope);
   const double group = static_cast<double>(job.group_size());

@@ -13,33 +13,34 @@ inline constexpr double kFloat = 4, kDouble = 8;
 /// One field of every head: which, how it is measured, and what that takes.
 struct FieldPlan {
   kernels::FieldRequest request;
-  /// The head's rows are spread over the ranks of its team (its stage), which measure it together.
+  /// Rows of the head are divided among the ranks of its team (its stage), which measure it together.
   bool shared = false;
-  /// Of one head; bytes on the rank that holds most, while it is measured.
+  /// Cost of one head: flops, and bytes on the rank that holds most during the measurement.
   double flops = 0;
   std::uint64_t bytes = 0;
 
-  /// All ranks of the team take part.
+  /// Whether all ranks of the team take part.
   bool collective() const { return shared || request.route == kernels::Route::scalapack; }
 };
 
-/// The ranks that can share a head, and the memory that one of them may use.
+/// The ranks that can share a head, and the memory that each may use.
 struct TeamSize {
   int ranks = 1;
   double bytes = 0;
 };
 
-/// A route for each context and scope, contexts ascending, scopes in the job's order within. What --spectrum and --rows
-/// force, else the cheapest that is exact where that is affordable:
+/// Chooses a route for each context and scope: contexts ascending, within them scopes in the job's order. Follows
+/// --spectrum and --rows where they force a choice. Otherwise takes the cheapest route, an exact one where that is
+/// affordable:
 ///   factored   full and causal-mean of logits that have factors
 ///   dense      masked or capped fields so short that one rank decomposes them faster than anything else
 ///   krylov     longer masked fields
 ///   scalapack  longer capped fields
-/// Rows are spread where attention is not measured any more and the heads are fewer than the ranks, or a head does not
-/// fit. Throws InputError where --spectrum krylov is asked for logits without factors.
+/// Rows are shared only where attention is no longer measured, and either there are fewer heads than ranks or a head
+/// does not fit. Throws InputError where --spectrum krylov is asked for logits without factors.
 std::vector<FieldPlan> plan_fields(const Job& job, const Options& options, const TeamSize& team);
 
-/// Fields that --verify-dense also decomposes densely.
+/// Whether --verify-dense also decomposes this field densely.
 bool is_verifiable(const FieldPlan& field);
 
 }  // namespace logitfield

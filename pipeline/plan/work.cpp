@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint64_t kBytesOfBF16 = 2;
 
-/// Weights of a layer that a token meets: of the routed experts, only the chosen.
+/// Number of a layer's weights used per token: of the routed experts, only the chosen ones.
 double values_per_token(const io::ModelConfig& config, std::int64_t layer) {
   const Shard whole{0, 1, {0, config.num_heads}, {0, config.num_kv_heads}, {0, config.vocab_size}};
   const auto values = static_cast<double>(layer_values(config, layer, whole));
@@ -79,7 +79,8 @@ double field_flops(const Job& job, const std::vector<FieldPlan>& fields, bool on
 double head_null_flops(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t draws) {
   double per_head = 0;
   for (const std::int64_t context : job.contexts) {
-    // Squares of the rows and of what is drawn, and the product that makes rows of it: queries, and keys for all alike.
+    // Gram matrices of the rows and of the drawn numbers, and the product that turns these into rows: for queries, and
+    // for keys (counted for every query head).
     const double length = static_cast<double>(context), width = static_cast<double>(job.head_dim);
     per_head += 6 * length * width * width * 2;
     if (context <= kernels::cpu::kLongestAttention) per_head += length * length * width;

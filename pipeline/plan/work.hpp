@@ -3,32 +3,33 @@
 
 namespace logitfield {
 
-/// Size of the largest of some slices.
+/// Size of the largest slice.
 double largest(const std::vector<Slice>& slices);
 
-/// Of one text in one layer, all heads: products with weights, and those of attention; in flops.
+/// Flops of one text in one layer, all heads: products with weights, and products of attention.
 struct LayerFlops {
   double weights = 0, attention = 0;
 };
 LayerFlops layer_flops(const Job& job, std::int64_t layer);
-/// Of one text: output logits, where the loss is wanted.
+/// Flops of one text's output logits, where the loss is wanted.
 double output_flops(const Job& job);
-/// The whole run.
+/// Flops of the whole run.
 double forward_flops(const Job& job);
 double field_flops(const Job& job, const std::vector<FieldPlan>& fields, bool on_devices);
-/// So many draws from every head: drawn, and measured.
+/// Flops of so many draws from every head, drawing and measurement included.
 double head_null_flops(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t draws);
 
-/// The longest context in which attention is measured; 0: none.
+/// The longest context in which attention is measured; 0 where it is not.
 std::int64_t longest_attended(const std::vector<FieldPlan>& fields);
-/// Logits that attention statistics form by themselves in a context of `longest` tokens, over those of all measured
-/// layers without windows. Captures' and devices'; on CPUs the forward pass finds a model's on its way: 0.
+/// Logits that attention statistics must form separately in a context of `longest` tokens, divided by those of all
+/// measured layers without windows. Needed for captures and on devices. 0 for a model on CPUs, where the forward pass
+/// computes the statistics on its way.
 double attended_apart(const Job& job, std::int64_t longest, bool on_devices);
 
-/// Bytes of all weights as they lie in the files; of a shape, as BF16.
+/// Bytes of all weights as stored in the files; for a shape, as BF16.
 std::uint64_t weight_bytes(const Job& job);
-/// Of journal and derived files: some 70 numbers, the singular values and two profiles a head and field; and
-/// some 40 numbers a draw from a head.
+/// Bytes of journal and derived files: some 70 numbers, the singular values and two profiles per head and field, and
+/// some 40 numbers per draw from a head.
 std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t head_null_draws);
 
 }  // namespace logitfield

@@ -13,7 +13,7 @@ namespace svg = io::svg;
 constexpr const char* kGridColour = "#e3e6ea";
 constexpr double kLineHeight = 9;
 
-/// 1, 2 or 5 times a power of ten, so that some six steps span `range`.
+/// 1, 2 or 5 times a power of ten, so that about six steps span `range`.
 double round_step(double range) {
   const double raw = range / 6, power = std::pow(10, std::floor(std::log10(raw)));
   for (const double factor : {1.0, 2.0, 5.0}) {
@@ -25,12 +25,12 @@ double round_step(double range) {
 void add_round_ticks(Scale& scale) {
   const double step = round_step(scale.high - scale.low), slack = 1e-9 * (scale.high - scale.low);
   for (double i = std::ceil((scale.low - slack) / step); i * step <= scale.high + slack; ++i) {
-    const double value = i * step + 0.0;  // no -0
+    const double value = i * step + 0.0;  // avoids -0
     scale.ticks.emplace_back(value, fmt::format("{:g}", value));
   }
 }
 
-/// At 1, 2 and 5 times powers of ten where those are few, else at powers of ten.
+/// Ticks at 1, 2 and 5 times powers of ten where those are few, else at powers of ten.
 void add_logarithmic_ticks(Scale& scale) {
   const int first = static_cast<int>(std::floor(std::log10(scale.low)));
   const int last = static_cast<int>(std::ceil(std::log10(scale.high)));

@@ -1,4 +1,4 @@
-// Figures of what a head has many values of: components and key positions.
+// Figures of values that each head has many of: components and key positions.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,18 +19,18 @@ using kernels::kUndefined;
 constexpr double kPanelWidth = 190, kPanelHeight = 120, kHeight = 166;
 constexpr svg::Point kCorner{40, 20};
 
-/// Over heads, place by place.
+/// Middle half and median over heads, place by place.
 struct Curves {
   std::vector<double> low, median, high;
 };
 
-/// Of one head, as many values as it has, and what is known of those beyond.
+/// The values of one head, and the reading that stands for those beyond.
 struct HeadCurve {
   std::vector<double> values;
   Reading beyond = {};
 };
 
-/// The singular values that the results hold are all that are not zero.
+/// Whether the results hold all singular values that are not zero.
 bool is_whole(const HeadStatistics& h) {
   return h.spectrum.rank != -1 && h.spectrum.components == std::ssize(h.singular_values);
 }
@@ -79,7 +79,7 @@ std::string spectra(const Results& r, std::size_t field, const std::string& wher
     return {h.singular_values, is_whole(h) ? Reading::known(0) : Reading::less_than(h.singular_values.back())};
   });
   const double count = static_cast<double>(sigma.median.size()), bound = static_cast<double>(rank_bound(r, field));
-  // A bound far beyond what was computed would squeeze the curve into a corner.
+  // A bound far beyond the computed values would squeeze the curve into a corner.
   const bool marked = bound <= 1.2 * count;
   std::vector<double> range = sigma.low;
   range.insert(range.end(), sigma.high.begin(), sigma.high.end());
@@ -132,7 +132,7 @@ std::string cumulative(const Results& r, std::size_t field, const std::string& w
   return svg::document(kColumnWidth, kHeight, out + axes.legend(legend, true));
 }
 
-/// Share of one position, mean over each bin of the profile; token 0 can be left out of its bin.
+/// Mean share of one position in each bin of the profile; token 0 can be left out of its bin.
 std::vector<double> shares_by_position(const HeadStatistics& h, std::size_t context, bool with_first) {
   const std::size_t bins = h.key_profile.size();
   std::vector<double> out = h.key_profile;

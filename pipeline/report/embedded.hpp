@@ -4,7 +4,7 @@
 /// Files inside the program: pipeline/report/web/ and Chart.js (see cmake/Embed.cmake).
 namespace logitfield::embedded {
 
-/// As the files are, byte for byte.
+/// The files' contents, byte for byte.
 extern const std::string_view chart_js, chart_licence, report_html, report_css, report_js, monitor_html, monitor_js;
 
 }  // namespace logitfield::embedded

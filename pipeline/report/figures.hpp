@@ -7,21 +7,23 @@
 
 namespace logitfield {
 
-/// One picture: the file's name without its ending, and the SVG that it holds.
+/// One picture: its file name without extension, and its SVG text.
 struct Figure {
   std::string name, svg;
 };
 
-/// All for one scope (a place in results.scopes), over certified heads; see docs/figures.md. Those of one context are
-/// of the longest. What cannot be drawn, as a map of a statistic that no head defines, is left out. A map of the heads
-/// for each statistic (their median over texts); learned against field k90.
+/// All figures are for one scope (a place in results.scopes) and for certified heads; see docs/figures.md. Figures for
+/// a single context use the longest. A figure without anything to draw is left out, for example the map of a statistic
+/// that no head defines. These are a map of the heads for each statistic (medians over texts), and learned against
+/// field k90.
 std::vector<Figure> head_figures(const Results& results, std::size_t scope);
-/// Spectra, cumulative energy, energy shares over key positions: median over heads and texts, and the middle half.
+/// Spectra, cumulative energy and energy shares over key positions: the median over heads and texts, and the middle
+/// half.
 std::vector<Figure> curve_figures(const Results& results, std::size_t scope);
-/// The main statistics against context, and all of them against chance.
+/// The main statistics against context, and all statistics against chance.
 std::vector<Figure> statistic_figures(const Results& results, std::size_t scope);
 
-/// Writes all of them into a folder, which is made if it is not there, and says so; nothing for an empty path.
+/// Writes all figures into a folder, which is created if missing, and reports it; does nothing for an empty path.
 void draw_figures(const Results& results, const std::filesystem::path& folder);
 
 }  // namespace logitfield

@@ -14,7 +14,7 @@ namespace {
 
 namespace svg = io::svg;
 
-/// Viridis, told apart by the colour-blind and in grey.
+/// Viridis, a palette that works for the colour-blind and in grey.
 constexpr std::array<std::array<double, 3>, 10> kViridis{{{68, 1, 84},
                                                           {72, 40, 120},
                                                           {62, 74, 137},
@@ -27,7 +27,7 @@ constexpr std::array<std::array<double, 3>, 10> kViridis{{{68, 1, 84},
                                                           {253, 231, 37}}};
 constexpr const char* kNoValue = "#d5dae0";
 
-/// `part`: 0 to 1, cut off beyond.
+/// `part`: 0 to 1; values beyond are clamped.
 std::string viridis(double part) {
   const double place = std::clamp(part, 0.0, 1.0) * static_cast<double>(kViridis.size() - 1);
   const auto below = std::min(static_cast<std::size_t>(place), kViridis.size() - 2);
@@ -48,7 +48,7 @@ HeadName name_of(const Results& r, std::size_t index) {
   return {r.first_layer + i / r.num_heads, i % r.num_heads};
 }
 
-/// Layers down, heads across, a bar of colours on the right.
+/// Layers downwards, heads across, a colour bar on the right.
 class HeatMap {
  public:
   HeatMap(const Results& results, const std::vector<Reading>& values) : r_(results), values_(values) {
@@ -125,7 +125,7 @@ std::size_t place_of(const std::vector<StatisticInfo>& shown, std::string_view n
   return static_cast<std::size_t>(std::ranges::find(shown, name, &StatisticInfo::name) - shown.begin());
 }
 
-/// Heads, learned k90 across and field k90 upwards; empty where no head has both.
+/// One mark per head, learned k90 across and field k90 upwards; empty where no head has both.
 std::string learned_against_field(const Results& r, const HeadValues& values, const std::string& where) {
   const std::vector<StatisticInfo> shown = shown_statistics();
   const std::vector<Reading>&learned = values[place_of(shown, "learned_k90")], &field = values[place_of(shown, "k90")];

@@ -9,7 +9,7 @@
 namespace logitfield {
 namespace {
 
-/// The shortest text that reads back as the same number; nothing where it is missing.
+/// The shortest text that reads back as the same number; empty where it is missing.
 std::string cell(double value) { return is_defined(value) ? fmt::format("{}", value) : ""; }
 std::string cell(std::int64_t value) { return is_defined(value) ? fmt::format("{}", value) : ""; }
 std::string cell(bool value) { return value ? "1" : "0"; }

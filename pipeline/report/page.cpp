@@ -9,7 +9,7 @@
 namespace logitfield {
 namespace {
 
-/// "v3.9.1" of Chart.js's first line.
+/// "v3.9.1", from the first line of Chart.js.
 std::string chart_version() {
   const std::string_view text = embedded::chart_js;
   const auto begin = text.find("Chart.js v");
@@ -18,7 +18,7 @@ std::string chart_version() {
   return std::string(version.substr(0, version.find_first_of(" \n")));
 }
 
-/// In a script, where "</script" and "<!--" would end or change it.
+/// Escapes text for a script, where "</script" and "<!--" would end or change it.
 std::string in_script(const std::string& text) {
   std::string out;
   for (const char c : text) out += c == '<' ? "\\u003c" : std::string(1, c);
@@ -37,7 +37,7 @@ std::string make_page(std::string_view page, const std::string& title, const nlo
       {"@CHARTS@", std::string(embedded::chart_js)},
       {"@DATA@", in_script(data.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace))},
       {"@SCRIPT@", std::string(scripts)}};
-  // One pass over the page, so that what is put in is never searched.
+  // One pass over the page, so that inserted text is never searched.
   std::string out;
   std::string_view rest = page;
   while (true) {

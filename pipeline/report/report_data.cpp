@@ -18,7 +18,7 @@ namespace {
 using kernels::HeadStatistics;
 using nlohmann::json;
 
-/// Of packed values, before base64; and heads whose spectra and profiles are held, over all fields.
+/// Largest size of packed values, before base64; largest number of heads with spectra and profiles, over all fields.
 constexpr double kMostBytes = 4.5e6;
 constexpr std::size_t kMostDetails = 600;
 constexpr std::size_t kShownFailures = 200;
@@ -49,8 +49,8 @@ class Data {
     return out;
   }
 
-  /// Of the first text: every head where they are few; else, in the longest context, the most extreme by each
-  /// statistic.
+  /// Details of the first text: every head where they are few; else, in the longest context, the most extreme heads by
+  /// each statistic.
   json details() const {
     json out = json::object();
     const bool all = heads_ * contexts_.size() * r_.scopes.size() <= kMostDetails;
@@ -167,7 +167,7 @@ class Data {
     return out;
   }
 
-  /// As many as fit: the shortest, the longest, and what lies between in equal steps.
+  /// Chooses as many contexts as fit: the shortest, the longest, and others between them in equal steps.
   void choose_contexts() {
     const double field = 2.0 * static_cast<double>(heads_ * shown_.size());
     const double fields = kMostBytes / field / static_cast<double>(r_.scopes.size());
@@ -181,12 +181,12 @@ class Data {
   const Results& r_;
   const std::size_t heads_;
   const std::vector<StatisticInfo> shown_;
-  /// Places in the results' contexts.
+  /// Indices into the results' contexts.
   std::vector<std::size_t> contexts_;
   bool holds_texts_ = false;
 };
 
-/// By measured layer: keys that a query sees, 0: all.
+/// By measured layer: number of keys that a query sees; 0: all.
 json keys_seen(const Results& r) {
   json out = json::array();
   for (std::int64_t l = 0; l < r.num_layers; ++l) {
@@ -207,7 +207,7 @@ json losses(const Results& r) {
   return out;
 }
 
-/// The manifest and the sessions, for people.
+/// Manifest and sessions, for people.
 json provenance(const Results& r) {
   const json& m = r.manifest;
   json out = json::array();

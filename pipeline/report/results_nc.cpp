@@ -33,7 +33,7 @@ NetcdfVariable coordinate(const char* name, const char* description, std::vector
   return {name, {name}, "1", description, {}, std::move(values), {}};
 }
 
-/// Calls visit(index of the head's entry in kHeadDimensions order, record, field) for all that the journal holds.
+/// Calls visit(index of the head's entry in kHeadDimensions order, record, field) for all heads in the journal.
 template <class Visit>
 void visit_records(const Results& results, Visit&& visit) {
   for (const auto& [key, layer] : results.layers) {
@@ -49,7 +49,7 @@ void visit_records(const Results& results, Visit&& visit) {
   }
 }
 
-/// The same with the statistics.
+/// The same with statistics instead of records.
 template <class Visit>
 void visit_heads(const Results& results, Visit&& visit) {
   visit_records(results,
@@ -60,7 +60,7 @@ std::size_t head_entries(const Results& r) {
   return r.scopes.size() * r.texts.size() * r.contexts.size() * static_cast<std::size_t>(r.num_layers * r.num_heads);
 }
 
-/// Of each layer, NaN where it hides no key.
+/// A variable over layers, NaN where a layer hides no key.
 NetcdfVariable keys_shown(const Results& r, const char* name, const char* description,
                           std::int64_t kernels::Visible::*member) {
   NetcdfVariable out{name, {"layer"}, "token", description, {}, {}, {}};
@@ -133,7 +133,7 @@ void fill_scalars(const HeadStatistics& s, std::size_t entry, std::vector<Netcdf
   variables[v].integers[entry] = s.certificate.certified();
 }
 
-/// A list per head, padded with NaN.
+/// A variable of one list per head, padded with NaN.
 NetcdfVariable lists(const Results& results, const char* name, const char* units, const char* description,
                      const char* dimension, std::size_t width, const std::vector<double> HeadStatistics::*member) {
   NetcdfVariable out{name, with(kHeadDimensions, dimension), units, description, {}, {}, {}};
@@ -150,8 +150,7 @@ std::size_t most_components(const Results& results) {
   return most;
 }
 
-/// Mean and standard deviation of every statistic, whose own variables are there, over Gaussian heads, by scope and
-/// context.
+/// Adds mean and standard deviation over Gaussian heads, by scope and context, for every statistic that has a variable.
 void add_nulls(const Results& results, std::vector<NetcdfVariable>& variables) {
   std::map<std::string, std::size_t> places;
   const std::size_t scopes = results.scopes.size(), contexts = results.contexts.size();
@@ -175,7 +174,7 @@ void add_nulls(const Results& results, std::vector<NetcdfVariable>& variables) {
   }
 }
 
-/// Mean and standard deviation over the draws from each head, and the head's p-value among them.
+/// Adds mean and standard deviation over the draws from each head, and the head's p-value among them.
 void add_head_nulls(const Results& results, std::vector<NetcdfVariable>& variables) {
   std::map<std::string, std::size_t> places;
   const auto put = [&](const StatisticInfo& info, const char* ending, const char* description, std::size_t entry,

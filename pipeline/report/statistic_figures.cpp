@@ -75,7 +75,7 @@ std::string against_context(const Results& r, std::size_t scope, const std::vect
   return svg::document(kPageWidth, 22 + kDown * rows, out);
 }
 
-/// A row a statistic: median and middle half over what Gaussian heads have, which is 1.
+/// A row per statistic: median and middle half, divided by the value of Gaussian heads.
 std::string against_chance(const Results& r, std::size_t scope, const std::vector<ComparedStatistic>& all) {
   constexpr double kRow = 11, kRowsTop = 20, kRowsLeft = 92, kRowsWidth = 108;
   std::vector<std::pair<const ComparedStatistic*, double>> rows;

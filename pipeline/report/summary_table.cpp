@@ -25,7 +25,7 @@ constexpr std::array<TableColumn, 8> kColumns{{{"k90", "k90"},
                                                {"att.nats", "attention_entropy"},
                                                {"sink", "sink_first"}}};
 
-/// What is known of a statistic's `measure`: "median" of heads, "mean" of draws of a null.
+/// The reading of one `measure` of a statistic: "median" over heads, or "mean" over draws of a null.
 Reading known_of(const json& group, const char* statistic, const char* measure) {
   const json& statistics = group.at("statistics");
   return statistics.contains(statistic) ? get(statistics.at(statistic), measure) : Reading{};
@@ -39,7 +39,7 @@ std::string row(const std::string& label, const json& group, const char* measure
   return out + "\n";
 }
 
-/// What Gaussian heads give, of what may be held against it.
+/// Values of Gaussian heads, for statistics that may be compared with them.
 std::string chance_row(const json& null) {
   std::string out = fmt::format("{:>8}", "chance");
   for (const TableColumn& column : kColumns) {
@@ -49,7 +49,7 @@ std::string chance_row(const json& null) {
   return out + "\n";
 }
 
-/// How many heads of a field lie beyond chance in each column; empty where that was not tested.
+/// Share of a field's heads beyond chance in each column; empty where that was not tested.
 std::string beyond_row(const char* label, const json& field, const char* null) {
   if (!field.contains(null) || !field.at(null).contains("beyond_chance")) return {};
   const json& beyond = field.at(null).at("beyond_chance");
@@ -62,7 +62,8 @@ std::string beyond_row(const char* label, const json& field, const char* null) {
   return out + "\n";
 }
 
-/// Which head measurements a row leaves out, and why; a warning where they are so many that its medians may be others.
+/// The head measurements that a row leaves out, and why; with a warning where so many are missing that medians may
+/// change.
 std::string missing_line(const std::string& where, const json& group) {
   if (!group.contains("failed_checks")) return {};
   const auto heads = group.at("heads").get<std::int64_t>(), failed = heads - group.at("certified").get<std::int64_t>();
@@ -77,7 +78,7 @@ std::string missing_line(const std::string& where, const json& group) {
   return out;
 }
 
-/// A name that leaves room on its line; cut between characters.
+/// A name short enough for its line; cut between characters.
 std::string shortened(const std::string& name) {
   constexpr std::size_t kMost = 40;
   return name.size() <= kMost ? name : fmt::format("{:.37}...", name);
@@ -89,7 +90,7 @@ std::string header(const char* label) {
   return out + "\n";
 }
 
-/// What the weights alone allow, beside what the longest context of a scope uses; empty without weights.
+/// Learned interaction beside the longest context of a scope; empty without weights.
 std::string learned_line(const json& field) {
   const json& statistics = field.at("model").at("statistics");
   if (!statistics.contains("learned_k90") || !statistics.contains("spectral_gap")) return {};
@@ -105,7 +106,7 @@ std::string learned_line(const json& field) {
                      field.at("context").get<std::int64_t>());
 }
 
-/// What a scope's numbers are of in layers with windows; empty without any.
+/// The keys over which a scope's numbers are measured in layers with windows; empty without any.
 std::string windows_line(const json& field) {
   const std::string windows = field.value("windows", "");
   if (windows.empty()) return {};
@@ -115,7 +116,7 @@ std::string windows_line(const json& field) {
                                        : "attention is measured over those, this field is not");
 }
 
-/// Of the last session: seconds of the slowest rank by phase, and the largest peak.
+/// Resources of the last session: seconds of the slowest rank by phase, and the largest peak.
 std::string resources(const json& ranks) {
   std::map<std::string, double> seconds;
   double wall = 0, peak = 0;

@@ -13,7 +13,7 @@ constexpr std::array<std::string_view, 2> kNeverTested{"rank_bound", "zero_sum_r
 constexpr std::array<std::string_view, 5> kOfTheScale{"energy", "sigma_max", "max_logit", "attention_entropy",
                                                       "sink_first"};
 
-/// Of the program's routes among each other.
+/// Relative difference that the program's routes may show among each other.
 constexpr double kRelativeResolution = 1e-7;
 
 bool is_whole(std::string_view name) {
@@ -28,15 +28,15 @@ bool is_whole(std::string_view name) {
   return all.contains(name);
 }
 
-/// The chance that a further draw is as large as `value`, by draws in descending order; `tail`: they are known, so that
-/// what lies beyond them can be said.
+/// Probability that a further draw is as large as `value`; `draws` in descending order. `tail`: all draws are known, so
+/// the tail beyond them can be estimated.
 double upper_p_value(double value, const std::vector<double>& draws, double resolution, bool tail) {
   const auto count = static_cast<double>(draws.size());
   const auto reached =
       static_cast<double>(std::ranges::count_if(draws, [&](double draw) { return draw > value - resolution; }));
   if (reached > 0 || !tail) return (1 + reached) / (count + 1);
-  // Normalised spacings of exponential tails are independent and alike (Renyi 1953): the value's own, `beyond`, against
-  // those of the k largest draws.
+  // Normalised spacings of an exponential tail are independent and identically distributed (Renyi 1953). Compare the
+  // value's own spacing, `beyond`, with those of the k largest draws.
   const std::size_t k = std::max<std::size_t>(1, draws.size() / 2);
   double spacings = static_cast<double>(k) * resolution;
   for (std::size_t i = 0; i < k; ++i) spacings += static_cast<double>(i + 2) * (draws[i] - draws[i + 1]);
@@ -51,7 +51,7 @@ bool is_testable(const StatisticInfo& info, Null null) {
   if (info.kind == Kind::certificate || info.units == "position" || std::ranges::count(kNeverTested, info.name) > 0) {
     return false;
   }
-  // Projections are not drawn from the head: nothing differs.
+  // Projections are not drawn from the head, so that they are the same in every draw.
   if (null == Null::own) return !info.name.starts_with("learned_") && info.name != "spectral_gap";
   return std::ranges::count(kOfTheScale, info.name) == 0;
 }

@@ -7,38 +7,39 @@
 
 namespace logitfield {
 
-/// What heads are held against (docs/statistics.md, "What chance gives").
+/// The null that heads are compared with (docs/statistics.md, "What chance gives").
 enum class Null {
-  gaussian,  // standard normal queries and keys: as many tokens and dimensions, nothing else of the head
-  own,       // drawn from the head itself: its scale, mask, slopes, cap and second moments
+  gaussian,  // standard normal queries and keys; shares only the head's length and dimension
+  own,       // drawn from the head itself: keeps its scale, mask, slopes, cap and second moments
 };
 
-/// Of the heads that are said to be beyond chance, at most this share is expected to be so by chance.
+/// False discovery rate: among the heads reported beyond chance, at most this share is expected to be there by chance.
 inline constexpr double kFalseDiscoveryRate = 0.05;
-/// One draw does not say how far draws scatter.
+/// The fewest draws for a test: one draw does not show how far draws scatter.
 inline constexpr std::size_t kFewestDraws = 2;
 
-/// Whether a statistic may be held against a null. Positions, bounds and residuals never; what is in proportion to the
-/// logits, or follows from their size, only against heads of the same scale.
+/// Whether a statistic may be tested against a null. Positions, bounds and residuals never. Statistics that are
+/// proportional to the logits, or depend on their size, only against heads of the same scale.
 bool is_testable(const StatisticInfo& info, Null null);
-/// The same by name; false for one that does not exist.
+/// Looks the statistic up by its name; false for an unknown name.
 bool is_testable(std::string_view statistic, Null null);
 
-/// The smallest difference of a statistic that says anything: 1 of counts; of others that part of the value by which
-/// two routes of the program may differ (the bound of dense_difference).
+/// The smallest meaningful difference of a statistic. For counts: 1. For others: the relative difference that two
+/// routes of the program may show (the bound of dense_difference), times the value.
 double resolution_of(const StatisticInfo& info, double value);
 
-/// Two-sided p-value of a head whose statistic and `draws` of the null are exchangeable. Among the draws it is by rank,
-/// whatever the distribution. Beyond them it falls as for exponential tails, whose scale the outer half of the draws
-/// tells: right for these, too large for lighter ones. Differences of `resolution` or less are none. What is censored
-/// counts as whatever speaks least against chance; a censored draw leaves ranks only. 1 for fewer than two draws.
+/// Two-sided p-value of a head, given that its statistic and the `draws` of the null are exchangeable. Among the draws
+/// the p-value follows from the rank, whatever the distribution. Beyond them it falls as for an exponential tail, whose
+/// scale comes from the outer half of the draws: right for such tails, too large for lighter ones. Differences up to
+/// `resolution` do not count. A censored value counts as the value that speaks least against chance; with a censored
+/// draw only ranks are used. 1 for fewer than two draws.
 double chance_p_value(const Reading& head, const std::vector<Reading>& draws, double resolution);
 
-/// How many heads lie beyond chance at kFalseDiscoveryRate (Benjamini & Hochberg 1995).
+/// Number of heads beyond chance at kFalseDiscoveryRate (Benjamini & Hochberg 1995).
 struct BeyondChance {
-  /// Heads that were tested.
+  /// Tested heads, and those of them beyond chance.
   std::int64_t heads = 0, beyond = 0;
-  /// NaN where none was.
+  /// NaN where no head was tested.
   double share() const {
     return heads == 0 ? kernels::kUndefined : static_cast<double>(beyond) / static_cast<double>(heads);
   }

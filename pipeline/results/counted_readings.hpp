@@ -7,9 +7,10 @@
 
 namespace logitfield {
 
-/// The readings of one layer and field that count in the model's statistics: those of certified heads; of what belongs
-/// to a KV head one, that of the first of its query heads which is certified and has it. Calls visit(StatisticInfo,
-/// Reading, HeadRecord), undefined readings of query heads included. The one place where this rule stands.
+/// Visits the readings of one layer and field that count in the model's statistics: those of certified heads. A
+/// statistic of a KV head counts once, taken from its first query head that is certified and has it. Calls
+/// visit(StatisticInfo, Reading, HeadRecord), undefined readings of query heads included. No other place states this
+/// rule.
 template <class Visit>
 void visit_counted_readings(const LayerRecord& layer, std::size_t field, Visit&& visit) {
   std::set<std::pair<std::int64_t, std::string_view>> counted;

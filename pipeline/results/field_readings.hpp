@@ -10,35 +10,36 @@
 
 namespace logitfield {
 
-/// Text, layer, and query head; KV head of what belongs to one.
+/// Text, layer and query head; for a statistic of a KV head, the KV head.
 using HeadPlace = std::array<std::int64_t, 3>;
 
-/// What the heads of one field say of one statistic (visit_counted_readings).
+/// The readings of one statistic over the heads of one field (visit_counted_readings).
 struct StatisticReadings {
   StatisticInfo info;
   std::map<HeadPlace, Reading> heads;
-  /// With --head-null: what draws from a head give on average, and the p-values of the heads against their own draws.
+  /// With --head-null: the mean of each head's own draws, and the p-value of the head against these draws.
   std::vector<Reading> own_means;
   std::vector<double> own_p_values;
 
-  /// Of all texts, or of one.
+  /// The readings of one text, or of all.
   std::vector<Reading> readings(std::optional<std::int64_t> text = {}) const;
 };
 
-/// By name. Where no head has a statistic, the readings are undefined.
+/// The readings of every statistic, by its name. Undefined where no head has it.
 std::map<std::string, StatisticReadings> field_readings(const Results& results, std::size_t field);
 
-/// The heads against Gaussian ones; nothing tested without --null, and of statistics that may not be.
+/// Tests the heads against Gaussian heads. Nothing is tested without --null, nor for statistics that may not be tested.
 BeyondChance beyond_gaussian_heads(const Results& results, std::size_t field, const StatisticReadings& statistic);
 
-/// A head's p-value against `draws` of one statistic; nothing where the two may not be held against each other.
+/// A head's p-value against `draws` of one statistic; empty where they may not be compared.
 std::optional<double> p_value_of(const StatisticInfo& info, Null null, const Reading& head, const NullDraws& draws);
 
-/// What tables say of a head against its own draws in one field, by testable statistic, in column order.
+/// One head against its own draws in one field, for one statistic: an entry of the tables. Testable statistics only, in
+/// column order.
 struct HeadNullCell {
   StatisticInfo info;
   Reading mean;
-  /// NaN where they are not known, or the head failed its certificate.
+  /// NaN where unknown, or where the head failed its certificate.
   double sd = kernels::kUndefined, p = kernels::kUndefined;
 };
 std::vector<HeadNullCell> head_null_cells(const HeadRecord& head, std::size_t field);

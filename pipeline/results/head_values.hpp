@@ -9,10 +9,11 @@ namespace logitfield {
 /// The statistics that pictures show: all but certificates and bounds, in column order.
 std::vector<StatisticInfo> shown_statistics();
 
-/// By shown statistic, then head, layers outermost; undefined also where the head is not certified or not measured yet.
+/// Indexed by shown statistic, then by head, layers outermost. Undefined also where the head is not certified or not
+/// measured yet.
 using HeadValues = std::vector<std::vector<Reading>>;
 HeadValues head_values(const Results& results, std::size_t text, std::size_t field);
-/// Of each head, the median over the texts that define it.
+/// For each head, the median over the texts that define the value.
 HeadValues medians_over_texts(const std::vector<HeadValues>& by_text);
 
 /// Calls visit(layer * num_heads + head, statistics) for the heads of a text that the journal holds, layers counted

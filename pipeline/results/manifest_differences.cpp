@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-/// Where and how fast, not what: these may differ from session to session. By JSON pointer.
+/// Whether the entry at this JSON pointer says where or how fast the run was made; these may differ between sessions.
 bool is_of_sessions(std::string_view pointer) {
   for (const std::string_view key :
        {"/started", "/grid", "/weights", "/hosts", "/mpi", "/model/path", "/tokenization/tokenizer"}) {
@@ -25,7 +25,7 @@ bool is_window(std::string_view pointer) {
   return pointer.starts_with("/model/windows") || pointer.starts_with("/model/chunks");
 }
 
-/// A window (or chunks) of a layer that hides no key of the longest context decides nothing.
+/// Whether this is a layer's window (or chunk length) that hides no key of the longest context and so decides nothing.
 bool hides_nothing(std::string_view pointer, const json& keys, const json& manifest) {
   if (!is_window(pointer)) return false;
   const json contexts = manifest.value("contexts", json::array());
@@ -34,13 +34,13 @@ bool hides_nothing(std::string_view pointer, const json& keys, const json& manif
   return known && keys.get<double>() >= contexts.back().get<double>();
 }
 
-/// What decides the numbers, by JSON pointer, as JSON. One of a kind: the dense routes give the same numbers, on one
-/// rank or several, and so does every version of a back end's library.
+/// Entries that decide the numbers, by JSON pointer, as JSON. Equivalent values are made equal: the dense routes give
+/// the same numbers, on one rank or several, and so does every version of a back end's library.
 std::map<std::string, std::string> decisive_values(const json& manifest) {
   std::map<std::string, std::string> out;
   json values = manifest.flatten();
   for (auto& [pointer, value] : values.items()) {
-    if (pointer.empty() || is_of_sessions(pointer)) continue;  // empty: of what holds no values by name
+    if (pointer.empty() || is_of_sessions(pointer)) continue;  // empty: a value without a name
     if (hides_nothing(pointer, value, manifest)) continue;
     if (pointer == "/backend" && value.is_string()) {
       const std::string text = value.get<std::string>();

@@ -29,7 +29,7 @@ void check_format(const json& manifest, const std::string& path) {
   }
 }
 
-/// What a key of the manifest holds, which is a list and not empty.
+/// The value of a key in the manifest; must be a list and not empty.
 const json& list_at(const json& manifest, const char* key, const std::string& path) {
   const auto found = manifest.find(key);
   if (found == manifest.end() || !found->is_array() || found->empty()) {
@@ -55,7 +55,7 @@ std::int64_t size_at(const json& model, const char* key, const std::string& path
   throw InputError("{}: \"{}\" is {}, but must lie in 1 ... {}; {}", path, key, value, largest, kRemedy);
 }
 
-/// What need not be there is a string.
+/// Checks that an optional entry is a string.
 void check_string(const json& object, const char* key, const std::string& path) {
   if (object.contains(key)) io::required<std::string>(object, key, path);
 }

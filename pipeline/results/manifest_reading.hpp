@@ -3,8 +3,8 @@
 
 namespace logitfield {
 
-/// The manifest and the axes; of the journal, nothing. Throws InputError, naming what is missing, of another type or
-/// impossible: what reports, summaries and comparisons take from a manifest is there.
+/// Reads the manifest and the axes, nothing of the journal. Throws InputError naming any entry that is missing, of a
+/// wrong type or impossible; reports, summaries and comparisons can rely on the others.
 Results read_manifest(const std::filesystem::path& path);
 
 }  // namespace logitfield

@@ -34,7 +34,7 @@ double slope_of(const std::vector<std::pair<double, double>>& points) {
   return n < 2 ? kUndefined : (n * xy - x * y) / (n * xx - x * x);
 }
 
-/// One statistic over the contexts in which it was measured.
+/// Slope of one statistic over the contexts in which it was measured.
 double context_slope(const std::vector<std::pair<double, const StatisticReadings*>>& contexts) {
   std::map<HeadPlace, std::size_t> times;
   std::size_t measured = 0, most = 0;

@@ -8,26 +8,26 @@
 
 namespace logitfield {
 
-/// What the draws of a null gave for one statistic.
+/// The draws of a null for one statistic.
 struct NullStatistic {
-  /// A reading a draw, those of which nothing is known left out.
+  /// One reading per draw; draws of which nothing is known are left out.
   std::vector<Reading> draws;
-  /// Of records that kept no draws: mean and standard deviation as they were written.
+  /// From records without draws: mean and standard deviation as they were written.
   double old_mean = kernels::kUndefined, old_sd = kernels::kUndefined;
 
   Reading mean() const;
-  /// Of the sample (n - 1); NaN of fewer than two draws, and where one is censored.
+  /// Sample standard deviation (n - 1). NaN for fewer than two draws, and where one is censored.
   double sd() const;
 };
 
 /// Heads drawn at random, measured as the model's are.
 struct NullDraws {
-  /// Those that were certified, which the statistics are of; and those that failed, which count for nothing.
+  /// `draws`: the certified ones, from which the statistics come. `failed`: the others, which are ignored.
   std::int64_t draws = 0, failed = 0;
-  /// By the names of the schema, certificates left out.
+  /// By the names of the schema, without certificates.
   std::map<std::string, NullStatistic> statistics;
 
-  /// Counts one more.
+  /// Adds one draw.
   void add(const kernels::HeadStatistics& draw);
 };
 

@@ -6,7 +6,7 @@
 
 namespace logitfield {
 
-/// wait: for other ranks to come to where this one is; communicate: moving data once they are there.
+/// wait: until other ranks reach the same point; communicate: moving data once they have.
 enum class Phase : std::size_t { read, forward, field, communicate, wait };
 inline constexpr std::array<std::string_view, 5> kPhaseNames{"read", "forward", "field", "communicate", "wait"};
 
@@ -15,7 +15,7 @@ class PhaseClock {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Runs `work` and adds its time to `phase`; returns what it returns.
+  /// Runs `work` and adds its time to `phase`; returns the result.
   template <class Work>
   auto time(Phase phase, Work&& work) {
     const Stopwatch stopwatch{seconds_[static_cast<std::size_t>(phase)]};

@@ -10,7 +10,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// Linear between the order statistics of ascending values. Infinite ones count only where they weigh anything.
+/// Interpolates linearly between the order statistics of ascending values. Infinite values count only where they have
+/// weight.
 double quantile_of(std::vector<double> values, double fraction) {
   std::ranges::sort(values);
   const double place = fraction * static_cast<double>(values.size() - 1);
@@ -38,8 +39,8 @@ double mean_of(const std::vector<double>& values) {
 /// k50, k90, ...
 bool is_count(std::string_view name) { return name.size() == 3 && name[0] == 'k' && std::isdigit(name[1]); }
 
-/// Of a field of which only leading components are known. What they leave of the energy is more than singular values
-/// below the rank's threshold could carry (L^3 eps^2 of it, 5e-14 at a million tokens): there are further ones.
+/// Rank of a field of which only leading components are known. If they leave more energy than singular values below the
+/// rank's threshold could carry (L^3 eps^2 of it, 5e-14 at a million tokens), there are further components.
 Reading rank_beyond(const kernels::SpectrumStatistics& s) {
   constexpr double kMoreThanRounding = 1e-9;
   if (s.components == 0) return {};

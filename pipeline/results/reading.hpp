@@ -9,10 +9,10 @@
 
 namespace logitfield {
 
-/// What is known of a number: the range that it lies in. A count that was not computed to its end is *censored*: known
-/// to be more than a bound, which is not the same as not being defined.
+/// The range in which a number is known to lie. A count that was not computed to its end is *censored*: known to be
+/// more than a bound. That is not the same as undefined.
 struct Reading {
-  /// Equal where the number is known; NaN where there is none.
+  /// Equal where the number is known; NaN where it is undefined.
   double low = kernels::kUndefined, high = kernels::kUndefined;
 
   static Reading known(double value);
@@ -20,12 +20,12 @@ struct Reading {
   static Reading less_than(double bound) { return {-std::numeric_limits<double>::infinity(), bound}; }
 
   bool is_known() const { return low == high; }
-  /// Something is known of it.
+  /// Whether anything is known.
   bool is_defined() const { return low == low && (low > -infinity() || high < infinity()); }
   bool is_censored() const { return is_defined() && !is_known(); }
-  /// NaN where it is not known.
+  /// NaN where the number is not known.
   double value() const { return is_known() ? low : kernels::kUndefined; }
-  /// The number, or its finite bound: a place for it in a picture, which has none for an infinite ratio.
+  /// The number, or its finite bound: the value that a picture shows. An infinite ratio has no such place.
   double place() const { return low > -infinity() ? low : high; }
   bool has_place() const { return is_defined() && place() < std::numeric_limits<double>::max(); }
 
@@ -35,22 +35,22 @@ struct Reading {
   static constexpr double infinity() { return std::numeric_limits<double>::infinity(); }
 };
 
-/// Of numbers that are not negative: what is known of their product and ratio.
+/// Range of the product and of the ratio of numbers that are not negative.
 Reading product(const Reading& a, const Reading& b);
 Reading ratio(const Reading& a, const Reading& b);
 
-/// "61", "> 256", "< 0.08", "3 to 7"; "-" where nothing is known. Numbers with so many digits.
+/// Text with so many digits: "61", "> 256", "< 0.08", "3 to 7"; "-" where nothing is known.
 std::string text_of(const Reading& reading, int digits = 4);
 
-/// Linear between the order statistics of all readings of which something is known: what that says of the quantile. It
-/// is known where it does not depend on what is not.
+/// Range of a quantile over all defined readings, linear between order statistics. It is a single value where it does
+/// not depend on the censored readings.
 Reading quantile(const std::vector<Reading>& readings, double fraction);
-/// Undefined where nothing is known of any.
+/// Undefined where all readings are.
 Reading median(const std::vector<Reading>& readings);
-/// Mean of those of which something is known.
+/// Mean of the defined readings.
 Reading mean(const std::vector<Reading>& readings);
 
-/// What a head says of the statistic of that name, whose value in `s` is `value`.
+/// Reading of the statistic of that name for one head, whose value in `s` is `value`.
 Reading reading_of(std::string_view name, const kernels::HeadStatistics& s, double value);
 
 /// Calls visit(StatisticInfo, Reading) for every scalar of `s`, in column order.

@@ -55,14 +55,14 @@ struct RankRecord {
   std::int64_t peak_bytes = 0;
 };
 
-/// What Gaussian heads give in one context and scope.
+/// The Gaussian null of one context and scope.
 struct NullRecord {
   /// context * scopes + scope
   std::int64_t field = 0;
   NullDraws of;
 };
 
-/// What one record of the journal says.
+/// The content of one journal record.
 using Record = std::variant<LayerRecord, LossRecord, SessionRecord, RankRecord, NullRecord>;
 
 /// CBOR (RFC 8949), self-describing, every float64 exact, NaN and infinities included.

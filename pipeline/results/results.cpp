@@ -13,7 +13,7 @@ bool is_measured(std::int64_t layer, const Results& results) {
   return layer >= results.first_layer && layer < results.first_layer + results.num_layers;
 }
 
-/// True where the record lies inside the manifest's axes.
+/// Whether the record lies inside the manifest's axes.
 bool fits(const LayerRecord& record, const Results& results) {
   const auto num_fields = std::ssize(results.contexts) * std::ssize(results.scopes);
   return lies_below(record.text, std::ssize(results.texts)) && is_measured(record.layer, results) &&

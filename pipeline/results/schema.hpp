@@ -6,7 +6,7 @@
 
 namespace logitfield {
 
-/// What a statistic belongs to.
+/// The unit that a statistic belongs to.
 enum class Kind {
   head,         // one value per query head
   kv_head,      // the same for all query heads of a KV head: counts once in the model's statistics
@@ -19,15 +19,15 @@ struct StatisticInfo {
   Kind kind = Kind::head;
 };
 
-/// False for an integer -1 and a NaN, which say that a statistic has no value here.
+/// False for an integer -1 and a NaN, which mark a statistic without a value.
 inline bool is_defined(std::int64_t value) { return value != -1; }
 inline bool is_defined(double value) { return !std::isnan(value); }
 inline bool is_defined(bool) { return true; }
 inline bool is_defined(kernels::Route) { return true; }
 
-/// Calls visit(StatisticInfo, value) for every scalar of `s` (HeadStatistics, const or not) in column order; values are
-/// double, std::int64_t (-1: missing), bool or kernels::Route. The one list from which journal, CSV, NetCDF and
-/// summary are made.
+/// Calls visit(StatisticInfo, value) for every scalar of `s` (HeadStatistics, const or not) in column order. Values are
+/// double, std::int64_t (-1: missing), bool or kernels::Route. Journal, CSV, NetCDF and summary are all made from this
+/// list.
 template <class Statistics, class Visit>
 void visit_statistics(Statistics& s, Visit&& visit) {
   const auto shares = [&](auto& group, bool keys) {

@@ -83,7 +83,7 @@ json summarise_null(const Results& results, std::size_t field) {
   return out;
 }
 
-/// Of what each head's own draws give on average: the distribution over heads.
+/// Means over each head's own draws, as a distribution over heads.
 json summarise_head_nulls(const Results& results, std::size_t field) {
   std::int64_t draws = 0, failed = 0;
   for (const auto& [key, layer] : results.layers) {

@@ -7,37 +7,36 @@
 
 namespace logitfield {
 
-/// A share of heads so small that the median of the others stands for all.
+/// Largest share of missing heads for which the median of the others may stand for all.
 inline constexpr double kFewMissing = 0.05;
 
-/// Over some readings: what is known of their quantiles (see quantile()), and mean and standard deviation (of the
-/// population).
+/// Distribution of some readings: ranges of their quantiles (see quantile()), mean and population standard deviation.
 struct Distribution {
-  /// Readings of which something is known, and those among them that are only known to be more or less than a bound.
+  /// Number of defined readings, and of the censored ones among them.
   std::int64_t count = 0, censored = 0;
-  /// NaN where one is censored.
+  /// NaN where a reading is censored.
   double mean = kernels::kUndefined, sd = kernels::kUndefined;
   Reading min, p05, p25, median, p75, p95, max;
 };
 Distribution distribution(const std::vector<Reading>& readings);
-/// NaNs are no readings.
+/// Distribution of values; NaNs do not count.
 Distribution distribution(const std::vector<double>& values);
-/// Of the finite values; NaN where there are none.
+/// Median of the finite values; NaN where there are none.
 double median(std::vector<double> values);
 
-/// What is known of a number, in an object of JSON: under `name`, or under name_more_than and name_less_than, or not at
-/// all. And back.
+/// Writes a reading into a JSON object: under `name`, under name_more_than and name_less_than, or not at all. `get`
+/// reads it back.
 void put(nlohmann::json& object, const std::string& name, const Reading& reading);
 Reading get(const nlohmann::json& object, const std::string& name);
 
-/// summary.json: loss per text; per scope and context the distribution of every statistic over the model's heads and
-/// over each layer's, all texts together; share of heads whose certificate holds. Heads that failed are counted, by the
-/// checks that did not hold, and left out; statistics of a KV head count once per KV head. Where layers have
-/// windows, how many of those measured hide keys in the context, and how many keys such a layer shows. Times and memory
-/// per rank.
+/// Content of summary.json: loss per text; share of heads whose certificate holds; times and memory per rank. Per scope
+/// and context: the distribution of every statistic over the model's heads and over each layer's, all texts together.
+/// Failed heads are left out, and counted by the checks that did not hold. Statistics of a KV head count once per KV
+/// head. Where layers have windows: how many measured layers hide keys in the context, and how many keys such a layer
+/// shows.
 nlohmann::json summarise(const Results& results);
 
-/// The same for people: a table of medians over heads, a row per context, and where the time went. At most 100 columns.
+/// The summary for people: a table of medians over heads, a row per context, and the times. At most 100 columns.
 std::string summary_table(const nlohmann::json& summary);
 
 }  // namespace logitfield

@@ -7,7 +7,8 @@
 
 namespace logitfield {
 
-/// Puts the shards' parts of each (text, layer) together: a layer goes on, heads in order, once all its shards are in.
+/// Puts the shards' parts of each (text, layer) together. Once all shards are in, passes the layer on with its heads in
+/// order.
 class Assembler {
  public:
   Assembler(int shards, std::function<void(Record)> complete);

@@ -15,7 +15,7 @@ std::vector<double> slopes_of(const Job& job) {
   return none ? std::vector<double>{} : out;
 }
 
-/// By layer; empty where none has any.
+/// By layer; empty where no layer has one.
 std::vector<std::int64_t> of_layers(const Job& job, std::int64_t kernels::Visible::*member) {
   std::vector<std::int64_t> out;
   for (std::int64_t layer = 0; layer < job.extents.num_layers; ++layer) out.push_back(job.visible_at(layer).*member);
@@ -73,7 +73,7 @@ void CaptureDump::write(std::int64_t text, std::int64_t layer, Slice kv_heads, c
 
 void start_captures(const Job& job) {
   const std::vector<io::CaptureWriter> writers = capture_writers(job);
-  for (const io::CaptureWriter& writer : writers) writer.check();  // all, before any is made
+  for (const io::CaptureWriter& writer : writers) writer.check();  // check all before creating any
   for (const io::CaptureWriter& writer : writers) writer.create();
 }
 

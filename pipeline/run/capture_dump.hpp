@@ -9,13 +9,15 @@
 
 namespace logitfield {
 
-/// Writes the Q and K of a run's texts as captures, a folder each, all shards of a stage into one file per layer.
+/// Writes the Q and K of a run's texts as captures, one folder per text; all shards of a stage write into one file per
+/// layer.
 class CaptureDump {
  public:
   /// `stage`: the ranks of this rank's stage; must outlive it.
   CaptureDump(const Job& job, const mpi::Communicator& stage);
 
-  /// The heads of this rank's KV heads in one layer. Collective over the stage; does nothing where none are wanted.
+  /// Writes the heads of this rank's KV heads in one layer. Collective over the stage; does nothing where no captures
+  /// are wanted.
   void write(std::int64_t text, std::int64_t layer, Slice kv_heads, const kernels::Heads& heads);
 
  private:
@@ -24,12 +26,13 @@ class CaptureDump {
   std::vector<io::CaptureWriter> writers_;
 };
 
-/// One rank, before the run: creates the folders (throws InputError where one cannot be, or is not empty); those of a
-/// run that goes on may be there. After all ranks have written: completes them. Nothing where no captures are wanted.
+/// For one rank; each does nothing where no captures are wanted. Before the run, start_captures creates the folders and
+/// throws InputError where one cannot be created or is not empty. resume_captures accepts the folders of the run that
+/// it resumes. After all ranks have written, finish_captures completes them.
 void start_captures(const Job& job);
 void resume_captures(const Job& job);
 void finish_captures(const Job& job);
-/// Has an earlier session written this layer? True where no captures are wanted.
+/// Whether an earlier session has written this layer. True where no captures are wanted.
 bool is_dumped(const Job& job, std::int64_t text, std::int64_t layer);
 
 }  // namespace logitfield

@@ -6,7 +6,7 @@
 namespace logitfield {
 namespace {
 
-/// At most one part in this many of the time goes into saving.
+/// Saving takes at most one part in this many of the time.
 constexpr int kSavingShare = 20;
 
 io::StateKey key_of(const TextStates& states) {
@@ -48,7 +48,7 @@ void Continuation::keep_now(std::span<const TextStates> texts) {
       });
       kept_[states.text] = states.next;
     } catch (const InputError& error) {
-      // What was measured is in the journal all the same: only computed layers would have to be computed again.
+      // The measured results are in the journal all the same: at worst a later session recomputes layers.
       fmt::print(stderr, "logitfield: warning: hidden states are not saved any more: {}\n", error.what());
       failed_ = true;
     }

@@ -8,32 +8,34 @@
 
 namespace logitfield {
 
-/// Hidden states [L, hidden_size] of a text as they enter layer `next`.
+/// Hidden states [L, hidden_size] of one text as they enter layer `next`.
 struct TextStates {
   std::int64_t text = 0, next = 0;
   std::unique_ptr<kernels::Activations> hidden;
 };
 
-/// How a rank's part of a run ties in with earlier and later sessions: what is done already, where texts go on, when
-/// to stop, and what is saved so that a later session can go on.
+/// Connects a rank's part of a run with earlier and later sessions: which work is done, where each text resumes, when
+/// to stop, and which states are saved for a later session.
 class Continuation {
  public:
-  /// A run that starts from nothing, and is neither stopped nor saved.
+  /// A run from the beginning that is never stopped and saves no states.
   explicit Continuation(const Job& job);
   /// `states`: the folder of saved hidden states. `notice` must outlive it.
   Continuation(const Job& job, Done done, std::filesystem::path states, StopNotice& notice);
 
   const Done& done() const { return done_; }
-  /// The states that an earlier session saved of this text; throws InputError where they cannot be read.
+  /// The hidden states of this text that an earlier session saved. Throws InputError where they cannot be read.
   TextStates restored(std::int64_t text, const kernels::Backend& backend) const;
 
-  /// Is the run to stop? Asked by all ranks of a stage before each unit; they get the same answer. Once yes, ever yes.
+  /// Whether the run is to stop. All ranks of a stage ask before each unit and get the same answer. Once true, it stays
+  /// true.
   bool stopping(const mpi::Communicator& stage);
   bool stopped() const { return stopped_; }
 
-  /// Saves these texts' states, unless saving has taken more than its share of the time so far. By one rank of a stage.
+  /// Saves these texts' states, unless saving has already taken more than its share of the time. Called by one rank of
+  /// a stage.
   void keep(std::span<const TextStates> texts);
-  /// Saves them now: nothing will be computed after it.
+  /// Saves the states now: nothing will be computed afterwards.
   void keep_now(std::span<const TextStates> texts);
 
  private:
@@ -44,7 +46,7 @@ class Continuation {
   const std::filesystem::path states_;
   StopNotice* const notice_;
   bool stopped_ = false, failed_ = false;
-  /// By text: the layer of the states that were last saved.
+  /// By text: the layer that the last saved states enter.
   std::vector<std::int64_t> kept_;
   const Clock::time_point start_ = Clock::now();
   Clock::duration saving_{};

@@ -10,7 +10,7 @@
 namespace logitfield {
 namespace {
 
-/// The latest saved states of a text that are sound, and that no unit which is left to do comes before.
+/// The latest valid saved states of a text before which every unit is done.
 std::int64_t latest_state(const Job& job, const std::filesystem::path& states, std::int64_t text,
                           std::int64_t first_open) {
   for (const std::int64_t layer : io::saved_layers(states, text)) {
@@ -57,7 +57,7 @@ void prune_states(const Done& done, std::int64_t text, const std::filesystem::pa
 Done nothing_done(const Job& job) {
   const auto texts = static_cast<std::size_t>(job.num_texts());
   Done done;
-  // Below the measured layers there is nothing to do, unless captures are written of all layers.
+  // Layers below the measured ones need no work, unless captures are written of all layers.
   std::vector<bool> layers(static_cast<std::size_t>(job.extents.num_layers), false);
   if (job.dump_captures.empty()) std::fill_n(layers.begin(), job.measured_layers.begin, true);
   done.units.assign(texts, layers);

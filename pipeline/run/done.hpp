@@ -8,37 +8,37 @@
 
 namespace logitfield {
 
-/// What earlier sessions of a run have finished, and where each text can go on. Plain data, the same on every rank.
+/// Work that earlier sessions of a run have finished, and where each text can resume. Plain data, equal on all ranks.
 struct Done {
-  /// [text][layer], layers from 0: nothing is left to do there but to compute the hidden states.
+  /// [text][layer], layers from 0; true where at most the hidden states have still to be computed.
   std::vector<std::vector<bool>> units;
   /// By text: its loss is known (or is not wanted).
   std::vector<bool> losses;
-  /// By text: the layer that its saved hidden states enter; 0: nothing is saved, and nothing is needed.
+  /// By text: the layer that its saved hidden states enter. 0 where nothing is saved; then nothing is needed.
   std::vector<std::int64_t> saved;
   bool nulls = false;
-  /// How many there were.
+  /// Number of earlier sessions.
   std::int64_t sessions = 0;
 
-  /// The layers of a text that must be computed: from its saved states to its last unit that is not done, or to the end
-  /// of the model where the loss is wanted. Empty: none.
+  /// The layers of a text that must be computed: from its saved states to its last unit that is not done, or to the
+  /// last layer of the model where the loss is wanted. Empty where none must.
   Slice open_layers(std::int64_t text) const;
-  /// The first layer that is not done; as many as there are layers if all are.
+  /// The first layer that is not done; the number of layers if all are done.
   std::int64_t first_open(std::int64_t text) const;
-  /// Measured units, of all texts.
+  /// Number of finished units among these layers, over all texts.
   std::int64_t count_units(Slice layers) const;
 };
 
-/// Nothing is done.
+/// The state in which nothing is done.
 Done nothing_done(const Job& job);
-/// What the results of earlier sessions hold of this job. Looks up saved states in `states`; those that are damaged are
-/// removed, with a warning on standard error.
+/// The part of this job that the results of earlier sessions cover. Looks for saved states in `states`; removes damaged
+/// ones with a warning on standard error.
 Done find_done(const Job& job, const Results& results, const std::filesystem::path& states);
 
-/// Removes the saved states of a text that are not needed any more: those before the latest from which it could go on.
+/// Removes a text's saved states that are no longer needed: those before the latest one from which it could resume.
 void prune_states(const Done& done, std::int64_t text, const std::filesystem::path& states);
 
-/// For a broadcast.
+/// Text form for a broadcast, and back.
 std::string encode(const Done& done);
 Done decode_done(const std::string& text);
 

@@ -3,7 +3,7 @@
 namespace logitfield {
 namespace {
 
-/// Between two looks into the folder of saved states.
+/// Time between two checks of the folder of saved states.
 constexpr std::chrono::seconds kPruneInterval{5};
 
 }  // namespace

@@ -8,8 +8,8 @@
 
 namespace logitfield {
 
-/// Rank 0's side of a session: puts what the ranks send together, writes it to the journal, shows how far the run is,
-/// and removes saved states that are not needed any more.
+/// Rank 0's side of a session: assembles the records that the ranks send, writes them to the journal, shows progress,
+/// and removes saved states that are no longer needed.
 class JournalWriter {
  public:
   /// `run` must outlive it.

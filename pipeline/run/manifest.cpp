@@ -53,7 +53,7 @@ json describe_model(const Job& job, std::uint64_t input_hash) {
   return model;
 }
 
-/// How texts became tokens; null where token ids were given.
+/// How texts were tokenized; null where token ids were given.
 json describe_tokenization(const Job& job) {
   if (!job.tokenization) return nullptr;
   const Tokenization& how = *job.tokenization;
@@ -107,7 +107,7 @@ json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& bac
            {"backend", backend.description()},
            {"mpi", mpi::library_version()},
            {"hosts", hosts}};
-  // Only where there is one: runs that older versions began know of none.
+  // Written only if used: manifests of runs that older versions began do not have it.
   if (plan.head_null.draws > 0) {
     out["head_null"] = {{"draws", plan.head_null.draws}, {"kind", plan.head_null.shuffled ? "shuffled" : "gaussian"}};
   }

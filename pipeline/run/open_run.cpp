@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-/// May a run start in this folder? Only if it holds nothing but what the start of a run makes.
+/// Checks that a run may start in this folder: it may only hold files that the start of a run creates.
 void require_ours(const io::RunFolder& folder) {
   for (const auto& entry : fs::directory_iterator(folder.root)) {
     const std::string name = entry.path().filename().string();
@@ -27,14 +27,14 @@ void require_ours(const io::RunFolder& folder) {
   }
 }
 
-/// Of a new run; its lock is held.
+/// Writes the first files of a new run, whose lock is held.
 io::Journal write_first(const io::RunFolder& folder, const json& manifest) {
   io::write_atomically(folder.manifest(), manifest.dump(1) + "\n");
   fs::create_directories(folder.state());
   return io::Journal::create(folder.journal());
 }
 
-/// Of a run that has been started: the journal may be missing still.
+/// Opens a run that has been started; its journal may still be missing.
 OpenRun go_on(const io::RunFolder& folder, io::RunLock lock, const Job& job, const json& manifest) {
   const json before = io::read_json(folder.manifest());
   io::required<std::string>(before, "format", folder.manifest().string());

@@ -8,7 +8,7 @@
 
 namespace logitfield {
 
-/// A run folder that this process writes to, and what earlier sessions left in it.
+/// A run folder that this process writes to, and the work that earlier sessions finished.
 struct OpenRun {
   io::RunFolder folder;
   io::RunLock lock;
@@ -16,13 +16,13 @@ struct OpenRun {
   Done done;
 };
 
-/// Makes the folder and starts its journal; if either cannot be written, nothing is left behind. Throws InputError if
+/// Creates the folder and starts its journal. If either cannot be written, leaves nothing behind. Throws InputError if
 /// the folder exists.
 OpenRun start_run(const std::filesystem::path& root, const Job& job, const nlohmann::json& manifest);
 
-/// Goes on with a run whose manifest says the same; starts it where there is nothing yet, or nothing but what a session
-/// that was killed while it started left. Throws InputError if another process writes to it, if the folder is not of a
-/// run, or if anything that decides the numbers differs, naming it.
+/// Resumes a run with the same manifest. Starts the run if the folder is missing, or holds only the remains of a
+/// session that was killed while starting. Throws InputError if another process writes to the folder, if it is not a
+/// run folder, or if anything that decides the numbers differs, naming the difference.
 OpenRun resume_run(const std::filesystem::path& root, const Job& job, const nlohmann::json& manifest);
 
 }  // namespace logitfield

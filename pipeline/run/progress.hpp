@@ -4,14 +4,14 @@
 
 namespace logitfield {
 
-/// How far a run is, with the time left, on standard error: one line that renews itself on a terminal, a plain line
-/// every ten seconds elsewhere.
+/// Shows on standard error how far a run is and the time left: on a terminal one line that is updated in place,
+/// elsewhere a new line every ten seconds.
 class Progress {
  public:
-  /// `done` of them were finished before; the time left is told from the others.
+  /// `done` of `total` were finished before this session; the time left is estimated from the others.
   Progress(std::int64_t total, std::int64_t done, std::chrono::milliseconds pause_in_logs = std::chrono::seconds(10));
   ~Progress();
-  /// One more (text, layer) is finished.
+  /// Counts one more finished (text, layer).
   void advance();
 
  private:

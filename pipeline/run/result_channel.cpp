@@ -12,7 +12,7 @@ constexpr int kRecordTag = 2;
 ResultChannel::ResultChannel(const mpi::Communicator& world, std::function<void(Record)> sink)
     : world_(world), sink_(std::move(sink)) {}
 
-/// No bytes: the rank's last message.
+/// An empty message is the rank's last.
 void ResultChannel::accept(std::span<const std::byte> bytes) {
   if (bytes.empty()) {
     ++finished_;

@@ -8,16 +8,17 @@
 
 namespace logitfield {
 
-/// Brings every rank's records to rank 0 while the ranks compute; nobody waits until finish().
+/// Sends every rank's records to rank 0 while the ranks compute; no rank waits until finish().
 class ResultChannel {
  public:
   /// `sink` is called on rank 0 only, once for every record.
   ResultChannel(const mpi::Communicator& world, std::function<void(Record)> sink);
 
   void submit(const Record& record);
-  /// Rank 0: takes what has come. Others: frees what has left. Called now and then while computing.
+  /// Rank 0: accepts messages that have arrived. Others: frees messages that have left. Called now and then while
+  /// computing.
   void poll();
-  /// Nothing is submitted any more. Rank 0: takes records until every rank has said so. Others: waits until all have
+  /// Ends submission. Rank 0: accepts records until every rank has finished. Others: wait until all their messages have
   /// left. Collective.
   void finish();
 
@@ -27,7 +28,7 @@ class ResultChannel {
 
   const mpi::Communicator& world_;
   std::function<void(Record)> sink_;
-  /// Rank 0: the ranks that have said that no more will come.
+  /// Rank 0: number of ranks that have announced their end.
   int finished_ = 0;
   std::deque<mpi::PendingSend> pending_;
 };

@@ -5,17 +5,17 @@
 
 namespace logitfield {
 
-/// From now on SIGUSR1, SIGTERM and SIGINT ask for a stop; a second signal of the same kind ends the process at once.
+/// Makes SIGUSR1, SIGTERM and SIGINT ask for a stop; a second signal of the same kind ends the process at once.
 void catch_stop_signals();
 
-/// Spreads a stop signal, which may reach any rank, to all ranks; nobody waits for it.
+/// Passes a stop signal, which may reach any rank, on to all ranks; no rank waits for it.
 class StopNotice {
  public:
   explicit StopNotice(const mpi::Communicator& world) : world_(world) {}
 
-  /// The signal that this rank got or has heard of; 0: none.
+  /// The signal that this rank received or was told of; 0: none.
   int poll();
-  /// Takes all notices that are still on their way, once no rank polls any more. Collective.
+  /// Receives all notices that are still on their way, once no rank polls any more. Collective.
   void drain();
 
  private:

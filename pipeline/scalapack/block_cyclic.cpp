@@ -24,7 +24,7 @@ BlockCyclic checked(BlockCyclic layout) {
     throw std::invalid_argument(
         fmt::format("no distributed matrix of {} x {} in blocks of {}", layout.rows, layout.columns, layout.block));
   }
-  // Process (0, 0) holds the most, so that all ranks decide alike.
+  // Check process (0, 0), which holds the most, so that all ranks decide alike.
   BlockCyclic largest = layout;
   largest.position = {0, 0};
   if (largest.local_size() > static_cast<std::uint64_t>(std::numeric_limits<int>::max())) {

@@ -9,11 +9,11 @@
 namespace logitfield::scalapack {
 
 /// Rows and columns of a block. Seconds for the singular values of a random matrix, n = 2000, on 1 and 2 ranks (better
-/// of two runs): block 32 3.8 and 2.2, block 64 3.7 and 2.0, block 128 3.6 and 2.6.
+/// of two runs): block 32 took 3.8 and 2.2, block 64 took 3.7 and 2.0, block 128 took 3.6 and 2.6.
 inline constexpr int kBlock = 64;
 
-/// Where the entries of a rows x columns matrix live: square blocks are dealt to the grid in turn, in both directions,
-/// from process (0, 0) on.
+/// Layout of a rows x columns matrix: square blocks are assigned to the grid cyclically in both directions, starting at
+/// process (0, 0).
 struct BlockCyclic {
   int rows = 1, columns = 1, block = kBlock;
   ProcessGridShape grid;
@@ -30,7 +30,7 @@ struct BlockCyclic {
   std::vector<int> global_columns() const;
 };
 
-/// As ScaLAPACK takes a distributed matrix, and the part of it that lies here.
+/// ScaLAPACK's descriptor of a distributed matrix, and the local part of one.
 using Descriptor = std::array<int, 9>;
 using LocalPart = Eigen::Map<Eigen::MatrixXd, 0, Eigen::OuterStride<>>;
 using ConstLocalPart = Eigen::Map<const Eigen::MatrixXd, 0, Eigen::OuterStride<>>;

@@ -3,27 +3,27 @@
 
 #include <cstddef>
 
-/// The BLACS and ScaLAPACK routines that are used here; the libraries come without headers.
+/// Declarations of the BLACS and ScaLAPACK routines in use; the libraries come without headers.
 /// Indices i*, j* count from 1; desc* are descriptors of 9 integers; info < 0 names an illegal argument.
 extern "C" {
 
 int Csys2blacs_handle(MPI_Comm communicator);
 void Cfree_blacs_system_handle(int handle);
-/// `context` is a system handle before and the grid's context afterwards.
+/// `context` is a system handle on entry and the grid's context on return.
 void Cblacs_gridinit(int* context, const char* order, int rows, int columns);
 void Cblacs_gridinfo(int context, int* rows, int* columns, int* row, int* column);
 void Cblacs_gridexit(int context);
 
-/// How many of n rows (or columns) process `coordinate` of `processes` owns.
+/// Number of the n rows (or columns) that process `coordinate` of `processes` owns.
 int numroc_(const int* n, const int* block, const int* coordinate, const int* first_process, const int* processes);
 void descinit_(int* desc, const int* rows, const int* columns, const int* row_block, const int* column_block,
                const int* first_row, const int* first_column, const int* context, const int* leading_dimension,
                int* info);
 
-/// Copies an m x n part of a to b, which may be laid out otherwise; `context` spans both.
+/// Copies an m x n part of a to b, which may have another layout; `context` spans both.
 void pdgemr2d_(const int* m, const int* n, const double* a, const int* ia, const int* ja, const int* desca, double* b,
                const int* ib, const int* jb, const int* descb, const int* context);
-/// The last two arguments are Fortran's lengths of the strings.
+/// The last two arguments are Fortran's string lengths.
 void pdgesvd_(const char* jobu, const char* jobvt, const int* m, const int* n, double* a, const int* ia, const int* ja,
               const int* desca, double* s, double* u, const int* iu, const int* ju, const int* descu, double* vt,
               const int* ivt, const int* jvt, const int* descvt, double* work, const int* lwork, int* info,

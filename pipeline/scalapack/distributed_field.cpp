@@ -31,13 +31,14 @@ int checked_length(const Matrix& queries, const Matrix& keys) {
   return static_cast<int>(keys.rows());
 }
 
-/// left right^T, both [L, r].
+/// Factors of the product left right^T, both [L, r].
 struct Factors {
   Matrix left, right;
 };
 
-/// The logits, each row less its mean over all keys: they follow from the keys less their mean, which loses no digits
-/// where all keys lie close together. ALiBi's slope * j is one more key column; slope * i is the same along a row.
+/// Factors of the logits with each row's mean over all keys subtracted. They follow from centred keys, which loses no
+/// digits where all keys lie close together. ALiBi's slope * j is one more key column; slope * i is constant along a
+/// row.
 Factors centred_factors(const Matrix& queries, const Matrix& keys, const LogitForm& form) {
   const Index length = keys.rows(), width = keys.cols();
   Factors out{Matrix(length, width + 1), Matrix(length, width + 1)};
@@ -47,15 +48,15 @@ Factors centred_factors(const Matrix& queries, const Matrix& keys, const LogitFo
   return out;
 }
 
-/// The keys of every row's mean.
+/// The keys that enter each row's mean.
 std::vector<Range> averaged_keys(const LogitForm& form, Scope scope, Index length) {
   std::vector<Range> out;
   for (Index i = 0; i < length; ++i) out.push_back(kernels::averaged_keys(form, scope, i, length));
   return out;
 }
 
-/// Mean of row i of the product over keys that end with key i: its left factor times the mean of the right ones. Their
-/// sum moves along by additions.
+/// Mean of row i of the product over keys up to key i: the left factor times the mean of the right ones, whose running
+/// sum is updated by additions.
 Vector causal_means(const Factors& factors, const std::vector<Range>& averaged) {
   kernels::cpu::SlidingSum<Eigen::RowVectorXd> sliding;
   Eigen::RowVectorXd work;
@@ -70,7 +71,7 @@ Vector causal_means(const Factors& factors, const std::vector<Range>& averaged) 
   return means;
 }
 
-/// The local part of the factors' product, as one matrix product.
+/// Computes the local part of the factors' product as one matrix product.
 void multiply(const Factors& factors, DistributedMatrix& product) {
   const Matrix left = factors.left(product.layout().global_rows(), Eigen::all);
   const Matrix right = factors.right(product.layout().global_columns(), Eigen::all);
@@ -89,7 +90,7 @@ void for_each_entry(M& matrix, F f) {
 
 bool holds(const Range& keys, Index j) { return keys.begin <= j && j < keys.end; }
 
-/// Sum of each row over its keys. [L]
+/// Sum of each row over its averaged keys. [L]
 Vector sums_of_rows(const DistributedMatrix& matrix, const std::vector<Range>& averaged) {
   Vector sums = Vector::Zero(matrix.layout().rows);
   for_each_entry(matrix, [&](double x, int i, int j) {
@@ -114,7 +115,7 @@ void subtract_and_mask(DistributedMatrix& logits, const Vector& means, const std
   });
 }
 
-/// Capping leaves no factors: the logits themselves, then their means.
+/// Capped logits have no factors: forms the logits themselves, then subtracts their means.
 void form_capped(const Matrix& queries, const Matrix& keys, const LogitForm& form, Scope scope,
                  DistributedMatrix& field) {
   multiply({form.scale * queries, keys}, field);
@@ -162,7 +163,7 @@ Vector DenseField::query_energies() const {
   return out;
 }
 
-// A masked field is zero outside the keys of its means.
+// A masked field is zero outside the keys that enter its means.
 Vector DenseField::row_sums(Scope scope) const {
   return sums_of_rows(field_, averaged_keys({}, scope, field_.layout().rows));
 }

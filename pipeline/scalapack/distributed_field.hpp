@@ -8,9 +8,9 @@
 
 namespace logitfield {
 
-/// The energy field E of one head, L x L, formed entry by entry in block-cyclic layout on all ranks of a grid: the
-/// route to all L singular values of a masked field, and to any field of capped logits. O(L^2 d) to form, O(L^3) to
-/// decompose. Results that every rank gets have the same bits on all of them. All members but moves are collective.
+/// The energy field E of one head, L x L, formed entry by entry in block-cyclic layout on all ranks of a grid. This
+/// route gives all L singular values of a masked field, and any field of capped logits. O(L^2 d) to form, O(L^3) to
+/// decompose. Results returned on every rank have the same bits on all of them. All members but moves are collective.
 class DenseField {
  public:
   /// queries, keys: [L, d], whole on every rank; the grid must outlive the field. Non-finite input gives a non-finite
@@ -24,18 +24,19 @@ class DenseField {
   /// Sums of squares of each column (key) and each row (query): [L].
   kernels::Vector key_energies() const;
   kernels::Vector query_energies() const;
-  /// Sum of each row over the keys that its mean is taken over, zero but for rounding: [L].
+  /// Sum of each row over the keys that enter its mean, zero except for rounding: [L].
   kernels::Vector row_sums(kernels::Scope scope) const;
   /// E x for x [L, p], the same on every rank.
   kernels::Matrix times(const kernels::Matrix& x) const;
-  /// All L, descending. Throws std::runtime_error as scalapack::singular_values does. The field is spent.
+  /// All L singular values, descending. Throws std::runtime_error as scalapack::singular_values does. Consumes the
+  /// field.
   std::vector<double> singular_values() &&;
 
  private:
   scalapack::DistributedMatrix field_;
 };
 
-/// Bytes on the rank that holds most, of the field and of the workspace for its singular values, on a near-square grid.
+/// Bytes of the field and of the workspace for its singular values, on the rank that holds most, on a near-square grid.
 /// Throws std::invalid_argument if the length is not in 1 ... INT_MAX or ranks < 1.
 std::uint64_t dense_field_bytes(std::int64_t length, int ranks);
 

@@ -61,7 +61,7 @@ ProcessGrid& ProcessGrid::operator=(ProcessGrid&& other) noexcept {
 ProcessGrid::~ProcessGrid() {
   if (context_ < 0) return;
   Cblacs_gridexit(context_);
-  // Never Cblacs_exit(0): it would finalise MPI.
+  // Never call Cblacs_exit(0): it would finalise MPI.
   Cfree_blacs_system_handle(system_handle_);
 }
 

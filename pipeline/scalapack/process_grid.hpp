@@ -3,7 +3,7 @@
 
 namespace logitfield::scalapack {
 
-/// Ranks by rows and columns.
+/// Numbers of rows and columns of ranks.
 struct ProcessGridShape {
   int rows = 1, columns = 1;
 };
@@ -13,14 +13,14 @@ struct GridPosition {
   int row = 0, column = 0;
 };
 
-/// The most nearly square grid of all ranks with no more rows than columns: 2 -> 1 x 2, 6 -> 2 x 3, 7 -> 1 x 7.
+/// The grid of all ranks that is closest to square, with no more rows than columns: 2 -> 1 x 2, 6 -> 2 x 3, 7 -> 1 x 7.
 /// Throws std::invalid_argument if ranks < 1.
 ProcessGridShape near_square(int ranks);
 
-/// The ranks of a team as a BLACS grid, row by row. Move-only; must end before MPI does.
+/// The ranks of a team as a BLACS grid, row by row. Move-only; must be destroyed before MPI ends.
 class ProcessGrid {
  public:
-  /// Collective. Throws std::invalid_argument unless rows * columns is the size of the team: BLACS itself would abort.
+  /// Collective. Throws std::invalid_argument unless rows * columns is the size of the team; BLACS itself would abort.
   ProcessGrid(const mpi::Communicator& team, ProcessGridShape shape);
   ProcessGrid(ProcessGrid&& other) noexcept;
   ProcessGrid& operator=(ProcessGrid&& other) noexcept;

@@ -17,18 +17,19 @@ namespace {
 
 constexpr int kOne = 1;  // first row or column
 
-/// Rotating the rows of vt strides by its k entries: where that is a multiple of a large power of two they compete for
+/// Rotating the rows of vt strides by its k entries; if that is a multiple of a large power of two, rows compete for
 /// the same cache lines. Seconds with vectors on 1 rank, n = 512 / 520: 1.0 / 0.74; 1024 / 1032: 10.6 / 5.8 (on another
-/// machine 11 / 1.5). Values alone gain nothing from padding, be it of the matrix or of its leading dimension.
+/// machine 11 / 1.5). Singular values alone gain nothing from padding, either of the matrix or of its leading
+/// dimension.
 constexpr int kBadStride = 256;
 constexpr int kPadding = 8;
 
 int smaller_side(const BlockCyclic& layout) { return std::min(layout.rows, layout.columns); }
 
-/// Rows and columns to add before vectors are sought.
+/// Number of rows and columns to add before computing vectors.
 int padding(const BlockCyclic& layout) {
-  // Processes without a row of u and a column of vt would find the values by another algorithm than the others, and
-  // pdgesvd take the difference for a fault.
+  // Processes without a row of u and a column of vt would find the values by another algorithm than the others. pdgesvd
+  // would then report the difference as an error.
   const int missing = layout.grid.rows * layout.grid.columns - std::max(layout.rows, layout.columns);
   if (missing > 0) return missing;
   return smaller_side(layout) % kBadStride == 0 ? kPadding : 0;
@@ -47,14 +48,14 @@ std::string describe(const DistributedMatrix& a) {
                      layout.grid.columns);
 }
 
-/// pdgesvd would blame NaN on ranks that disagree.
+/// Checks first, since pdgesvd would attribute NaN to ranks that disagree.
 void check_finite(const DistributedMatrix& a) {
   if (a.grid().team().min(a.local().allFinite() ? 1 : 0) == 0) {
     throw std::runtime_error(fmt::format("no singular values of {}: it is not finite", describe(a)));
   }
 }
 
-/// Throws on all ranks if INFO is not zero on one.
+/// Throws on all ranks if INFO is not zero on any.
 void check_info(int info, const DistributedMatrix& a) {
   const int lowest = a.grid().team().min(info), highest = -a.grid().team().min(-info);
   const int worst = lowest < 0 ? lowest : highest;
@@ -66,7 +67,7 @@ void check_info(int info, const DistributedMatrix& a) {
       fmt::format("ScaLAPACK pdgesvd of {} failed with INFO = {}: {}", describe(a), worst, meaning));
 }
 
-/// Rank 0's values everywhere: bits may differ where processors do.
+/// Copies rank 0's values to all ranks: their bits may differ between processors.
 void share(std::vector<double>& values, const mpi::Communicator& team) {
   const std::size_t bytes = values.size() * sizeof(double);
   const std::string sent = team.broadcast(
@@ -74,7 +75,7 @@ void share(std::vector<double>& values, const mpi::Communicator& team) {
   std::memcpy(values.data(), sent.data(), bytes);
 }
 
-/// The call itself. u and vt are both there or both null.
+/// Calls pdgesvd. u and vt are both given or both null.
 std::vector<double> decompose(DistributedMatrix& a, DistributedMatrix* u, DistributedMatrix* vt) {
   const BlockCyclic& layout = a.layout();
   const int size = checked_svd_workspace(layout, u != nullptr);
@@ -98,7 +99,7 @@ DistributedSvd decompose(DistributedMatrix& a) {
   return out;
 }
 
-/// A number that no singular value of `a` reaches.
+/// A number above all singular values of `a`.
 double above_all_singular_values(const DistributedMatrix& a) {
   double largest = a.local().size() > 0 ? a.local().cwiseAbs().maxCoeff() : 0;
   a.grid().team().max(std::span(&largest, 1));
@@ -106,7 +107,7 @@ double above_all_singular_values(const DistributedMatrix& a) {
   return frobenius_bound > 0 ? 2 * frobenius_bound : 1;
 }
 
-/// Rows and columns before a part of a matrix.
+/// Number of rows and columns before a part of a matrix.
 struct Offset {
   int rows = 0, columns = 0;
 };
@@ -119,8 +120,8 @@ void copy(const DistributedMatrix& source, Offset from, DistributedMatrix& targe
             target.descriptor().data(), &context);
 }
 
-/// diag(a, t I) with t above all singular values of a. The two parts stay apart exactly, all along, so that t comes
-/// first and a's values and vectors are what they would be alone.
+/// diag(a, t I) with t above all singular values of a. The two blocks stay exactly separate throughout: t comes first,
+/// and a's singular values and vectors are the same as alone.
 DistributedMatrix embed(const DistributedMatrix& a) {
   const BlockCyclic& inner = a.layout();
   const BlockCyclic outer = padded(inner);
@@ -162,7 +163,7 @@ std::uint64_t svd_workspace(const BlockCyclic& layout, bool vectors) {
   const std::uint64_t to_bidiagonal = std::max({block * (m + n + 1) + n, m, n});
   std::uint64_t from_bidiagonal = 4 * size;
   if (vectors) {
-    // u and vt once more, dealt row by row and column by column to all processes.
+    // u and vt once more, distributed row by row and column by column over all processes.
     const BlockCyclic dealt{a.rows, a.columns, 1, {processes, processes}, {0, 0}};
     const BlockCyclic square{smaller_side(a), smaller_side(a), a.block, a.grid, {0, 0}};
     const std::uint64_t u_columns = unsigned_of(square.local_columns()), vt_rows = unsigned_of(square.local_rows());

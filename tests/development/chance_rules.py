@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""The program's test of heads against draws beside a t-based prediction interval (development only: needs numpy and scipy).
+"""Compares the program's test of heads against draws with a t-based prediction interval.
+
+Development only: needs numpy and scipy.
 
     chance_rules.py [--experiments N]
 
-Share of experiments in which any of 200 values is called beyond the draws, at a false discovery rate of 5 %, though all come from one
-distribution; by distribution and number of draws. Nominal is 5 %.
+Prints, by distribution and number of draws, the share of experiments in which any of 200 values is found beyond the
+draws at a false discovery rate of 5 %, although all come from one distribution. The nominal share is 5 %.
 """
 import argparse
 

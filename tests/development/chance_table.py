@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How often heads of a null are said to be beyond it, by number of draws (development only: needs numpy).
+"""How often heads of a null are found beyond it, by number of draws (development only: needs numpy).
 
     chance_table.py LOGITFIELD [--experiments N] [--heads H] [--draws 1,2,4,8,16,32,64]
 
@@ -22,7 +22,7 @@ ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROO
 
 
 def write_capture(folder, queries, keys, **info):
-    """[heads, LENGTH, WIDTH] each, as one layer."""
+    """Writes queries and keys, [heads, LENGTH, WIDTH] each, as a capture of one layer."""
     folder.mkdir(parents=True)
     header, data = {}, b""
     for name, values in (("q", queries), ("k", keys)):
@@ -54,7 +54,7 @@ def table(path):
 
 
 def analyze(program, make, heads, seed, *options):
-    """The run's folder, in one that the caller removes."""
+    """Returns the run's folder, inside one that the caller removes."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="logitfield-chance-"))
     make(folder / "capture", heads, np.random.default_rng(seed))
     call(program, "analyze", "--capture", folder / "capture", "--contexts", LENGTH, "--seed", seed, *options, "--out", folder / "run")
@@ -67,7 +67,7 @@ def call(program, *arguments):
 
 
 def upper(value, draws, resolution):
-    """Chances that a further draw is as large as each value; draws in descending order."""
+    """Probabilities that a further draw is as large as each value; draws in descending order."""
     count, k = len(draws), max(1, len(draws) // 2)
     reached = (draws[None, :] > value[:, None] - resolution).sum(1)
     spacings = k * resolution + sum((i + 2) * (draws[i] - draws[i + 1]) for i in range(k))
@@ -83,7 +83,7 @@ def p_values(value, draws, resolution):
 
 
 def beyond(p):
-    """How many, by Benjamini and Hochberg."""
+    """Number of discoveries by Benjamini and Hochberg."""
     below = np.nonzero(np.sort(p) <= RATE * np.arange(1, len(p) + 1) / len(p))[0]
     return 0 if len(below) == 0 else below[-1] + 1
 

@@ -40,11 +40,11 @@ def main():
         for name, expected in flatten(entry).items():
             value = float(row[name] or "nan")
             count, error = name in COUNTS, float(row.get(name + "_se") or 0)
-            if count and math.isnan(value) and row["k_more_than"]:  # more components than were computed are needed to tell
+            if count and math.isnan(value) and row["k_more_than"]:  # too few components were computed to decide
                 continue
             difference = abs(value - expected) if count else abs(value - expected) / max(abs(expected), 1e-300)
             good = difference <= (a.count_tolerance if count else a.tolerance)
-            if error > 0:  # an estimate: held against its own standard error
+            if error > 0:  # an estimate: compared with its own standard error
                 difference = abs(value - expected) / error
                 good, name = difference <= 3, name + " / se"
             if not good and not ("argmax" in name and a.count_tolerance):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures/families: tiny random checkpoints of every family, and how transformers runs them.
+"""Makes tests/fixtures/families: tiny random checkpoints of every family, with records of transformers' forward passes.
 
     make_family_fixtures.py [NAME...]
 
@@ -41,7 +41,7 @@ def gpt(**changes):
 
 
 def opt(**changes):
-    """The names of OPT and Falcon."""
+    """Arguments under the names of OPT and Falcon."""
     return {key: value for key, value in base(**changes).items() if key != "intermediate_size"}
 
 
@@ -141,7 +141,7 @@ FIXTURES = {
 
 
 def randomise(model, seed):
-    """Larger weights than the usual start, biases and gains included, so that attention is far from uniform."""
+    """Sets larger weights than usual initial ones, also biases and gains, so that attention is far from uniform."""
     generator = torch.Generator().manual_seed(seed)
     named = [*model.named_parameters(), *((n, b) for n, b in model.named_buffers() if "correction" in n)]
     with torch.no_grad():

@@ -44,7 +44,7 @@ FIXTURES = {
 
 
 def randomise(model, seed):
-    """Larger weights than the usual start, biases and gains included, so that attention is far from uniform."""
+    """Sets larger weights than usual initial ones, also biases and gains, so that attention is far from uniform."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -60,7 +60,7 @@ def check_mask(mask, window):
 
 
 def run_recorded(modeling, model, tokens):
-    """The logits, and per layer (scale, Q, K) as eager attention receives them."""
+    """Returns the logits, and per layer (scale, Q, K) as eager attention receives them."""
     eager, recorded = modeling.eager_attention_forward, []
 
     def record(module, query, key, value, attention_mask, scaling, **kwargs):

@@ -80,7 +80,7 @@ def byte_level(added, pre_tokenizer, normalizer=None, **options):
 
 
 def sentencepiece(added, normalizer, pre_tokenizer, **model):
-    """Trained on words, then used with the given steps: no merge crosses the boundary of words, but for runs of spaces."""
+    """Trained on words, then used with the given steps: no merge crosses word boundaries, except runs of spaces."""
     own = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
     tokenizer = train(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True, **model), added, None,
                       p.Metaspace(), own, limit_alphabet=120)
@@ -119,7 +119,7 @@ def begins_with(token):
 
 
 def drop_merges(parts):
-    """Whole words that no merge reaches any more: what ignore_merges is for."""
+    """Removes merges, so that only ignore_merges reaches some whole words."""
     parts["model"]["ignore_merges"] = True
     parts["model"]["merges"] = [m for i, m in enumerate(parts["model"]["merges"]) if i % 5]
 
@@ -186,7 +186,7 @@ MAKERS = {
 
 
 def legacy_merges(path):
-    """Merges as older files have them: "left right"."""
+    """Writes merges in the form of older files: "left right"."""
     parts = json.loads(path.read_text())
     parts["model"]["merges"] = [" ".join(merge) for merge in parts["model"]["merges"]]
     path.write_text(json.dumps(parts, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""A deterministic text of everything that tokenizers stumble over, in chunks. tests/io/nasty_corpus.cpp makes the same."""
+"""A deterministic text of input that is hard for tokenizers, in chunks. tests/io/nasty_corpus.cpp makes the same."""
 import json, pathlib
 
 MASK = (1 << 64) - 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Opens a run's tables as docs/run-folder.md says, word for word (development only: needs xarray, netCDF4 and pandas).
+"""Opens a run's tables with the code of docs/run-folder.md (development only: needs xarray, netCDF4 and pandas).
 
     tables_test.py RUN      a run that measured scope full in a context of 512 tokens, such as build/demo/trained
 

@@ -1,4 +1,4 @@
-// Arguments, one a line.
+// Command-line arguments, one a line.
 #include "tests/fuzz/sound_options.hpp"
 
 namespace logitfield::fuzz {

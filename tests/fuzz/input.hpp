@@ -8,17 +8,17 @@
 
 namespace logitfield::fuzz {
 
-/// What a target does with one input; main.cpp calls it. Anything it throws, and any failing require(), is a finding.
+/// Runs a target on one input; main.cpp calls it. Any exception, and any failing require(), is a finding.
 void check(std::string_view input);
 
-/// Ends the process unless `holds`: a property that every accepted input must have.
+/// Ends the process unless `holds`, a property that every accepted input must have.
 inline void require(bool holds, const char* property) {
   if (holds) return;
   std::fprintf(stderr, "broken property: %s\n", property);
   std::abort();
 }
 
-/// False where `read` refuses with the error that it documents; every other one passes through.
+/// False if `read` refuses with its documented error; all other exceptions pass through.
 template <class Refusal = InputError, class Read>
 bool accepts(Read&& read) {
   try {
@@ -29,7 +29,7 @@ bool accepts(Read&& read) {
   }
 }
 
-/// What lies between the separators: one piece more than there are separators.
+/// Splits at the separators: one piece more than there are separators.
 inline std::vector<std::string_view> pieces(std::string_view input, char separator) {
   std::vector<std::string_view> out;
   for (std::size_t end; (end = input.find(separator)) != input.npos; input.remove_prefix(end + 1)) {

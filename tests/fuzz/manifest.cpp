@@ -1,4 +1,4 @@
-// manifest.json of a run, beside a journal that fits it.
+// manifest.json of a run, with a journal that fits it.
 #include "io/json.hpp"
 #include "pipeline/compare/comparison.hpp"
 #include "pipeline/report/report_data.hpp"
@@ -10,7 +10,7 @@
 namespace logitfield::fuzz {
 namespace {
 
-/// Heads of all texts and layers in all fields that are still looked at whole.
+/// Largest number of measured heads (over texts, layers and fields) for which the whole run is used.
 constexpr double kMostMeasurements = 2000;
 
 double measurements(const Results& r) {
@@ -30,7 +30,7 @@ void require_sound(const Results& r) {
   require(!r.complete() && r.failed_heads() == 0, "nothing is done");
 }
 
-/// The last layer of every text, certified, and all else that a journal tells.
+/// A journal with the last layer of every text, certified, and all other kinds of records.
 io::JournalContent journal_of(const Results& axes) {
   io::JournalContent out;
   const auto add = [&](const Record& record) { out.records.push_back(encode(record)); };
@@ -51,7 +51,7 @@ io::JournalContent journal_of(const Results& axes) {
   return out;
 }
 
-/// What compare and report make of a run.
+/// Uses a run as compare and report do.
 void use(const Results& results) {
   require(results.failed_heads() == 0, "certified heads are read as such");
   require(results.complete() == (results.num_layers == 1), "all is done where the last layer is all");
@@ -60,7 +60,7 @@ void use(const Results& results) {
   for (const std::string& scope : results.scopes) compared_statistics("run", results, scope);
 }
 
-/// What --resume holds against the manifest of the run that would go on.
+/// Compares the manifest as --resume compares it with that of the resumed run.
 void compare_with_others(const nlohmann::json& manifest) {
   require(manifest_differences(manifest, manifest).empty(), "a manifest says what it says");
   manifest_differences(manifest, nlohmann::json::object());

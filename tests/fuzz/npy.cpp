@@ -11,7 +11,7 @@
 namespace logitfield::fuzz {
 namespace {
 
-/// The array as NumPy writes one of int64.
+/// The array in the form in which NumPy writes int64.
 std::string npy_of(const std::vector<std::int64_t>& values) {
   const std::string header =
       fmt::format("{{'descr': '<i8', 'fortran_order': False, 'shape': ({},), }}\n", values.size());

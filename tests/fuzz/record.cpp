@@ -8,7 +8,7 @@
 namespace logitfield::fuzz {
 namespace {
 
-/// What the rest of the program takes for granted.
+/// Requires everything that the rest of the program relies on.
 void require_sound(const Record& record) {
   const auto* layer = std::get_if<LayerRecord>(&record);
   if (!layer) return;

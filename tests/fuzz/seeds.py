@@ -1,5 +1,7 @@
-"""Where the fuzzers start: small inputs of every kind, made from the fixtures of other tests or written out here, and
-dictionaries of the words that the readers' sources know."""
+"""Seeds of the fuzzers: small inputs of every kind, made from the fixtures of other tests or written out here.
+
+Also dictionaries of the words in the readers' sources.
+"""
 import json
 import pathlib
 import re
@@ -9,7 +11,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 TESTS = REPOSITORY / "tests"
 
-# The sources whose string literals may stand in an input.
+# Sources whose string literals may occur in an input.
 WORDS = {
     "capture": ["io/capture/capture.cpp"],
     "command_line": ["pipeline/job/command_line.cpp"],
@@ -55,7 +57,7 @@ def tokenizer():
 
 
 def without_most_tokens(tokenizer):
-    """Vocabularies are long, and their readers have seen all after a few entries."""
+    """A tokenizer with a short vocabulary: a few entries already cover every case of the readers."""
     model, kept = tokenizer["model"], 24
     names = {token["content"] for token in tokenizer["added_tokens"]} | {model.get("unk_token")}
     special = {text: id for text, id in model["vocab"].items() if text in names or text.startswith("<0x0")}
@@ -152,7 +154,7 @@ TARGETS = sorted([*WORDS, "journal", "state_file"])
 
 
 def seeds(target):
-    """Those made here, and those committed: what cannot be made in a few lines, and what once was a finding."""
+    """Seeds made here, and committed ones: inputs that take more than a few lines, and earlier findings."""
     yield from globals()[target]()
     for path in sorted((HERE / "seeds" / target).glob("*")):
         yield path.read_bytes()

@@ -2,7 +2,7 @@
 
 #include "kernels/backend.hpp"
 
-/// A field of rank one, by the installed library: one component carries all of its energy.
+/// Measures a field of rank one with the installed library: one component carries all of its energy.
 int main() {
   using namespace logitfield::kernels;
   const MatrixF queries = MatrixF::Ones(16, 4);

@@ -120,7 +120,7 @@ TEST(Capture, RefusesAnotherFormat) {
 TEST(Capture, RefusesMissingKeys) {
   const json complete = tiny_json();
   for (const auto& [key, value] : complete.items()) {
-    if (key == "dtype") continue;  // the tensors say it themselves
+    if (key == "dtype") continue;  // the tensors state it themselves
     json info = complete;
     info.erase(key);
     EXPECT_TRUE(refused_info(info, {key, "missing"}));
@@ -264,7 +264,7 @@ TEST(Capture, SlopesAndSoftcapAreRead) {
   EXPECT_EQ(read(tiny_info_with("logit_softcap", 30)).logit_softcap, 30.0);
 }
 
-/// tiny_json() with one more key, whose value is given as text: json holds nothing that is not finite.
+/// Tests tiny_json() with one more key, given as text because json cannot hold values that are not finite.
 ::testing::AssertionResult refused_text(const std::string& key_and_value, const std::vector<std::string_view>& parts) {
   const TemporaryFolder folder;
   write_capture(folder.path(), tiny_json());

@@ -32,7 +32,7 @@ CaptureInfo tiny_info() {
           .logit_softcap = {}};
 }
 
-/// Bits of rows [begin, end) of a head: all values differ, subnormal ones, both signs and -0 among them.
+/// Rows [begin, end) of a head; all values differ, with subnormal ones, both signs and -0 among them.
 std::vector<float> rows_of(char tensor, std::int64_t layer, std::int64_t head, Slice rows) {
   std::vector<float> values;
   for (std::int64_t i = rows.begin * 3; i < rows.end * 3; ++i) {
@@ -54,7 +54,7 @@ void write_keys(const CaptureWriter& writer, std::int64_t layer, std::int64_t he
   writer.write_keys(layer, head, rows.begin, rows_of('k', layer, head, rows));
 }
 
-/// Two writers share the heads, and write their rows in any order.
+/// Two writers share the heads and write their rows in any order.
 void write_layer(const fs::path& folder, const CaptureInfo& info, std::int64_t layer) {
   const CaptureWriter first(folder, info);
   const CaptureWriter second(folder, info);

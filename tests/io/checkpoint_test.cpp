@@ -50,7 +50,7 @@ std::vector<float> read_block(const Checkpoint& checkpoint, const std::string& n
   return values;
 }
 
-/// Splits the tensors over two shards and writes an index for them.
+/// Splits the tensors into two shards and writes an index for them.
 json write_shards(const std::filesystem::path& folder, const std::vector<TensorToWrite>& tensors) {
   write_checkpoint(folder, tiny_config(), {});
   std::filesystem::remove(folder / "model.safetensors");
@@ -65,7 +65,7 @@ json write_shards(const std::filesystem::path& folder, const std::vector<TensorT
   return index;
 }
 
-/// A checkpoint of these tensors is refused with every part named?
+/// Whether a checkpoint of these tensors is refused with every part named.
 ::testing::AssertionResult refused_checkpoint(const json& config, const std::vector<TensorToWrite>& tensors,
                                               const std::vector<std::string_view>& parts) {
   const TemporaryFolder folder;
@@ -73,7 +73,7 @@ json write_shards(const std::filesystem::path& folder, const std::vector<TensorT
   return refuses([&] { Checkpoint{folder.path()}; }, parts);
 }
 
-/// A sharded checkpoint whose index is changed to this one is refused with every part named?
+/// Whether a sharded checkpoint with this change of its index is refused with every part named.
 ::testing::AssertionResult refused_index(const std::function<void(json&)>& change,
                                          std::vector<std::string_view> parts) {
   const TemporaryFolder folder;

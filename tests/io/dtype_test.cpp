@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t num_patterns = 65536;
 
-/// A 16-bit IEEE-like value by its definition.
+/// A 16-bit IEEE-like value computed from its definition.
 double defined_value(std::uint32_t bits, int mantissa_bits) {
   const int exponent_bits = 15 - mantissa_bits;
   const int bias = (1 << (exponent_bits - 1)) - 1;
@@ -96,7 +96,7 @@ TEST(Dtype, OthersAreRoundedToTheNearestBfloat16TiesToEven) {
   std::vector<float> values = {1,           1 + 0x1p-8F, 1 + 3 * 0x1p-8F, 1 + 0x1.01p-8F, -1 - 0x1p-8F, 3.4e38F,
                                0x1.8p-133F, -0.0F};
   const std::vector<float> expected = {1, 1, 1 + 0x1p-6F, 1 + 0x1p-7F, -1, INFINITY, 0x1p-132F, -0.0F};
-  values.resize(3000, 0.3F);  // more than are converted at a time
+  values.resize(3000, 0.3F);  // more than one conversion step takes
   std::vector<std::uint16_t> bits(values.size());
   to_bfloat16(DType::F32, reinterpret_cast<const std::byte*>(values.data()), bits);
   for (std::size_t i = 0; i + 1 < expected.size(); ++i) EXPECT_EQ(value_of(bits[i]), expected[i]) << values[i];

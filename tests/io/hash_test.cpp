@@ -8,7 +8,7 @@ namespace logitfield::io {
 namespace {
 
 TEST(Hash, IsXxh3) {
-  // The published value for no input.
+  // The published value for empty input.
   EXPECT_EQ(hash_bytes({}), 0x2d06800538d394c2U);
   EXPECT_EQ(hash_text(0x0123456789abcdefU), "xxh3:0123456789abcdef");
   EXPECT_EQ(hash_text(1), "xxh3:0000000000000001");

@@ -39,7 +39,7 @@ bool has_bias(const ModelConfig& config) {
   return config.query_key_value_bias || config.attention_output_bias || config.mlp_bias || config.output_bias;
 }
 
-/// The file, the key, and the value are named?
+/// Whether the file, the key and the value are named.
 ::testing::AssertionResult refused_config(const json& config, std::vector<std::string_view> parts) {
   parts.push_back("config.json");
   return refuses([&] { read(config); }, parts);

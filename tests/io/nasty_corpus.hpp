@@ -8,8 +8,8 @@
 
 namespace logitfield::testing {
 
-/// A deterministic text of everything that tokenizers stumble over, in chunks; tests/development/nasty_corpus.py makes
-/// the same.
+/// A deterministic text of input that is hard for tokenizers, in chunks. tests/development/nasty_corpus.py makes the
+/// same text.
 class NastyCorpus {
  public:
   explicit NastyCorpus(const std::filesystem::path& parts);

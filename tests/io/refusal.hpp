@@ -10,7 +10,7 @@
 
 namespace logitfield::testing {
 
-/// True if `action` throws InputError and its message holds every one of `parts`: file, tensor or key, value, remedy.
+/// True if `action` throws InputError whose message contains all `parts`: file, tensor or key, value, remedy.
 inline ::testing::AssertionResult refuses(const std::function<void()>& action,
                                           const std::vector<std::string_view>& parts) {
   try {

@@ -6,7 +6,7 @@
 
 namespace logitfield::testing {
 
-/// Bytes of files that this process has mapped and touched.
+/// Bytes of mapped files that this process has touched.
 inline std::size_t resident_file_bytes() {
   std::size_t total = 0;
   std::size_t resident = 0;

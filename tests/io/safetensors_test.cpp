@@ -29,7 +29,7 @@ std::string entry(const std::string& dtype, const std::string& shape, const std:
   return R"({"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
 }
 
-/// Opens `content` as x.safetensors: refused with every part named?
+/// Whether `content` is refused as x.safetensors with every part named.
 ::testing::AssertionResult refused_safetensors(const std::string& content, std::vector<std::string_view> parts) {
   const TemporaryFolder folder;
   const auto path = folder.write("x.safetensors", content);
@@ -37,7 +37,7 @@ std::string entry(const std::string& dtype, const std::string& shape, const std:
   return refuses([&] { SafetensorsFile{path}; }, parts);
 }
 
-/// One tensor "t" with this entry, over `data_bytes` of data.
+/// Whether one tensor "t" with this entry, over `data_bytes` of data, is refused.
 ::testing::AssertionResult refused_entry(const std::string& entry, std::size_t data_bytes,
                                          std::vector<std::string_view> parts) {
   parts.push_back("\"t\"");
@@ -134,7 +134,7 @@ TEST(Safetensors, RefusesOverlapsAndHoles) {
   EXPECT_TRUE(refused_safetensors(raw("{\"a\":" + entry("U8", "[1]", "[1,2]") + "}", 2), {"\"a\"", "hole"}));
 }
 
-/// Damage anywhere ends in an InputError or an intact file, never in anything else (the sanitizers look on).
+/// Damage anywhere gives an InputError or an intact file, never anything else (the sanitizers check as well).
 TEST(Safetensors, SurvivesDamageAtEveryByte) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "x.safetensors";

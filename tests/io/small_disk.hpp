@@ -8,12 +8,12 @@
 
 namespace logitfield::testing {
 
-/// A folder on a disk of its own with room for 64 KiB. Only root may mount one: where `available` is false, skip.
+/// A folder on its own disk with room for 64 KiB. Only root may mount one; skip the test where `available` is false.
 class SmallDisk {
  public:
   static constexpr std::size_t size = 64 << 10;
 
-  // In a mount namespace of this process: a test that dies leaves no mount behind.
+  // Uses a mount namespace of this process, so that a crashed test leaves no mount behind.
   SmallDisk()
       : mounted_(::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
                  ::mount("logitfield", folder_.path().c_str(), "tmpfs", 0, "size=64k") == 0) {}

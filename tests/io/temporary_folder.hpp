@@ -11,7 +11,7 @@
 
 namespace logitfield::testing {
 
-/// A fresh folder, removed with all it holds on destruction.
+/// A new folder, removed with its contents on destruction.
 class TemporaryFolder {
  public:
   TemporaryFolder() {

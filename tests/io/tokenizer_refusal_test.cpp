@@ -1,4 +1,4 @@
-// One change to a sound tokenizer.json each.
+// Each test makes one change to a valid tokenizer.json.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(All, TokenizerIds, ::testing::ValuesIn(names()),
 
 TEST(Tokenizer, OfNothingThereAreNoIds) { EXPECT_TRUE(Tokenizer(kFolder / "gpt2").encode("").empty()); }
 
-/// A million spaces, letters and marks, each of which some step sees as one word, take a second at most, not hours.
+/// A million spaces, letters or marks, which some step treats as one word, take at most a second, not hours.
 TEST(Tokenizer, LongRunsTakeLinearTime) {
   for (const char* name : {"gpt2", "llama3", "deepseek_llm", "llama2", "gemma"}) {
     Tokenizer tokenizer(kFolder / name);
@@ -98,7 +98,7 @@ TEST(Tokenizer, TheTokenInFrontIsThePostProcessors) {
   EXPECT_FALSE(without.bos());
 }
 
-/// A tokenizer with other files beside it.
+/// A tokenizer with other files in its folder.
 class TokenizerNeighbours : public ::testing::Test {
  protected:
   void copy(const char* name) { std::filesystem::copy(kFolder / name / "tokenizer.json", folder.path()); }

@@ -3,7 +3,7 @@
 
 namespace logitfield::testing {
 
-/// While it lives, root acts as nobody, whom permissions bind; anyone else stays who they are.
+/// While it exists, root acts as nobody, to whom permissions apply; other users keep their identity.
 class Unprivileged {
  public:
   Unprivileged() {
@@ -15,7 +15,7 @@ class Unprivileged {
     if (changed_ && ::seteuid(0) != 0) ::_exit(1);
   }
 
-  /// False where root could not become nobody: skip.
+  /// False if root could not become nobody; then skip the test.
   bool available() const { return ::geteuid() != 0; }
 
  private:

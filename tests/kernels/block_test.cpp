@@ -20,7 +20,7 @@ namespace {
 
 using testing::random_matrix;
 
-/// Softmax attention from the definition, in float64.
+/// Softmax attention by its definition, in float64.
 Matrix naive_attention(const MatrixF& q, const MatrixF& k, const MatrixF& v, double scale, Index window) {
   Matrix out = Matrix::Zero(q.rows(), v.cols());
   for (Index i = 0; i < q.rows(); ++i) {
@@ -49,7 +49,7 @@ TEST(CausalAttention, EqualsTheDefinition) {
   }
 }
 
-/// float32 logits of a head of 16 columns err by some 1e-6 of their size, and so do weights.
+/// float32 logits of a head with 16 columns have errors of about 1e-6 of their size; so do the weights.
 TEST(CausalAttention, DescribesItsRowsAsTheirSoftmaxInFloat64) {
   const Index length = 700;
   const MatrixF q = random_matrix<float>(length, 16, 1), k = random_matrix<float>(length, 16, 2),
@@ -72,7 +72,7 @@ TEST(CausalAttention, DescribesItsRowsAsTheirSoftmaxInFloat64) {
       EXPECT_TRUE(std::abs(found[c].entropy - expected[c].entropy) <= tolerance * (1 + expected[c].entropy));
       EXPECT_TRUE(std::abs(found[c].sink_first - expected[c].sink_first) <= tolerance);
     }
-    EXPECT_LE(std::abs(rows.entropy[0]), 1e-25);  // masked keys weigh exp(-80)
+    EXPECT_LE(std::abs(rows.entropy[0]), 1e-25);  // masked keys have weight exp(-80)
     EXPECT_EQ(rows.sink[0], 1);
   }
 }
@@ -111,7 +111,7 @@ TEST(CausalAttention, OfBfloat16NumbersLiesWithinTheRoundingOfItsWeights) {
       causal_attention(q, k, v, {.scale = 0.5, .visible = {.window = window}}, out);
       const MatrixF values = v.cast<float>();
       const Matrix expected = naive_attention(q.cast<float>(), k.cast<float>(), values, 0.5, window);
-      // A rounded weight is off by 2^-8 of it at most, and the mean of values by as much of the mean of their sizes.
+      // Rounding changes a weight by at most 2^-8 of it, and the mean of values by at most 2^-8 of their mean size.
       const Matrix sizes = naive_attention(q.cast<float>(), k.cast<float>(), values.cwiseAbs(), 0.5, window);
       const Matrix bound = sizes.array() / 256 + 2e-5;
       EXPECT_TRUE(((out.cast<double>() - expected).array().abs() <= bound.array()).all())
@@ -227,7 +227,7 @@ TEST(Experts, TheBestAreChosenAndWeighed) {
   const double sum = 1 + 2 * std::exp(2.0) + std::exp(1.0);
   const auto plain = choose_experts({.num_experts = 4, .top_k = 2, .scale = 3}, logits, {});
   ASSERT_EQ(plain.size(), 2U);
-  EXPECT_EQ(plain[0].expert, 1);  // the first of two equals
+  EXPECT_EQ(plain[0].expert, 1);  // the first of two equal ones
   EXPECT_EQ(plain[1].expert, 3);
   EXPECT_NEAR(plain[0].weight, 3 * std::exp(2.0) / sum, 1e-6);
   const auto normalised = choose_experts({.num_experts = 4, .top_k = 2, .normalise = true}, logits, {});
@@ -293,7 +293,7 @@ LayerWeights random_weights(const BlockShape& s) {
   return w;
 }
 
-/// The part of a block that holds the KV heads [first, last) with their query heads, and as many MLP rows.
+/// The part of a block with the KV heads [first, last), their query heads, and as many MLP rows.
 std::pair<BlockShape, LayerWeights> shard(const BlockShape& s, const LayerWeights& w, Index first, Index last,
                                           Index mlp_first, Index mlp_last) {
   const Index d = s.head_dim, group = s.num_heads / s.num_kv_heads, kv = last - first, inner = mlp_last - mlp_first;
@@ -361,7 +361,7 @@ TEST(Block, InBfloat16IsNearAndItsQueriesAndKeysAreBfloat16Numbers) {
   QueriesKeys ignored, heads;
   attention_half(shape, weights, alone(), hidden, Precision::float32, exact, ignored);
   attention_half(shape, rounded_maps(weights), alone(), hidden, Precision::bf16, near, heads);
-  // Numbers are rounded by up to 2^-8 on their way through five products; logits magnify it by their size.
+  // Rounding by up to 2^-8 accumulates through five products; logits amplify it by their size.
   EXPECT_LE((near - exact).norm(), 0.1F * exact.norm());
   EXPECT_GT((near - exact).norm(), 1e-4F * exact.norm());
   for (const MatrixF* some : {&heads.queries, &heads.keys}) {

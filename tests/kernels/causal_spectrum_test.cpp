@@ -15,7 +15,7 @@ namespace {
 using testing::graded_matrix;
 using testing::random_matrix;
 
-/// A head, this team's rows of its causal field, and what a dense decomposition says of the whole.
+/// A head, this team's rows of its causal field, and a dense decomposition of the whole field.
 struct Head {
   MatrixF q, k;
   LogitForm form;

@@ -63,7 +63,7 @@ TEST(Causal, CappedLogitsHaveNoFactoredRoute) {
   EXPECT_THROW(measure(q, q, kPlain, Scope::full, Route::krylov), std::invalid_argument);
 }
 
-/// Energies and products of the operator on a team, against the explicit field.
+/// Compares energies and operator products on a team with the explicit field.
 void expect_operator(const Team& team, const MatrixF& q, const MatrixF& k, const LogitForm& form) {
   const Matrix field = oracle::energy_field(q.cast<double>(), k.cast<double>(), form, Scope::causal);
   const Index begin = q.rows() * team.rank() / team.size(), end = q.rows() * (team.rank() + 1) / team.size();
@@ -122,13 +122,13 @@ TEST(Causal, KrylovRoute) {
             {s.spectrum.participation_ratio, s.spectrum.participation_ratio_se,
              expected.spectrum.participation_ratio}}) {
         EXPECT_LE(std::abs(value - exact), error + 1e-9 * exact);
-        EXPECT_LE(error, 1e-4 * exact);  // a bound that says nothing would pass otherwise
+        EXPECT_LE(error, 1e-4 * exact);  // otherwise a useless bound would pass
       }
     }
   }
 }
 
-/// Most of the spectrum beyond the leading components, which are much larger.
+/// Most of the effective rank lies beyond the leading components, which are much larger.
 TEST(Causal, EffectiveRankOfALongTail) {
   const Index length = 1500;
   const MatrixF q = random_matrix<float>(length, 24, 16), k = random_matrix<float>(length, 24, 17);
@@ -153,7 +153,7 @@ TEST(Causal, TooFewComponentsAreSaid) {
 }
 
 TEST(Krylov, RestartsUntilTheResidualsAreSmall) {
-  const Matrix a = random_matrix(400, 400, 23);  // no gaps: the hardest for a small subspace
+  const Matrix a = random_matrix(400, 400, 23);  // no gaps: the hardest case for a small subspace
   const Vector sigma = Eigen::BDCSVD<Matrix>(a).singularValues();
   const cpu::KrylovTarget target{.length = 400, .energy = a.squaredNorm(), .most_components = 4};
   ASSERT_LT(cpu::krylov_columns(400, 4), 400);
@@ -171,7 +171,7 @@ TEST(Krylov, RestartsUntilTheResidualsAreSmall) {
 }
 
 TEST(Krylov, FindsEveryCopyOfARepeatedValue) {
-  // 40 equal values, more than a block is wide, and a space in which nothing else is.
+  // 40 equal values, more than a block is wide, and an otherwise empty space.
   Matrix a = Matrix::Zero(300, 300);
   a.diagonal().head(40).setConstant(2);
   const cpu::KrylovTarget target{.length = 300, .energy = 160, .most_components = 300};
@@ -180,7 +180,7 @@ TEST(Krylov, FindsEveryCopyOfARepeatedValue) {
   for (const double s : found.sigma) EXPECT_LE(std::abs(s - 2), 1e-13);
 }
 
-/// How many singular values are above sigma, of a matrix whose are known.
+/// Counts the singular values above a bound, for a matrix with known ones.
 auto counter(Vector sigma) {
   return [sigma = std::move(sigma)](double above, double) {
     return std::optional<Index>((sigma.array() > above).count());
@@ -188,7 +188,7 @@ auto counter(Vector sigma) {
 }
 
 TEST(Krylov, CountsEveryCopyBesideOtherValues) {
-  // Eight large values, 60 equal ones, more than a block is wide, and a tail in which the block finds always more.
+  // Eight large values; 60 equal ones, more than a block is wide; and a tail in which the block always finds more.
   Vector sigma(400);
   sigma << Vector::LinSpaced(8, 9, 7), Vector::Constant(60, 2), Vector::LinSpaced(332, 0.1, 0.01);
   cpu::KrylovTarget target{.length = 400, .energy = sigma.squaredNorm(), .fraction = 0.9};
@@ -214,7 +214,7 @@ TEST(Krylov, WhatCannotBeCountedIsNotProven) {
   EXPECT_TRUE(proven());
 }
 
-/// Counts its products.
+/// An operator that counts its products.
 class Counting final : public cpu::LinearOperator {
  public:
   explicit Counting(const cpu::LinearOperator& field) : field_(field) {}
@@ -227,7 +227,8 @@ class Counting final : public cpu::LinearOperator {
   const cpu::LinearOperator& field_;
 };
 
-/// The energy is known to some 1e-11 here: that the subspace lacks so much must not make it look everywhere.
+/// The energy is known only to about 1e-11 here. That much missing from the subspace must not start a search
+/// everywhere.
 TEST(Krylov, AFieldOfLowRankAndLargeMeansEndsSoon) {
   const Index length = 1200, rank = 20;
   const Placement whole{0, length};
@@ -279,7 +280,7 @@ TEST(Causal, RankDeficientBadlyScaledAndHuge) {
   }
 }
 
-/// All rows on one rank, and shared by 2 to 4.
+/// Compares one rank with all rows with 2 to 4 ranks that share them.
 TEST(Causal, SharedHeadsGiveTheSameNumbers) {
   const Index length = 203;
   const MatrixF q = random_matrix<float>(length, 12, 20), q2 = graded_matrix(length, 12, 9, 21).cast<float>();

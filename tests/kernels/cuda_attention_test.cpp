@@ -21,7 +21,7 @@ struct Case {
 
 HeadForm form_of(const LogitForm& form) { return head_forms({&form, 1})[0]; }
 
-/// Rows of `width` with zeros behind the columns, in T; and what they are in float32.
+/// Rows of `width` in T, zero beyond the columns; `rows` becomes their float32 values.
 template <class T>
 Buffer<T> narrow(MatrixF& rows, const Stream& stream, Index width) {
   std::vector<T> out(static_cast<std::size_t>(rows.rows() * width), from_float<T>(0));
@@ -37,7 +37,7 @@ Buffer<T> narrow(MatrixF& rows, const Stream& stream, Index width) {
   return device;
 }
 
-/// Largest difference from the CPU's attention on the same numbers, over the largest value.
+/// Largest difference from the CPU's attention on the same numbers, divided by the largest value.
 template <class T>
 double difference(const Case& c) {
   const Stream stream;
@@ -85,7 +85,7 @@ const std::vector<Case> kCases{
     {1, 1, 66, 256, 256, {.scale = 0.06}},
 };
 
-// Sums of length + head_dim float32 terms of size 1.
+// Bounds follow from sums of length + head_dim float32 terms of size 1.
 TEST(CudaAttention, Float32EqualsTheCpu) {
   REQUIRE_DEVICE();
   for_thread_orders([] {
@@ -93,7 +93,7 @@ TEST(CudaAttention, Float32EqualsTheCpu) {
   });
 }
 
-// The weights, at most 1, are rounded to 8 bits, and the output once more: 2^-9 each, and little else.
+// The weights, at most 1, and the output are rounded to 8 bits: 2^-9 each, and little else.
 TEST(CudaAttention, TensorCoresEqualTheCpuToBf16) {
   REQUIRE_DEVICE();
   for_thread_orders([] {
@@ -114,7 +114,7 @@ double off(const Matrix& rows, const MatrixFRef& queries, const MatrixFRef& keys
   return worst;
 }
 
-/// Puts rows on the device: in float32, and in bf16 where the heads are not too wide; rounds them to bf16 then.
+/// Puts rows on the device: in float32, or also in bf16 where the heads are not too wide; then it rounds them to bf16.
 void fill(DeviceHeads& heads, MatrixF& q, MatrixF& k, const Stream& stream) {
   if (heads.head_dim <= kMostDeviceHeadColumns) {
     heads.narrow_queries = narrow<Bf16>(q, stream, padded(heads.head_dim));
@@ -125,10 +125,10 @@ void fill(DeviceHeads& heads, MatrixF& q, MatrixF& k, const Stream& stream) {
   stream.wait();
 }
 
-/// In float64, and from float32 logits of bf16 numbers: largest difference over the heads.
+/// Largest differences over the heads: in float64, and from float32 logits of bf16 numbers.
 std::pair<double, double> statistics_difference(const Case& c, float key_mean = 0) {
   const Worker worker;
-  const Index rows = c.length + 3;  // the context is a part of what was computed
+  const Index rows = c.length + 3;  // the context is a part of the computed rows
   MatrixF q = random_matrix<float>(c.heads * rows, c.head_dim, 1),
           k = random_matrix<float>(c.kv_heads * rows, c.head_dim, 2).array() + key_mean;
   DeviceHeads heads(c.heads, c.kv_heads, rows, c.head_dim, worker.stream);
@@ -146,7 +146,7 @@ std::pair<double, double> statistics_difference(const Case& c, float key_mean = 
   return worst;
 }
 
-// Logits are of size 1 to 10: sums of head_dim terms, in float64, and in float32.
+// Logits have sizes from 1 to 10; they are sums of head_dim terms in float64 or in float32.
 TEST(CudaAttention, SoftmaxStatisticsEqualTheCpu) {
   REQUIRE_DEVICE();
   for_thread_orders([] {
@@ -158,8 +158,8 @@ TEST(CudaAttention, SoftmaxStatisticsEqualTheCpu) {
   });
 }
 
-// A mean of the keys shifts every logit of a row by the same: the entropy depends on the small rest. With a mean of 1e6
-// the logits are of size 1e7, and float64 leaves them right to some 1e-8; float32 to 1.
+// A mean of the keys shifts every logit of a row equally, so the entropy depends on the small remainder. With a mean of
+// 1e6 the logits have size 1e7; their error is about 1e-8 in float64, and 1 in float32.
 TEST(CudaAttention, LargeKeyMeansLeaveTheEntropyRight) {
   REQUIRE_DEVICE();
   EXPECT_TRUE(statistics_difference({2, 1, 300, 32, 32, {.scale = 0.18}}, 1e6F).first <= 1e-6);
@@ -168,7 +168,7 @@ TEST(CudaAttention, LargeKeyMeansLeaveTheEntropyRight) {
 TEST(CudaAttention, SoftmaxStatisticsOfWideHeadsEqualTheCpu) {
   REQUIRE_DEVICE();
   const Worker worker;
-  const Index length = 270, width = 600;  // wider than attention is computed of, longer than a strip
+  const Index length = 270, width = 600;  // wider than the attention kernels allow, longer than a strip
   MatrixF q = random_matrix<float>(length, width, 1), k = random_matrix<float>(length, width, 2);
   const LogitForm form{.scale = 0.04};
   DeviceHeads heads(1, 1, length, width, worker.stream);
@@ -176,8 +176,8 @@ TEST(CudaAttention, SoftmaxStatisticsOfWideHeadsEqualTheCpu) {
   EXPECT_TRUE(off(softmax_rows(worker, heads, 0, 0, form, length), q, k, form) <= 1e-12);
 }
 
-// Products of such queries and keys are infinite in float32, and differences of them NaN: the statistics must say so,
-// and not that nothing was seen.
+// Products of such queries and keys are infinite in float32, and their differences NaN. The statistics must report
+// that, rather than an empty row.
 TEST(CudaAttention, LogitsThatOverflowAreNotFinite) {
   REQUIRE_DEVICE();
   const Worker worker;

@@ -16,7 +16,7 @@ Norm norm_of(Index columns, bool centred, unsigned seed) {
           .bias = centred ? VectorF(random_matrix<float>(columns, 1, seed + 1)) : VectorF()};
 }
 
-/// Products of unit rows stay of unit size.
+/// Products of unit-size rows keep unit size.
 Linear map_of(Index outputs, Index inputs, bool bias, unsigned seed) {
   return {MatrixF(random_matrix<float>(outputs, inputs, seed) / std::sqrt(static_cast<float>(inputs))),
           bias ? VectorF(random_matrix<float>(outputs, 1, seed + 1)) : VectorF()};
@@ -184,7 +184,7 @@ void expect_blocks_equal(Precision precision, double tolerance) {
   const auto cpu = make_backend("cpu"), cuda = make_backend("cuda", precision);
   for (const auto& [name, model] : kModels) {
     SCOPED_TRACE(name);
-    // Experts change with the last bit of a router's logit.
+    // a router's choice of experts changes with the last bit of a logit
     if (precision == Precision::bf16 && model == routed) continue;
     const Model m = model();
     for (const Index length : {1, 37, 70}) {
@@ -204,7 +204,7 @@ TEST(CudaBlock, Float32EqualsTheCpu) {
   for_thread_orders([] { expect_blocks_equal(Precision::float32, 1e-5); });
 }
 
-// Unit round-offs 2^-11 and 2^-9 of what goes into some ten products one after the other.
+// Tolerances from unit roundoffs 2^-11 and 2^-9 of the operands in about ten successive products.
 TEST(CudaBlock, Tf32AndBf16AreAsCloseAsTheyCanBe) {
   REQUIRE_DEVICE();
   expect_blocks_equal(Precision::tf32, 5e-3);

@@ -7,7 +7,7 @@
 
 namespace logitfield::testing {
 
-/// Runs a test of device code in several orders of a block's threads, where they can be chosen (on the emulation).
+/// Runs a test of device code in several orders of a block's threads, where the order can be chosen (on the emulation).
 void for_thread_orders(const std::function<void()>& test);
 
 }  // namespace logitfield::testing

@@ -62,7 +62,7 @@ cpu::FormedField on_device(const Head& head, const LogitForm& form, Scope scope)
                        .probes = probes.data()});
 }
 
-/// A sum of products errs by its terms' number and size, a mean by the row's; no cap makes either larger.
+/// The error of a sum depends on the number and size of its terms, that of a mean on its row; a cap increases neither.
 void expect_same(const cpu::FormedField& found, const cpu::FormedField& expected, double rounding) {
   const double length = static_cast<double>(expected.field.rows());
   const double largest = expected.field.cwiseAbs().maxCoeff();
@@ -84,7 +84,7 @@ TEST(CudaDirect, FieldsOfEveryScopeEqualTheCpu) {
           oracle::logits(head.queries.cast<double>(), head.keys.cast<double>(), uncapped).cwiseAbs().maxCoeff();
       const double rounding = static_cast<double>(2 * length + 7) * std::numeric_limits<double>::epsilon() * logit;
       for (const Scope scope : kScopes) {
-        // The two differ where a layer has a window; other scopes know none.
+        // The two scopes differ only where a layer has a window; other scopes ignore it.
         const bool windowed = form.visible != Visible{};
         if (windowed ? !is_masked(scope) || length > 256 : scope == Scope::causal_unwindowed) continue;
         SCOPED_TRACE(fmt::format("{} rows, {}, slope {}, cap {}", length, scope_name(scope), form.alibi_slope,

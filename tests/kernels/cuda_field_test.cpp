@@ -22,7 +22,7 @@ Group group_of(Index length, Index d, const std::vector<LogitForm>& forms) {
   Group out;
   for (unsigned h = 0; h < forms.size(); ++h) out.queries.push_back(random_matrix<float>(length, d, 50 + h));
   out.keys = random_matrix<float>(length, d, 49);
-  out.keys.rowwise() += random_matrix<float>(1, d, 48).row(0);  // as trained keys have it
+  out.keys.rowwise() += random_matrix<float>(1, d, 48).row(0);  // as trained keys have one
   out.forms = forms;
   return out;
 }
@@ -66,7 +66,7 @@ TEST(CudaField, OtherHeadSizesEqualTheCpu) {
   for (const Index d : {1, 7, 64, 130}) compare(group_of(300, d, {{.scale = 0.2}}), {{.context = 290}});
 }
 
-// A block has 256 threads: columns beyond that are theirs too.
+// A block has 256 threads, which must also handle columns beyond 256.
 TEST(CudaField, HeadsOfMoreThan256ColumnsEqualTheCpu) {
   REQUIRE_DEVICE();
   compare(group_of(400, 300, {{.scale = 0.06}, {.scale = 0.06, .alibi_slope = 0.125}}),
@@ -128,7 +128,7 @@ TEST(CudaField, DenseAndCappedFieldsEqualTheCpu) {
   compare(group, requests);
 }
 
-/// Dense ones on the device, krylov's on the host; attention by masks.
+/// Dense fields are measured on the device, those of the krylov route on the host; attention by masks.
 TEST(CudaField, WindowedFieldsEqualTheCpu) {
   REQUIRE_DEVICE();
   for_thread_orders([] {

@@ -10,7 +10,7 @@ using testing::random_matrix;
 
 constexpr Index kLength = 100, kWidth = 8;  // more rows than the certificate samples
 
-/// A head on the device, and what measures it there.
+/// A head on the device, with all that is needed to measure it there.
 class OnDevice {
  public:
   OnDevice(const Worker& worker, const GivenHead& head) : heads_(1, 1, kLength, kWidth, worker.stream) {
@@ -28,7 +28,7 @@ class OnDevice {
   std::optional<FieldContext> fields;
 };
 
-/// The device's routes of a wrong head, held by its certificate against the right one.
+/// The device's routes measure a wrong head; its certificate compares it with the right one.
 TEST(CudaWrongInput, IsDetectedByEveryRoute) {
   REQUIRE_DEVICE();
   const Worker worker;

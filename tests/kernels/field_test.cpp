@@ -54,8 +54,8 @@ TEST(FullField, HeadsWithLargeMeansAndHugeLogits) {
   EXPECT_TRUE(s.certificate.certified());
 }
 
-// A forward pass in float32 may meet logits that float32 does not hold: what it says of its attention must then fail
-// the certificate, though the field, in float64, is sound.
+// A float32 forward pass may have logits beyond float32's range. Then its attention statistics must fail the
+// certificate, although the field, computed in float64, is valid.
 TEST(FullField, AttentionThatIsNotFiniteFailsTheCertificate) {
   const Index length = 70, width = 16;
   const LogitForm form{.scale = 0.25};
@@ -72,7 +72,7 @@ TEST(FullField, AttentionThatIsNotFiniteFailsTheCertificate) {
   }
 }
 
-// Every place of a NaN among the logits of a row, in every tile and vector lane.
+// A NaN at every place among the logits of a row, in every tile and vector lane.
 TEST(FullField, ANaNLogitReachesTheRowsStatistics) {
   const Index length = 300, width = 8;
   const MatrixF q = random_matrix<float>(length, width, 5), v = random_matrix<float>(length, width, 7);
@@ -99,8 +99,8 @@ TEST(FullField, RankDeficientKeys) {
   EXPECT_TRUE(s.certificate.certified());
 }
 
-/// A thousandth of the others is far above rounding, so every direction counts for the rank; the effective rank is
-/// near 1.
+/// A thousandth of the largest values is far above rounding, so every direction counts for the rank; the effective rank
+/// is near 1.
 TEST(FullField, KeysAlmostOnALineHaveAnEffectiveRankNearOne) {
   const MatrixF q = random_matrix<float>(96, 8, 41);
   MatrixF k = random_matrix<float>(96, 8, 42);
@@ -161,7 +161,7 @@ TEST(FullField, NonFiniteInputFailsItsOwnHeadOnly) {
     const std::vector<FieldRequest> requests{{.context = 16}, {.context = 32}};
     const auto s = cpu::field_statistics({{good, q}, k, {{.scale = 0.5}, {.scale = 0.5}}}, requests);
     EXPECT_TRUE(s[0][1].certificate.certified());
-    EXPECT_TRUE(s[1][0].certificate.certified());  // the first 16 rows are sound
+    EXPECT_TRUE(s[1][0].certificate.certified());  // the first 16 rows are valid
     EXPECT_FALSE(s[1][1].certificate.certified());
     EXPECT_TRUE(std::isnan(s[1][1].spectrum.energy));
   }

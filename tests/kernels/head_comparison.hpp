@@ -15,7 +15,7 @@ inline HeadStatistics measure(const MatrixF& q, const MatrixF& k, const LogitFor
   return cpu::field_statistics({{q}, k, {form}}, std::vector<FieldRequest>{request})[0][0];
 }
 
-/// One head in the context of all its rows.
+/// Measures one head in the context of all its rows.
 inline HeadStatistics measure(const MatrixF& q, const MatrixF& k, const LogitForm& form, Scope scope, Route route) {
   return measure(q, k, form, {.context = q.rows(), .scope = scope, .route = route});
 }
@@ -37,7 +37,7 @@ inline void expect_shares(const ShareStatistics& s, const ShareStatistics& expec
   expect_near(s.entropy, expected.entropy, tolerance, "entropy");
   expect_near(s.gini, expected.gini, tolerance, "gini");
   expect_near(s.top1pct_share, expected.top1pct_share, tolerance, "top1pct_share");
-  // The first row of a causal field is zero, but for rounding.
+  // The first row of a causal field is zero except for rounding.
   EXPECT_TRUE(std::abs(s.first_share - expected.first_share) <= tolerance * expected.max_share);
 }
 
@@ -57,7 +57,7 @@ inline void expect_singular_values(const HeadStatistics& s, const HeadStatistics
   }
 }
 
-/// What leading components decide.
+/// Compares the statistics that leading components determine.
 inline void expect_leading(const SpectrumStatistics& s, const SpectrumStatistics& expected, double tolerance) {
   EXPECT_EQ(s.k50, expected.k50);
   EXPECT_EQ(s.k90, expected.k90);
@@ -68,7 +68,7 @@ inline void expect_leading(const SpectrumStatistics& s, const SpectrumStatistics
   expect_near(s.stable_rank, expected.stable_rank, tolerance, "stable_rank");
 }
 
-/// What does not depend on the spectrum, in every scope.
+/// Compares the statistics that do not depend on the spectrum, in every scope.
 inline void expect_head(const HeadStatistics& s, const HeadStatistics& expected, double tolerance) {
   expect_shares(s.keys, expected.keys, tolerance);
   expect_shares(s.queries, expected.queries, tolerance);
@@ -87,7 +87,7 @@ inline void expect_head(const HeadStatistics& s, const HeadStatistics& expected,
   }
 }
 
-/// A head whose whole spectrum was found.
+/// Compares heads whose whole spectrum is known.
 inline void expect_equal(const HeadStatistics& s, const HeadStatistics& expected, double tolerance) {
   EXPECT_EQ(s.spectrum.rank, expected.spectrum.rank);
   expect_leading(s.spectrum, expected.spectrum, tolerance);

@@ -2,7 +2,7 @@
 
 #include "kernels/cpu/blas_kernels.hpp"
 
-/// The tests run on the BLAS kernels that the program runs on.
+/// Runs the tests with the same BLAS kernels as the program.
 int main(int argc, char** argv) {
   logitfield::kernels::cpu::restart_with_best_blas(argv);
   testing::InitGoogleTest(&argc, argv);

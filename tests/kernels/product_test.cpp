@@ -16,14 +16,14 @@ using testing::random_matrix;
 
 constexpr Index kSizes[][3] = {{1, 1, 1}, {1, 64, 5}, {3, 1, 300}, {17, 31, 33}, {130, 100, 257}, {513, 70, 1000}};
 
-/// How far a float32 sum of k products can lie from the exact one.
+/// Largest distance of a float32 sum of k products from the exact sum.
 Matrix rounding(const MatrixF& x, const MatrixF& w) {
   const double k = static_cast<double>(x.cols());
   return (k + 1) * std::numeric_limits<float>::epsilon() * x.cwiseAbs().cast<double>() *
          w.cwiseAbs().cast<double>().transpose();
 }
 
-/// NaN fails.
+/// Whether all entries lie within the bound; NaN fails.
 bool within(const MatrixF& y, const Matrix& expected, const Matrix& bound) {
   return ((y.cast<double>() - expected).array().abs() <= bound.array()).all();
 }

@@ -7,7 +7,7 @@
 
 namespace logitfield::testing {
 
-/// Standard normal entries that depend on the seed only.
+/// Standard normal entries that depend only on the seed.
 template <class Scalar = double>
 kernels::RowMajor<Scalar> random_matrix(kernels::Index rows, kernels::Index columns, unsigned seed) {
   std::mt19937_64 generator(seed);
@@ -15,7 +15,7 @@ kernels::RowMajor<Scalar> random_matrix(kernels::Index rows, kernels::Index colu
   return kernels::RowMajor<Scalar>::NullaryExpr(rows, columns, [&] { return normal(generator); });
 }
 
-/// Singular values graded from 1 down to 10^-orders.
+/// A matrix with singular values graded from 1 down to 10^-orders.
 inline kernels::Matrix graded_matrix(kernels::Index rows, kernels::Index columns, double orders, unsigned seed) {
   kernels::Matrix out = random_matrix(rows, columns, seed);
   const kernels::Matrix rotation =

@@ -32,7 +32,7 @@ Matrix centred_squares(const MatrixF& rows) {
   return centred.transpose() * centred;
 }
 
-/// Correlated, of unequal columns, far from zero.
+/// Correlated rows with unequal columns and a mean far from zero.
 MatrixF uneven(Index rows, Index columns, unsigned seed) {
   const Matrix mix = random_matrix<double>(columns, columns, seed + 1);
   Matrix out = random_matrix<double>(rows, columns, seed) * mix;
@@ -40,7 +40,7 @@ MatrixF uneven(Index rows, Index columns, unsigned seed) {
   return out.cast<float>();
 }
 
-/// Rounding of the drawn rows to float32 is all that may differ: 2^-24 of the largest entry, in every product.
+/// Moments may differ only by rounding of the drawn rows to float32: 2^-24 of the largest entry, in every product.
 TEST(GaussianLike, HasTheSameMeanAndSquares) {
   for (const auto& [length, width] : {std::pair<Index, Index>{200, 8}, {2500, 33}, {64, 64}, {9, 16}, {2, 5}}) {
     const MatrixF rows = uneven(length, width, static_cast<unsigned>(length));
@@ -81,8 +81,8 @@ TEST(GaussianLike, OfWhatIsNotFiniteIsNotFinite) {
   EXPECT_FALSE(GaussianLike(moments_of(rows), 1).rows(0, 40).allFinite());
 }
 
-/// Gaussian rows and draws from them are exchangeable: the rank of the rows' own statistic among those of the draws is
-/// uniform. The statistic, the largest product of two rows, follows from the covariance in part.
+/// Gaussian rows and draws from them are exchangeable, so the rank of the rows' statistic among those of the draws is
+/// uniform. The statistic, the largest product of two rows, depends only in part on the covariance.
 TEST(GaussianLike, IsExchangeableWithGaussianRows) {
   constexpr int kExperiments = 600, kDraws = 4;
   constexpr Index kLength = 12, kWidth = 4;

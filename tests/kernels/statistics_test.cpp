@@ -158,7 +158,7 @@ TEST(Random, RowsDoNotDependOnWhoMakesThem) {
   const Matrix all = gaussian_rows(7, 0, 2000, 3), part = gaussian_rows(7, 500, 100, 3);
   EXPECT_EQ(part, all.middleRows(500, 100));
   EXPECT_NE(gaussian_rows(8, 0, 1, 3), all.topRows(1));
-  // Mean and variance of 6,000 standard normal numbers, five standard errors.
+  // Mean and variance of 6,000 standard normal numbers, within five standard errors.
   EXPECT_LE(std::abs(all.mean()), 5 / std::sqrt(6000.0));
   EXPECT_LE(std::abs(all.array().square().mean() - 1), 5 * std::sqrt(2 / 6000.0));
   EXPECT_LE(std::abs((all.col(0).array() * all.col(1).array()).mean()), 5 / std::sqrt(2000.0));
@@ -186,7 +186,7 @@ TEST(LearnedInteraction, EqualsTheExplicitProduct) {
   }
 }
 
-// Gains over orders of magnitude: left out, they would leave another matrix.
+// Gains over orders of magnitude: without them the matrix would be another one.
 TEST(LearnedInteraction, GainsBehindTheProjectionsAreFoldedIn) {
   const Index d = 12, hidden = 40;
   const MatrixF q = testing::random_matrix<float>(d, hidden, 1), k = testing::random_matrix<float>(d, hidden, 2);
@@ -242,7 +242,7 @@ TEST(Certificate, EveryCheckCanFail) {
   EXPECT_FALSE(c.certified());
   c = good;
   c.energy_error = 1e-5;
-  c.energy_bound = 1;  // a bound that allows anything certifies nothing
+  c.energy_bound = 1;  // a bound that allows anything does not certify
   EXPECT_FALSE(c.certified());
 }
 

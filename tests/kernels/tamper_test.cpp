@@ -26,12 +26,12 @@ constexpr double kSizes[] = {1e-12, 1e-9, 1e-6, 1e-3, 1, kUndefined};
 const LogitForm kForm{.scale = 0.35};
 const Placement kWhole{0, kLength};
 
-/// Changes one number, drawn at random from those given, by `size` of itself; NaN makes it NaN.
+/// Changes one randomly chosen number by `size` times itself; if `size` is NaN, to NaN.
 class Tamper {
  public:
   Tamper(double size, std::uint64_t seed) : size_(size), random_(seed) {}
 
-  /// Returns by how much.
+  /// Returns the size of the change.
   template <class Number>
   double operator()(Number* values, Index count) {
     Number& x = values[draw(count)];
@@ -51,7 +51,7 @@ class Tamper {
 };
 const auto kNothing = [](auto&...) {};
 
-/// The causal field, one entry of one of its products tampered with.
+/// The causal field with one entry of one of its products tampered with.
 class FaultyOperator final : public cpu::LinearOperator {
  public:
   FaultyOperator(const cpu::CausalField& field, Tamper* tamper, Index product)
@@ -69,7 +69,7 @@ class FaultyOperator final : public cpu::LinearOperator {
   mutable Index left_;
 };
 
-/// A head whose stages can be stopped between: `field` and `result` are told in which place to tamper.
+/// A head measured in stages, with tampering between them: callbacks such as `field` and `result` change one place.
 struct Head {
   MatrixF q, k;
   explicit Head(unsigned seed)
@@ -79,7 +79,7 @@ struct Head {
   using Change = std::function<void(Head&)>;
   using ChangeEnergies = std::function<void(cpu::CausalEnergies&)>;
   using ChangeResult = std::function<void(RouteResult&)>;
-  /// Of the queries' side of the core's SVD and of its factor; called for each side.
+  /// Changes the queries' side of the core's SVD and of its factor; called for each side.
   using ChangeParts = std::function<void(Matrix& r, Matrix& basis_probes)>;
 
   HeadStatistics complete(Scope scope, RouteResult result, const ChangeResult& change) {
@@ -130,7 +130,7 @@ struct Head {
   }
 
  private:
-  /// One entry of a left singular vector, as far as what is rebuilt from it goes.
+  /// Changes one entry of a left singular vector, and everything that is computed from it.
   static void tamper_left_vector(Tamper& tamper, const Matrix& core, const Matrix& probes, Matrix& image) {
     cpu::Svd parts = cpu::svd(core);
     tamper(parts.u);
@@ -139,15 +139,15 @@ struct Head {
   }
 };
 
-/// Where a number is tampered with, and how the head is then measured.
+/// A place where a number is tampered with, and how the head is then measured.
 struct Place {
   const char* name;
   std::function<HeadStatistics(Head&, Tamper&)> measure;
-  /// Float32: smaller changes than its rounding are none.
+  /// Stored in float32: changes below its rounding do not count.
   bool single_precision = false;
 };
 
-/// The places that every route has after it, in its result.
+/// Adds the places that every route has at its end, in its result.
 using Measure = std::function<HeadStatistics(Head&, const Head::ChangeResult&)>;
 void add_results(const char* const (&names)[4], const Measure& measure, std::vector<Place>& places) {
   places.push_back(
@@ -207,7 +207,7 @@ std::vector<Place> places() {
   return out;
 }
 
-/// How far what is handed out is from what it should be: relative to the largest of its kind.
+/// Largest error of the returned numbers, relative to the largest of their kind.
 double damage(const HeadStatistics& s, const HeadStatistics& clean) {
   double worst = std::abs(s.spectrum.energy / clean.spectrum.energy - 1);
   for (const auto& [value, expected] : {std::pair{s.keys.max_share, clean.keys.max_share},
@@ -225,7 +225,7 @@ double damage(const HeadStatistics& s, const HeadStatistics& clean) {
 
 Head head_of(int trial) { return Head(static_cast<unsigned>(trial)); }
 
-/// Of all trials' heads, by the first letter of the route.
+/// Statistics of all trials' heads without tampering, by the first letter of the route.
 std::map<char, std::vector<HeadStatistics>> clean_statistics() {
   std::map<char, std::vector<HeadStatistics>> out;
   for (int trial = 0; trial < kTrials; ++trial) {
@@ -237,8 +237,8 @@ std::map<char, std::vector<HeadStatistics>> clean_statistics() {
   return out;
 }
 
-/// Clean heads: no alarm. Tampered heads: an alarm, or numbers that are right to six digits all the same. Prints how
-/// often there was an alarm, and by which checks.
+/// Clean heads must raise no alarm. Tampered heads must raise one, unless their numbers are still right to six digits.
+/// Prints how often there was an alarm, and from which checks.
 TEST(Tamper, IsDetectedOrHarmless) {
   std::map<std::string_view, int> alarms[std::size(kSizes)];
   int heads[std::size(kSizes)] = {};
@@ -263,7 +263,7 @@ TEST(Tamper, IsDetectedOrHarmless) {
         HeadStatistics found;
         try {
           found = place.measure(head, tamper);
-        } catch (const std::runtime_error&) {  // LAPACK refuses a NaN, loudly
+        } catch (const std::runtime_error&) {  // LAPACK refuses a NaN with an error
           EXPECT_TRUE(std::isnan(kSizes[s]));
           ++detected, ++alarms[s]["LAPACK's own refusal"];
           continue;

@@ -13,13 +13,13 @@ namespace {
 using testing::graded_matrix;
 using testing::random_matrix;
 
-/// Rows of `a` that rank r of P holds: uneven, and none where there are fewer rows than ranks.
+/// Rows of `a` on rank r of P: uneven numbers, and none where there are fewer rows than ranks.
 MatrixF part_of(const MatrixF& a, const Team& team) {
   const Index begin = a.rows() * team.rank() / team.size(), end = a.rows() * (team.rank() + 1) / team.size();
   return a.middleRows(begin, end - begin);
 }
 
-/// ||B^T B - I|| and ||A - B R|| / ||A||, both within (L + d) eps up to a small constant; NaN fails.
+/// Expects ||B^T B - I|| and ||A - B R|| / ||A|| within a small multiple of (L + d) eps; NaN fails.
 void expect_factor(const MatrixF& a, const Team& team) {
   const MatrixF own = part_of(a, team);
   const FactorRows rows(own);

@@ -9,7 +9,7 @@ using testing::expect_within;
 using testing::hadamard;
 using testing::measure;
 
-// Fields of scope `full` whose singular values, shares and leverages follow from Hadamard columns: exact in float32.
+// Fields of scope `full` built from Hadamard columns: their singular values, shares and leverages are exact in float32.
 
 constexpr Index kRows = 64;
 constexpr double kTokens = static_cast<double>(kRows);
@@ -19,7 +19,7 @@ double rounding(Index head_dim) { return (kTokens + 16 * static_cast<double>(hea
 /// exp(-sum p ln p), p = x / sum x.
 double exponential_entropy(const Eigen::ArrayXd& x) { return std::exp(-(x / x.sum() * (x / x.sum()).log()).sum()); }
 
-/// Least k whose leading values reach a share of the sum.
+/// Smallest k for which the k leading values reach a share of the sum.
 std::int64_t count_for(double share, const Vector& e) {
   Index k = 1;
   while (e.head(k).sum() < share * e.sum()) ++k;
@@ -36,7 +36,7 @@ void expect_spectrum(const HeadStatistics& s, const Vector& sigma, Index head_di
   const SpectrumStatistics& x = s.spectrum;
   expect_within(x.energy, e.sum(), tolerance * e.sum(), "energy");
   expect_within(x.stable_rank, e.sum() / e[0], tolerance * e.sum() / e[0], "stable_rank");
-  // Of n values each off by `tolerance` times the largest: the entropy of their sizes is off by n times that, times ln.
+  // If each of n values is off by `tolerance` times the largest, the entropy is off by n times that, times ln.
   expect_within(x.effective_rank, exponential_entropy(sigma), 100 * kTokens * tolerance, "effective_rank");
   expect_within(x.energy_effective_rank, exponential_entropy(e), 100 * kTokens * tolerance, "energy_effective_rank");
   expect_within(x.participation_ratio, e.sum() * e.sum() / e.squaredNorm(), tolerance * kTokens, "participation_ratio");
@@ -66,7 +66,8 @@ TEST(TortureSpectra, GradedOverFourteenOrders) {
   }
 }
 
-/// Mixed columns: no longer visible column by column, still exact. From denormal numbers to 1e36.
+/// Mixed columns: the structure no longer shows in single columns but stays exact. Scales from denormal numbers to
+/// 1e36.
 TEST(TortureSpectra, GradedAndTurnedAtEveryScale) {
   constexpr Index d = 16;
   MatrixF q = hadamard(kRows, 20, d), k = hadamard(kRows, 1, d);
@@ -116,7 +117,7 @@ TEST(TortureSpectra, HadamardKeysArePerfectlyIncoherent) {
   }
 }
 
-/// One key 2^40 times the others: leverage 1 - 1/L, and coherence (L - 1) / r; without centring L / r.
+/// One key 2^40 times as large as the others: leverage 1 - 1/L and coherence (L - 1) / r; L / r without centring.
 TEST(TortureSpectra, OneDominantKey) {
   constexpr double others = 0x1p-38;
   for (const Index d : {1, 2, 8}) {
@@ -130,7 +131,7 @@ TEST(TortureSpectra, OneDominantKey) {
       const double rank = static_cast<double>(d);
       expect_within(s.coherence.coherence, (kTokens - 1) / rank, others * kTokens, "coherence");
       expect_within(s.coherence.coherence_raw, kTokens / rank, others * kTokens, "coherence_raw");
-      // The mean moves with the key: (1 - 1/L)^2 of it against L - 1 times 1/L^2.
+      // The mean moves with the key: its share is (1 - 1/L)^2, against L - 1 times 1/L^2 for the others.
       expect_within(s.keys.max_share, 1 - 1 / kTokens, others, "max_share");
       expect_within(s.spectrum.stable_rank, 1, others, "stable_rank");
       EXPECT_EQ(s.spectrum.k99, 1);
@@ -139,7 +140,7 @@ TEST(TortureSpectra, OneDominantKey) {
   }
 }
 
-/// Keys v and -v, as often: one component, even shares, every key as coherent as the next.
+/// Equal numbers of keys v and -v: one component, even shares, and the same coherence for every key.
 TEST(TortureSpectra, DuplicatedKeys) {
   const MatrixF v = testing::random_matrix<float>(1, 12, 5), sign = hadamard(kRows, 7, 1);
   const MatrixF k = sign * v, q = testing::random_matrix<float>(kRows, 12, 6);

@@ -12,7 +12,7 @@ using testing::measure;
 using testing::random_matrix;
 using testing::Way;
 
-/// Relative error of sums of `length` terms, each a sum of head_dim products: as the certificate's bounds have it.
+/// Relative error of sums of `length` terms, each a sum of head_dim products; the certificate uses the same bounds.
 double rounding(Index length, Index head_dim) { return static_cast<double>(length + 16 * head_dim) * kEpsilon; }
 
 class Torture : public ::testing::TestWithParam<Way> {
@@ -31,13 +31,13 @@ class Torture : public ::testing::TestWithParam<Way> {
   }
 };
 
-/// Logits without a factor form.
+/// Logits without factors.
 class DenseTorture : public Torture {};
 
 INSTANTIATE_TEST_SUITE_P(Ways, DenseTorture, ::testing::ValuesIn(testing::kDenseWays), testing::way_name);
 INSTANTIATE_TEST_SUITE_P(Ways, Torture, ::testing::ValuesIn(testing::kWays), testing::way_name);
 
-/// What holds of every field that is not zero, and its energies from the definition.
+/// Expects the laws that hold for every non-zero field, and energies equal to their definition.
 void expect_lawful(const HeadStatistics& s, const Matrix& field, const LogitForm& form, Scope scope, double error) {
   const double length = static_cast<double>(field.rows()), energy = field.squaredNorm();
   expect_within(s.spectrum.energy, energy, error * energy, "energy");
@@ -99,7 +99,7 @@ TEST_P(Torture, OneTokenIsRefused) {
   }
 }
 
-/// Rows that are hard on float64, each with a name.
+/// Rows that are hard for float64, each with a name.
 std::vector<std::pair<const char*, MatrixF>> adversaries(Index length, Index d) {
   std::vector<std::pair<const char*, MatrixF>> out;
   const MatrixF gaussian = random_matrix<float>(length, d, 3), one = random_matrix<float>(1, d, 7);
@@ -142,7 +142,7 @@ std::vector<std::pair<const char*, MatrixF>> adversaries(Index length, Index d) 
   return out;
 }
 
-/// Where float64 keeps six digits, clean heads are certified; and whatever is certified is right.
+/// Where float64 keeps six digits, clean heads must be certified; and every certified head must be right.
 TEST_P(Torture, CertifiedMeansRightAndCleanMeansCertified) {
   const Index length = 48, d = 8;
   const auto rows = adversaries(length, d);
@@ -170,7 +170,7 @@ TEST_P(Torture, CertifiedMeansRightAndCleanMeansCertified) {
   }
 }
 
-/// Zero to rounding, in every form that a field can vanish.
+/// Fields that are zero up to rounding, in every form in which a field can vanish.
 TEST_P(Torture, ZeroFields) {
   const Index length = 50, d = 6;
   const MatrixF some = random_matrix<float>(length, d, 21), zero = MatrixF::Zero(length, d);
@@ -201,7 +201,7 @@ TEST_P(Torture, ZeroFields) {
   }
 }
 
-/// Logits slope * j up to a constant per row: by keys 0, 1, 2, ... or by ALiBi alone. Sums of squares of integers.
+/// Logits slope * j up to a constant per row, from keys 0, 1, 2, ... or from ALiBi alone: energies are integer sums.
 TEST_P(Torture, LinearLogits) {
   for (const Index length : {2, 3, 7, 64, 130}) {
     const double n = static_cast<double>(length);
@@ -257,7 +257,7 @@ TEST_P(Torture, OrthogonalKeys) {
   }
 }
 
-/// Logits so large that each row attends to one key.
+/// Logits so large that each row attends to a single key.
 TEST_P(Torture, HugeLogits) {
   const Index length = 60, d = 5;
   for (const float size : {1e8F, 1e15F, 1e18F}) {
@@ -274,12 +274,12 @@ TEST_P(Torture, HugeLogits) {
     expect_within(s.attention.sink_first, sinks / static_cast<double>(length), kEpsilon, "sink_first");
     expect_within(s.attention.max_logit, max, rounding(0, d) * q.cast<double>().norm() * k.cast<double>().norm(),
                   "max");
-    // Dividing by a size that is no power of two rounds float32 entries.
+    // Division by a size that is not a power of two rounds float32 entries.
     expect_within(s.spectrum.stable_rank, same.spectrum.stable_rank, 1e-5 * s.spectrum.stable_rank, "stable_rank");
   }
 }
 
-/// Capped logits far beyond the cap are the cap, signed.
+/// Logits far beyond the cap become plus or minus the cap.
 TEST_P(DenseTorture, SaturatedCaps) {
   const Index length = 40;
   const double cap = 30;

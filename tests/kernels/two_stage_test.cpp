@@ -18,10 +18,10 @@ namespace {
 using testing::graded_matrix;
 using testing::random_matrix;
 
-/// What orthogonal transformations of an n x n matrix may change of a singular value, over the largest.
+/// Largest change of a singular value by orthogonal transformations of an n x n matrix, relative to the largest value.
 double rounding(Index n) { return 8 * static_cast<double>(n) * std::numeric_limits<double>::epsilon(); }
 
-/// Descending, and within rounding of `expected`; NaN fails.
+/// Expects descending values within rounding of `expected`; NaN fails.
 void expect_spectrum(const std::vector<double>& found, const std::vector<double>& expected) {
   ASSERT_EQ(found.size(), expected.size());
   EXPECT_TRUE(std::ranges::is_sorted(found, std::greater{}));
@@ -32,7 +32,7 @@ void expect_spectrum(const std::vector<double>& found, const std::vector<double>
   }
 }
 
-/// The matrix of a band.
+/// The full matrix of a band.
 Matrix whole(const Band& band) {
   const Index n = band.rows();
   Matrix out = Matrix::Zero(n, n);
@@ -45,7 +45,7 @@ Matrix whole(const Band& band) {
 
 void expect_as_lapack(const Matrix& a) { expect_spectrum(two_stage_singular_values(a), singular_values(a)); }
 
-/// Smaller than a band, whole bands, and remainders of one and of all but one.
+/// Orders below one band, of whole bands, and with remainders of one and of all but one.
 constexpr Index kOrders[] = {1, 2, 31, 127, 128, 129, 159, 160, 161, 191, 300};
 
 TEST(TwoStage, RandomMatrices) {
@@ -118,7 +118,7 @@ TEST(BandReduction, LeavesTheFirstColumnsTheirSpan) {
   const Matrix a = random_matrix(n, n, 9);
   Matrix scratch = a;
   const Matrix band = whole(reduce_to_band(scratch, width));
-  // Q^T a P, P without effect there: the columns' products with each other stay.
+  // Q^T a P, where P has no effect on these columns: their products with each other stay the same.
   const Matrix found = band.leftCols(width).transpose() * band.leftCols(width);
   const Matrix expected = a.leftCols(width).transpose() * a.leftCols(width);
   EXPECT_TRUE((found - expected).norm() <= rounding(n) * expected.norm());
@@ -135,7 +135,7 @@ TEST(BulgeChasing, BandsOfEveryWidth) {
   EXPECT_THROW(bidiagonalise(Band::Zero(100, 34)), std::invalid_argument);
 }
 
-/// [A 0; B C] with triangles A and C, B of rank `coupling`.
+/// [A 0; B C] with triangular A and C, and B of rank `coupling`.
 Matrix coupled(Index n, Index coupling, unsigned seed) {
   const Index upper = n / 2;
   Matrix out = random_matrix(n, n, seed).triangularView<Eigen::Lower>();
@@ -171,8 +171,8 @@ TEST(CoupledHalves, LeaveWhatIsNotCoupledSoAlone) {
   }
 }
 
-/// Heads of 16 (band of 32) and 32 dimensions (40), contexts from where halves serve on; keys of one direction,
-/// repeated keys and a slope besides.
+/// Heads of 16 (band of 32) and 32 dimensions (band of 40), in contexts long enough for coupled halves. Includes keys
+/// of one direction, repeated keys and a slope.
 TEST(CoupledHalves, CausalFields) {
   for (const Index d : {16, 32}) {
     for (const Index n : {400, 431}) {

@@ -14,7 +14,7 @@ using testing::measure;
 using testing::random_matrix;
 using testing::reference;
 
-/// Around multiples of the tiles (32 and 48 rows), and at the ends.
+/// Windows and chunks around multiples of the tile sizes (32 and 48 rows), and at the ends.
 std::vector<Visible> masks_of(Index length) {
   std::vector<Visible> out;
   for (const Index keys : {Index{1}, Index{2}, Index{3}, Index{7}, Index{31}, Index{32}, Index{33}, Index{64},
@@ -30,7 +30,7 @@ LogitForm form_of(const Visible& visible, double slope = 0, std::optional<double
   return {.scale = 0.25, .alibi_slope = slope, .softcap = cap, .visible = visible};
 }
 
-/// Keys far from zero, which differ by little.
+/// Keys far from zero that differ little.
 MatrixF shifted(Index length, Index width, double shift, unsigned seed) {
   MatrixF k = random_matrix<float>(length, width, seed);
   k.rowwise() += static_cast<float>(shift) * random_matrix<float>(1, width, seed + 1).row(0);
@@ -41,7 +41,7 @@ std::string name_of(const Visible& v) {
   return v.window > 0 ? "window " + std::to_string(v.window) : "chunk " + std::to_string(v.chunk);
 }
 
-/// All but the numerical rank: which of the smallest singular values are rounding, rounding decides.
+/// Compares everything but the numerical rank: rounding decides which of the smallest singular values count.
 void expect_same(const HeadStatistics& s, const HeadStatistics& expected, double tolerance) {
   testing::expect_leading(s.spectrum, expected.spectrum, tolerance);
   testing::expect_singular_values(s, expected, tolerance);
@@ -49,7 +49,7 @@ void expect_same(const HeadStatistics& s, const HeadStatistics& expected, double
   EXPECT_TRUE(s.certificate.certified());
 }
 
-/// No field at all (below), or keys in pairs of equal energies, of which none is the largest.
+/// Cases without any field (below), or with pairs of keys of equal energy, of which neither is the largest.
 bool is_special(const Visible& visible, Index length) { return visible.keys(length) == 1 || visible.chunk == 2; }
 
 TEST(Visible, FirstKeyLastQueryAndPairsAgree) {
@@ -90,7 +90,7 @@ TEST(Windows, DenseRouteEqualsTheDefinition) {
   }
 }
 
-/// They are not masked: only attention knows the window.
+/// Other scopes are not masked: only attention uses the window.
 TEST(Windows, OtherScopesAreOverAllKeys) {
   const Index length = 90;
   const MatrixF q = random_matrix<float>(length, 8, 3), k = shifted(length, 8, 1, 4);
@@ -113,7 +113,7 @@ TEST(Windows, OtherScopesAreOverAllKeys) {
   }
 }
 
-/// Where all keys are seen, the window changes no bit.
+/// A window that hides no key must not change a single bit.
 TEST(Windows, AsLongAsTheContextHideNothing) {
   for (const Route route : {Route::dense, Route::krylov}) {
     const MatrixF q = random_matrix<float>(70, 8, 5), k = random_matrix<float>(70, 8, 6);
@@ -157,7 +157,7 @@ TEST(Windows, KrylovRoute) {
   }
 }
 
-/// Energies, means and products of a rank's rows against the explicit field.
+/// Compares energies, means and products of a rank's rows with the explicit field.
 void expect_windowed_operator(const Team& team, const MatrixF& q, const MatrixF& k, const LogitForm& form) {
   SCOPED_TRACE(::testing::Message() << name_of(form.visible) << " of " << q.rows() << " on " << team.size());
   const Matrix field = oracle::energy_field(q.cast<double>(), k.cast<double>(), form, Scope::causal);
@@ -195,12 +195,12 @@ TEST(Windows, EnergiesAndOperatorOnAnyTeam) {
   }
 }
 
-/// Sums over a window must not remember what has left it: one huge key, long gone, costs no digit of what follows.
+/// Sums over a window must forget keys that have left it: one huge earlier key must not cost any digit later.
 TEST(Windows, WhatHasLeftAWindowIsForgotten) {
   const Index length = 400;
   MatrixF q = random_matrix<float>(length, 6, 12), k = random_matrix<float>(length, 6, 13);
   k.topRows(5) *= 1e9F;
-  k.topRows(5).rowwise() -= k.topRows(5).colwise().mean().eval();  // the mean over the context stays small
+  k.topRows(5).rowwise() -= k.topRows(5).colwise().mean().eval();  // keeps the mean over the context small
   const LogitForm form = form_of({.window = 100});
   const cpu::CentredKeys keys = cpu::centred_keys(alone(), k, {0, length});
   const cpu::FactorRows a = cpu::field_queries(q, form), b = cpu::field_keys(keys, form, {0, length});
@@ -208,7 +208,8 @@ TEST(Windows, WhatHasLeftAWindowIsForgotten) {
   const Matrix field = oracle::energy_field(q.cast<double>(), k.cast<double>(), form, Scope::causal);
   for (Index i = 200; i < length; ++i) {
     const double expected = field.row(i).squaredNorm();
-    // The mean over the context has lost digits to the large keys; what a difference of sums loses is 1e18 as much.
+    // The mean over the context has lost digits to the large keys. A difference of prefix sums would lose 1e18 times as
+    // much.
     EXPECT_TRUE(std::abs(found.queries[i] - expected) <= 1e-6 * expected) << i;
   }
 }
@@ -244,7 +245,7 @@ TEST(Windows, SharedHeadsGiveTheSameNumbers) {
 
 TEST(Windows, ANaNFailsTheCertificate) {
   MatrixF q = random_matrix<float>(80, 4, 14), k = random_matrix<float>(80, 4, 15);
-  k(3, 1) = std::numeric_limits<float>::quiet_NaN();  // far outside of the last windows
+  k(3, 1) = std::numeric_limits<float>::quiet_NaN();  // far outside the last windows
   for (const Route route : {Route::dense, Route::krylov}) {
     const HeadStatistics s = measure(q, k, form_of({.window = 8}), {80, Scope::causal, route, 80});
     EXPECT_FALSE(s.certificate.certified());

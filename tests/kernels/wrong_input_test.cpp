@@ -102,7 +102,7 @@ TEST(WrongInput, AFieldOfAnotherScopeIsDetected) {
   }
 }
 
-/// Mistakes in how a field follows from its logits, by the routes that form or apply it.
+/// Mistakes between the logits and the field, for the routes that form or apply it.
 TEST(WrongInput, AMaskOrMeanThatIsWrongIsDetected) {
   const GivenHead right = heads()[0];
   const Matrix s = oracle::logits(right.q.cast<double>(), right.k.cast<double>(), right.form);
@@ -160,7 +160,7 @@ TEST(WrongInput, AMaskOrMeanThatIsWrongIsDetected) {
   }
 }
 
-/// Mistakes in the factors of the route that forms nothing.
+/// Mistakes in the factors, for the route that forms no field.
 TEST(WrongInput, FactorsThatAreNotCentredAreDetected) {
   const GivenHead right = heads()[0];
   const cpu::CentredKeys keys = cpu::centred_keys(alone(), right.k, kOneRank);
@@ -191,7 +191,7 @@ TEST(WrongInput, FactorsThatAreNotCentredAreDetected) {
   }
 }
 
-/// Numbers handed out in the wrong place, whose sums are right.
+/// Numbers returned in the wrong places, with correct sums.
 TEST(WrongInput, EnergiesInTheWrongOrderAreDetected) {
   for (const GivenHead& right : heads()) {
     for (const FieldRequest& request : requests(right.form)) {

@@ -8,13 +8,13 @@
 
 namespace logitfield::testing {
 
-/// What a route is given in place of the head it should measure.
+/// The wrong head given to a route.
 struct GivenHead {
   kernels::MatrixF q, k;
   kernels::LogitForm form;
 };
 
-/// A mistake that a program could make, and where it is none.
+/// A mistake that a program could make, and the cases in which it changes nothing.
 struct WrongInput {
   std::string name;
   std::function<void(GivenHead&)> make;
@@ -25,12 +25,12 @@ inline bool has_slope(const GivenHead& h) { return h.form.alibi_slope != 0; }
 inline bool has_cap(const GivenHead& h) { return h.form.softcap.has_value(); }
 inline bool has_none(const GivenHead& h) { return !has_slope(h) && !has_cap(h); }
 
-/// Rows moved down by one position; the first stays.
+/// Moves rows down by one position; the first stays.
 inline void move_down(kernels::MatrixF& rows) {
   rows.bottomRows(rows.rows() - 1) = kernels::MatrixF(rows.topRows(rows.rows() - 1));
 }
 
-/// Of scale, queries, keys, positions, precision, slope and cap.
+/// Mistakes in scale, queries, keys, positions, precision, slope and cap.
 inline std::vector<WrongInput> wrong_inputs() {
   using kernels::Index;
   using kernels::MatrixF;
@@ -71,7 +71,7 @@ inline std::vector<WrongInput> wrong_inputs() {
   };
 }
 
-/// Of the mask, where a head has a window: they matter to fields that it masks.
+/// Mistakes in the mask of a head with a window; they affect fields that it masks.
 inline std::vector<WrongInput> wrong_masks() {
   return {
       {"window forgotten", [](GivenHead& h) { h.form.visible = {}; }},

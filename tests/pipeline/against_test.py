@@ -1,4 +1,4 @@
-"""validate --against: what angles in float32 explain, and what they do not. Captures are made from the program's own Q and K."""
+"""validate --against: differences that float32 angles explain, and others. Captures hold the program's own Q and K."""
 import json, math, struct, unittest
 
 from harness import Case, read_safetensors, run, small_model, write_safetensors
@@ -12,7 +12,7 @@ def single(x):
 
 
 def single_angle(position, pair):
-    """As transformers computes it: every step in float32."""
+    """An angle computed as in transformers: every step in float32."""
     inverse = single(1 / single(THETA ** single(2 * pair / WIDTH)))
     return single(position * inverse)
 
@@ -36,7 +36,7 @@ class Against(Case):
                                                   + struct.pack(f"<{len(tokens)}i", *tokens))
 
     def change(self, change_pair, layers=(0, 1), names="qk"):
-        """(x, y) of every pair of columns that turn together becomes change_pair(position, pair, x, y)."""
+        """Replaces (x, y) of every pair of columns that turn together by change_pair(position, pair, x, y)."""
         for layer in layers:
             path = self.capture / f"layer_{layer:03}.safetensors"
             tensors = read_safetensors(path)
@@ -72,7 +72,7 @@ class Against(Case):
         self.assertLessEqual(self.largest(self.validate(0)), TOLERANCE)
         self.turn(lambda position, pair: single_angle(position, pair) - exact_angle(position, pair))
         output = self.validate(0)
-        self.assertGreater(self.largest(output), 2 * TOLERANCE)  # or the test would show nothing
+        self.assertGreater(self.largest(output), 2 * TOLERANCE)  # otherwise the test would show nothing
         self.assertIn("float32", output)
 
     def test_another_theta_is_told(self):

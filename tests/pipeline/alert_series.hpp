@@ -1,4 +1,4 @@
-// Synthetic series of heads over training: healthy ones of many kinds, and faults to put into them.
+// Synthetic series of heads over training: many kinds of healthy ones, and faults to insert.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace logitfield::testing {
 
-/// Of every step, in their order.
+/// Alerts of every step, in order.
 inline std::vector<Alert> all_alerts(const HeadSeries& series, const Thresholds& thresholds = {}) {
   std::vector<Alert> out;
   for (std::size_t i = 0; i < series.steps.size(); ++i) {
@@ -25,7 +25,7 @@ inline std::vector<Alert> all_alerts(const HeadSeries& series, const Thresholds&
 }
 
 inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-/// Those of kFollowed, and the energy.
+/// The statistics of kFollowed, and the energy.
 inline constexpr std::size_t kStatistics = kFollowed.size() + 1;
 
 struct Shape {
@@ -33,7 +33,7 @@ struct Shape {
   std::size_t size() const { return static_cast<std::size_t>(layers * heads); }
 };
 
-/// What a head's statistic is at a step: the logarithm of a factor to a level that heads have.
+/// Logarithm of a head's statistic at a step, relative to a usual level.
 using Logs = std::function<double(std::int64_t step, std::size_t head, std::size_t statistic)>;
 
 /// Step numbers are multiples of 100.
@@ -45,7 +45,7 @@ inline HeadSeries make_series(const Shape& shape, const Logs& logs) {
     for (std::size_t h = 0; h < shape.size(); ++h) {
       std::array<double, kStatistics> values;
       for (std::size_t s = 0; s < kStatistics; ++s) values[s] = levels[s] * std::exp(logs(i, h, s));
-      values[followed("max_logit")] = std::min(values[followed("max_logit")], 99.0);  // no alert of its own
+      values[followed("max_logit")] = std::min(values[followed("max_logit")], 99.0);  // raises no alert by itself
       step.heads.emplace_back();
       std::copy_n(values.begin(), kFollowed.size(), step.heads.back().begin());
       step.energies.push_back(values.back());
@@ -55,7 +55,7 @@ inline HeadSeries make_series(const Shape& shape, const Logs& logs) {
   return series;
 }
 
-/// A number for each statistic of each head.
+/// One number for each statistic of each head.
 class Grid {
  public:
   template <class Make>
@@ -70,7 +70,7 @@ class Grid {
   std::vector<std::array<double, kStatistics>> values_;
 };
 
-/// Healthy series; every statistic of every head has noise of its own. Each call draws another one.
+/// Healthy series with independent noise for every statistic of every head. Each call draws a new one.
 class Healthy {
  public:
   Healthy(Shape shape, std::uint64_t seed) : shape_(shape), random_(seed) {}
@@ -78,7 +78,7 @@ class Healthy {
   HeadSeries normal(double sd) {
     return make_series(shape_, [&](auto, auto, auto) { return sd * normal_(random_); });
   }
-  /// Heads as loud as each other, but for the first few.
+  /// Equal noise in all heads except the first few.
   HeadSeries few_loud(std::size_t loud, double loud_sd, double sd) {
     return make_series(shape_, [&](auto, std::size_t h, auto) { return (h < loud ? loud_sd : sd) * normal_(random_); });
   }
@@ -92,7 +92,7 @@ class Healthy {
     std::student_t_distribution<double> t(3);
     return make_series(shape_, [&, t](auto, auto, auto) mutable { return scale * t(random_); });
   }
-  /// AR(1) with that stationary standard deviation, spread over heads by `width`.
+  /// AR(1) noise with this stationary standard deviation, spread over heads by `width`.
   HeadSeries autocorrelated(double phi, double sd, double width = 0) {
     Grid sds = lognormal(sd, width), state(shape_, [&] { return normal_(random_); });
     return make_series(shape_, [&](auto, std::size_t h, std::size_t s) {
@@ -105,14 +105,14 @@ class Healthy {
     return make_series(
         shape_, [&](auto, std::size_t h, std::size_t s) { return state.at(h, s) += sds.at(h, s) * normal_(random_); });
   }
-  /// Fast in the beginning, later like a logarithm, each at a speed of its own; noise as of unequal().
+  /// Learning that is fast at first and later logarithmic, with a separate speed for each; noise as in unequal().
   HeadSeries learning(double speed, double speed_sd, double sd, double width) {
     Grid sds = lognormal(sd, width), speeds(shape_, [&] { return speed + speed_sd * normal_(random_); });
     return make_series(shape_, [&](std::int64_t i, std::size_t h, std::size_t s) {
       return speeds.at(h, s) * std::log(1 + i) + sds.at(h, s) * normal_(random_);
     });
   }
-  /// Straight lines, each with a slope of its own.
+  /// Straight lines, each with its own slope.
   HeadSeries trends(double slope_sd, double sd, double width) {
     Grid sds = lognormal(sd, width), slopes(shape_, [&] { return slope_sd * normal_(random_); });
     return make_series(shape_, [&](std::int64_t i, std::size_t h, std::size_t s) {
@@ -160,12 +160,12 @@ inline std::vector<HealthyKind> healthy_kinds() {
           {"straight trends, 0 +- 0.5 % a step, sd 3 %", [](Healthy& h) { return h.trends(0.005, 0.03, 0.5); }}};
 }
 
-/// Head that faults are put into, and the checkpoint at which they begin; of series of kFaulty shape.
+/// The head that gets a fault, and the checkpoint at which it begins, in series of shape kFaulty.
 inline constexpr std::size_t kFaultyHead = 9;
 inline constexpr std::size_t kFaultBegins = 50;
 inline constexpr Shape kFaulty{4, 8, 100};
 
-/// Multiplies a statistic of a head from the fault's beginning on, by factor(checkpoints since).
+/// Multiplies a head's statistic by factor(checkpoints since), from the fault's beginning on.
 template <class Factor>
 void multiply(HeadSeries& series, std::size_t head, std::string_view statistic, Factor&& factor,
               std::size_t from = kFaultBegins) {
@@ -178,7 +178,7 @@ void multiply(HeadSeries& series, std::size_t head, std::string_view statistic, 
   }
 }
 
-/// Of a head without a field: no energy and no rank; shares have no value.
+/// Values of a head without a field: energy and rank are zero, shares undefined.
 inline void kill(HeadSeries& series, std::size_t head, bool keys_too) {
   for (std::size_t i = kFaultBegins; i < series.steps.size(); ++i) {
     StepValues& step = series.steps[i];
@@ -193,10 +193,10 @@ inline void kill(HeadSeries& series, std::size_t head, bool keys_too) {
 struct Fault {
   std::string name;
   std::function<void(HeadSeries&)> put;
-  /// What tells it, at any of these; of the whole model, not of the head.
+  /// `kinds`: any of these alerts counts as detection. `of_model`: it is an alert of the model, not of the head.
   std::vector<AlertKind> kinds;
   bool of_model = false;
-  /// Checkpoints from its beginning until it has to be told, by the definitions and for noise of some 5 %.
+  /// Checkpoints from the beginning within which it must be detected, by the definitions and for noise of about 5 %.
   std::int64_t delay = 2;
 };
 
@@ -260,7 +260,7 @@ inline std::vector<Fault> faults() {
   };
 }
 
-/// Checkpoints from the fault's beginning to the first alert that tells it, that one included; -1: none.
+/// Number of checkpoints from the fault's beginning to the first alert that detects it, inclusive; -1: none.
 inline std::int64_t delay_of(const Fault& fault, const HeadSeries& series, const Thresholds& thresholds = {}) {
   for (std::size_t i = kFaultBegins; i < series.steps.size(); ++i) {
     for (const Alert& a : alerts_at(series, i, thresholds)) {

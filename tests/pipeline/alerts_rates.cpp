@@ -1,11 +1,11 @@
-// How often alerts are wrong, and how soon they come: makes the tables of docs/monitor.md from synthetic series.
+// Rates of false alerts and delays of true ones: makes the tables of docs/monitor.md from synthetic series.
 //
 //   alerts_rates [SERIES] [TRIALS] [--alert-band B] [--only TEXT]
 //
-// --only: healthy kinds and faults whose names contain this.
-// False alarms per 1,000 head-checkpoints: of SERIES (5) series of each healthy kind, 200 heads and 200 checkpoints
-// each, all statistics together. Faults: each put into TRIALS (100) series of 32 heads and 100 checkpoints, at
-// checkpoint 50.
+// --only: runs only healthy kinds and faults whose names contain TEXT.
+// False alarms are given per 1,000 head-checkpoints, all statistics together: SERIES (5) series of each healthy kind,
+// with 200 heads and 200 checkpoints each. Each fault is inserted at checkpoint 50 of TRIALS (100) series of 32 heads
+// and 100 checkpoints.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// How often alerts are wrong, and how soon they come, on series of many kinds (alert_series.hpp). docs/monitor.md has
-// the same at greater length, from alerts_rates.cpp.
+// Rates of false alerts and delays of true ones, on series of many kinds (alert_series.hpp). alerts_rates.cpp measures
+// the same at greater length for docs/monitor.md.
 #include <gtest/gtest.h>
 
 #include "tests/pipeline/alert_series.hpp"
@@ -16,7 +16,7 @@ std::string text_of(const std::vector<Alert>& alerts) {
   return out;
 }
 
-/// One alert in 9,600 head-checkpoints, a tenth per 1,000; more of heads that wander, each at its own pace.
+/// At most one alert in 9,600 head-checkpoints, about a tenth per 1,000; more for heads that wander at different paces.
 TEST(AlertRates, HealthySeriesOfEveryKindRaiseAlmostNone) {
   constexpr Shape shape{5, 16, 120};
   for (const HealthyKind& kind : healthy_kinds()) {
@@ -43,7 +43,7 @@ TEST(AlertRates, EveryFaultIsFoundWhereItIsAndInTime) {
   }
 }
 
-/// What is told of a fault of one head is told of that head, before the fault nothing is.
+/// A fault of one head may raise alerts only for that head, and none before it begins.
 TEST(AlertRates, AFaultIsToldOfNoOtherHead) {
   for (const Fault& fault : faults()) {
     if (fault.name.starts_with("all heads")) continue;
@@ -57,7 +57,7 @@ TEST(AlertRates, AFaultIsToldOfNoOtherHead) {
   }
 }
 
-/// The noise of one head is not held against another, nor is a fault hidden by it.
+/// One head's noise must not affect another's band, nor hide its fault.
 TEST(AlertRates, AJumpFarOutsideItsOwnNoiseIsFoundInLoudAndQuietHeads) {
   for (const double sd : {0.06, 0.1, 0.3}) {
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {

@@ -17,8 +17,8 @@ using testing::all_alerts;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-/// A healthy series: heads of different levels and speeds that move fast in the beginning and like a logarithm later,
-/// with noise of their own at every checkpoint.
+/// A healthy series: heads of different levels and speeds that change fast at first and logarithmically later, with
+/// independent noise at every checkpoint.
 HeadSeries healthy(std::int64_t layers, std::int64_t heads, std::int64_t steps, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   std::normal_distribution<double> normal;
@@ -45,7 +45,7 @@ HeadSeries healthy(std::int64_t layers, std::int64_t heads, std::int64_t steps, 
   return series;
 }
 
-/// Multiplies a statistic of a head from one checkpoint on.
+/// Multiplies a head's statistic from one checkpoint on.
 template <class Factor>
 void disturb(HeadSeries& series, std::size_t head, const char* statistic, std::size_t from, Factor factor) {
   for (std::size_t i = from; i < series.steps.size(); ++i) {
@@ -62,7 +62,7 @@ std::string text_of(const std::vector<Alert>& alerts) {
   return out;
 }
 
-/// Exactly one alert: of this kind, head and statistic, at checkpoint `first` or the next.
+/// Expects exactly one alert: of this kind, head and statistic, at checkpoint `first` or the next.
 void expect_one(const std::vector<Alert>& alerts, AlertKind kind, std::int64_t layer, std::int64_t head,
                 const char* statistic, std::int64_t first) {
   ASSERT_EQ(alerts.size(), 1u) << text_of(alerts);
@@ -112,7 +112,7 @@ TEST(Alerts, OneStrayCheckpointIsNoAlertUnlessItIsAskedFor) {
 }
 
 TEST(Alerts, ASlowDriftIsFoundWhenItCrossesTheBandOfTheOtherHeads) {
-  // 1 % a checkpoint: no step stands out of the head's own history. The others' spread is below kLeastSpread, so that
+  // 1 % a checkpoint: no step leaves the band of the head's own history. The others' spread is below kLeastNoise, so
   // the band is 5 times 5 % wide and is crossed 26 checkpoints after the drift began.
   HeadSeries series = healthy(4, 4, 100, 3);
   for (StepValues& step : series.steps) {
@@ -124,11 +124,11 @@ TEST(Alerts, ASlowDriftIsFoundWhenItCrossesTheBandOfTheOtherHeads) {
 
 TEST(Alerts, ATrendThatAllHeadsShareIsToldOfNoHead) {
   HeadSeries series = healthy(4, 4, 100, 4);
-  series.chance.clear();  // which they leave in the end
+  series.chance.clear();  // the heads leave its band in the end
   for (std::size_t h = 0; h < series.size(); ++h) {
     disturb(series, h, "coherence", 10, [](double i) { return std::exp(0.02 * i); });
   }
-  // Four times what it was, at 69 checkpoints of 2 %; learning goes against it.
+  // Four times the earlier value is reached after 69 checkpoints of 2 %; learning works against it.
   const auto alerts = all_alerts(series);
   ASSERT_EQ(alerts.size(), 1u) << text_of(alerts);
   EXPECT_EQ(alerts[0].kind, AlertKind::model_drift);
@@ -143,7 +143,7 @@ TEST(Alerts, EntropyAndRankCollapse) {
   series = healthy(2, 4, 60, 5);
   disturb(series, 5, "effective_rank", 30, [](double) { return 0.15; });
   expect_one(all_alerts(series), AlertKind::rank_collapse, 1, 1, "effective_rank", 30);
-  // More than a quarter is left; more than before is no collapse.
+  // More than a quarter is left; an increase is no collapse.
   series = healthy(2, 4, 60, 5);
   disturb(series, 5, "effective_rank", 30, [](double) { return 0.5; });
   disturb(series, 2, "attention_entropy", 30, [](double) { return 3.0; });
@@ -251,7 +251,7 @@ TEST(Alerts, LargeLogitsAreToldOnceAcrossACheckpointThatWasNotMeasured) {
 TEST(Alerts, AHeadThatDiesIsToldAtOnceAndAgainWhereItHadComeBack) {
   HeadSeries series = healthy(2, 4, 40, 16);
   const std::size_t rank = followed("effective_rank");
-  for (const std::size_t i : {3, 4, 5, 20, 22}) {  // of 21 nothing is known
+  for (const std::size_t i : {3, 4, 5, 20, 22}) {  // nothing is known of 21
     series.steps[i].heads[6][rank] = 0;
     series.steps[i].heads[6][followed("key_participation")] = kNaN;
   }
@@ -288,7 +288,7 @@ TEST(Alerts, AllHeadsGoingTheSameWayIsToldOfTheModel) {
   EXPECT_TRUE(std::isnan(alerts[0].high));
 }
 
-/// A factor of nine, most of it early: logits that grow as models learn, then level off.
+/// A factor of nine, most of it early: logits that grow as a model learns and then level off.
 TEST(Alerts, WhatAllHeadsLearnFastAndThenSlowlyIsNone) {
   HeadSeries series = healthy(2, 4, 100, 19);
   for (std::size_t h = 0; h < series.size(); ++h) {
@@ -312,7 +312,7 @@ TEST(Alerts, NothingLaterChangesAnAlert) {
 }
 
 TEST(Alerts, FarFromChanceIsToldOfThoseThatWereNear) {
-  HeadSeries series = healthy(2, 4, 6, 10);  // too short a history for anything else
+  HeadSeries series = healthy(2, 4, 6, 10);  // the history is too short for anything else
   disturb(series, 1, "key_participation", 3, [](double) { return 0.1; });
   disturb(series, 2, "key_participation", 0, [](double) { return 0.1; });
   expect_one(all_alerts(series), AlertKind::chance, 0, 1, "key_participation", 3);

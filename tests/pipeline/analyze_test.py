@@ -1,4 +1,4 @@
-"""What a run measures and leaves behind, held against independent records of the same models."""
+"""Results and files of a run, compared with independent records of the same models."""
 import json, math, unittest
 
 from harness import Case, FIXTURES, LEARNED, REPOSITORY, heads, largest_difference, overflowing_model, run

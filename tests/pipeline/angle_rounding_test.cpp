@@ -8,7 +8,7 @@
 namespace logitfield {
 namespace {
 
-/// Largest angle error over what is allowed, of angles computed in float32 step by step; `stretch` divides frequencies.
+/// Largest error of angles computed in float32 step by step, divided by the bound; `stretch` divides frequencies.
 double worst_share(double theta, int columns, double stretch) {
   std::vector<double> exact;
   for (int k = 0; k < columns; k += 2) {

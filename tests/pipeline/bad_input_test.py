@@ -1,4 +1,4 @@
-"""Bad input of every kind: one error that names the culprit, exit 2, nothing written."""
+"""Bad input of every kind gives one error that names the cause, exit code 2 and no files."""
 import json, os, pathlib, shutil, struct, subprocess, time, unittest
 
 from harness import (Case, FIXTURES, heads, read_safetensors, run, write_raw_safetensors, write_safetensors)
@@ -8,7 +8,7 @@ NORM = "model.norm.weight"
 
 
 class BadModel(Case):
-    """One change to a sound checkpoint each."""
+    """Each test makes one change to a valid checkpoint."""
 
     def setUp(self):
         super().setUp()
@@ -212,7 +212,7 @@ class BadOutput(Case):
 
     def test_a_disk_that_fills_up_during_the_run_loses_nothing_finished(self):
         disk = self.small_disk("12m")
-        # The disk fills up behind the program's back: a writer takes what is left as soon as the run has begun.
+        # The disk fills up during the run: another writer takes the remaining space once the run has begun.
         out = disk / "run"
         tokens = self.folder / "tokens.json"
         tokens.write_text(json.dumps([i % 97 for i in range(96)]))
@@ -233,7 +233,7 @@ class BadOutput(Case):
         (disk / "filler").unlink()
         self.assertEqual([p.name for p in out.iterdir() if p.name.endswith(".tmp")], [])
         report = run("report", out)
-        self.assertIn(report.returncode, (0, 2), report.stderr)  # 2: not one layer was finished
+        self.assertIn(report.returncode, (0, 2), report.stderr)  # 2: no layer was finished
         if report.returncode == 0:
             self.assertTrue(heads(out))
 

@@ -16,8 +16,8 @@ namespace {
 
 using testing::known_readings;
 
-/// How often heads that are drawn as the null's are said to be beyond chance: the share of experiments in which any is,
-/// which the false discovery rate bounds. All heads of an experiment share the draws.
+/// Share of experiments in which any head is found beyond chance although all come from the null; the false discovery
+/// rate bounds it. All heads of an experiment share the draws.
 double found_wrongly(const std::function<double(double, double)>& value, std::size_t draws, double resolution) {
   constexpr int kExperiments = 400, kHeads = 200;
   int wrong = 0;
@@ -39,8 +39,8 @@ double found_wrongly(const std::function<double(double, double)>& value, std::si
 
 double normal(double u, double v) { return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v); }
 
-/// Light tails, exponential ones on either side, extreme values, counts. Three standard errors of 400 experiments are
-/// allowed beyond the nominal rate.
+/// Light tails, exponential tails on either side, extreme values, counts. The tolerance is three standard errors of 400
+/// experiments beyond the nominal rate.
 TEST(Chance, HeadsOfTheNullAreAsRarelyBeyondItAsStated) {
   const std::vector<std::tuple<const char*, std::function<double(double, double)>, double>> distributions{
       {"normal", normal, 0},
@@ -66,7 +66,7 @@ TEST(Chance, HeadsFarFromTheNullAreFoundWithFewDraws) {
       null.push_back(Reading::known(28 + 0.5 * z(static_cast<kernels::Index>(i), 0)));
     std::vector<double> p_values;
     for (std::size_t h = 0; h < 100; ++h) {
-      const double place = h < 60 ? 11 : 28;  // 34 standard deviations away; or chance
+      const double place = h < 60 ? 11 : 28;  // 34 standard deviations away, or like the null
       const double value = place + 0.5 * z(static_cast<kernels::Index>(draws + h), 0);
       p_values.push_back(chance_p_value(Reading::known(value), null, 1e-7));
     }
@@ -121,7 +121,7 @@ TEST(Chance, WhatMayBeTested) {
   EXPECT_FALSE(is_testable("learned_k90", Null::own));
 }
 
-/// Benjamini & Hochberg's own example (1995, section 3.2), at a rate of 5 %: four of fifteen.
+/// Benjamini & Hochberg's own example (1995, section 3.2) at a rate of 5 %: four of fifteen are discoveries.
 TEST(BeyondChance, IsBenjaminiAndHochberg) {
   const std::vector<double> p{0.3240, 0.0001, 0.4262, 0.0004, 0.5719, 0.0019, 0.6528, 0.0095,
                               0.7590, 0.0201, 1.0000, 0.0278, 0.0298, 0.0344, 0.0459};

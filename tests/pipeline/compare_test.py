@@ -1,4 +1,4 @@
-"""`compare`, held against the same numbers worked out from heads.csv and nulls.csv."""
+"""`compare`, checked against the same numbers computed from heads.csv and nulls.csv."""
 import json, math, pathlib, statistics, unittest
 
 from harness import Case, REPOSITORY, heads, number, table
@@ -66,7 +66,7 @@ class Compare(Case):
         self.refuse(["compare", a, self.folder / "none"], "none")
 
     def test_a_regularity_that_fails_is_named_with_its_run(self):
-        # Two tokens a context: one component carries everything, and no key is like another.
+        # Two tokens a context: one component carries everything, and no two keys are alike.
         short = self.analyze("short", CHECKPOINTS[-1], "--contexts", "2")
         result = self.succeed("compare", short)
         self.succeed("compare", short, "--out", self.folder / "compared")

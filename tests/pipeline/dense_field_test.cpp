@@ -20,12 +20,12 @@ using kernels::Vector;
 
 constexpr Scope kScopes[] = {Scope::full, Scope::causal, Scope::causal_mean, Scope::causal_unwindowed};
 
-/// Does query i see key j?
+/// Whether query i sees key j.
 bool sees(const kernels::Visible& v, Index i, Index j) {
   return j <= i && (v.window == 0 || j > i - v.window) && (v.chunk == 0 || j / v.chunk == i / v.chunk);
 }
 
-/// E from its definition, one entry at a time; the means in long double.
+/// E by its definition, one entry at a time, with means in long double.
 Matrix defined_field(const Matrix& q, const Matrix& k, const LogitForm& form, Scope scope) {
   const Index length = q.rows();
   Matrix e(length, length);
@@ -48,7 +48,7 @@ Matrix defined_field(const Matrix& q, const Matrix& k, const LogitForm& form, Sc
   return e;
 }
 
-/// Sum of each row over the keys that its mean is taken over.
+/// Sum of each row over the keys that enter its mean.
 Vector row_sums(const Matrix& e, Scope scope) {
   if (scope == Scope::full) return e.rowwise().sum();
   return e.triangularView<Eigen::Lower>().toDenseMatrix().rowwise().sum();
@@ -84,7 +84,7 @@ void expect_field(const scalapack::ProcessGrid& grid, const Matrix& q, const Mat
   EXPECT_LE((Eigen::Map<const Vector>(sigma.data(), std::ssize(sigma)) - spectrum(expected)).norm(), 1e-12 * size);
 }
 
-/// Every scope and form, on every grid.
+/// Tests every scope and form, on every grid.
 void expect_all_fields(const Matrix& q, const Matrix& k) {
   const double scale = 1 / std::sqrt(static_cast<double>(q.cols()));
   const mpi::Communicator world = mpi::Communicator::world();
@@ -121,7 +121,7 @@ TEST(DenseField, OneDimensionAndTheShortestTexts) {
 TEST(DenseField, KeysFarFromZeroLoseNoDigits) {
   const mpi::Communicator world = mpi::Communicator::world();
   const scalapack::ProcessGrid grid(world, scalapack::near_square(world.size()));
-  // Whole numbers, so that the shift itself is exact; the field is that of the keys before it.
+  // Whole numbers, so that the shift is exact; the field must equal that of the unshifted keys.
   const Matrix q = testing::random_matrix(90, 4, 1), k = (100 * testing::random_matrix(90, 4, 2)).array().round();
   const Matrix far = k.array() + 1e10;
   for (const Scope scope : kScopes) {

@@ -7,7 +7,7 @@
 
 namespace logitfield::testing {
 
-/// Every way to arrange the ranks.
+/// All shapes of a grid of so many ranks.
 inline std::vector<scalapack::ProcessGridShape> all_shapes(int ranks) {
   std::vector<scalapack::ProcessGridShape> out;
   for (int rows = 1; rows <= ranks; ++rows) {
@@ -23,7 +23,7 @@ inline scalapack::DistributedMatrix distribute(const scalapack::ProcessGrid& gri
   return out;
 }
 
-/// The whole matrix on every rank.
+/// Collects the whole matrix on every rank.
 inline kernels::Matrix collect(const scalapack::DistributedMatrix& part) {
   kernels::Matrix out = kernels::Matrix::Zero(part.layout().rows, part.layout().columns);
   out(part.layout().global_rows(), part.layout().global_columns()) = part.local();

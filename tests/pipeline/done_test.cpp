@@ -43,7 +43,7 @@ TEST(Done, ATextGoesOnFromItsLatestUsableState) {
   const Job job = fixture_job();
   const testing::TemporaryFolder states;
   for (const std::int64_t layer : {1, 3, 4}) save(job, states.path(), 0, layer);
-  // Layer 3 was measured by no session that lived to write it down: states behind it cannot bring it back.
+  // No session recorded layer 3 in the journal, so that states behind it are of no use for that layer.
   const Done done = find_done(job, results_of({{0, 0}, {0, 1}, {0, 2}, {0, 4}}), states.path());
   EXPECT_EQ(done.first_open(0), 3);
   EXPECT_EQ(done.saved, (std::vector<std::int64_t>{3, 0}));
@@ -139,7 +139,7 @@ TEST(ManifestDifferences, WindowsCountWhereTheyHideKeys) {
     out["model"][key] = std::move(keys);
     return out;
   };
-  // Older versions wrote none, and measured layers with windows over all keys.
+  // Older versions did not write them, and measured layers with windows over all keys.
   for (const char* key : {"windows", "chunks"}) {
     const auto said = manifest_differences(manifest(), with(key, {nullptr, 63}));
     ASSERT_EQ(said.size(), 1u) << key;

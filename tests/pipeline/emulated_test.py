@@ -1,4 +1,4 @@
-"""The program on the emulated device: every family, whole runs. No GPU takes part; times mean nothing."""
+"""The program on the emulated device: every family, whole runs. No GPU is used; times are meaningless."""
 import json, os, random, struct, subprocess, unittest
 
 from harness import Case, FIXTURES, REPOSITORY, heads, largest_difference, run, small_model, table, write_safetensors
@@ -70,7 +70,7 @@ class Emulated(Case):
         self.assert_equals_the_cpu("--contexts", "300", "--scopes", "full,causal", source=["--capture", self.capped_capture(300)])
 
     def wide_capture(self, tokens, width):
-        """Random queries of two heads and keys of one, wider than the GPU back end computes attention of."""
+        """Random queries of two heads and keys of one, too wide for the GPU back end's attention."""
         folder, number = self.folder / "wide", random.Random(5)
         folder.mkdir()
         rows = lambda heads: ("F32", [heads, tokens, width],
@@ -108,7 +108,7 @@ class Emulated(Case):
         self.assertLess(abs(losses[0] - losses[1]), 0.02 * losses[0])
 
     def planned(self, *arguments, program=EMULATED):
-        """Bytes on the GPU, as `plan` says."""
+        """Bytes on the GPU according to `plan`."""
         plan = run("plan", *arguments, "--backend", "cuda", program=program)
         self.assertEqual(plan.returncode, 0, plan.stderr)
         number, unit = next(line for line in plan.stdout.splitlines() if line.startswith("GPU memory")).split()[2:4]
@@ -138,12 +138,12 @@ class Emulated(Case):
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
                 held = int(peak.read_text())
                 self.assertLessEqual(held, 1.02 * planned)
-                self.assertGreaterEqual(held, 0.3 * planned)  # not all host threads are at their worst at once
+                self.assertGreaterEqual(held, 0.3 * planned)  # host threads do not all reach their peak at once
 
     def test_too_little_memory_on_the_device(self):
         common = ["--model", sorted((DEMO / "checkpoints").iterdir())[-1], "--tokens", DEMO / "tokens/harbour.npy",
                   "--contexts", "64", "--layers", "0:1"]
-        environment = {**os.environ, "LOGITFIELD_EMULATED_MEMORY": str(128 << 20)}  # less than libraries take
+        environment = {**os.environ, "LOGITFIELD_EMULATED_MEMORY": str(128 << 20)}  # less than the libraries need
         refused = run("analyze", *common, "--backend", "cuda", "--out", self.folder / "refused", program=EMULATED, env=environment)
         self.assertEqual(refused.returncode, 2, refused.stdout)
         self.assertIn("not enough memory on the GPU: a rank needs at least", refused.stderr)

@@ -1,4 +1,4 @@
-"""The threads that work for the CUDA back end, on the emulated device: ThreadSanitizer looks at this test."""
+"""Threads of the CUDA back end on the emulated device; ThreadSanitizer runs this test."""
 import os, unittest
 
 from harness import Case, heads, largest_difference, run, small_model
@@ -15,8 +15,8 @@ class EmulatedThreads(Case):
         return heads(folder)
 
     def test_a_run_that_needs_all_of_them_equals_that_of_the_cpu(self):
-        """One loads the layer that comes next, into memory that others have left; several convert its matrices of more than two
-        million numbers; several measure heads."""
+        """One thread loads the next layer into memory that earlier layers have left; several convert its matrices of
+        more than two million numbers; several measure heads."""
         model = small_model(self.folder / "model", layers=3, hidden=128, mlp=16384, tokens=16)
         expected = self.analyze(model, "--backend", "cpu")
         for weights in ("stream", "resident"):

@@ -1,9 +1,9 @@
-"""Every family against transformers: Q, K and final logits of tests/fixtures/families, on every grid of up to 4 ranks."""
+"""Every family compared with transformers: Q, K and final logits of tests/fixtures/families, on up to 4 ranks."""
 import json, shutil, unittest
 
 from harness import Case, FIXTURES, LEARNED, heads, largest_difference, read_safetensors, run, write_safetensors
 
-# As published files write it: (keys to remove, keys to add) of config.json, for the same arithmetic.
+# Variants of config.json as in published files, for the same arithmetic: (keys to remove, keys to add).
 PUBLISHED = {
     "gpt2": ([], {"n_ctx": 64, "summary_type": "cls_index", "task_specific_params": {"x": 1}, "resid_pdrop": 0.1}),
     "gpt_neox": (["rope_parameters"], {"rotary_pct": 0.25, "rotary_emb_base": 10000, "tokenizer_class": "X"}),
@@ -57,7 +57,7 @@ class Families(Case):
                     self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
     def energies(self, name, precision, ranks):
-        """heads.csv; None where the processor does not multiply in this precision, which the program says."""
+        """Rows of heads.csv; None where the program reports that the processor does not support this precision."""
         out = self.folder / f"{name}-{precision}-{ranks}"
         result = run("analyze", "--model", folder_of(name), "--tokens", folder_of(name) / "reference/tokens.npy", "--backend", "cpu",
                      "--precision", precision, "--out", out, ranks=ranks)
@@ -76,7 +76,7 @@ class Families(Case):
                     if near is None:
                         self.skipTest("no bfloat16 products here")
                     exact = self.energies(name, "float32", ranks)
-                    # Energies are quadratic in Q and in K, each of numbers rounded by up to 2^-8 on their way.
+                    # Energies are quadratic in Q and in K, whose operands are rounded by up to 2^-8.
                     difference, where = largest_difference(exact, near, only=["energy"])
                     self.assertLessEqual(difference, 4 * 2**-8, where)
                     self.assertGreater(difference, 0)

@@ -1,5 +1,7 @@
-"""Faults at random moments: ranks killed, journals torn, saved states damaged, a full disk. Whatever happens, the run goes
-on and ends with the numbers of one that was left alone. LOGITFIELD_FAULTS sets how many runs are made to fail (50)."""
+"""Faults at random moments: ranks killed, journals torn, saved states damaged, a full disk.
+
+Afterwards the run must resume and give the numbers of an undisturbed run. LOGITFIELD_FAULTS: number of faults (50).
+"""
 import os, pathlib, random, shutil, signal, subprocess, time, unittest
 
 from harness import Case, PROGRAM, heads, largest_difference, small_model, start
@@ -43,7 +45,7 @@ class Faults(Case):
                 weights, "--out", out, *more]
 
     def killed_run(self, out, everyone):
-        """Starts (or goes on with) a run and kills one rank, or all, at a random moment."""
+        """Starts or resumes a run and kills one rank, or all, at a random moment."""
         grid = self.random.choice(GRIDS)
         process = start(*self.arguments(out, grid, "--resume"), ranks=ranks_of(grid))
         time.sleep(self.random.uniform(0.05, 0.9 * self.seconds + 0.15))
@@ -52,8 +54,8 @@ class Faults(Case):
         self.let_end(process)
 
     def let_end(self, process):
-        """Waits for the launcher. Open MPI's sometimes waits for ever where ranks are killed while it starts them (for a
-        lock, as it ends, when it has ended all of them); that is tolerated, a rank that lives on is not."""
+        """Waits for the launcher. If ranks are killed while Open MPI's launcher starts them, it sometimes ends all of
+        them and then waits for a lock for ever. That is tolerated; a rank that lives on is not."""
         try:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:
@@ -81,7 +83,7 @@ class Faults(Case):
             path.write_bytes(content)
 
     def full_disk(self, out):
-        """A run on a disk of its own that is too small; what it left there is kept."""
+        """A run on a separate disk that is too small; its files there are kept."""
         disk = self.folder / "disk"
         disk.mkdir()
         script = 'mount -t tmpfs -o size="$1" none "$2" || exit 77; shift; disk=$1; shift; out=$1; shift; ' \

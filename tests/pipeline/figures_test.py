@@ -24,7 +24,7 @@ class Figures(Case):
         self.rows = heads(self.run_folder)
 
     def medians(self, statistic, scope="full", context="256"):
-        """By (layer, head), over texts."""
+        """Values by (layer, head), over texts."""
         out = {}
         for row in self.rows:
             if (row["scope"], row["context"]) == (scope, context):

@@ -1,4 +1,4 @@
-"""The same numbers on every grid and both residencies; bit for bit when repeated."""
+"""Every grid and both residencies give the same numbers; a repetition gives the same bits."""
 import unittest
 
 from harness import Case, MAKE_CHECKPOINT, heads, largest_difference, run
@@ -10,7 +10,7 @@ class Grids(Case):
     def setUp(self):
         super().setUp()
         self.model = self.folder / "model"
-        # 5 layers, 4 KV heads, 172 MLP rows, 301 tokens: nothing divides by 2 and 3 alike
+        # 5 layers, 4 KV heads, 172 MLP rows, 301 tokens: none of these is divisible by 2 and by 3
         made = run(self.model, "--layers", 5, "--hidden", 64, "--heads", 8, "--kv-heads", 4, "--head-dim", 8, "--mlp", 172,
                    "--vocab", 301, "--positions", 256, "--tokens", 200, "--dtype", "F32", program=MAKE_CHECKPOINT)
         self.assertEqual(made.returncode, 0, made.stderr)

@@ -5,16 +5,16 @@ PROGRAM = os.environ["LOGITFIELD"]
 MAKE_CHECKPOINT = os.environ["MAKE_CHECKPOINT"]
 REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
 FIXTURES = REPOSITORY / "tests" / "fixtures"
-# Programs started without mpirun share one folder for Open MPI's session files, which the first to end removes, be others
-# just starting: every test has its own.
+# Programs started without mpirun share one folder for Open MPI's session files. The first to end removes it, even while
+# others are starting, so every test has its own.
 SESSIONS = tempfile.TemporaryDirectory(prefix="logitfield-mpi-")
 os.environ["OMPI_MCA_orte_tmpdir_base"] = SESSIONS.name
-# What rounding alone decides: certified against bounds, never compared between runs that sum in another order.
+# Statistics that only rounding determines: certified against bounds, not compared between orders of summation.
 ROUNDING = {"zero_sum_residual", "energy_error", "energy_bound", "probe_residual", "probe_bound", "zero_sum_margin",
             "delocalisation_excess", "consistency_error"}
-# What the weights tell: not known of captures.
+# Statistics that come from the weights: unknown for captures.
 LEARNED = {"learned_k90", "learned_plain_k90", "learned_effective_rank", "learned_stable_rank", "spectral_gap"}
-# What names a row of heads.csv.
+# Columns that identify a row of heads.csv.
 PLACE = ("scope", "context", "text", "layer", "head")
 
 
@@ -25,7 +25,7 @@ def run(*arguments, ranks=1, program=PROGRAM, timeout=120, **kwargs):
 
 
 def small_model(folder, **others):
-    """A random checkpoint of 5 layers and 4 KV heads, 301 tokens of vocabulary, and a text of 500 tokens, or of other sizes."""
+    """A random checkpoint (5 layers, 4 KV heads, vocabulary 301) and a text of 500 tokens; `others`: other sizes."""
     sizes = {"layers": 5, "hidden": 64, "heads": 8, "kv-heads": 4, "head-dim": 8, "mlp": 172, "vocab": 301, "positions": 512,
              "tokens": 500, "dtype": "F32"} | others
     made = run(folder, *(part for name, size in sizes.items() for part in (f"--{name}", size)), program=MAKE_CHECKPOINT)
@@ -34,7 +34,7 @@ def small_model(folder, **others):
 
 
 def overflowing_model(folder):
-    """Weights so large that the hidden states overflow float32 after the first layer: legal input, broken numbers."""
+    """Weights so large that hidden states overflow float32 after the first layer: valid input, useless numbers."""
     source = FIXTURES / "qwen2"
     folder.mkdir()
     shutil.copy(source / "config.json", folder)
@@ -54,14 +54,14 @@ def lives(pid):
 
 
 class Started:
-    """A program that runs, whose ranks can be signalled."""
+    """A running program whose ranks can be signalled."""
 
     def __init__(self, command):
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.launched = command[0] == "mpirun"
 
     def ranks(self):
-        """Process numbers of the ranks that live: one that has ended stays its launcher's child until that looks at it."""
+        """Process numbers of living ranks. (An ended rank stays its launcher's child until the launcher notices.)"""
         if not self.launched:
             return [self.process.pid]
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
@@ -71,7 +71,7 @@ class Started:
         os.kill(self.ranks()[rank], number)
 
     def after_units(self, count, out, action, timeout=60):
-        """Calls `action` once the journal holds some records more than it held, or the program has ended."""
+        """Calls `action` once the journal has grown by some records, or the program has ended."""
         journal = pathlib.Path(out) / "journal"
         size = lambda: journal.stat().st_size if journal.exists() else 0
         begin, seen, last = size(), 0, size()
@@ -85,7 +85,7 @@ class Started:
             action()
 
     def wait(self, timeout=120):
-        """(exit code, standard error)"""
+        """Waits for the end; returns (exit code, standard error)."""
         _, errors = self.process.communicate(timeout=timeout)
         return self.process.returncode, errors
 
@@ -101,7 +101,7 @@ def table(path):
 
 
 def number(cell):
-    """NaN for the empty cell of a missing value."""
+    """The number in a cell; NaN for the empty cell of a missing value."""
     return float(cell) if cell else math.nan
 
 
@@ -110,8 +110,8 @@ def heads(folder):
 
 
 def largest_difference(a, b, but=(), only=None):
-    """(relative difference, where) over all columns but ROUNDING and `but`, or those of `only`. A NaN equals nothing but
-    a NaN, and is the largest of all differences."""
+    """Largest (relative difference, where) over all columns but ROUNDING and `but`, or over those of `only`. A NaN
+    equals only a NaN; its difference from anything else is the largest of all."""
     assert len(a) == len(b) > 0
     worst = (0.0, "")
     for x, y in zip(a, b):
@@ -130,7 +130,7 @@ def largest_difference(a, b, but=(), only=None):
 
 
 def read_safetensors(path):
-    """{name: (dtype, shape, bytes)} and the raw header."""
+    """Returns {name: (dtype, shape, bytes)} and the raw header."""
     raw = pathlib.Path(path).read_bytes()
     n = struct.unpack("<Q", raw[:8])[0]
     header = json.loads(raw[8:8 + n])
@@ -162,7 +162,7 @@ class Case(unittest.TestCase):
         return result
 
     def refuse(self, arguments, *named, ranks=1, code=2):
-        """The program must exit with `code` and one error line that holds every text of `named`."""
+        """Expects exit code `code` and one error line that contains every text of `named`."""
         result = run(*arguments, ranks=ranks)
         errors = [line for line in result.stderr.splitlines() if line.startswith("logitfield: error")]
         self.assertEqual(result.returncode, code, result.stderr + result.stdout)

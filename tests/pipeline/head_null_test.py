@@ -1,4 +1,4 @@
-"""--head-null: draws from every head, the same on any ranks; what they say of heads that are such draws, and of others."""
+"""--head-null: draws from every head, the same on any ranks; results for heads that are such draws, and for others."""
 import json, math, signal, unittest
 
 from harness import Case, FIXTURES, heads, number, start, table
@@ -9,7 +9,7 @@ SCOPES = "full,causal"
 
 
 def mixed(rows, seed):
-    """With means and covariances of their own."""
+    """Heads with different means and covariances."""
     turn = gaussian(WIDTH, WIDTH, f"mix {seed}")
     return [[c - 2 + sum(x * t[c] for x, t in zip(row, turn)) for c in range(WIDTH)] for row in rows]
 
@@ -34,7 +34,7 @@ class HeadNull(Case):
             for name in x:
                 if x[name] == y[name]:
                     continue
-                # A spread that cancels down to rounding is one, and so is the p-value that it gives.
+                # A spread that cancels down to rounding is rounding itself, and so is the p-value from it.
                 scale = abs(number(x[name.removesuffix("_sd").removesuffix("_p")])) if name.endswith("_sd") else abs(number(x[name]))
                 self.assertLessEqual(abs(number(x[name]) - number(y[name])), 1e-7 * scale, name)
 
@@ -64,14 +64,14 @@ class HeadNull(Case):
             for name in ("key_argmax", "query_argmax", "rank_bound", "learned_k90"):
                 self.assertNotIn(name, null)
             if row["scope"] == "full" and row["head"] in "02":
-                # Without slopes, scale and spectrum follow from the moments alone.
+                # Without slopes, the moments alone determine scale and spectrum.
                 for name in ("energy", "sigma_max", "effective_rank"):
                     self.assertLessEqual(abs(number(null[name]) - number(row[name])), 1e-5 * number(row[name]), name)
                 for name in ("effective_rank", "k90", "stable_rank"):
                     self.assertEqual(null[name + "_p"] == "1" or number(null[name + "_p"]) > 0.05, True, name)
 
     def test_what_is_no_draw_is_found(self):
-        """A few keys far from the others: no Gaussian of their covariance has them."""
+        """A few keys far from the others, unlike any Gaussian keys with their covariance."""
         def keys(layer, head):
             rows = gaussian(LENGTH, WIDTH, f"k {layer} {head}")
             return [[40 * x for x in row] if i in (3, 90) else row for i, row in enumerate(rows)]
@@ -93,7 +93,7 @@ class HeadNull(Case):
             if row["scope"] != "full":
                 continue
             null = own[row["context"], row["layer"], row["head"], "full"]
-            for name in ("energy", "sigma_max", "effective_rank", "key_max_share", "coherence"):  # no order is in them
+            for name in ("energy", "sigma_max", "effective_rank", "key_max_share", "coherence"):  # order-free
                 self.assertLessEqual(abs(number(null[name]) - number(row[name])), 1e-9 * number(row[name]), name)
                 self.assertEqual(null[name + "_p"], "1", name)
             self.assertGreater(number(null["key_first_share_sd"]), 0)

@@ -1,5 +1,5 @@
-// Writes a run folder of a model that nobody has: many layers and heads with random statistics, to look at reports of
-// that size. large_run FOLDER LAYERS HEADS
+// Writes a run folder of an imaginary model with many layers and heads and random statistics, to test reports of that
+// size. large_run FOLDER LAYERS HEADS
 #include <filesystem>
 #include <random>
 #include <string>

@@ -1,18 +1,18 @@
-"""Every scope by every route, alone and shared by ranks: the same numbers; and what stands beside them."""
+"""Every scope gives the same numbers by every route, on one rank and shared by ranks; nulls, attention, weights."""
 import json, math, random, struct, unittest
 
 from harness import Case, FIXTURES, LEARNED, heads, largest_difference, number, read_safetensors, table, write_safetensors
 
 LAYERS, HEADS, KV_HEADS = 2, 4, 2
 SCOPES = "full,causal,causal-mean"
-# Who did it, not what came out.
+# Columns about the computation, not the result.
 WHO = {"route", "ranks"}
-# Measured of whole heads only.
+# Measured only for whole heads.
 ATTENTION = {"max_logit", "attention_entropy", "sink_first"}
-# Sums over a spectrum of which only the leading part is known, and their standard errors.
+# Sums over a spectrum whose leading part alone may be known, and their error estimates.
 ESTIMATED = ("effective_rank", "energy_effective_rank", "participation_ratio")
 ESTIMATES = {*ESTIMATED, *(name + "_se" for name in ESTIMATED)}
-# What every route must find alike.
+# Statistics that every route must find alike.
 EXACT = ["energy", "sigma_max", "gap", "stable_rank", "k50", "k90", "k95", "k99", "rank_bound",
          *(f"{side}_{name}" for side in ("key", "query")
            for name in ("max_share", "argmax", "participation", "entropy", "gini", "top1pct_share", "first_share")),
@@ -20,7 +20,7 @@ EXACT = ["energy", "sigma_max", "gap", "stable_rank", "k50", "k90", "k95", "k99"
 
 
 def gaussian(length, width, seed, column=lambda c: 1.0):
-    """[length][width]; column c times column(c)."""
+    """Gaussian rows [length][width], with column c scaled by column(c)."""
     draw = random.Random(seed)
     return [[draw.gauss(0, 1) * column(c) for c in range(width)] for _ in range(length)]
 
@@ -37,7 +37,7 @@ def rounded(head):
 
 
 def write_capture(folder, queries, keys, **info):
-    """queries(layer, head) and keys(layer, KV head) give [length][width]."""
+    """Writes a capture; queries(layer, head) and keys(layer, KV head) return [length][width]."""
     length, width = len(keys(0, 0)), len(keys(0, 0)[0])
     folder.mkdir()
     for layer in range(LAYERS):
@@ -52,7 +52,7 @@ def write_capture(folder, queries, keys, **info):
 
 
 def field(queries, keys, scope, logit):
-    """E by its definition; logit(i, j, q.k)."""
+    """E by its definition; logit(i, j, q.k) gives a logit."""
     out = []
     for i, q in enumerate(queries):
         row = [logit(i, j, sum(a * b for a, b in zip(q, k))) for j, k in enumerate(keys)]
@@ -83,7 +83,7 @@ class Captures(Case):
         self.assertLessEqual(difference, tolerance, where)
 
     def assert_estimates_alike(self, a, b):
-        """Within a hundredth of their standard error."""
+        """Expects estimates that agree within a hundredth of their standard error."""
         for x, y in zip(a, b):
             for name in ESTIMATED:
                 u, v, error = float(x[name]), float(y[name]), float(x[name + "_se"])
@@ -93,7 +93,7 @@ class Captures(Case):
 class Routes(Captures):
     def test_dense_fields_do_not_depend_on_the_ranks(self):
         capture = self.capture()
-        # 67 and 130: neither the ranks nor a block divide them
+        # 67 and 130: divisible neither by the ranks nor by a block
         alone = self.analyze(capture, "--spectrum", "dense", contexts="67,130")
         for row in alone:
             self.assertEqual(row["route"], "scalapack")
@@ -129,7 +129,7 @@ class Routes(Captures):
         for row in auto:
             self.assertEqual(row["route"], expected[row["scope"]])
         self.assert_alike(dense, auto, 1e-9, only=EXACT)
-        # All sums over the spectrum are exact on these routes.
+        # These routes compute all sums over the spectrum exactly.
         self.assert_alike(dense, auto, 1e-7, only=["rank", *ESTIMATED])
         self.assertEqual({row[name + "_se"] for row in auto + dense for name in ESTIMATED}, {"0"})
 
@@ -141,14 +141,14 @@ class Routes(Captures):
             self.assertEqual(y["route"], "krylov")
             self.assertLess(int(y["components"]), int(y["context"]))
             self.assertEqual(y["rank"], "")
-            for name in counts:  # known as far as the components reach
+            for name in counts:  # known up to the number of components
                 self.assertEqual(y[name], x[name] if int(x[name]) <= int(y["components"]) else "", name)
             missing = any(y[name] == "" for name in counts)
             self.assertEqual(y["k_more_than"], y["components"] if missing else "")
             self.assertEqual(x["k_more_than"], "")
             for name in ESTIMATED:
                 u, v, error = float(x[name]), float(y[name]), float(y[name + "_se"])
-                self.assertEqual(error > 0, name != "participation_ratio", name)  # which running sums give exactly
+                self.assertEqual(error > 0, name != "participation_ratio", name)  # running sums give it exactly
                 self.assertLessEqual(error, 1e-4 * u, name)
                 self.assertLessEqual(abs(u - v), error + 1e-9 * u, name)
 
@@ -164,7 +164,7 @@ class Routes(Captures):
             drawn.append({(row["layer"], row["head"]) for row in verified})
             self.assertEqual(len(drawn[-1]), 3)
         self.assertEqual(drawn[0], drawn[1])
-        # More than there are: all.
+        # More than exist: all are verified.
         rows = self.analyze(capture, "--verify-dense", 100, ranks=2)
         for row in rows:
             self.assertLessEqual(float(row["dense_difference"]), 1e-9)
@@ -186,7 +186,7 @@ class Routes(Captures):
 
 
 class Extremes(Captures):
-    """Every one certified, by every route, alone and shared."""
+    """Degenerate heads: each is certified by every route, on one rank and shared."""
 
     def check(self, capture, length, ranks=3, but=(), tolerance=1e-10):
         contexts = str(length)
@@ -210,7 +210,7 @@ class Extremes(Captures):
         self.check(self.capture(length=3, width=4), 3, ranks=4)
 
     def test_two_tokens(self):
-        # Two keys share the energy evenly: which has more is rounding, and so is how much more.
+        # Two keys share the energy evenly: rounding alone decides which has more, and how much more.
         self.check(self.capture(length=2, width=3), 2, but={"key_argmax", "key_gini"})
 
     def test_one_dimension(self):
@@ -253,7 +253,7 @@ class Extremes(Captures):
 
 
 class Forms(Captures):
-    """Logits with slopes and caps, against their definition."""
+    """Compares logits with slopes and caps with their definition."""
     LENGTH, WIDTH = 41, 5
 
     def check(self, capture, logit_of_head, *options, ranks=2):
@@ -323,7 +323,7 @@ class Nulls(Captures):
             self.analyze(capture, *options, *more, contexts="67,130", ranks=ranks)
             rows = table(self.out / "nulls.csv")
             self.assert_alike(reference, rows, 1e-9, only=[name for name in rows[0] if not name.endswith("_sd") and name != "scope"])
-            for x, y in zip(reference, rows):  # a spread that cancels down to rounding is one
+            for x, y in zip(reference, rows):  # a spread that cancels down to rounding is rounding itself
                 for name in (name for name in x if name.endswith("_sd") and x[name] != y[name]):
                     self.assertLessEqual(abs(number(x[name]) - number(y[name])), 1e-7 * abs(number(x[name[:-3]])), name)
         self.analyze(capture, "--null", 4, "--seed", 2)
@@ -379,7 +379,7 @@ class Models(Case):
                     ours = [row for row in rows if row["text"] == text]
                     difference, where = largest_difference(ours, heads(out), LEARNED | ATTENTION)
                     self.assertLessEqual(difference, 1e-12, where)
-                    # The model's own are float32, the capture's float64.
+                    # The model's logits are float32, the capture's float64.
                     difference, where = largest_difference(ours, heads(out), only=ATTENTION)
                     self.assertLessEqual(difference, 1e-5, where)
                     self.assertEqual({row["learned_k90"] for row in heads(out)}, {""})
@@ -413,7 +413,7 @@ class Models(Case):
         self.assertEqual(found[0], found[2])
 
     def test_the_stable_rank_of_what_was_learned(self):
-        # Norms of queries and keys: a gain for all heads, the same plus one, one over all heads.
+        # Norms of queries and keys: one gain for all heads; the same plus one; one norm over all heads.
         for fixture in ("qwen2", "mistral", "families/qwen3", "families/gemma3", "families/olmo2"):
             offset = 1 if "gemma" in fixture else 0
             tokens = None if "/" not in fixture else [FIXTURES / fixture / "reference" / "tokens.npy"]
@@ -433,7 +433,7 @@ class Models(Case):
                 return shape, [struct.unpack("<f", b"\0\0" + raw[i:i + 2])[0] for i in range(0, len(raw), 2)]
 
             def gram(layer, which, head):
-                """W G^2 W^T of the head's projection W with the gains of the norms behind it, and those G of the norm before it."""
+                """W G^2 W^T of the head's projection W, with gains of later norms; G: gains of the earlier norm."""
                 def gains(name, count):
                     values = numbers(name)[1] if name in tensors else [1 - offset] * count
                     return [offset + value for value in values]
@@ -444,7 +444,7 @@ class Models(Case):
                 behind = gains(name, width)
                 behind = behind if len(behind) == outputs else behind * (outputs // width)
                 if name in tensors:
-                    self.assertGreater(max(behind) / min(behind), 1.01)  # gains that matter
+                    self.assertGreater(max(behind) / min(behind), 1.01)  # the gains have an effect
                 w = [[flat[r * hidden + c] * before[c] * behind[r] for c in range(hidden)]
                      for r in range(head * width, (head + 1) * width)]
                 return [[sum(a * b for a, b in zip(x, y)) for y in w] for x in w]

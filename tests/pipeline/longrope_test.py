@@ -3,8 +3,8 @@ import json, struct, unittest
 
 from harness import Case, FIXTURES, heads, largest_difference
 
-MODEL = FIXTURES / "families" / "phi3_longrope"  # changes after 32 tokens; the reference has 48
-TOLERANCE = 1e-4  # a forward pass of another length adds in another order, in float32
+MODEL = FIXTURES / "families" / "phi3_longrope"  # rotation changes after 32 tokens; the reference has 48
+TOLERANCE = 1e-4  # forward passes of other lengths sum in another order, in float32
 
 
 def token_ids():
@@ -35,7 +35,7 @@ class LongRope(Case):
             own = [row for row in together if row["context"] == str(context)]
             difference, where = largest_difference(own, alone, but={"text"})
             self.assertLessEqual(difference, TOLERANCE, where)
-        # The factors do matter: rows of a longer run are others.
+        # The factors matter: rows of a longer run differ.
         longer = self.analyze(48, "--contexts", "33,48")
         self.assertGreater(largest_difference(self.analyze(33, "--contexts", "33"), self.analyze(32, "--contexts", "32"),
                                               only=["energy"])[0], 0.01)

@@ -1,4 +1,4 @@
-"""Counts that were not taken to their end: told as such in every table, and never left out of a median."""
+"""Censored counts: marked as such in every table, and never left out of a median."""
 import json, statistics, unittest
 
 from harness import Case, heads, number, table
@@ -10,7 +10,7 @@ COUNTS = ("k50", "k90", "k95", "k99")
 
 
 def queries(layer, head):
-    """Of every third head: nearly one component."""
+    """Queries; those of every third head have nearly one component."""
     rows = gaussian(LENGTH, WIDTH, f"q {layer} {head}")
     return [[row[0], *(0.01 * x for x in row[1:])] for row in rows] if head == 0 else rows
 

@@ -7,7 +7,7 @@ try:
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import Select
 except ImportError:
-    pass  # Browser skips
+    pass  # Browser skips the tests
 
 from browser import Browser
 from harness import REPOSITORY, run, table

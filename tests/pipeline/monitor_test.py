@@ -1,4 +1,7 @@
-"""A training run under watch: seeded faults are alerted at the right head, a healthy run raises none, nothing is measured twice."""
+"""A monitored training run: inserted faults raise alerts at the right head, a healthy run raises none.
+
+No checkpoint is measured twice.
+"""
 import array, json, math, pathlib, random, shutil, signal, statistics, time, unittest
 
 from harness import Case, number, read_safetensors, run, small_model, start, table, largest_difference, write_safetensors
@@ -12,7 +15,7 @@ def gaussian(random_numbers):
 
 
 class Training:
-    """Captures of Gaussian heads that turn fast in the beginning and like a logarithm later, with some noise."""
+    """Captures of Gaussian heads that rotate fast at first and logarithmically later, with some noise."""
 
     def __init__(self, seed=1):
         self.random = random.Random(seed)
@@ -46,7 +49,7 @@ def scale(values, head, factor, position=None):
 
 
 def change_keys(keys, head, change):
-    """Puts change(key, mean key of the head) in place of every key of a head."""
+    """Replaces every key of a head by change(key, mean key of the head)."""
     first = head * TOKENS * WIDTH
     rows = [keys[i:i + WIDTH] for i in range(first, first + TOKENS * WIDTH, WIDTH)]
     mean = [sum(column) / TOKENS for column in zip(*rows)]
@@ -97,16 +100,16 @@ class Monitor(Case):
 
     def disturb(self, layer, q, k, t):
         if layer == 0 and t >= 20:
-            scale(k, 1, 30, position=17)  # one key rules
+            scale(k, 1, 30, position=17)  # one key dominates
         if layer == 0 and t >= 12:
-            scale(k, 3, 1.03 ** (t - 12), position=40)  # slowly
+            scale(k, 3, 1.03 ** (t - 12), position=40)  # slow growth
         if layer == 1 and t >= 20:
             scale(q, 2, 1.5 ** (t - 20))
         if layer == 1 and t >= 25:
-            k[5 * WIDTH] = math.nan  # of head 0
+            k[5 * WIDTH] = math.nan  # head 0
 
     def crossing(self, statistic, layer, head):
-        """The first step at which a head's change since its beginning lies outside the narrowest band of all heads' (docs/monitor.md)."""
+        """First step at which a head's change since its beginning leaves the narrowest peer band (docs/monitor.md)."""
         heads = [(l, h) for l in range(LAYERS) for h in range(HEADS)]
         logs = {place: {s: math.log(v) for s, v in self.series(statistic, *place).items() if not math.isnan(v)} for place in heads}
         changes = {place: {s: v - statistics.median(list(values.values())[:8]) for s, v in values.items()} for place, values in logs.items()}
@@ -134,8 +137,8 @@ class Monitor(Case):
         self.assertTrue(all(math.isnan(v) == (s >= 2500) for s, v in self.series("coherence", 1, 0).items()), "not used")
         over = min(s for s, v in self.series("max_logit", 1, 2).items() if v > 100)
         self.assertEqual(first(1, 2, "max_logit", "max_logit"), over)
-        # A head that drifts is caught once it has left its own band, at the latest soon after the peers' (its own noise may
-        # widen that), and never before the drift begins.
+        # A drifting head is found once it leaves its own band, or soon after it leaves the peers' band (which its own
+        # noise may widen), and never before the drift begins.
         crossing = min(self.crossing(s, 0, 3) for s in ("coherence", "key_participation"))
         found = min(a["step"] for a in alerts if (a["layer"], a["head"]) == (0, 3))
         self.assertGreater(found, 1200)
@@ -148,9 +151,9 @@ class Monitor(Case):
                 return
             if layer == 0:
                 scale(q, 0, 0)  # queries zero
-                change_keys(k, 2, lambda key, mean: mean)  # keys all the same
+                change_keys(k, 2, lambda key, mean: mean)  # all keys equal
             else:
-                change_keys(k, 1, lambda key, mean: [m + 1e-3 * x for m, x in zip(mean, key)])  # nearly
+                change_keys(k, 1, lambda key, mean: [m + 1e-3 * x for m, x in zip(mean, key)])  # nearly equal
                 change_keys(k, 3, lambda key, mean: [key[0] * (i == 0) + 1e-4 * x for i, x in enumerate(key)])  # on a line
 
         self.write_series(24, disturb)
@@ -204,12 +207,12 @@ class Monitor(Case):
         self.monitor(code=3)
         self.assertEqual(stamps, {p: p.stat().st_mtime_ns for p in self.out.glob("step_*/*")})
         self.assertEqual(files, {name: (self.out / name).read_bytes() for name in files})
-        # Checkpoints that were removed stay in the series; new ones go on with it, also where they come late.
+        # Removed checkpoints stay in the series; new ones are added to it, even if they come late.
         shutil.rmtree(self.checkpoints / "step_000300")
         Training(2).write(self.checkpoints / "step_000250", 2)
         self.monitor(code=3)
         self.assertEqual(sorted(self.series("k90", 0, 0))[:5], [0, 100, 200, 250, 300])
-        # Other thresholds judge what is there.
+        # Other thresholds apply to the steps already measured.
         self.monitor("--alert-max-logit", "1", code=3)
         self.assertTrue(any(a["kind"] == "max_logit" for a in alerts_of(self.out)))
         self.assertEqual(json.loads((self.out / "monitor.json").read_text())["thresholds"]["max_logit"], 1)
@@ -232,7 +235,7 @@ class Monitor(Case):
         self.assertEqual((self.out / "series.csv").read_bytes(), series)
 
     def models(self, count):
-        """Checkpoints of one random model whose texts are fixed."""
+        """Checkpoints of one random model, with fixed texts."""
         model = small_model(self.folder / "model")
         for t in range(count):
             shutil.copytree(model, self.checkpoints / f"checkpoint-{50 * t}")

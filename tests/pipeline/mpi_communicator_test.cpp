@@ -73,7 +73,7 @@ TEST(Agree, TheFirstOfSeveralFailuresIsTold) {
     EXPECT_EQ(error.code, 1);
     EXPECT_STREQ(error.what(), "rank 0");
   }
-  agree(world, [] {});  // and the ranks are still in step
+  agree(world, [] {});  // the ranks are still in step
 }
 
 TEST(ResultChannel, BringsEveryRecordToRankZeroOnce) {

@@ -2,7 +2,7 @@
 
 #include "pipeline/mpi/communicator.hpp"
 
-// Every rank runs every test; a failure on any rank fails the job, because its exit code does.
+// Every rank runs every test. A failure on any rank fails the job through its exit code.
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   const logitfield::mpi::Environment environment(argc, argv);

@@ -8,7 +8,7 @@
 namespace logitfield {
 namespace {
 
-/// A job on a fixture checkpoint of 5 layers and 4 KV heads, 96 tokens; the same text several times.
+/// A job on a fixture checkpoint of 5 layers and 4 KV heads, with 96 tokens; the same text is used several times.
 Job fixture_job(int texts) {
   Options options;
   options.model = FIXTURES "/llama";
@@ -71,7 +71,7 @@ TEST(Plan, WeightsInBfloat16TakeHalfTheMemory) {
   const Plan exact = make_plan(job, options, roomy(1));
   job.precision = "bf16";
   const Plan half = make_plan(job, options, roomy(1));
-  // What products take in is rounded, which costs some of it again.
+  // Rounded operands of products take up some of the saving.
   const double saved = static_cast<double>(exact.memory_bytes) - static_cast<double>(half.memory_bytes);
   EXPECT_GT(saved, 0.9 * 2 * weight_values(job, half, 1) / 2);
 }

@@ -13,7 +13,7 @@ namespace {
 
 using testing::refuses;
 
-/// A machine of round numbers.
+/// Rates of a machine in round numbers.
 Rates round_rates() {
   Rates r;
   r.source = "round";

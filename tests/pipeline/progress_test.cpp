@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// What `advances` units of work write, where standard error is a file.
+/// Output of `advances` units of work when standard error is a file.
 std::string logged(std::int64_t total, std::int64_t done, int advances, milliseconds pause) {
   ::testing::internal::CaptureStderr();
   {

@@ -31,7 +31,7 @@ TEST(Reading, SaysWhatIsKnown) {
   EXPECT_TRUE(std::isnan(Reading::more_than(2).value()));
 }
 
-/// The case: three small counts, seven that are more than 32.
+/// Three small counts, and seven that are more than 32.
 TEST(Quantile, AmongCensoredValuesIsMoreThanTheirBound) {
   std::vector<Reading> readings = known_readings({3, 3, 4});
   for (int i = 0; i < 7; ++i) readings.push_back(Reading::more_than(32));
@@ -63,8 +63,8 @@ TEST(Quantile, OfRatiosThatAreLessThanABound) {
   EXPECT_FALSE(median(std::vector<Reading>{}).is_defined());
 }
 
-/// Whatever is censored, the quantile of the whole numbers lies in what is said of it; and it is known if its
-/// neighbours are.
+/// Whatever is censored, the range of the quantile contains the quantile of the uncensored numbers. It is a single
+/// value if its neighbours are known.
 TEST(Quantile, HoldsTheTrueOne) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     const kernels::Matrix numbers = kernels::uniform_rows(seed, 0, 1 + static_cast<kernels::Index>(seed % 23), 2);

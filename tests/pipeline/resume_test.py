@@ -1,4 +1,4 @@
-"""A run that is stopped goes on: by signals, on other grids, with the same numbers; and what stands in its way."""
+"""Stopped runs resume: after signals, on other grids, with the same numbers. Also: when resuming is refused."""
 import json, shutil, signal, unittest
 
 from harness import Case, heads, largest_difference, run, small_model, start
@@ -20,7 +20,7 @@ class Resume(Case):
         return self.folder / "reference"
 
     def stop_and_resume(self, first_grid, other_grids, weights="auto", signal_number=signal.SIGUSR1):
-        """Stops a run after its first units, again and again on other grids, then lets it finish; the number of stops."""
+        """Stops a run repeatedly after its first units, on other grids, then lets it finish; the number of stops."""
         stops = 0
         for grid in [first_grid, *other_grids]:
             stages, shards = map(int, grid.split("x"))

@@ -33,7 +33,7 @@ class Routes : public ::testing::Test {
     return make_plan(open_job(options_), options_, {ranks, ranks, bytes_per_rank * static_cast<std::uint64_t>(ranks)});
   }
 
-  /// Makes a plan that must be refused; returns why.
+  /// Makes a plan that must be refused; returns the reason.
   std::string refusal(int ranks, std::uint64_t bytes_per_rank = std::uint64_t{1} << 50) const {
     try {
       plan(ranks, bytes_per_rank);
@@ -116,7 +116,7 @@ TEST_F(Routes, OfLayersWithWindows) {
     write(info);
     expect_routes(fields(), {Route::dense, Route::dense, Route::krylov, Route::krylov});
     const std::vector<FieldPlan> with = fields();
-    // Logits at the edges of a window are formed, and kept, in the layer that has it.
+    // The layer with a window forms and keeps the logits at the window's edges.
     EXPECT_EQ(with[2].flops > without[2].flops, window < 4096);
     EXPECT_EQ(with[2].bytes > without[2].bytes, window < 4096);
     for (const std::size_t same : {0, 1, 3}) {
@@ -221,7 +221,7 @@ TEST_F(Routes, ADenseFieldThatFitsNowhereIsRefusedWithWhatItTakes) {
   options_.scopes = {"causal"};
   options_.spectrum = "dense";
   const std::string why = refusal(2, std::uint64_t{1} << 36);
-  // 2^40 numbers of 8 bytes over two ranks: 4 TiB, and workspace.
+  // 2^40 numbers of 8 bytes over two ranks: 4 TiB, plus workspace.
   ASSERT_GE(dense_field_bytes(std::int64_t{1} << 20, 2), std::uint64_t{1} << 42);
   for (const char* named : {"causal", "1048576 tokens", "scalapack", "TiB", "64.0 GiB", "--spectrum"}) {
     EXPECT_NE(why.find(named), std::string::npos) << named << " is not in: " << why;
@@ -239,7 +239,7 @@ TEST_F(Routes, AHeadTooLargeForOneRankIsSpreadOverTwo) {
   const auto part = plan(2).memory_bytes;
   ASSERT_LT(part, whole);
   options_.rows = "auto";
-  // Between what a whole head needs and what half of one does.
+  // A limit between the needs of a whole head and of half a head.
   const Plan spread = plan(2, part + (fields()[0].bytes - fields({2, 1})[0].bytes) / 2);
   EXPECT_TRUE(spread.fields[0].shared);
   EXPECT_EQ(grid_text(spread.partition.grid), "1x2");

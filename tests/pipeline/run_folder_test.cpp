@@ -1,4 +1,4 @@
-// Run folders that earlier versions wrote keep opening, and say what they said.
+// Run folders of earlier versions can still be opened, and give the same results.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -20,7 +20,7 @@ using testing::TemporaryFolder;
 
 const std::filesystem::path kFolders = std::filesystem::path(FIXTURES) / "run-folders";
 
-/// A copy of a committed run folder, to be changed and written into.
+/// A copy of a committed run folder that tests may change.
 io::RunFolder copy_of(const char* version, const TemporaryFolder& to) {
   std::filesystem::copy(kFolders / version, to.path());
   return io::open_run_folder(to.path());
@@ -65,8 +65,8 @@ TEST(RunFolder, OfVersion1IsReadWhole) {
   EXPECT_EQ(results.ranks.size(), 1u);
 }
 
-/// The table that the program of that time derived is committed beside the journal. Later versions may add columns;
-/// that one wrote -1 and nan where now nothing stands.
+/// The table that the program derived at that time is committed beside the journal. Later versions may add columns;
+/// that version wrote -1 and nan where cells are empty now.
 TEST(RunFolder, OfVersion1GivesTheTableThatItGave) {
   const TemporaryFolder to;
   const io::RunFolder folder = copy_of("v1", to);
@@ -101,7 +101,7 @@ TEST(RunFolder, ThatContradictsItselfIsRefused) {
   }
 }
 
-/// Whatever reports and comparisons take from a manifest.
+/// Damages every entry that reports and comparisons take from a manifest.
 TEST(RunFolder, WithADamagedManifestIsRefusedByName) {
   for (const auto& [what, by, named] :
        {std::tuple{"\"name\": \"qwen2\"", "\"name\": 2", "name"},

@@ -39,7 +39,7 @@ void expect_values(const ProcessGrid& grid, const std::vector<double>& sigma, co
   EXPECT_TRUE(testing::same_everywhere(grid.team(), sigma.data(), sigma.size() * sizeof(double)));
 }
 
-/// A and its decomposition, proved by their properties.
+/// Checks A's decomposition by its defining properties.
 void expect_svd(const Matrix& a, const ProcessGrid& grid, int block) {
   DistributedMatrix part = testing::distribute(grid, a, block);
   const DistributedSvd result = svd(part);

@@ -20,7 +20,7 @@ inline io::CaptureInfo small_capture(std::int64_t tokens, std::int64_t head_dim 
   return info;
 }
 
-/// A sound capture of zeros, of which plans read the headers only.
+/// Writes a valid capture of zeros; plans read only its headers.
 inline void write_zeros(const std::filesystem::path& folder, const io::CaptureInfo& info) {
   const io::CaptureWriter writer(folder, info);
   writer.create();

@@ -22,7 +22,7 @@ TEST(Distribution, KnownValues) {
   EXPECT_DOUBLE_EQ(d.p95.value(), 4.8);
 }
 
-/// An infinite ratio is more than any number, not nothing.
+/// An infinite ratio counts as more than any number, not as undefined.
 TEST(Distribution, LeavesOutWhatIsNotDefined) {
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   const Distribution d = distribution(std::vector<double>{nan, 2, inf, 4, -inf});
@@ -67,7 +67,7 @@ TEST(Summary, AKvHeadCountsOnce) {
   EXPECT_DOUBLE_EQ(statistics.at("coherence").at("mean").get<double>(), 1.5);
 }
 
-/// The first query head of a group fails for its queries: the group's keys are as good as they were.
+/// The first query head of a group fails because of its queries; the group's keys must still count.
 TEST(Summary, AKvHeadCountsThoughItsFirstQueryHeadFailed) {
   Results r = small_results();
   r.layers.begin()->second.heads[0].fields[0].certificate.finite = false;
@@ -93,7 +93,7 @@ TEST(Summary, AFailedHeadIsCountedAndLeftOut) {
   EXPECT_DOUBLE_EQ(model.at("statistics").at("energy").at("max").get<double>(), 3);
 }
 
-/// Two contexts and two scopes; the energy of a field is its place.
+/// Two contexts and two scopes; the energy of each field is its index.
 Results several_fields() {
   Results r = small_results();
   r.contexts = {64, 128};
@@ -127,7 +127,7 @@ TEST(Summary, AFieldPerScopeAndContextWithWhatChanceGives) {
   }
 }
 
-/// Three heads need more components than were computed: no median is taken of the fourth alone.
+/// Three heads need more components than were computed; the median must not come from the fourth alone.
 TEST(Summary, WhatIsNotKnownIsSaidToBeMore) {
   Results r = small_results();
   auto& heads = r.layers.begin()->second.heads;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kValues = 1003;
 
-/// Of sizes so different that the order of a sum decides its last bits.
+/// Values of such different sizes that the order of a sum decides its last bits.
 std::vector<double> values_of(int rank) {
   std::vector<double> out(kValues);
   for (std::size_t i = 0; i < kValues; ++i) {
@@ -20,7 +20,7 @@ std::vector<double> values_of(int rank) {
   return out;
 }
 
-/// Sum of the values of ranks first ... end - 1, and of their sizes.
+/// Sums of the values, and of their absolute values, over ranks first ... end - 1.
 std::pair<double, double> sum_of(int first, int end, std::size_t i) {
   double sum = 0, size = 0;
   for (int r = first; r < end; ++r) {

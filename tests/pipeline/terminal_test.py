@@ -1,4 +1,4 @@
-"""What a person sees: a summary of at most 100 columns, and progress on one line that renews itself."""
+"""Output on a terminal: a summary of at most 100 columns, and progress on one line that is updated in place."""
 import os, pty, shutil, subprocess, unittest
 
 from harness import Case, PROGRAM, REPOSITORY, small_model
@@ -13,7 +13,7 @@ class Terminal(Case):
         shutil.copy(TOKENS, long_name)
         shown = self.succeed("analyze", "--model", MODEL, "--tokens", TOKENS, long_name, "--contexts", "32,64", "--scopes",
                              "full,causal,causal-mean", "--null", 2, "--out", self.folder / "run").stdout
-        lines = [line for line in shown.splitlines() if not line.startswith("results: ")]  # a path is as long as it is
+        lines = [line for line in shown.splitlines() if not line.startswith("results: ")]  # a path may be longer
         self.assertGreater(len(lines), 30)
         self.assertLessEqual(max(map(len, lines)), 100, shown)
         self.assertIn("text 'a_text_with_a_name_of_many_words_a_te...': next-token loss", shown)
@@ -27,7 +27,7 @@ class Terminal(Case):
         try:
             while piece := os.read(ours, 4096):
                 shown += piece
-        except OSError:  # how Linux tells that the other end is closed
+        except OSError:  # Linux signals a closed other end so
             pass
         os.close(ours)
         self.assertEqual(done.wait(timeout=60), 0, shown)

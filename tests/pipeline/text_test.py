@@ -1,4 +1,4 @@
-"""--text: the model's own tokenizer gives what its recorded token ids give."""
+"""--text: the model's own tokenizer gives the same results as its recorded token ids."""
 import json, shutil, unittest
 
 from harness import Case, FIXTURES, REPOSITORY, heads, largest_difference

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-/// 3 texts, layers 2 to 5 measured, 6 heads: 72 heads.
+/// 3 texts, layers 2 to 5 measured, 6 heads: 72 measured heads.
 Job some_job() {
   Job job;
   job.texts.resize(3);
@@ -52,7 +52,7 @@ TEST(DrawVerified, EveryHeadHasItsChance) {
   EXPECT_EQ(ever.size(), 72u);
 }
 
-/// A dense spectrum and what another route has found of it: the same.
+/// A dense spectrum, and identical results of another route.
 struct Pair {
   kernels::HeadStatistics found;
   kernels::RouteResult dense;

@@ -1,4 +1,4 @@
-"""Layers whose attention sees a window of keys, or a chunk: fields and attention against the definition, from dumped Q and K."""
+"""Layers with windows or chunks: compares fields and attention with their definition, from dumped Q and K."""
 import json, math, random, struct, unittest
 
 from harness import Case, FIXTURES, heads, largest_difference, read_safetensors, write_safetensors
@@ -7,7 +7,7 @@ from harness import Case, FIXTURES, heads, largest_difference, read_safetensors,
 FAMILIES = {"gemma2": [15, 0, 15], "gemma3": [14, 14, 0, 14], "mistral_window": [13, 13], "gpt_neo": [0, 12, 0, 12],
             "qwen2_window": [0, 11, 11], "phi3_window": [17, 17]}
 ATTENTION = ["max_logit", "attention_entropy", "sink_first"]
-# What every route must find alike.
+# Statistics that every route must find alike.
 EXACT = ["energy", "sigma_max", "stable_rank", "k50", "k90", "k95", "k99", "rank_bound",
          *(f"{side}_{name}" for side in ("key", "query")
            for name in ("max_share", "argmax", "participation", "entropy", "gini", "top1pct_share", "first_share"))]
@@ -45,7 +45,7 @@ def field_of(logits, scope, window, chunk):
 
 
 def largest_singular_value(field):
-    """By the power method: enough steps for four digits, also where the second is near."""
+    """Largest singular value by the power method, with enough steps for four digits even if the second is close."""
     x = [1 / (1 + j) for j in range(len(field))]
     size = 0.0
     for _ in range(300):
@@ -87,7 +87,7 @@ def defined(logits, scope, window, chunk):
 class Windows(Case):
     def close(self, row, expected, tolerance, where):
         for name, value in expected.items():
-            # A NaN is close to nothing.
+            # A NaN fails every comparison.
             allowed = (1e-5 if name in ATTENTION else tolerance) * max(1, abs(value))
             self.assertTrue(abs(float(row[name]) - value) <= allowed, f"{name} of {where}: {row[name]}, {value}")
 
@@ -179,7 +179,7 @@ class Windows(Case):
                 del manifest["model"]["windows"]
                 path.write_text(json.dumps(manifest))
                 if code == 0:
-                    self.succeed(*arguments)  # they hid nothing of 12 tokens
+                    self.succeed(*arguments)  # they hide no key in 12 tokens
                 else:
                     self.refuse(arguments, "layers with windows were measured over all keys before", "another --out")
 

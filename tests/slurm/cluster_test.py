@@ -1,5 +1,7 @@
-"""The job scripts on a real SLURM of two nodes (local_cluster.sh): what users submit, lose, resume and compare. Skipped where SLURM
-is not installed, or where the tests do not run as root."""
+"""The job scripts on a real SLURM of two nodes (local_cluster.sh): jobs are submitted, lost, resumed and compared.
+
+Skipped where SLURM is not installed, or where the tests do not run as root.
+"""
 import json, os, pathlib, shutil, subprocess, sys, tempfile, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "pipeline"))
@@ -18,7 +20,7 @@ class Cluster(Case):
     @classmethod
     def setUpClass(cls):
         cls.place = pathlib.Path(tempfile.mkdtemp(prefix="logitfield-slurm-"))
-        cls.place.chmod(0o755)  # munge wants its socket within reach of all
+        cls.place.chmod(0o755)  # munge requires that all can reach its socket
         subprocess.run([CLUSTER, "start", cls.place / "cluster"], check=True, timeout=120)
         cls.environment = {**os.environ, "SLURM_CONF": str(cls.place / "cluster" / "slurm.conf"), "LOGITFIELD": PROGRAM,
                            "XDG_CONFIG_HOME": str(cls.place / "config")}
@@ -56,7 +58,7 @@ class Cluster(Case):
         return "".join(f"--- {log.name}\n{log.read_text()}" for log in sorted((self.folder / "logs").glob("*")))
 
     def wait_for_units(self, run, count=2):
-        """Until the run has measured something."""
+        """Waits until the run has measured something."""
         deadline = time.monotonic() + 60
         journal, sizes = run / "journal", set()
         while len(sizes) <= count:
@@ -83,7 +85,7 @@ class Cluster(Case):
         self.assertEqual((session["cluster"], session["job"], len(session["hosts"])), ("local", job, 4))
 
     def long_options(self, run):
-        """Some ten seconds of work."""
+        """Options for about ten seconds of work."""
         return self.options(run, "--scopes", "full,causal", contexts="64,1024")
 
     def test_a_job_that_is_preempted_goes_back_into_the_queue_and_finishes(self):
@@ -112,7 +114,7 @@ class Cluster(Case):
 
     def test_a_time_limit_is_met_by_as_many_jobs_as_it_takes(self):
         run = self.folder / "run"
-        # The signal comes up to a minute early: soon after the start of the first job, and of each that follows.
+        # The signal comes up to a minute early: soon after the start of each job.
         job, = self.submit("analyze", *self.long_options(run), nodes=1, per_node=1, scheduler=["--time=1", "--signal=B:USR1@55"])
         self.assertEqual(self.wait_for(job, {"COMPLETED", "FAILED", "TIMEOUT"}, 240), "COMPLETED", self.logs())
         self.assert_same(self.reference("64,1024", "full,causal"), run)

@@ -1,4 +1,4 @@
-"""The job scripts, run outside SLURM by another launcher: what they start must be what a user would start."""
+"""The job scripts, run outside SLURM by another launcher, must start the same commands as a user would."""
 import os, pathlib, subprocess, sys, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "pipeline"))

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A real SLURM with two nodes on this one machine, for tests: no systemd, no cgroups, nothing in /etc. Needs root, and the
-# packages slurm-wlm and munge.
-#   local_cluster.sh start DIR   starts the daemons and waits for both nodes; everything they write lies in DIR
-#   local_cluster.sh stop DIR    stops what start started, and removes DIR
+# A real SLURM with two nodes on this one machine, for tests: without systemd, cgroups or files in /etc. Needs root, and
+# the packages slurm-wlm and munge.
+#   local_cluster.sh start DIR   starts the daemons and waits for both nodes; all their files are in DIR
+#   local_cluster.sh stop DIR    stops the daemons and removes DIR
 # Then, with SLURM_CONF=DIR/slurm.conf: sbatch, srun --mpi=pmix, squeue, scancel, scontrol.
 set -euo pipefail
 verb=${1:?start or stop} dir=$(realpath -m "${2:?folder}")
@@ -35,7 +35,7 @@ SlurmdParameters=config_overrides
 MailProg=/bin/true
 MpiDefault=pmix
 ReturnToService=2
-# Soon enough for tests: after a signal, after a time limit, between looks at the queue.
+# Short enough for tests: times after a signal, after a time limit, and between checks of the queue.
 KillWait=5
 SchedulerParameters=sched_interval=1,batch_sched_delay=1,bf_interval=2
 NodeName=n[1-2] NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=[$((30000 + $$ % 10000))-$((30001 + $$ % 10000))] CPUs=4 RealMemory=8000
@@ -48,7 +48,7 @@ start() {
   mkdir -p "$dir"/{state,spool-n1,spool-n2,tmp-n1,tmp-n2}
   chmod 755 "$dir"
   configuration >"$dir/slurm.conf"
-  # Both nodes share one /dev/shm: without folders of their own, Open MPI's ranks of two nodes would meet there.
+  # Both nodes share one /dev/shm. Without separate folders, Open MPI's ranks of the two nodes would meet there.
   cat >"$dir/prolog" <<'END'
 #!/bin/sh
 folder=/dev/shm/logitfield-$SLURMD_NODENAME-$SLURM_JOB_ID

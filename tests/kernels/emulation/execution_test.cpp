@@ -1,4 +1,4 @@
-// The emulation itself: it must catch what it is there to catch.
+// Tests of the emulation itself: it must catch the errors that it exists to catch.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -11,7 +11,7 @@
 namespace logitfield::kernels::cuda {
 namespace {
 
-/// Nothing was written there.
+/// Whether nothing was written there.
 bool is_fresh(float value) {
   float fresh;
   std::memset(&fresh, emulation::fresh_byte(), sizeof fresh);
@@ -94,7 +94,7 @@ TEST(Emulation, CopiesAreThereOnlyAfterTheWait) {
   EXPECT_TRUE(is_fresh(run(false)[0]));
 }
 
-/// One 16 x 16 by 16 x 8 product as the PTX manual lays it out, b transposed in memory or not.
+/// One 16 x 16 by 16 x 8 product in the layout of the PTX manual, with b transposed in memory or not.
 template <bool kTransposed>
 __global__ void product(const Bf16* a, const Bf16* b, float* c) {
   Bf16* shared = reinterpret_cast<Bf16*>(shared_memory());

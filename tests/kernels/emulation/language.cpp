@@ -27,7 +27,7 @@ struct Copy {
   std::size_t bytes, valid;
 };
 
-/// Threads that meet; those that have ended are not waited for.
+/// A barrier for threads; it does not wait for threads that have ended.
 struct Barrier {
   unsigned members = 0, arrived = 0, passed = 0;
 
@@ -54,7 +54,7 @@ struct Thread {
   std::vector<Copy> open;
 };
 
-/// Memory of the fibers' stacks, used again by every block.
+/// Memory of the fibers' stacks, reused by every block.
 struct Stack {
   using traits_type = context::fixedsize_stack::traits_type;
   char* memory;
@@ -83,7 +83,7 @@ struct Machine {
 };
 
 Machine& machine() {
-  static thread_local Machine m;  // host threads start kernels side by side
+  static thread_local Machine m;  // host threads start kernels concurrently
   return m;
 }
 

@@ -8,9 +8,10 @@
 #include <stdexcept>
 #include <type_traits>
 
-// The part of the CUDA language that kernels/cuda uses, on one CPU core, for tests: blocks run one after the other, the
-// threads of a block as fibers that give way at barriers and warp exchanges, in an order that a seed permutes. Shared
-// and device memory hold NaNs, or large numbers, until something is written. What is not here does not compile.
+// The part of the CUDA language that kernels/cuda uses, on one CPU core, for tests. Blocks run one after the other. The
+// threads of a block are fibers, which yield at barriers and warp exchanges, in an order that a seed permutes. Shared
+// and device memory hold NaNs, or large numbers, until they are written. Code that needs anything else does not
+// compile.
 
 #define __global__
 #define __device__
@@ -30,26 +31,26 @@ struct Place {
 };
 const Place& place();
 
-/// Runs `thread` for every thread of every block. Throws std::logic_error where threads wait for each other for ever,
-/// or where some of a warp take part in an exchange and others never do.
+/// Runs `thread` for every thread of every block. Throws std::logic_error if threads wait for each other for ever, or
+/// if only some of a warp take part in an exchange.
 void run(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, const std::function<void()>& thread);
-/// What every byte of memory is that nothing was written to: 0xff, which makes NaNs (float32, float64, bf16), or, with
-/// LOGITFIELD_EMULATED_MEMORY_FILL=finite in the environment, 0x5b, which makes large finite numbers: comparisons and
-/// maxima, which may drop a NaN, take these in.
+/// Value of every byte of unwritten memory. 0xff gives NaNs (float32, float64, bf16).
+/// LOGITFIELD_EMULATED_MEMORY_FILL=finite in the environment selects 0x5b, which gives large finite numbers:
+/// comparisons and maxima, which may drop a NaN, take these in.
 int fresh_byte();
-/// Order of the threads of a block: 0: by number.
+/// Seed for the order of a block's threads; 0: by number.
 void set_seed(unsigned seed);
 char* shared_memory();
 
 void block_barrier();
 void warp_barrier();
-/// Shows `value` (at most 64 bytes) to the other threads of the warp; returns lane 0's, those of the others follow at
-/// distances of kLaneBytes. Good until the warp's next exchange but one.
+/// Shows `value` (at most 64 bytes) to the other threads of the warp. Returns lane 0's value; those of the other lanes
+/// follow at distances of kLaneBytes. Valid until the warp's next exchange but one.
 inline constexpr std::size_t kLaneBytes = 64;
 const std::byte* exchange(const void* value, std::size_t bytes);
 int lane();
 
-/// cp.async: what was asked for happens when it is waited for, as late as the rules allow.
+/// cp.async: a copy happens when it is waited for, as late as the rules allow.
 void copy_later(void* to, const void* from, std::size_t bytes, std::size_t valid);
 void commit_copies();
 void wait_copies(std::size_t groups_left);

@@ -4,7 +4,7 @@
 
 #include "kernels/matrix.hpp"
 
-// cuBLAS's part of the emulation: the products of rounded numbers, by OpenBLAS.
+// Emulation of cuBLAS: products of rounded numbers, computed by OpenBLAS.
 namespace logitfield::kernels::cuda {
 namespace {
 

@@ -15,11 +15,11 @@
 #include "emulation/language.hpp"
 #include "kernels/device.hpp"
 
-// Device memory for the emulation: pages of the host, so placed that the first byte behind it cannot be touched, full
-// of emulation::fresh_byte(). Streams do everything at once.
+// Device memory of the emulation: pages of the host, filled with emulation::fresh_byte() and placed so that access to
+// the first byte behind the memory faults. Streams execute everything at once.
 namespace logitfield::kernels {
 
-/// LOGITFIELD_EMULATED_MEMORY bytes, else 4 GiB; with 0, no device.
+/// A device with LOGITFIELD_EMULATED_MEMORY bytes, by default 4 GiB; no device if it is 0.
 DeviceList list_devices() {
   const char* bytes = std::getenv("LOGITFIELD_EMULATED_MEMORY");
   if (bytes && std::string_view(bytes) == "0") return {{}, "none is emulated"};
@@ -33,11 +33,11 @@ struct Pages {
   void* begin;
   std::size_t mapped, bytes;
 };
-std::mutex in_use;  // fields are measured, and layers loaded, by several threads
+std::mutex in_use;  // several threads measure fields and load layers
 std::map<void*, Pages> pages;
 std::size_t held = 0, most = 0;
 
-/// Most device memory that was held, to the file of that name when the program ends: what plans are held against.
+/// Writes the peak of device memory to the file of that name when the program ends; plans are compared with it.
 struct PeakReport {
   ~PeakReport() {
     if (const char* file = std::getenv("LOGITFIELD_EMULATED_PEAK")) std::ofstream(file) << most;
