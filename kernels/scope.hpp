@@ -7,12 +7,12 @@
 
 namespace logitfield::kernels {
 
-/// Which field. S is the logit matrix.
+/// Scope of a field; S is the logit matrix.
 enum class Scope {
   full,               // E_ij = S_ij - mean of row i over all keys
   causal,             // E_ij = S_ij - mean of row i over the keys that query i sees; 0 for other keys
   causal_mean,        // E_ij = S_ij - mean of row i over the keys j <= i
-  causal_unwindowed,  // the same where j <= i, 0 for j > i: `causal` of a layer without a window
+  causal_unwindowed,  // as causal_mean where j <= i, 0 for j > i: `causal` of a layer without a window
 };
 
 /// "full", "causal", "causal-mean", "causal-unwindowed"
@@ -20,8 +20,8 @@ std::string_view scope_name(Scope scope);
 /// Throws std::invalid_argument for another name.
 Scope scope_named(std::string_view name);
 
-/// How a head's logits follow from query i and key j: x = scale q_i . k_j + alibi_slope (j - i), capped to
-/// softcap tanh(x / softcap) where the model does so.
+/// Rule by which a head's logits follow from query i and key j: x = scale q_i . k_j + alibi_slope (j - i), capped to
+/// softcap tanh(x / softcap) if the model does so.
 struct LogitForm {
   double scale = 0;
   double alibi_slope = 0;
@@ -29,15 +29,16 @@ struct LogitForm {
   /// The keys that the head's softmax shows to a query.
   Visible visible = {};
 
-  /// The field is a product of tall factors (MATH "ALiBi adds ..."), masked or not. Capped logits have no such form.
+  /// Whether the field is a product of tall factors (MATH "ALiBi adds ..."), masked or not. Capped logits have no such
+  /// form.
   bool has_factors() const { return !softcap; }
   double cap(double x) const { return softcap ? *softcap * std::tanh(x / *softcap) : x; }
 };
 
-/// The field is zero outside the keys of the row means.
+/// Whether the field is zero outside the keys of the row means.
 constexpr bool is_masked(Scope scope) { return scope == Scope::causal || scope == Scope::causal_unwindowed; }
 
-/// The window or chunks by which a scope masks the field of a context; none where they hide nothing of it.
+/// The window or chunks by which a scope masks the field of a context; none if they hide no key in it.
 inline Visible mask_of(const LogitForm& form, Scope scope, std::int64_t length) {
   return scope == Scope::causal && form.visible.hides(length) ? form.visible : Visible{};
 }

@@ -24,7 +24,7 @@ class FactorRows {
   Index width() const { return rows_.cols() + std::ssize(extra_); }
   /// Rows begin ... begin + count - 1 [count, width].
   void tile(Index begin, Index count, Matrix& out) const;
-  /// All rows: for matrices small enough to be kept.
+  /// All rows; for matrices small enough to keep.
   Matrix all() const;
 
  private:
@@ -36,7 +36,7 @@ class FactorRows {
   std::vector<Vector> extra_;
 };
 
-/// Rows of a tile: its float64 copy and a product of it stay in the second-level cache.
+/// Rows of a tile, so few that its float64 copy and a product of it stay in the second-level cache.
 inline constexpr Index kTileRows = 256;
 
 /// Calls visit(begin, count) for consecutive tiles of `rows` rows.
