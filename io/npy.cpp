@@ -13,7 +13,7 @@ namespace logitfield::io {
 namespace {
 
 constexpr std::size_t kMaxFileSize = std::size_t{1} << 30;
-/// Far more than NumPy writes for one dimension; more is no header of this kind.
+/// Far more than NumPy writes for one dimension; a longer header is not of this kind.
 constexpr std::size_t kMaxDescriptionSize = 4096;
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
@@ -41,7 +41,7 @@ Parts split(const std::filesystem::path& path, std::string_view content) {
   return {rest.substr(0, length), rest.substr(length)};
 }
 
-/// What stands behind a key of the header, between two characters: 'descr': '<i4', 'shape': (512,).
+/// The text after a key of the header, between two characters: 'descr': '<i4', 'shape': (512,).
 std::string_view field(const std::filesystem::path& path, std::string_view header, std::string_view key, char open,
                        char close) {
   const std::size_t key_at = header.find(key);
