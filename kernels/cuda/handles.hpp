@@ -59,7 +59,7 @@ class DeviceHeads final : public Heads {
 
   const Index length, head_dim;
   Buffer<float> all_queries, all_keys;
-  /// The same numbers in rows of padded(head_dim), if they are bf16; else empty.
+  /// These numbers in rows of padded(head_dim), if they are bf16; else empty.
   Buffer<Bf16> narrow_queries, narrow_keys;
   /// All heads are in place; other streams wait for this event.
   std::optional<Event> ready;

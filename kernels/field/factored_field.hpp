@@ -7,9 +7,10 @@ namespace logitfield::kernels::cpu {
 
 /// Measures the field E = a b^T exactly: SVD of the core r_a r_b^T [w, w], then one pass over each factor for energies
 /// and probes. 2 L w^2 flops and O(w^3). A field whose sigma_1 is at most `noise` is zero; singular values of at most
-/// `unresolved` do not count for the rank. Checks: the sum of sigma^2 against the sums of the energies; on random signs
-/// X and Y, E X and E^T Y by the factors against U S V^T X and V S U^T Y, and their norms against those of S V^T X and
-/// S U^T Y. Collective.
+/// `unresolved` do not count for the rank. Collective. Checks:
+/// - the sum of sigma^2 against the sums of the energies;
+/// - on random signs X and Y, E X and E^T Y by the factors against U S V^T X and V S U^T Y;
+/// - their norms against those of S V^T X and S U^T Y.
 RouteResult factored_field(const Team& team, const TallFactor& a, const TallFactor& b, const Placement& placement,
                            double noise, double unresolved = 0);
 

@@ -58,9 +58,10 @@ class AddedTokenFinder {
 /// text.
 class AddedTokens {
  public:
-  /// `normalizer` may be null. Throws InputError naming the file, the token and the value if a token is malformed, if
-  /// two cannot be told apart, or if its id differs from the one that its text has in the vocabulary, or that its place
-  /// gives it.
+  /// `normalizer` may be null. Throws InputError naming the file, the token and the value if:
+  /// - a token is malformed, or two cannot be told apart;
+  /// - a token's id differs from that of its text in the vocabulary or, without one, from the id that its place gives
+  ///   it.
   AddedTokens(const Section& file, const Vocabulary& vocabulary, const Normalizer* normalizer);
 
   const AddedTokenFinder& in_raw_text() const { return raw_; }

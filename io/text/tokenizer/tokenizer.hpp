@@ -13,10 +13,11 @@ namespace logitfield::io {
 /// `tokenizers` gives. Not for several threads at once.
 class Tokenizer {
  public:
-  /// Throws InputError naming the file, the key and its value if tokenizer.json is missing, malformed, contradicts
-  /// itself, or has a part that is not implemented (any model but BPE, dropout, unknown normalizers, pre-tokenizers,
-  /// post-processors, regular expressions and keys). tokenizer_config.json and config.json, where they exist, are read
-  /// for the token before a text.
+  /// Reads tokenizer.json; tokenizer_config.json and config.json, where they exist, for the token before a text. Throws
+  /// InputError naming the file, the key and its value if tokenizer.json:
+  /// - is missing, malformed or contradicts itself;
+  /// - has a part that is not implemented: any model but BPE, dropout, unknown normalizers, pre-tokenizers,
+  ///   post-processors, regular expressions and keys.
   explicit Tokenizer(const std::filesystem::path& folder);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
