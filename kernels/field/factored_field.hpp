@@ -9,7 +9,7 @@ namespace logitfield::kernels::cpu {
 /// and probes. 2 L w^2 flops and O(w^3). A field whose sigma_1 is at most `noise` is zero; singular values of at most
 /// `unresolved` do not count for the rank. Collective. Checks:
 /// - the sum of sigma^2 against the sums of the energies;
-/// - on random signs X and Y, E X and E^T Y by the factors against U S V^T X and V S U^T Y;
+/// - for random probes X and Y, E X and E^T Y by the factors against U S V^T X and V S U^T Y;
 /// - their norms against those of S V^T X and S U^T Y.
 RouteResult factored_field(const Team& team, const TallFactor& a, const TallFactor& b, const Placement& placement,
                            double noise, double unresolved = 0);
