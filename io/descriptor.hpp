@@ -3,7 +3,7 @@
 
 namespace logitfield::io {
 
-/// What a file is opened for.
+/// The purpose for which a file is opened.
 enum class Access { read, write };
 
 /// Throws InputError: "<path>: cannot read: <reason>; <remedy>". `error` is an errno value.
@@ -19,7 +19,7 @@ class Descriptor {
   ~Descriptor();
 
   int get() const { return descriptor_; }
-  /// Closes now; throws InputError if that fails: some network file systems say only then that the disk is full.
+  /// Closes now; throws InputError if that fails. Some network file systems report a full disk only then.
   void close(const std::filesystem::path& path, Access access);
 
  private:

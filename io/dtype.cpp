@@ -48,11 +48,11 @@ Bits load(const std::byte* source, std::size_t index) {
 
 float bfloat16_value(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
-/// Exact, and for NaN the same as the hardware's conversion: payload kept, quiet bit set.
+/// Exact. For NaN the result equals that of the hardware's conversion: payload kept, quiet bit set.
 float half_value(std::uint16_t bits) {
   const std::uint32_t magnitude = (bits & 0x7fffU) << 13;
   const std::uint32_t sign = (bits & 0x8000U) << 16;
-  constexpr std::uint32_t rebias = 112U << 23;  // exponent bias of float32 less that of float16
+  constexpr std::uint32_t rebias = 112U << 23;  // exponent bias of float32 minus that of float16
   constexpr std::uint32_t smallest_normal = 113U << 23;
   if (magnitude >= 0x7cU << 21) {
     const std::uint32_t quiet = magnitude > 0x7cU << 21 ? 1U << 22 : 0U;
@@ -78,7 +78,7 @@ void half_to_float32(const std::byte* source, std::span<float> target) {
   for (; i < target.size(); ++i) target[i] = half_value(load<std::uint16_t>(source, i));
 }
 
-/// The nearest bfloat16 number, ties to even; a NaN stays one.
+/// Rounds to the nearest bfloat16 number, ties to even; a NaN stays NaN.
 std::uint16_t nearest_bfloat16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const bool nan = (bits & 0x7fffffffU) > 0x7f800000U;

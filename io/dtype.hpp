@@ -10,21 +10,20 @@ namespace logitfield::io {
 /// Element types of the safetensors format. Only F32, F16 and BF16 hold weights and captures.
 enum class DType { F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL, F8_E4M3, F8_E5M2 };
 
-/// "BF16" -> DType::BF16; empty if the name is none of the format's.
+/// "BF16" -> DType::BF16; empty if the format has no type of that name.
 std::optional<DType> parse_dtype(std::string_view name);
 std::string_view dtype_name(DType type);
-/// Bytes of one element.
+/// Bytes per element.
 std::size_t dtype_size(DType type);
 /// True for the types that to_float32 reads: F32, F16, BF16.
 bool is_float_weight(DType type);
 
-/// Converts target.size() little-endian elements (exactly: every F16 and BF16 value is a float32 value).
+/// Converts target.size() little-endian elements. The conversion is exact: every F16 and BF16 value is a float32 value.
 /// `source` holds target.size() * dtype_size(type) bytes of any alignment. Throws std::invalid_argument for other
 /// types.
 void to_float32(DType type, const std::byte* source, std::span<float> target);
 
-/// The same as the bits of bfloat16 numbers: those of BF16 as they are, others rounded to nearest, ties to even; a NaN
-/// stays one.
+/// Converts to the bits of bfloat16 numbers: BF16 unchanged, others rounded to nearest, ties to even; NaN stays NaN.
 void to_bfloat16(DType type, const std::byte* source, std::span<std::uint16_t> target);
 
 /// Index of the first NaN or infinity among `count` elements of an is_float_weight type.

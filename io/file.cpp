@@ -24,7 +24,7 @@ std::size_t read_some(const Descriptor& file, const fs::path& path, std::span<ch
   return static_cast<std::size_t>(count);
 }
 
-/// A file that is removed on destruction, unless it was renamed before.
+/// A file that is removed on destruction unless it was renamed before.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const fs::path& target) : path_(target.string() + "." + std::to_string(::getpid()) + ".tmp") {}
@@ -40,14 +40,15 @@ class TemporaryFile {
   fs::path path_;
 };
 
-/// Makes the rename last through a power cut. Some network file systems cannot sync a folder; the rename holds anyway.
+/// Makes the rename survive a power cut. Some network file systems cannot sync a folder; there the rename is done
+/// anyway.
 void sync_folder_of(const fs::path& path) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   ::fsync(Descriptor(folder, Access::read, O_RDONLY | O_DIRECTORY).get());
 }
 
-/// Errno of what went wrong, 0 if nothing did. Not posix_fallocate: where the file system cannot reserve space, that
-/// writes into every block, which takes ages over a network.
+/// Returns the errno of a failure, or 0. Does not use posix_fallocate: if the file system cannot reserve space, that
+/// function writes into every block, which is very slow over a network.
 int reserve(const Descriptor& file, off_t size) {
   int result = 0;
   do {

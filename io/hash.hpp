@@ -12,7 +12,7 @@ namespace logitfield::io {
 /// XXH3, 64 bits.
 std::uint64_t hash_bytes(std::span<const std::byte> bytes);
 
-/// The same of bytes that come in pieces.
+/// XXH3 of bytes that arrive in pieces.
 class Hasher {
  public:
   Hasher();

@@ -22,7 +22,7 @@ std::string shortened(std::string text) {
   return text;
 }
 
-/// Watches the parser: what it would take silently, a repeated key, or without limit, depth.
+/// Watches the parser for two things that it would accept silently: a repeated key, and unlimited depth.
 class Guard {
  public:
   explicit Guard(const std::string& origin) : origin_(origin) {}
@@ -98,7 +98,7 @@ json read_json(const std::filesystem::path& path) { return parse_json(read_file(
 
 std::string excerpt(const json& value) {
   if (value.is_structured()) return value.is_object() ? "an object {...}" : "a list [...]";
-  // A huge string need not be escaped in full; cutting inside a UTF-8 sequence is mended by `replace`.
+  // A huge string need not be escaped in full. If the cut is inside a UTF-8 sequence, `replace` repairs it.
   const json head = value.is_string() ? json(value.get_ref<const std::string&>().substr(0, kMaxExcerpt)) : value;
   return shortened(head.dump(-1, ' ', true, json::error_handler_t::replace));
 }

@@ -8,24 +8,25 @@
 
 namespace logitfield::io {
 
-/// Parses `text`, which came from `origin` (used in messages). Throws InputError if it is not JSON, has a name twice in
-/// one object, or nests deeper than 64 levels.
+/// Parses `text`, which came from `origin` (used in messages). Throws InputError if it is not JSON, repeats a name
+/// within one object, or nests deeper than 64 levels.
 nlohmann::json parse_json(std::string_view text, const std::string& origin);
 /// Reads and parses a file of at most 1 GiB; throws InputError naming it.
 nlohmann::json read_json(const std::filesystem::path& path);
 
-/// A value as JSON text for messages: on one line, control characters escaped, at most about 80 bytes.
+/// Formats a value as JSON text for messages: on one line, control characters escaped, at most about 80 bytes.
 std::string excerpt(const nlohmann::json& value);
 
-/// The value if it is written as an integer and fits.
+/// The value, if it is written as an integer and fits.
 std::optional<std::int64_t> as_integer(const nlohmann::json& value);
 
-/// The value at `key` of an object as T (std::int64_t, double, bool, std::string); throws InputError naming `origin`,
-/// key and what was found when it is missing or of another type. Integers must fit and be written as integers.
+/// Returns the value at `key` of an object as T (std::int64_t, double, bool, std::string). If it is missing or of
+/// another type, throws InputError naming `origin`, key and the value found. Integers must fit and be written as
+/// integers.
 template <class T>
 T required(const nlohmann::json& object, const char* key, const std::string& origin);
 
-/// The same with a value for a key that is missing or null.
+/// Returns the value at `key`, or `fallback` if it is missing or null; else as required().
 template <class T>
 T optional_or(const nlohmann::json& object, const char* key, T fallback, const std::string& origin);
 

@@ -23,8 +23,8 @@ std::size_t size_of_regular_file(const Descriptor& file, const std::filesystem::
   return static_cast<std::size_t>(status.st_size);
 }
 
-/// madvise on the pages of `part`: those it touches (widen) or those wholly inside it. Advice that the system cannot
-/// follow changes no result, so its answer is of no interest.
+/// Calls madvise on the pages of `part`: all that it touches (widen), or those wholly inside it. The return value is
+/// ignored, because refused advice changes no result.
 void advise(std::span<const std::byte> part, int advice, bool widen) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<std::uintptr_t>(part.data());

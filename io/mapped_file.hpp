@@ -19,7 +19,7 @@ class MappedFile {
 
   /// Asks the system to start reading a part of bytes() now.
   void prefetch(std::span<const std::byte> part) const;
-  /// Lets go of the pages that lie wholly inside a part of bytes(); reading it again maps them anew.
+  /// Releases the pages that lie wholly inside a part of bytes(); a later read maps them anew.
   void release(std::span<const std::byte> part) const;
 
  private:

@@ -21,7 +21,8 @@ std::size_t size_of(const std::string& dimension, std::span<const NetcdfDimensio
   return found->size;
 }
 
-/// The values must be of one kind and fill the dimensions: the library would read past the end of a short vector.
+/// Checks that the values are of one kind and fill the dimensions: the library would read past the end of a short
+/// vector.
 void check_values(const NetcdfVariable& variable, std::span<const NetcdfDimension> dimensions) {
   std::size_t expected = 1;
   for (const auto& name : variable.dimensions) expected *= size_of(name, dimensions);
@@ -37,7 +38,8 @@ netCDF::NcType type_of(const NetcdfVariable& variable) {
   return netCDF::ncString;
 }
 
-/// A coordinate has no missing values; xarray would turn one that names a fill value into floating-point labels.
+/// A coordinate has no missing values, so it needs no fill value; with one, xarray would make its labels
+/// floating-point.
 bool is_coordinate(const NetcdfVariable& variable) {
   return variable.dimensions == std::vector<std::string>{variable.name};
 }
@@ -69,7 +71,7 @@ void write(const std::filesystem::path& path, std::span<const NetcdfDimension> d
   for (const auto& dimension : dimensions) file.addDim(dimension.name, dimension.size);
   for (const auto& [name, value] : attributes) file.putAtt(name, value);
   for (const auto& variable : variables) put_values(define(file, variable), variable);
-  // The destructor would swallow what goes wrong when the last buffers are written.
+  // The destructor would hide an error in writing the last buffers.
   file.close();
 }
 

@@ -41,7 +41,7 @@ Parts split(const std::filesystem::path& path, std::string_view content) {
   return {rest.substr(0, length), rest.substr(length)};
 }
 
-/// What stands behind a key of the header, between two characters: 'descr': '<i4', 'shape': (512,).
+/// The text after a key of the header, between two characters: 'descr': '<i4', 'shape': (512,).
 std::string_view field(const std::filesystem::path& path, std::string_view header, std::string_view key, char open,
                        char close) {
   const std::size_t key_at = header.find(key);

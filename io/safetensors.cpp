@@ -58,7 +58,7 @@ void check_metadata(const json& metadata, const MappedFile& file) {
   }
 }
 
-/// Reads one tensor's entry; every complaint names the file and the tensor.
+/// Reads one tensor's entry; every error message names the file and the tensor.
 class EntryReader {
  public:
   EntryReader(const MappedFile& file, const std::string& name, const json& entry)
@@ -125,7 +125,7 @@ class EntryReader {
   const json& entry_;
 };
 
-/// The tensors, in file order, must follow each other without overlap or hole up to the end of the file.
+/// Checks that the tensors, in file order, follow each other without overlap or hole up to the end of the file.
 void check_tiling(const MappedFile& file, const std::map<std::string, Tensor>& tensors,
                   std::span<const std::byte> data) {
   std::vector<const Tensor*> order;

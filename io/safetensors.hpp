@@ -26,14 +26,19 @@ std::string shape_text(std::span<const std::int64_t> shape);
 /// Bytes of a tensor; empty if a size is negative or the product overflows.
 std::optional<std::size_t> byte_count(DType type, std::span<const std::int64_t> shape);
 
-/// A safetensors file, its header checked in full before any tensor is handed out.
+/// A safetensors file, whose header is checked in full before any tensor is handed out.
 /// Format: https://github.com/huggingface/safetensors (8-byte little-endian header length, JSON header, data).
 class SafetensorsFile {
  public:
-  /// Throws InputError naming the file (and tensor) when: the file is shorter than 8 bytes; the header length runs over
-  /// the file or over 100 MB; the header is not a JSON object; a name appears twice; a tensor's entry lacks dtype,
-  /// shape or data_offsets or has others; the dtype is unknown; a shape is negative or its product overflows; offsets
-  /// are reversed, overlap, leave holes, or do not end at the end of the file; shape times dtype is not the byte count.
+  /// Throws InputError naming the file (and tensor) when:
+  /// - the file is shorter than 8 bytes;
+  /// - the header is longer than the file or than 100 MB, or is not a JSON object;
+  /// - a name appears twice;
+  /// - a tensor's entry lacks dtype, shape or data_offsets, or has other keys;
+  /// - the dtype is unknown;
+  /// - a size is negative or the product of the sizes overflows;
+  /// - offsets are reversed, overlap, leave holes, or do not end at the end of the file;
+  /// - shape times dtype is not the byte count.
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_.path(); }

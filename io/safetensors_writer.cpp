@@ -19,7 +19,7 @@ std::size_t size_of(const TensorToWrite& tensor) {
 /// Padded with spaces, as the format allows, so that the data begin at a multiple of 8 bytes.
 std::string header_text(std::span<const TensorToWrite> tensors) {
   nlohmann::ordered_json header;
-  // Readers of the Hugging Face libraries want to know which framework's layout the tensors have.
+  // Readers of the Hugging Face libraries expect the name of the framework whose layout the tensors have.
   header["__metadata__"] = {{"format", "pt"}};
   std::size_t begin = 0;
   for (const auto& tensor : tensors) {

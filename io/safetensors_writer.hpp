@@ -10,8 +10,8 @@
 
 namespace logitfield::io {
 
-/// One tensor to write; `fill` is called once, in file order, with the tensor's bytes in pieces of at most 8 MiB:
-/// fill(first element, bytes to fill).
+/// One tensor to write. `fill` is called for its bytes in file order, in pieces of at most 8 MiB: fill(first element,
+/// bytes to fill).
 struct TensorToWrite {
   std::string name;
   DType dtype;
@@ -19,12 +19,12 @@ struct TensorToWrite {
   std::function<void(std::size_t first, std::span<std::byte> bytes)> fill;
 };
 
-/// What a file of these tensors, one after the other, holds before their data: the header's length and the header, a
-/// multiple of 8 bytes. `fill` is not used. Throws std::invalid_argument at a shape whose size overflows.
+/// Returns the start of a file of these tensors, up to their data: the header's length and the header, a multiple of 8
+/// bytes. `fill` is not used. Throws std::invalid_argument for a shape whose size overflows.
 std::string safetensors_head(std::span<const TensorToWrite> tensors);
 
-/// Writes `path` (through a temporary file, then renamed) without ever holding a whole tensor.
-/// Throws InputError when the file cannot be written (naming it and the reason, a full disk included).
+/// Writes `path` (through a temporary file, then renamed) without ever holding a whole tensor. Throws InputError when
+/// the file cannot be written (naming it and the reason, a full disk included).
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors);
 
 }  // namespace logitfield::io

@@ -11,7 +11,7 @@
 
 namespace logitfield::kernels {
 
-/// Gain of size 0: ones; bias of size 0: none. The gain's offset is in it. Absent: the identity.
+/// A norm; absent: the identity. A gain of size 0 means ones, a bias of size 0 none. The gain includes its offset.
 struct Norm {
   bool present = false;
   bool centred = false;
@@ -25,8 +25,7 @@ struct Linear {
   VectorF bias;
 };
 
-/// Rows of a projection that are one head's [head_dim, hidden], and the gain of the norm behind it [head_dim] (empty:
-/// none).
+/// One head's rows of a projection [head_dim, hidden], and the gain of the norm after it [head_dim] (empty: none).
 struct Projection {
   MatrixFRef weight;
   VectorF gain = {};
@@ -36,18 +35,19 @@ struct Projection {
 struct BlockShape {
   Index hidden_size = 0;
   Index num_heads = 0, num_kv_heads = 0;
-  /// Columns of queries and keys, and of values.
+  /// Columns of queries and keys; columns of values.
   Index head_dim = 0, value_dim = 0;
-  /// By query head.
+  /// One per query head.
   std::vector<LogitForm> forms;
   std::optional<io::Rotary> rotary;
   /// Queries, keys and values are clipped to [-clip, clip] after projection and norms.
   std::optional<float> clip;
-  /// Factor of the projected queries.
+  /// Multiplies the projected queries.
   float query_scale = 1;
-  /// Query and key norms: 0: over each head's columns; else over all heads of the model, this many columns.
+  /// Columns of the query and key norms. 0: each head's own columns; else all heads of the model, with this many
+  /// columns.
   Index query_norm_columns = 0, key_norm_columns = 0;
-  /// Latent attention (DeepSeek-V2): columns of the latent keys and values; after them come the rotated key columns
+  /// Columns of the latent keys and values in latent attention (DeepSeek-V2); after them come the rotated key columns
   /// that all heads share. 0: queries, keys and values are projected directly.
   Index latent_size = 0;
   /// MLP and attention read the same hidden states, and both are added to them.
@@ -59,30 +59,30 @@ struct BlockShape {
 };
 
 /// A feed-forward network: gate and up rows stacked ([2 inner, hidden]; without a gate [inner, hidden]), then down
-/// [hidden, inner]. The bias of `down` is given to one shard only, since the shards' outputs are summed.
+/// [hidden, inner]. Only one shard has the bias of `down`, since the shards' outputs are summed.
 struct MlpWeights {
   Linear up, down;
 };
 
-/// The shard's weights of one block: its maps in the numbers that products take in, the rest in float32.
+/// The shard's weights of one block: its maps in the operand type of the products, the rest in float32.
 struct LayerWeights {
-  /// Before a half; of what it adds; and of the hidden states after it was added.
+  /// Norms before a half, of its output, and of the hidden states after the output was added.
   Norm attention_norm, attention_output_norm, attention_residual_norm;
   Norm mlp_norm, mlp_output_norm, mlp_residual_norm;
-  /// Query, key and value rows stacked [(num_heads + num_kv_heads) head_dim + num_kv_heads value_dim, hidden_size];
-  /// with latent attention the queries' only, of the latent queries where there are such.
+  /// Query, key and value rows stacked [(num_heads + num_kv_heads) head_dim + num_kv_heads value_dim, hidden_size].
+  /// With latent attention only the query rows, applied to the latent queries if there are any.
   Linear qkv;
   /// Latent attention: hidden -> latent queries (weight of size 0: none), hidden -> [latent, shared key columns], and
   /// latent -> per head [head_dim - shared key columns; value_dim] rows.
   Linear query_down, key_value_down, key_value_up;
   Norm latent_query_norm, latent_norm;
-  /// Gain of head_dim entries, or of all the shard's heads.
+  /// Gain of head_dim entries, or of the columns of all the shard's heads.
   Norm query_norm, key_norm;
-  /// [hidden_size, num_heads value_dim]; bias as with MlpWeights::down.
+  /// [hidden_size, num_heads value_dim]; bias as in MlpWeights::down.
   Linear output;
   /// Dense network, or the experts that every token visits; a weight of size 0: none.
   MlpWeights mlp;
-  /// [num_experts, hidden_size] and the bias of the choice; then this shard's experts, the first of number
+  /// Router [num_experts, hidden_size] and the bias of the choice; then this shard's experts, numbered from
   /// first_expert.
   MatrixF router;
   VectorF router_bias;
@@ -90,7 +90,7 @@ struct LayerWeights {
   std::vector<MlpWeights> experts;
 };
 
-/// Visits every map of a layer, those of size 0 too.
+/// Visits every map of a layer, including those of size 0.
 template <class Visit>
 void for_each_map(const LayerWeights& weights, const Visit& visit) {
   for (const auto* map : {&weights.qkv, &weights.query_down, &weights.key_value_down, &weights.key_value_up,
@@ -107,13 +107,13 @@ void for_each_map(const LayerWeights& weights, const Visit& visit) {
 struct QueriesKeys {
   /// [num_heads * L, head_dim] and [num_kv_heads * L, head_dim]: head h holds rows h L ... (h + 1) L - 1.
   MatrixF queries, keys;
-  /// Of each query head; empty where the rows are too many for it to be measured.
+  /// Softmax rows of each query head; empty where the context is too long for attention to be measured.
   std::vector<RowAttention> attention;
 };
 
-/// Running log-sum-exp over the vocabulary, per predicted position; parts over disjoint token ranges combine.
+/// Running log-sum-exp over the vocabulary, per predicted position. Parts over disjoint token ranges can be combined.
 struct LossPart {
-  /// max over tokens of the logit, sum of exp(logit - max), and the target's logit (0 where it is not in the range).
+  /// Maximum of the logits, sum of exp(logit - max), and the target's logit (0 if it is not in the range).
   Vector max, sum, target;
 
   explicit LossPart(Index positions)

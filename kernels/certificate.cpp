@@ -6,10 +6,10 @@
 namespace logitfield::kernels {
 namespace {
 
-/// A bound looser than this certifies nothing: so much cancellation leaves fewer than six digits.
+/// A looser bound certifies nothing: so much cancellation leaves fewer than six digits.
 constexpr double kLoosestBound = 1e-6;
 
-/// What two routes to one field may differ by: singular values by their triplets' residuals.
+/// Allowed difference between two routes to one field: singular values differ by their triplets' residuals.
 constexpr double kDenseAgreement = 1e-7;
 
 /// Fails for NaN.

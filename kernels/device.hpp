@@ -13,13 +13,13 @@ struct Device {
   std::size_t memory_bytes = 0;
 };
 
-/// The least compute capability that kernels/cuda is written for.
+/// The lowest compute capability that kernels/cuda supports.
 inline constexpr int kLeastCapability = 80;
 
-/// Most columns of a head whose attention it computes. Heads that are only measured may be wider.
+/// Most columns of a head whose attention a device computes. Heads that are only measured may be wider.
 inline constexpr int kMostDeviceHeadColumns = 256;
 
-/// The GPUs that this process could use; where there are none, why, and whether the program could use any.
+/// The GPUs that this process could use. If there are none: the reason, and whether this program supports GPUs at all.
 struct DeviceList {
   std::vector<Device> devices;
   std::string reason;
@@ -27,8 +27,8 @@ struct DeviceList {
 };
 DeviceList list_devices();
 
-/// Of the device that a back end computes with: its name among all of the host, what is free of its memory beside what
-/// libraries take, and how many host threads measure fields on it at a time.
+/// The device that a back end computes with: its name among all devices of the host, its free memory besides what
+/// libraries take, and the number of host threads that measure fields on it at a time.
 struct DeviceMemory {
   std::string identity;
   std::size_t free_bytes = 0;

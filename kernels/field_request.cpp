@@ -16,7 +16,7 @@ constexpr Index kProbes = 2;
 Rounding rounding_of(const LogitForm& form, Index length, Index head_dim, double queries, double keys) {
   const double n = static_cast<double>(length), width = static_cast<double>(head_dim);
   const double slope = form.alibi_slope;
-  // Positions, where they count, are exact and centred: their size is that of the column itself.
+  // Positions, if there are slopes, are exact and centred: their size is that of the column itself.
   const double positions = slope != 0 ? n * n * n / 12 : 0;
   double size = (form.scale * form.scale * queries + n * slope * slope) * (keys + positions);
   if (form.softcap) size = std::min(size, n * n * *form.softcap * *form.softcap);

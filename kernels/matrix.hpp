@@ -10,17 +10,17 @@ namespace logitfield::kernels {
 template <class Scalar>
 using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// float64: field statistics.
+/// float64, for field statistics.
 using Matrix = RowMajor<double>;
 using Vector = Eigen::VectorXd;
 using MatrixRef = Eigen::Ref<const Matrix, 0, Eigen::OuterStride<>>;
 
-/// float32: the forward pass.
+/// float32, for the forward pass.
 using MatrixF = RowMajor<float>;
 using VectorF = Eigen::VectorXf;
 using MatrixFRef = Eigen::Ref<const MatrixF, 0, Eigen::OuterStride<>>;
 
-/// bfloat16: what the products of a forward pass of that precision take in.
+/// bfloat16, the operand type of the products of a forward pass with that precision.
 using MatrixB = RowMajor<Eigen::bfloat16>;
 using MatrixBRef = Eigen::Ref<const MatrixB, 0, Eigen::OuterStride<>>;
 

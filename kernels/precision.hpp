@@ -3,7 +3,8 @@
 
 namespace logitfield::kernels {
 
-/// Of the forward pass: what matrix products take in. All sum in float32; field statistics are float64 in any case.
+/// Operand type of the matrix products of the forward pass. All sum in float32; field statistics are float64 in any
+/// case.
 enum class Precision { float32, tf32, bf16 };
 /// "float32", "tf32", "bf16"
 std::string_view precision_name(Precision precision);

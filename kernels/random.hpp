@@ -5,12 +5,12 @@
 
 namespace logitfield::kernels {
 
-/// Independent standard normal numbers, each a function of (seed, row, column) alone, so that ranks which hold some
-/// rows make the same numbers as one rank that holds all. Rows first_row ... of a matrix with `columns` columns.
-/// SplitMix64 (Steele, Lea & Flood 2014) as a counter-based generator, Box-Muller.
+/// Independent standard normal numbers: rows first_row ... first_row + rows - 1 of a matrix with `columns` columns.
+/// Each is a function of (seed, row, column) alone, so that ranks which hold some rows make the same numbers as one
+/// rank that holds all. SplitMix64 (Steele, Lea & Flood 2014) as a counter-based generator, Box-Muller.
 Matrix gaussian_rows(std::uint64_t seed, Index first_row, Index rows, Index columns);
 
-/// The same, uniform in (-1, 1): cheaper.
+/// Independent numbers uniform in (-1, 1), made likewise; cheaper.
 Matrix uniform_rows(std::uint64_t seed, Index first_row, Index rows, Index columns);
 
 /// A seed for one of several independent streams.

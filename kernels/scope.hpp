@@ -5,12 +5,12 @@
 
 namespace logitfield::kernels {
 
-/// Which field. S is the logit matrix.
+/// Scope of a field; S is the logit matrix.
 enum class Scope {
   full,               // E_ij = S_ij - mean of row i over all keys
   causal,             // E_ij = S_ij - mean of row i over the keys that query i sees; 0 for other keys
   causal_mean,        // E_ij = S_ij - mean of row i over the keys j <= i
-  causal_unwindowed,  // the same where j <= i, 0 for j > i: `causal` of a layer without a window
+  causal_unwindowed,  // as causal_mean where j <= i, 0 for j > i: `causal` of a layer without a window
 };
 
 /// "full", "causal", "causal-mean", "causal-unwindowed"
@@ -21,7 +21,7 @@ Scope scope_named(std::string_view name);
 /// The field is zero outside the keys of the row means.
 constexpr bool is_masked(Scope scope) { return scope == Scope::causal || scope == Scope::causal_unwindowed; }
 
-/// The window or chunks by which a scope masks the field of a context; none where they hide nothing of it.
+/// The window or chunks by which a scope masks the field of a context; none if they hide no key in it.
 inline Visible mask_of(const LogitForm& form, Scope scope, std::int64_t length) {
   return scope == Scope::causal && form.visible.hides(length) ? form.visible : Visible{};
 }

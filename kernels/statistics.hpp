@@ -6,7 +6,7 @@
 
 namespace logitfield::kernels {
 
-/// How a spectrum was got.
+/// The method that found a spectrum.
 enum class Route {
   factored,   // all of it, from d x d matrices
   krylov,     // leading components by a Krylov method, sums over the rest estimated
@@ -23,16 +23,17 @@ struct SpectrumStatistics {
   double sigma_max = 0;
   /// Number of sigma > max(shape) * eps * sigma_max; -1 where only leading components are known.
   std::int64_t rank = 0;
-  /// Least k with sum_{i<=k} e_i >= f * energy, for f = 0.50, 0.90, 0.95, 0.99; 0 for a zero field, -1 where more
-  /// components than were computed are needed.
+  /// Least k with sum_{i<=k} e_i >= f * energy, for f = 0.50, 0.90, 0.95, 0.99; 0 for a zero field, -1 if more
+  /// components are needed than were computed.
   std::int64_t k50 = 0, k90 = 0, k95 = 0, k99 = 0;
-  /// Where one of these is missing because it is more than is known: what it exceeds. -1: none is missing so.
+  /// If some of these counts are missing because too few components are known: a number that each of them exceeds. Else
+  /// -1.
   std::int64_t k_more_than = -1;
   /// Singular values computed, and their share of the energy.
   std::int64_t components = 0;
   double captured = 0;
-  /// exp of the Shannon entropy of sigma / sum sigma (Roy & Vetterli 2007), and of e / sum e; and how far
-  /// they may be off: 0 where the whole spectrum is known, a bound (Krylov) or a standard error (with a window) else.
+  /// exp of the Shannon entropy of sigma / sum sigma (Roy & Vetterli 2007), and of e / sum e; and their possible
+  /// errors. An error is 0 if the whole spectrum is known, else a bound (Krylov) or a standard error (with a window).
   double effective_rank = 0, energy_effective_rank = 0;
   double effective_rank_se = 0, energy_effective_rank_se = 0;
   /// energy / sigma_max^2.
@@ -43,7 +44,7 @@ struct SpectrumStatistics {
   double gap = 0;
 };
 
-/// How the energy is shared over L positions, c_j >= 0 with sum 1. All NaN (argmax -1) for a zero field.
+/// Shares of the energy over L positions, c_j >= 0 with sum 1. All NaN (argmax -1) for a zero field.
 struct ShareStatistics {
   double max_share = 0;
   std::int64_t argmax = -1;
@@ -58,9 +59,9 @@ struct ShareStatistics {
   double first_share = 0;
 };
 
-/// Candes & Recht 2009: 1 = perfectly incoherent keys, L / rank = one key rules. Of one KV head.
+/// Coherence of one KV head's keys (Candes & Recht 2009): 1 = perfectly incoherent keys, L / rank = one key dominates.
 struct KeyCoherence {
-  /// Keys centred over positions, and as they are.
+  /// Coherence of the keys centred over positions, and of the uncentred keys.
   double coherence = 0, coherence_raw = 0;
   /// Numerical rank of the centred keys.
   std::int64_t key_rank = 0;
@@ -71,78 +72,79 @@ struct KeyCoherence {
 /// NaN: a statistic that has no value here.
 inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
-/// Causal softmax of the logits. NaN where a context is too long for it to be measured (kLongestAttention).
+/// Statistics of the causal softmax of the logits. NaN if the context is too long for it to be measured
+/// (kLongestAttention).
 struct AttentionStatistics {
   /// Largest logit over j <= i.
   double max_logit = kUndefined;
-  /// Mean entropy of the rows, nats.
+  /// Mean entropy of the rows, in nats.
   double entropy = kUndefined;
   /// Mean attention on position 0.
   double sink_first = kUndefined;
 };
 
-/// W_Q^T W_K of the head, the gains of the norms before and behind the projections folded in, positions and biases left
-/// out. Known where the weights are.
+/// Statistics of W_Q^T W_K of the head. The gains of the norms before and after the projections are folded in;
+/// positions and biases are left out. Known only where the weights are.
 struct LearnedInteraction {
   std::int64_t k90 = -1;
-  /// Without any gains.
+  /// k90 without any gains.
   std::int64_t plain_k90 = -1;
   double effective_rank = kUndefined, stable_rank = kUndefined;
   /// Learned k90 / k90 of the field.
   double spectral_gap = kUndefined;
 };
 
-/// One check of a certificate: an error, what it may be at most, and whether it is.
+/// One check of a certificate: an error, its bound, and whether the bound holds.
 struct CertificateCheck {
   std::string_view name;
   double error = 0, bound = 0;
   bool holds = false;
 };
 
-/// The checks without which no number is trusted. Each error stands beside the bound that the arithmetic allows.
+/// The checks that a number must pass to be trusted. Each error is compared with the bound that the arithmetic allows.
 struct Certificate {
-  /// Largest difference between the ways to the energy, over the energy: sum of e, of the energies per key, per query,
-  /// and of rows and columns formed directly.
+  /// Largest difference between the ways to compute the energy, over the energy: the sum of e, of the energies per key,
+  /// per query, and of rows and columns formed directly.
   double energy_error = 0, energy_bound = 0;
-  /// E X as the route has it (factored: U S V^T X) against E X straight from Q and K, on all rows, and on rows whose
-  /// logits are formed one by one, over ||E||; random probes X. Factored: also E X and E^T Y by the factors against
-  /// U S V^T X and V S U^T Y. Krylov: also the largest residual of a triplet over sigma_1.
+  /// E X by the route (factored: U S V^T X) against E X straight from Q and K, over ||E||, for random probes X.
+  /// Compared on all rows, and on rows whose logits are formed one by one. Factored: also E X and E^T Y by the factors
+  /// against U S V^T X and V S U^T Y. Krylov: also the largest residual of a triplet over sigma_1.
   double probe_residual = 0, probe_bound = 0;
-  /// max_i |sum_j E_ij| / sum_j |E_ij| over the keys that the mean is taken over, measured on directly formed logits of
+  /// max_i |sum_j E_ij| / sum_j |E_ij| over the keys that the mean is taken over. Measured on directly formed logits of
   /// at most 64 rows i, evenly spaced.
   double zero_sum_residual = 0;
-  /// max_i of that row's residual over that row's own rounding bound: at most 1.
+  /// Largest ratio of such a row's residual to that row's own rounding bound, or of the norm of the route's row sums to
+  /// its bound: at most 1.
   double zero_sum_margin = 0;
   std::int64_t rank = 0, rank_bound = 0;
-  /// max_j (c_j * stable_rank - leverage_j): at most the energy bound. 0 where no such inequality holds (scopes other
-  /// than full, capped logits).
+  /// max_j (c_j * stable_rank - leverage_j): at most the energy bound. 0 if no such inequality holds (scopes other than
+  /// full, capped logits).
   double delocalisation_excess = 0;
-  /// Largest difference of a singular value, over sigma_1, and of an energy, over the energy, from those of a dense
-  /// decomposition by ScaLAPACK; NaN where none was asked for.
+  /// Largest difference from a dense decomposition by ScaLAPACK: of a singular value, over sigma_1, and of an energy,
+  /// over the energy. NaN if none was requested.
   double dense_difference = kUndefined;
-  /// By how much the statistics contradict each other (see consistency.hpp); NaN in records from before it was
-  /// measured.
+  /// Largest contradiction between the statistics (see consistency.hpp); NaN in records that predate its measurement.
   double inconsistency = 0;
   /// Q, K and every statistic are finite where they are defined.
   bool finite = false;
 
-  /// Those that apply.
+  /// The checks that apply.
   std::vector<CertificateCheck> checks() const;
-  /// All of them hold.
+  /// Whether all of them hold.
   bool certified() const;
 };
 
-/// Singular values kept of a head: all of a factored spectrum.
+/// Singular values kept per head: all of a factored spectrum.
 inline constexpr std::size_t kKeptComponents = 512;
 
-/// Everything that is measured of one head, in one text, context and scope. Names as in the public schema.
+/// Everything that is measured for one head, in one text, context and scope. Names as in the public schema.
 struct HeadStatistics {
   Route route = Route::factored;
-  /// Ranks that shared the head.
+  /// Number of ranks that shared the head.
   std::int64_t ranks = 1;
   SpectrumStatistics spectrum;
   std::int64_t rank_bound = 0;
-  /// Descending, the leading kKeptComponents of those computed.
+  /// The leading kKeptComponents of the computed singular values, descending.
   std::vector<double> singular_values;
   ShareStatistics keys, queries;
   /// Shares summed over at most 256 bins of equal width (profile_bins).

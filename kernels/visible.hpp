@@ -11,8 +11,8 @@ struct Range {
   std::int64_t size() const { return end - begin; }
 };
 
-/// Which keys a causal softmax shows to a query: all up to it, the last of them, or those of its chunk. What masks
-/// logits asks here. At most one of the two is not zero.
+/// The keys that a causal softmax shows to a query: all up to it, the last of them, or those of its chunk. All code
+/// that masks logits asks here. At most one of the two members is not zero.
 struct Visible {
   /// Query i sees the keys i - window < j <= i.
   std::int64_t window = 0;
@@ -29,11 +29,11 @@ struct Visible {
     if (window > 0) return std::min(length, j + window) - 1;
     return chunk > 0 ? std::min(length, j / chunk * chunk + chunk) - 1 : length - 1;
   }
-  /// Keys that a query sees at most.
+  /// The most keys that a query sees.
   std::int64_t keys(std::int64_t length) const {
     return std::min(length, window > 0 ? window : chunk > 0 ? chunk : length);
   }
-  /// Pairs of a query and a key that it sees.
+  /// Number of pairs of a query and a key that it sees.
   std::int64_t pairs(std::int64_t length) const {
     if (window == 0 && chunk > 0) {
       const std::int64_t rest = length % chunk;
@@ -42,7 +42,7 @@ struct Visible {
     const std::int64_t most = keys(length);
     return most * (most + 1) / 2 + (length - most) * most;
   }
-  /// Some key up to a query is hidden from it in a context of `length` tokens.
+  /// Whether some key up to a query is hidden from it in a context of `length` tokens.
   bool hides(std::int64_t length) const { return keys(length) < length; }
 
   bool operator==(const Visible&) const = default;

@@ -7,13 +7,13 @@
 
 namespace logitfield::kernels {
 
-/// The matrix of a linear map [outputs, inputs], in the numbers that its products take in: bfloat16, which is half the
+/// The matrix of a linear map [outputs, inputs], in the operand type of its products: bfloat16, which takes half the
 /// memory, or float32.
 class WeightMatrix {
  public:
   WeightMatrix() = default;
   WeightMatrix(MatrixF values) : values_(std::move(values)) {}
-  /// Rounded to nearest, ties to even, where products of this precision take in bfloat16 numbers.
+  /// Rounds to bfloat16 (to nearest, ties to even) if that is the operand type of this precision.
   WeightMatrix(MatrixF values, Precision precision) {
     if (precision == Precision::bf16) {
       values_ = MatrixB(values.cast<Eigen::bfloat16>());
@@ -22,7 +22,7 @@ class WeightMatrix {
     }
   }
 
-  /// Shows it as what it is: visitor(const MatrixF&) or visitor(const MatrixB&).
+  /// Calls the visitor with the matrix in its own type: visitor(const MatrixF&) or visitor(const MatrixB&).
   template <class Visitor>
   decltype(auto) visit(Visitor&& visitor) const {
     return std::visit(std::forward<Visitor>(visitor), values_);
@@ -39,13 +39,13 @@ class WeightMatrix {
     return std::holds_alternative<MatrixB>(values_) == (precision == Precision::bf16);
   }
 
-  /// Some rows as float32 numbers, which they are.
+  /// Some rows, converted exactly to float32.
   MatrixF floats(Index first, Index count) const {
     return visit([=](const auto& values) { return MatrixF(values.middleRows(first, count).template cast<float>()); });
   }
 
-  /// A matrix of that size and Scalar (float or Eigen::bfloat16) to be filled. Memory that holds such numbers is used
-  /// again.
+  /// A matrix of that size and Scalar (float or Eigen::bfloat16) to be filled. Reuses the memory if it holds the same
+  /// type.
   template <class Scalar>
   RowMajor<Scalar>& reset(Index rows, Index cols) {
     if (!std::holds_alternative<RowMajor<Scalar>>(values_)) values_.emplace<RowMajor<Scalar>>();

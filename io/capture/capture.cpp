@@ -17,7 +17,7 @@ using nlohmann::json;
 
 constexpr const char* kAxes = "head, row, component";
 
-/// capture.json with its name for messages.
+/// capture.json and its name for messages.
 struct Source {
   std::string path;
   json object;
@@ -27,7 +27,7 @@ struct Source {
     return required<T>(object, key, path);
   }
 
-  /// A key of which only one value is supported.
+  /// Checks a key that supports only one value.
   template <class T>
   void require(const char* key, const T& value, const char* remedy) const {
     if (get<T>(key) == value) return;
@@ -43,7 +43,7 @@ struct Source {
   }
 };
 
-/// Empty if there are none. JSON has no number that is not finite: the parser refuses those.
+/// Empty if there are none. All values are finite: JSON has no infinity or NaN, and the parser refuses such numbers.
 std::vector<double> read_alibi_slopes(const Source& source, std::int64_t num_heads) {
   constexpr const char* key = "alibi_slopes";
   if (!source.object.contains(key)) return {};
@@ -69,7 +69,7 @@ std::optional<double> read_logit_softcap(const Source& source) {
   throw InputError("{}: \"{}\" is {}, but must be positive; correct it, or remove it", source.path, key, value);
 }
 
-/// Keys that each layer shows to a query, 0 where all; empty if there are none.
+/// Number of keys that each layer shows to a query, 0 for all; empty if there are none.
 std::vector<std::int64_t> read_visible(const Source& source, const char* key, std::int64_t num_layers) {
   if (!source.object.contains(key)) return {};
   const json& list = source.object.at(key);
@@ -147,7 +147,7 @@ void check_tensor(const SafetensorsFile& file, const char* name, const std::vect
 /// Some rows of matrix `head` of a tensor [heads, rows, components].
 void read_rows(const SafetensorsFile& file, const char* name, std::int64_t head, Slice rows, Finite finite,
                std::span<float> target) {
-  // Below this, asking for the pages anew would cost more than keeping them.
+  // Below this size, fetching the pages again would cost more than keeping them.
   constexpr std::size_t kLargePiece = 8 << 20;
   const Tensor& tensor = file.at(name);
   if (head < 0 || head >= tensor.shape[0] || rows.begin < 0 || rows.begin > rows.end || rows.end > tensor.shape[1] ||

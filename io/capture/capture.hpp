@@ -26,10 +26,11 @@ struct CaptureInfo {
   std::vector<double> alibi_slopes;
   /// If set, the logit is softcap * tanh(x / softcap).
   std::optional<double> logit_softcap;
-  /// Contexts of at most so many tokens are not prefixes of this capture: the model rotates them otherwise (LongRoPE).
+  /// Contexts of at most this many tokens are not prefixes of this capture: the model rotates them differently
+  /// (LongRoPE).
   std::int64_t rotation_changes_after = 0;
-  /// One per layer (empty: none; 0: none in that layer): query i attends to the keys i - window < j <= i, or to the
-  /// keys j <= i of its chunk of so many positions.
+  /// One per layer (empty: none; 0: none in that layer). Query i attends to the keys i - window < j <= i, or to the
+  /// keys j <= i of its chunk of that many positions.
   std::vector<std::int64_t> windows = {}, chunks = {};
 };
 
@@ -38,22 +39,26 @@ struct CaptureInfo {
 class Capture {
  public:
   /// Checks capture.json and the header of every layer file. Throws InputError naming file, key or tensor, value and
-  /// remedy: wrong format or version, sizes not positive or not divisible, scale or logit_softcap not positive and
-  /// finite, rotation_changes_after not positive, alibi_slopes not num_heads finite numbers, windows or chunks not
-  /// num_layers positive integers or nulls, or both in a layer, causal or position_encoding_applied not true, a missing
-  /// layer file, a missing tensor, another shape or type.
+  /// remedy for:
+  /// - a wrong format or version;
+  /// - sizes that are not positive or not divisible;
+  /// - scale or logit_softcap not positive and finite, rotation_changes_after not positive;
+  /// - alibi_slopes that are not num_heads finite numbers;
+  /// - windows or chunks that are not num_layers positive integers or nulls, or both set in one layer;
+  /// - causal or position_encoding_applied not true;
+  /// - a missing layer file, a missing tensor, or one of another shape or type.
   explicit Capture(const std::filesystem::path& folder, Finite finite = Finite::required);
 
   const std::filesystem::path& folder() const { return folder_; }
   const CaptureInfo& info() const { return info_; }
 
-  /// Some rows of one head as float32 [rows.size(), head_dim]; no other row is touched. Where values must be finite,
+  /// Reads some rows of one head as float32 [rows.size(), head_dim]; touches no other row. Where values must be finite,
   /// throws InputError at a NaN or infinity among them, naming file, tensor, head, row (of the whole tensor) and value.
   void read_queries(std::int64_t layer, std::int64_t head, Slice rows, std::span<float> target) const;
   void read_keys(std::int64_t layer, std::int64_t kv_head, Slice rows, std::span<float> target) const;
 
-  /// Scans every value of one layer as read_queries and read_keys would; returns the XXH3 hash of the layer's q and k.
-  /// Goes through the file in pieces and lets go of the pages.
+  /// Scans every value of one layer as read_queries and read_keys would. Returns the XXH3 hash of the layer's q and k.
+  /// Reads the file in pieces and releases its pages.
   std::uint64_t check_and_hash(std::int64_t layer) const;
 
  private:

@@ -6,11 +6,11 @@
 
 namespace logitfield::io {
 
-/// What Capture and CaptureWriter have in common: "format" and "version" of capture.json, and the files' names.
+/// Shared by Capture and CaptureWriter: "format" and "version" of capture.json, and the files' names.
 inline constexpr const char* kCaptureFormat = "logitfield-capture";
 inline constexpr std::int64_t kCaptureVersion = 1;
 
-/// capture.json, and the file of a layer.
+/// Paths of capture.json and of a layer's file.
 inline std::filesystem::path capture_info_path(const std::filesystem::path& folder) { return folder / "capture.json"; }
 inline std::filesystem::path capture_layer_path(const std::filesystem::path& folder, std::int64_t layer) {
   return folder / fmt::format("layer_{:03}.safetensors", layer);

@@ -13,8 +13,8 @@ class CaptureLogits {
   /// Throws InputError naming file, tensor and shape for anything else.
   CaptureLogits(const std::filesystem::path& path, std::int64_t num_tokens, std::int64_t vocab_size);
 
-  /// The logits of some tokens at all positions as float32 [num_tokens, columns.size()]. Throws InputError at a NaN or
-  /// infinity, naming file, position, token and value.
+  /// Reads the logits of some tokens at all positions as float32 [num_tokens, columns.size()]. Throws InputError at a
+  /// NaN or infinity, naming file, position, token and value.
   void read(Slice columns, std::span<float> target) const;
 
  private:

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The name does not depend on the process: all write to the same file.
+/// The name does not depend on the process, because all processes write to the same file.
 fs::path temporary_path(const fs::path& folder, std::int64_t layer) {
   return capture_layer_path(folder, layer).string() + ".tmp";
 }
@@ -28,7 +28,7 @@ void check_layer(const CaptureInfo& info, std::int64_t layer) {
   if (layer < 0 || layer >= info.num_layers) throw std::out_of_range("CaptureWriter: no such layer");
 }
 
-/// Where everything of a layer's file lies, in bytes; the same in every process.
+/// Offsets of all parts of a layer's file, in bytes; the same in every process.
 struct LayerLayout {
   explicit LayerLayout(const CaptureInfo& info) {
     const std::array tensors = {
@@ -41,14 +41,14 @@ struct LayerLayout {
     end = keys + static_cast<std::size_t>(info.num_kv_heads) * head_size;
   }
 
-  /// What stands before the tensors.
+  /// Bytes before the tensors.
   std::string head;
   std::size_t queries = 0;
   std::size_t keys = 0;
   std::size_t end = 0;
 };
 
-/// Writes rows of one of `num_heads` matrices that lie one after the other from byte `begin` on.
+/// Writes rows of one of `num_heads` matrices, which are stored one after the other from byte `begin` on.
 void write_rows(const fs::path& path, const CaptureInfo& info, std::size_t begin, std::int64_t num_heads,
                 std::int64_t head, std::int64_t first_row, std::span<const float> rows) {
   const auto num_rows = static_cast<std::int64_t>(rows.size()) / info.head_dim;

@@ -13,7 +13,7 @@
 namespace logitfield::io {
 namespace {
 
-/// All but the embeddings, which may be tied.
+/// All tensors except the embeddings, which may be tied.
 std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config) {
   std::vector<ExpectedTensor> all = tensors_around_layers(config);
   for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
@@ -50,7 +50,7 @@ void convert(DType type, const std::byte* source, std::span<std::uint16_t> targe
   to_bfloat16(type, source, target);
 }
 
-/// Some columns of whole rows.
+/// Converts some columns of whole rows.
 template <class Number>
 void convert(const Tensor& tensor, std::span<const std::byte> bytes, Slice columns, std::span<Number> target) {
   const std::size_t width = dtype_size(tensor.dtype), stride = num_columns(tensor) * width;
@@ -163,7 +163,7 @@ const SafetensorsFile& Checkpoint::holder(const Tensor& tensor) const { return *
 
 template <class Number>
 void Checkpoint::read_pieces(const Tensor& tensor, Slice rows, Slice columns, std::span<Number> target) const {
-  // A piece at a time, so that no more than that is mapped.
+  // Piece by piece, so that no more than a piece is mapped.
   constexpr std::int64_t kPieceBytes = 4 << 20;
   constexpr std::size_t kWorthReleasing = 64 << 10;
   require_inside(tensor, rows, columns, target.size());

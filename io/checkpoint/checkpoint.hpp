@@ -15,41 +15,46 @@
 namespace logitfield::io {
 
 /// A Hugging Face checkpoint folder: config.json and model.safetensors, or model.safetensors.index.json and its shards.
-/// Only headers are read on construction; tensors are mapped and read where asked.
+/// Construction reads only headers; tensors are mapped, and read on demand.
 class Checkpoint {
  public:
   /// Throws InputError (naming file, tensor, remedy) for everything that read_model_config and SafetensorsFile refuse,
-  /// and: a folder without weights; an index that is no JSON object of {"weight_map": {tensor: file}}, names a missing
-  /// file, a path outside the folder, or a tensor that its file lacks; the same tensor in two shards; a tensor that the
-  /// configuration needs and the files lack; a shape that contradicts config.json; a weight that is not F32, F16 or
-  /// BF16; a tensor of a layer (a bias, a norm, a layer too many) that the configuration has no place for.
+  /// and for:
+  /// - a folder without weights;
+  /// - an index that is no JSON object of {"weight_map": {tensor: file}}, or that names a missing file, a path outside
+  ///   the folder, or a tensor that its file lacks;
+  /// - the same tensor in two shards;
+  /// - a tensor that the configuration needs and the files lack;
+  /// - a shape that contradicts config.json;
+  /// - a weight that is not F32, F16 or BF16;
+  /// - a tensor of a layer (a bias, a norm, a layer too many) that the configuration has no place for.
   explicit Checkpoint(const std::filesystem::path& folder);
 
   const std::filesystem::path& folder() const { return folder_; }
   const ModelConfig& config() const { return config_; }
 
-  /// The token embedding and the output matrix as stored: one tensor where the checkpoint ties them, whichever it
-  /// holds.
+  /// The token embedding and the output matrix as stored. Where the checkpoint ties them, both are the one tensor that
+  /// it holds, under either name.
   const Tensor& input_embedding() const;
   const Tensor& output_embedding() const;
   /// Throws InputError naming folder and tensor if it is missing.
   const Tensor& tensor(const std::string& name) const;
-  /// Every tensor that the configuration names, in name order, each once: what a run reads.
+  /// Every tensor that the configuration names, in name order, each once: the tensors that a run reads.
   std::vector<const Tensor*> model_tensors() const;
   const std::filesystem::path& file_of(const Tensor& tensor) const;
 
-  /// Reads the block rows x columns of a matrix (or rows of a vector, columns = {0, 1}) as float32, row-major, and lets
-  /// go of the pages it touched. target.size() must be rows.size() * columns.size().
+  /// Reads the block rows x columns of a matrix (or rows of a vector, columns = {0, 1}) as float32, row-major, and
+  /// releases the pages it touched. target.size() must be rows.size() * columns.size().
   void read(const Tensor& tensor, Slice rows, Slice columns, std::span<float> target) const;
-  /// The same as the bits of bfloat16 numbers, which F32 and F16 are rounded to.
+  /// Reads the block as the bits of bfloat16 numbers; F32 and F16 are rounded.
   void read(const Tensor& tensor, Slice rows, Slice columns, std::span<std::uint16_t> target) const;
   /// Asks the system to start reading these rows now.
   void prefetch(const Tensor& tensor, Slice rows) const;
-  /// Lets go of the memory that mapped parts of it take; reading it again maps them anew.
+  /// Releases the memory of the tensor's mapped pages; a later read maps them anew.
   void release(const Tensor& tensor) const;
 
-  /// Throws NotFiniteError naming file, tensor, index and value at the first NaN or infinity; returns the XXH3 hash of
-  /// the tensor's name, type, shape and bytes. Reads in pieces and lets go of the pages.
+  /// Throws NotFiniteError naming file, tensor, index and value at the first NaN or infinity. Returns the XXH3 hash of
+  /// the tensor's name, type, shape and bytes. Reads in pieces and releases the pages.
   std::uint64_t check_and_hash(const Tensor& tensor) const;
 
  private:
@@ -59,7 +64,7 @@ class Checkpoint {
   void check_index(const std::map<std::string, std::string>& index) const;
   void check(const Tensor& tensor, const std::vector<std::int64_t>& shape) const;
   void refuse_unused_layer_tensors() const;
-  /// By its name, or without the base prefix of the family; null if it is not there.
+  /// Finds a tensor by its name, or by its name without the family's base prefix; null if the files hold neither.
   const Tensor* find(const std::string& name) const;
   const SafetensorsFile& holder(const Tensor& tensor) const;
 

@@ -12,7 +12,7 @@ std::string numbered(std::string pattern, std::int64_t number) {
   return place == std::string::npos ? pattern : pattern.replace(place, 2, std::to_string(number));
 }
 
-/// `name` with {} or without: of each of `heads` heads, or one for all.
+/// `name` with {} means one norm for each of `heads` heads; without, one for all.
 std::optional<NormTensors> norm(const NormForm& form, const std::string& name, std::int64_t size,
                                 std::int64_t heads = 1) {
   NormTensors out{form, {}, {}};
@@ -36,7 +36,7 @@ LinearTensors linear(const std::string& name, std::int64_t outputs, std::int64_t
   return out;
 }
 
-/// Builds the tensors of one layer: names with the layer's prefix.
+/// Builds the tensors of one layer; adds the layer's prefix to names.
 class Builder {
  public:
   Builder(const ModelConfig& config, std::int64_t layer)

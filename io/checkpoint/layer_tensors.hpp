@@ -20,8 +20,8 @@ struct NormTensors {
   std::vector<ExpectedTensor> gain, bias;
 };
 
-/// A linear map in a file: [outputs, inputs], or [inputs, outputs] where transposed. `first` and `outputs` name the
-/// rows that are meant, where a tensor holds several maps.
+/// A linear map in a file: [outputs, inputs], or [inputs, outputs] where transposed. Where a tensor holds several maps,
+/// this one is its `outputs` rows from row `first` on.
 struct LinearTensors {
   ExpectedTensor weight;
   std::optional<ExpectedTensor> bias;
@@ -36,18 +36,18 @@ struct HeadTensors {
   std::int64_t rows_per_head = 0, heads_per_block = 1, block = 0;
 };
 
-/// A dense network, or one expert; `gate` where it is gated.
+/// A dense network, or one expert; `gate` only where it is gated.
 struct MlpTensors {
   std::optional<LinearTensors> gate;
   LinearTensors up, down;
 };
 
-/// What one layer needs; absent: the family, or this layer, has none.
+/// Tensors that one layer needs. Absent: the family, or this layer, has none.
 struct LayerTensors {
   std::optional<NormTensors> attention_norm, attention_output_norm, attention_residual_norm;
   std::optional<NormTensors> mlp_norm, mlp_output_norm, mlp_residual_norm;
   std::optional<NormTensors> query_norm, key_norm, latent_query_norm, latent_norm;
-  /// With latents there is no key and no value: both come from key_value_up.
+  /// With latents, `key` and `value` are absent: both come from key_value_up.
   HeadTensors query;
   std::optional<HeadTensors> key, value, key_value_up;
   std::optional<LinearTensors> query_down, key_value_down;
@@ -61,10 +61,10 @@ LayerTensors layer_tensors(const ModelConfig& config, std::int64_t layer);
 /// Every tensor of a layer, each once.
 std::vector<ExpectedTensor> tensors_of(const LayerTensors& layer);
 
-/// The layer that a tensor's name belongs to; none for tensors around the layers.
+/// The layer that a tensor's name belongs to; empty for tensors around the layers.
 std::optional<std::int64_t> layer_of(const ModelConfig& config, const std::string& name);
 
-/// What lies around the layers.
+/// Tensors around the layers.
 std::optional<NormTensors> final_norm_tensors(const ModelConfig& config);
 std::optional<NormTensors> embedding_norm_tensors(const ModelConfig& config);
 std::optional<LinearTensors> embedding_in_tensors(const ModelConfig& config);
@@ -73,7 +73,7 @@ std::optional<ExpectedTensor> position_embedding_tensor(const ModelConfig& confi
 std::optional<ExpectedTensor> output_bias_tensor(const ModelConfig& config);
 ExpectedTensor input_embedding_tensor(const ModelConfig& config);
 ExpectedTensor output_embedding_tensor(const ModelConfig& config);
-/// All of these but the two embeddings.
+/// All tensors around the layers except the two embeddings.
 std::vector<ExpectedTensor> tensors_around_layers(const ModelConfig& config);
 
 }  // namespace logitfield::io

@@ -11,7 +11,7 @@
 
 namespace logitfield::io {
 
-/// A NaN or an infinity where a number is needed, and where it lies.
+/// A NaN or an infinity where a number is needed, and its place.
 class NotFiniteError : public InputError {
  public:
   NotFiniteError(const std::string& message, std::string name, std::vector<std::int64_t> place, float found)
@@ -24,15 +24,15 @@ class NotFiniteError : public InputError {
 };
 
 /// Throws NotFiniteError at the first NaN or infinity among `count` elements from element `first` on, naming file,
-/// tensor, index and value; `axes` says in the message what the index counts ("head, row, component").
+/// tensor, index and value. `axes` names the axes of the index in the message ("head, row, component").
 void require_finite(const SafetensorsFile& file, const Tensor& tensor, std::size_t first, std::size_t count,
                     std::string_view axes);
 
-/// Do values have to be finite?
+/// Whether values have to be finite.
 enum class Finite { required, not_required };
 
-/// require_finite for the whole tensor where it is required, and its type, shape, name and bytes added to the hash.
-/// Reads in pieces and lets go of the pages.
+/// Calls require_finite for the whole tensor where that is required, and adds its type, shape, name and bytes to the
+/// hash. Reads in pieces and releases the pages.
 void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,
                     Hasher& hasher);
 

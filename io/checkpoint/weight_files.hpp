@@ -9,13 +9,13 @@ namespace logitfield::io {
 /// The safetensors files of a checkpoint folder.
 struct WeightFiles {
   std::set<std::filesystem::path> paths;
-  /// Tensor name -> file name, as model.safetensors.index.json has it; empty where one file holds everything.
+  /// Tensor name -> file name, from model.safetensors.index.json; empty where one file holds everything.
   std::map<std::string, std::string> index;
 };
 
-/// model.safetensors, or what model.safetensors.index.json names. Throws InputError naming file, tensor and remedy: a
-/// folder without either; an index that is no JSON object of {"weight_map": {tensor: file}}, names a missing file or a
-/// path outside the folder.
+/// Finds model.safetensors, or the files that model.safetensors.index.json names. Throws InputError naming file, tensor
+/// and remedy for a folder without either, and for an index that is no JSON object of {"weight_map": {tensor: file}},
+/// or names a missing file or a path outside the folder.
 WeightFiles find_weight_files(const std::filesystem::path& folder);
 
 }  // namespace logitfield::io

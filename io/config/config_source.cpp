@@ -17,7 +17,7 @@ using nlohmann::json;
 /// Sizes up to 2^31 - 1 keep every product of two within 64 bits.
 constexpr std::int64_t kMaxSize = std::numeric_limits<std::int32_t>::max();
 
-/// Keys of Hugging Face configurations that say nothing about a forward pass: names, training, generation, storage.
+/// Keys of Hugging Face configurations that do not affect a forward pass: names, training, generation, storage.
 constexpr std::array<std::string_view, 56> kHarmless = {"architectures",
                                                         "auto_map",
                                                         "bad_words_ids",

@@ -9,9 +9,9 @@
 
 namespace logitfield::io {
 
-/// config.json, or an object inside it, read key by key. It remembers which keys were asked for, so that a key that
-/// nobody read, and that may change the arithmetic, is refused rather than ignored. Every member throws InputError
-/// naming file, key and value for a value of another type or out of range. A key that is null counts as absent.
+/// Reads config.json, or an object inside it, key by key. It remembers which keys were read: a key that nobody read may
+/// change the arithmetic, so refuse_unread() refuses it instead of ignoring it. Every member throws InputError naming
+/// file, key and value for a value of another type or out of range. A key that is null counts as absent.
 class ConfigSource {
  public:
   ConfigSource(std::string path, nlohmann::json object) : path_(std::move(path)), object_(std::move(object)) {}
@@ -32,13 +32,13 @@ class ConfigSource {
   std::vector<std::string> texts(const std::string& key) const;
   ConfigSource object(const std::string& key) const;
 
-  /// The key, if present, must have this value: another is arithmetic that is not implemented.
+  /// If the key is present, it must have this value; arithmetic for other values is not implemented.
   void require(const std::string& key, const nlohmann::json& value) const;
-  /// A key whose default differs between the model types: it may be null, but must be written.
+  /// The key must be present, but may be null: its default differs between model types.
   void require_written(const std::string& key) const;
-  /// Keys of this family that change nothing in a forward pass.
+  /// Marks keys of this family that change nothing in a forward pass.
   void ignore(std::initializer_list<const char*> keys) const;
-  /// Throws InputError naming the first key that was neither read nor is known to change nothing.
+  /// Throws InputError naming the first key that was neither read nor marked by ignore().
   void refuse_unread() const;
 
   [[noreturn]] void refuse(const std::string& key, const std::string& remedy) const;

@@ -10,17 +10,17 @@
 
 namespace logitfield::io {
 
-/// How the rows of queries, keys and values lie in one tensor.
+/// Order of the rows of queries, keys and values in the tensors.
 enum class HeadLayout {
   separate,  // three tensors
   stacked,   // all queries, all keys, all values
   grouped,   // per KV head: its queries, its key, its value
 };
 
-/// Names of tensors in the Hugging Face layout, without ".weight" and ".bias"; "{}" is the number of the layer (in
-/// `layer`), expert or head. Empty: the family has none. The defaults are those of Llama.
+/// Names of tensors in the Hugging Face layout, without ".weight" and ".bias". "{}" stands for the number of the layer
+/// (in `layer`), expert or head. Empty: the family has none. The defaults are those of Llama.
 struct TensorNames {
-  /// Files written from the inner model lack this prefix.
+  /// Prefix that files written from the inner model lack.
   std::string base = "model.";
   std::string embedding = "model.embed_tokens", final_norm = "model.norm", output = "lm_head";
   std::string position_embedding, embedding_norm, embedding_in, embedding_out;
@@ -28,7 +28,7 @@ struct TensorNames {
   // in a layer
   std::string attention_norm = "input_layernorm", attention_output_norm, attention_residual_norm;
   std::string mlp_norm = "post_attention_layernorm", mlp_output_norm, mlp_residual_norm;
-  /// With another layout than `separate`, `query` is the tensor of all three.
+  /// With another layout than `separate`, `query` names the one tensor of all three.
   HeadLayout heads = HeadLayout::separate;
   std::string query = "self_attn.q_proj", key = "self_attn.k_proj", value = "self_attn.v_proj";
   std::string attention_output = "self_attn.o_proj";
@@ -41,20 +41,20 @@ struct TensorNames {
   std::string expert_gate = "mlp.experts.{}.gate_proj", expert_up = "mlp.experts.{}.up_proj",
               expert_down = "mlp.experts.{}.down_proj";
   std::string shared_gate, shared_up, shared_down;
-  /// Matrices of a layer lie as [inputs, outputs].
+  /// Matrices of a layer are stored as [inputs, outputs].
   bool transposed = false;
-  /// Tensors that follow from config.json and are not read: their names end so.
+  /// Ends of the names of tensors that follow from config.json and are not read.
   std::vector<std::string> derived = {"rotary_emb.inv_freq"};
 };
 
-/// What may differ between layers.
+/// Properties that may differ between layers.
 struct LayerForm {
   /// A query sees the keys i - window < j <= i.
   std::optional<std::int64_t> window = {};
-  /// In ModelConfig::rotaries; -1: none.
+  /// Index into ModelConfig::rotaries; -1: none.
   int rotary = -1;
   double query_scale = 1;
-  /// Of the dense network, or of the experts that every token visits; 0: none.
+  /// Inner size of the dense network, or of the experts that every token visits; 0: none.
   std::int64_t intermediate_size = 0;
   bool routed = false;
 };
@@ -66,24 +66,26 @@ struct LatentForm {
   double norm_epsilon = 1e-6;
 };
 
-/// The arithmetic and the tensors of a decoder, from config.json. One for all families; io/config/families/ fill it in.
+/// The arithmetic and the tensors of a decoder, from config.json. One type for all families; io/config/families/ fill
+/// it in.
 struct ModelConfig {
   std::string model_type;
-  /// Layers after the last that files may hold, for predicting further tokens; they are not read.
+  /// Layers after the last that files may hold for predicting further tokens; they are not read.
   std::int64_t extra_layers = 0;
   std::int64_t num_layers = 0, hidden_size = 0, intermediate_size = 0, vocab_size = 0;
   std::int64_t num_heads = 0, num_kv_heads = 0;
   /// Columns of queries and keys, and of values.
   std::int64_t head_dim = 0, value_dim = 0;
   std::int64_t max_positions = 0;
-  /// Factor of q.k; slopes by query head (empty: none); logits and final logits as cap * tanh(x / cap).
+  /// Factor of q.k; slopes by query head (empty: none); caps of the logits and of the final logits, cap * tanh(x /
+  /// cap).
   double scale = 0;
   std::vector<double> alibi_slopes;
   std::optional<double> logit_softcap, output_softcap;
   std::optional<double> clip_qkv;
 
   NormForm norm;
-  /// Of queries and keys, if their names are given: over a head's columns, or over all heads.
+  /// Norm of queries and keys, if their names are given: over a head's columns, or over all heads.
   NormForm head_norm;
   bool head_norm_over_all = false;
   /// MLP and attention both read the hidden states as they enter the layer.
@@ -93,7 +95,7 @@ struct ModelConfig {
   bool query_key_value_bias = false, attention_output_bias = false, mlp_bias = false, output_bias = false;
 
   bool tied_embeddings = false;
-  /// Columns of the token embedding, if another number than hidden_size: a projection follows.
+  /// Columns of the token embedding where they differ from hidden_size: a projection follows.
   std::int64_t embedding_size = 0;
   double embedding_scale = 1;
   /// Row of the position embedding that belongs to token 0.
@@ -107,16 +109,18 @@ struct ModelConfig {
   TensorNames names;
 
   std::int64_t group_size() const { return num_heads / num_kv_heads; }
-  /// Texts of more tokens are rotated otherwise than shorter ones (LongRoPE): a short context is then no prefix of a
+  /// Texts of more tokens are rotated differently from shorter ones (LongRoPE), so a short context is no prefix of a
   /// long one. 0: all are rotated alike.
   std::int64_t rotation_changes_after() const;
 };
 
-/// Reads and checks config.json. Throws InputError naming file, key and value for: a file that is not a JSON object, a
-/// missing or non-positive size, num_heads not divisible by num_kv_heads, an unsupported model_type (with the list of
-/// what works), every value whose arithmetic is not implemented, and every key that the family does not know.
+/// Reads and checks config.json. Throws InputError naming file, key and value for:
+/// - a file that is not a JSON object;
+/// - a missing or non-positive size, or num_heads not divisible by num_kv_heads;
+/// - an unsupported model_type (with the list of supported ones);
+/// - every value whose arithmetic is not implemented, and every key that the family does not know.
 ModelConfig read_model_config(const std::filesystem::path& config_json);
-/// The same of a parsed file that came from `origin` (used in messages).
+/// Reads a parsed file that came from `origin` (used in messages), with the same checks.
 ModelConfig model_config_from(const nlohmann::json& file, const std::string& origin);
 
 /// model_type of all families, in alphabetical order.

@@ -11,7 +11,7 @@ namespace {
 
 using std::numbers::pi;
 
-/// The object that scales the rotation; empty where there is none.
+/// The object that scales the rotation; empty if there is none.
 ConfigSource scaling_of(const ConfigSource& config) {
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     if (config.has(key)) return config.object(key);
@@ -32,7 +32,7 @@ void scale_linear(const ConfigSource& p, Rotary& rotary) {
   for (double& f : rotary.frequencies) f /= factor;
 }
 
-/// Llama 3.1: long waves are stretched, short ones kept, those between blended.
+/// Llama 3.1: long wavelengths are stretched, short ones kept, those in between blended.
 void scale_llama3(const ConfigSource& p, Rotary& rotary) {
   const double factor = p.positive_or("factor", 8), low = p.positive_or("low_freq_factor", 1),
                high = p.positive_or("high_freq_factor", 4),
@@ -46,7 +46,7 @@ void scale_llama3(const ConfigSource& p, Rotary& rotary) {
 
 double yarn_scale(double factor, double weight) { return factor <= 1 ? 1 : 0.1 * weight * std::log(factor) + 1; }
 
-/// YaRN (Peng et al. 2023): pairs that turn often keep their frequency, slow ones are stretched, a ramp lies between.
+/// YaRN (Peng et al. 2023): fast pairs keep their frequency, slow pairs are stretched, with a ramp in between.
 double scale_yarn(const ConfigSource& p, const RotaryDefaults& defaults, double theta, Rotary& rotary) {
   const auto original = static_cast<double>(p.size_or("original_max_position_embeddings", defaults.max_positions));
   const double factor = p.positive_or("factor", static_cast<double>(defaults.max_positions) / original);
@@ -78,7 +78,7 @@ void divide_by(const ConfigSource& p, const char* key, std::vector<double>& freq
   for (std::size_t k = 0; k < frequencies.size(); ++k) frequencies[k] /= factors[k];
 }
 
-/// LongRoPE (Ding et al. 2024): one set of factors up to the original length, another beyond.
+/// LongRoPE (Ding et al. 2024): one set of factors up to the original length, another beyond it.
 void scale_longrope(const ConfigSource& config, const ConfigSource& p, const RotaryDefaults& defaults, Rotary& rotary) {
   const std::int64_t own = p.size_or("original_max_position_embeddings", defaults.max_positions);
   rotary.long_above = config.size_or("original_max_position_embeddings", own);
@@ -91,7 +91,7 @@ void scale_longrope(const ConfigSource& config, const ConfigSource& p, const Rot
   divide_by(p, "long_factor", rotary.long_frequencies);
 }
 
-/// Numbers that are each in order may come to infinity or 0/0 together.
+/// Checks the result: even numbers that are each valid may combine to infinity or 0/0.
 void check_finite(const ConfigSource& config, const Rotary& rotary) {
   const auto finite = [](double value) { return std::isfinite(value); };
   if (finite(rotary.amplitude) && std::ranges::all_of(rotary.frequencies, finite) &&
@@ -138,7 +138,7 @@ RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& p, cons
   } else if (type != "default") {
     p.refuse(p.has("rope_type") ? "rope_type" : "type", "use default, linear, llama3, yarn or longrope");
   }
-  // Files of the default rotation carry leftovers of other types; a scaled one must be understood whole.
+  // Files of the default rotation may carry leftovers of other types; of a scaled rotation every key must be known.
   if (type != "default") p.ignore({"original_max_position_embeddings"}), p.refuse_unread();
   check_finite(p, out.rotary);
   return out;

@@ -6,12 +6,12 @@
 
 namespace logitfield::io {
 
-/// What a family says about its rotation.
+/// A family's defaults for its rotation.
 struct RotaryDefaults {
   /// Columns of a head that the frequencies are made for (before any partial factor).
   std::int64_t columns = 0;
   double theta = 10000;
-  /// Part of the columns that turns; families without a value turn all, and know no other.
+  /// Part of the columns that rotates. Families without a value rotate all columns and accept no other part.
   std::optional<double> partial_factor = {};
   std::int64_t max_positions = 0;
   /// Names of the top-level keys of theta and of the partial factor.
@@ -19,18 +19,18 @@ struct RotaryDefaults {
   const char* factor_key = "partial_rotary_factor";
 };
 
-/// What a configuration says of the rotation.
+/// The rotation of a configuration.
 struct RotaryConfig {
   Rotary rotary;
-  /// YaRN as DeepSeek uses it: a factor of the logit scale.
+  /// Multiplies the logit scale (YaRN as DeepSeek uses it).
   double scale_factor = 1;
 };
 
-/// The rotation of config.json: rope_theta and rope_scaling, or rope_parameters as newer files write them. Types:
+/// Reads the rotation of config.json: rope_theta and rope_scaling, or rope_parameters as newer files write them. Types:
 /// default, linear, llama3, yarn, longrope. Throws InputError for others, and for an odd number of columns.
 RotaryConfig read_rotary(const ConfigSource& config, const RotaryDefaults& defaults);
 
-/// The same from an object with rope_type and its parameters (empty: the default rotation).
+/// Reads the rotation from an object with rope_type and its parameters (empty: the default rotation).
 RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& parameters, const RotaryDefaults& defaults);
 
 }  // namespace logitfield::io

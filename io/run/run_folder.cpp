@@ -21,8 +21,8 @@ fs::path absolute_path(const fs::path& root) {
   return fs::absolute(root);
 }
 
-/// A link that leads nowhere counts as existing: nothing can be created in its place. What lies in a folder that may
-/// not be searched counts as missing: the folder itself is then refused as not writable.
+/// A link with a missing target counts as existing: nothing can be created in its place. A path inside a folder that
+/// may not be searched counts as missing: the folder itself is then refused as not writable.
 bool is_taken(const fs::path& path) {
   std::error_code unknown;
   return fs::exists(fs::symlink_status(path, unknown));

@@ -11,7 +11,7 @@ struct RunFolder {
   std::filesystem::path manifest() const { return root / "manifest.json"; }
   std::filesystem::path journal() const { return root / "journal"; }
   std::filesystem::path lock() const { return root / "lock"; }
-  /// Hidden states from which an unfinished run goes on.
+  /// Hidden states from which an unfinished run resumes.
   std::filesystem::path state() const { return root / "state"; }
   std::filesystem::path heads_csv() const { return root / "heads.csv"; }
   std::filesystem::path nulls_csv() const { return root / "nulls.csv"; }
@@ -24,7 +24,7 @@ struct RunFolder {
 /// Throws InputError if `root` exists, if its nearest existing parent is no folder or cannot be written, or if the file
 /// system has fewer than `needed_bytes` free. Changes nothing.
 void check_new_run_folder(const std::filesystem::path& root, std::uint64_t needed_bytes);
-/// Creates it (and missing parents); throws InputError if it exists or cannot be made.
+/// Creates the folder and its missing parents; throws InputError if it exists or cannot be created.
 RunFolder create_run_folder(const std::filesystem::path& root);
 /// Throws InputError if `root` is no folder that holds a manifest and a journal.
 RunFolder open_run_folder(const std::filesystem::path& root);

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostBytes = 4096;
 
-/// Nothing if the file is empty, or was cut short while it was written.
+/// Nothing if the file is empty, or was truncated while it was written.
 std::optional<LockHolder> read_holder(const fs::path& path) {
   const auto object = nlohmann::json::parse(read_file(path, kMostBytes), nullptr, false);
   if (!object.is_object()) return std::nullopt;
@@ -48,8 +48,8 @@ void write_holder(const Descriptor& file, const fs::path& path, const LockHolder
 
 bool is_alive(std::int64_t pid) { return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM; }
 
-/// Without locks of the file system: is the holder gone for certain? A process of this host is looked up; a job that
-/// was requeued has ended its earlier processes.
+/// For file systems without locks: is it certain that the holder is gone? A process of this host is looked up. A
+/// requeued job has ended its earlier processes.
 bool is_stale(const LockHolder& holder, const LockHolder& self) {
   if (holder.host == self.host) return !is_alive(holder.pid);
   return !holder.job.empty() && holder.job == self.job;
@@ -74,7 +74,7 @@ RunLock::RunLock(fs::path path, const LockHolder& self)
 }
 
 RunLock::~RunLock() {
-  // A moved-from lock holds nothing; a failure leaves a holder that is dead, which the next process sees.
+  // A moved-from lock holds nothing. If truncation fails, the file names a dead holder, which the next process detects.
   if (file_.get() >= 0) (void)!::ftruncate(file_.get(), 0);
 }
 

@@ -6,7 +6,7 @@
 
 namespace logitfield::io {
 
-/// Who works on a run, as its lock file tells others.
+/// The process that works on a run, as its lock file names it to others.
 struct LockHolder {
   std::string host;
   std::int64_t pid = 0;
@@ -15,11 +15,11 @@ struct LockHolder {
   std::string since;
 };
 
-/// Holds a run folder for one process: flock(2) on the file `lock`, which the system gives back when the process ends,
-/// however it ends. Where the file system has no such locks, the holder's name in the file stands for it.
+/// Locks a run folder for one process: flock(2) on the file `lock`, which the system releases when the process ends,
+/// however it ends. Where the file system has no such locks, the holder's name in the file serves as the lock.
 class RunLock {
  public:
-  /// Throws InputError if another process holds it, or may still hold it: naming host, pid and job, and what to do.
+  /// Throws InputError if another process holds the lock, or may still hold it, naming host, pid, job and remedy.
   RunLock(std::filesystem::path path, const LockHolder& self);
   RunLock(RunLock&& other) noexcept = default;
   RunLock& operator=(RunLock&& other) noexcept = delete;

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr std::array<char, 16> kStateMagic{'l', 'o', 'g', 'i', 't', 'f', 'i', 'e',
                                            'l', 'd', '-', 's', 't', 'a', 't', '1'};
 
-/// What stands before the values, little-endian.
+/// Bytes before the values, little-endian.
 struct Header {
   std::array<char, 16> magic = kStateMagic;
   std::int64_t text, layer, rows, columns;
@@ -34,7 +34,7 @@ Header header_of(const StateKey& key, std::uint64_t hash) {
   return {.text = key.text, .layer = key.layer, .rows = key.rows, .columns = key.columns, .hash = hash};
 }
 
-/// The values' bytes where file and key agree and the checksum holds.
+/// The values' bytes, if file and key agree and the checksum is right.
 std::optional<std::span<const std::byte>> sound_payload(const MappedFile& file, const StateKey& key) {
   const std::size_t size = static_cast<std::size_t>(key.rows * key.columns) * sizeof(float);
   if (file.bytes().size() != sizeof(Header) + size) return std::nullopt;
@@ -92,7 +92,7 @@ std::vector<std::int64_t> saved_layers(const fs::path& folder, std::int64_t text
     std::int64_t layer = 0;
     const char *first = name.data() + prefix.size(), *last = name.data() + name.size();
     const auto parsed = std::from_chars(first, last, layer);
-    // Other spellings of a number ("007") are not names of ours.
+    // Other spellings of a number ("007") are not names of this program.
     const bool is_ours =
         parsed.ec == std::errc{} && parsed.ptr == last && layer >= 0 && name == prefix + std::to_string(layer);
     if (is_ours) layers.push_back(layer);

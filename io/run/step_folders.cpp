@@ -14,10 +14,10 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kDigits = "0123456789";
 
-/// "folder/" names the folder.
+/// Makes "folder/" name the folder itself.
 fs::path whole_path(const fs::path& folder) { return fs::absolute(folder / "").lexically_normal().parent_path(); }
 
-/// Of "checkpoint-500": 500. None where there is none that fits.
+/// 500 for "checkpoint-500"; empty if there is no number or it does not fit.
 std::optional<std::int64_t> last_number(const std::string& name) {
   const auto end = name.find_last_of(kDigits);
   if (end == std::string::npos) return std::nullopt;
@@ -32,7 +32,7 @@ bool is_being_made(const std::string& name) {
   return name.starts_with('.') || name.starts_with("tmp") || name.ends_with(".tmp");
 }
 
-/// True where it was one.
+/// Returns whether it was one.
 bool add_if_checkpoint(const fs::path& path, std::vector<StepFolder>& out) {
   const bool is_capture = fs::exists(capture_info_path(path));
   if (!is_capture && !fs::exists(path / "config.json")) return false;

@@ -22,7 +22,7 @@ void check_utf8(const std::string& content, const std::string& file) {
                    static_cast<unsigned char>(content[*invalid]), line);
 }
 
-/// Names become names of folders (--dump-captures) and stand in tables.
+/// Checks a document's name: it becomes the name of a folder (--dump-captures) and appears in tables.
 void check_name(const std::string& name, const std::string& place) {
   const auto is_unfit = [](char c) { return c == '/' || static_cast<unsigned char>(c) < ' ' || c == 0x7F; };
   if (!name.starts_with('.') && std::none_of(name.begin(), name.end(), is_unfit)) return;
@@ -40,7 +40,7 @@ std::string name_of(const json& object, const std::string& place) {
   return {};
 }
 
-/// Other keys of a line tell where its text comes from; they are not needed.
+/// Other keys of a line describe the origin of its text; they are not needed.
 std::vector<Document> read_lines(const std::string& content, const std::string& file, const std::string& stem) {
   std::vector<Document> documents;
   std::size_t number = 0;

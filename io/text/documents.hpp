@@ -8,16 +8,17 @@ namespace logitfield::io {
 /// One text to be tokenised.
 struct Document {
   std::string name;
-  /// Valid UTF-8, byte for byte as in the file: a byte order mark stays, and so do the two bytes of CR LF.
+  /// Valid UTF-8, byte for byte as in the file: a byte order mark and CR LF are kept.
   std::string text;
   /// The file, and the line or element in it, for messages.
   std::string place;
 };
 
-/// Reads a text file of at most 1 GiB. `.jsonl` and `.ndjson`: a document a line, an object with "text", and "name" or
-/// "id" if it shall be named; `.json`: a list of strings; any other: one document, named by the file without its
-/// extension. Throws InputError naming the file and the line, element or byte for invalid UTF-8, an empty document, a
-/// name that is no name of a file, or no documents.
+/// Reads a text file of at most 1 GiB. Throws InputError naming the file and the line, element or byte for invalid
+/// UTF-8, an empty document, a name that cannot name a file, or no documents. Formats:
+/// - `.jsonl` and `.ndjson`: one document per line, an object with "text", and "name" or "id" if it is to be named;
+/// - `.json`: a list of strings;
+/// - any other: one document, named after the file without its extension.
 std::vector<Document> read_documents(const std::filesystem::path& path);
 
 }  // namespace logitfield::io

@@ -10,11 +10,11 @@ namespace {
 
 constexpr Index kQueryTile = 128, kKeyTile = 256;
 constexpr float kMasked = -std::numeric_limits<float>::infinity();
-/// exp of it vanishes beside the 1 of the largest logit; smaller ones would be denormal numbers, on which processors
-/// are slow.
+/// exp of this is negligible next to the 1 of the largest logit. Smaller logits would give denormal numbers, on which
+/// processors are slow.
 constexpr float kNegligible = -80;
 
-/// Sets the logits that a query may not see to minus infinity; tile(r, c) is query i0 + r on key j0 + c.
+/// Sets masked logits to minus infinity; tile(r, c) is query i0 + r on key j0 + c.
 void mask(MatrixF& tile, Index i0, Index j0, const Visible& visible) {
   for (Index r = 0; r < tile.rows(); ++r) {
     const Index query = i0 + r, columns = tile.cols();
@@ -25,8 +25,8 @@ void mask(MatrixF& tile, Index i0, Index j0, const Visible& visible) {
   }
 }
 
-/// The softmax of the keys seen so far, not yet normalised: the largest logit, and the sums of the weights
-/// exp(logit - max), of weight (logit - max), and of weighted values; the weight of key 0.
+/// Unnormalised softmax over the keys seen so far: the largest logit, the weight of key 0, and the sums of the weights
+/// exp(logit - max), of weight (logit - max), and of weighted values.
 struct OnlineSoftmax {
   VectorF max, sum, product, first;
   MatrixF weighted, added;
@@ -44,7 +44,7 @@ struct OnlineSoftmax {
     for (Index r = 0; r < tile.rows(); ++r) {
       const double largest = static_cast<double>(tile.row(r).maxCoeff<Eigen::PropagateNaN>());
       const auto new_max = static_cast<float>(larger(static_cast<double>(max[r]), largest));
-      if (new_max == kMasked) {  // every key of this tile is masked, and all before it
+      if (new_max == kMasked) {  // all keys up to here are masked
         tile.row(r).setZero();
         continue;
       }
@@ -67,7 +67,7 @@ struct OnlineSoftmax {
     weighted += added;
   }
 
-  /// Of the rows of all keys, from row `begin` of a head on.
+  /// Sets the statistics of all rows, which start at row `begin` of a head.
   void describe(Index begin, const Visible& visible, RowAttention& rows) const {
     const Index count = sum.size();
     rows.max_logit.segment(begin, count) = max;
@@ -82,7 +82,7 @@ struct OnlineSoftmax {
   Eigen::Array<float, 1, Eigen::Dynamic> below;
 };
 
-/// Logits of products; tile(r, c) is query i0 + r on key j0 + c.
+/// Turns products into logits; tile(r, c) is query i0 + r on key j0 + c.
 void finish_logits(const LogitForm& form, MatrixF& tile, Index i0, Index j0) {
   tile *= static_cast<float>(form.scale);
   if (form.alibi_slope != 0) {

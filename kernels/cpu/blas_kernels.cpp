@@ -33,7 +33,7 @@ void restart_with_best_blas([[maybe_unused]] char** argv) {
   const std::string better = better_blas_kernels(openblas_get_corename(), avx2, avx512);
   if (better.empty()) return;
   setenv(kVariable, better.c_str(), 1);
-  execv("/proc/self/exe", argv);  // returns only where it fails: then the slow kernels do
+  execv("/proc/self/exe", argv);  // returns only on failure: then the slow kernels are used
 #endif
 }
 

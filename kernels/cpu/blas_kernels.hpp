@@ -4,12 +4,13 @@
 
 namespace logitfield::kernels::cpu {
 
-/// The OpenBLAS kernels that a processor with these instructions should use; empty where `chosen` are as good.
+/// The OpenBLAS kernels that a processor with these instructions should use; empty if `chosen` are as good.
 std::string better_blas_kernels(std::string_view chosen, bool avx2, bool avx512);
 
-/// OpenBLAS chooses kernels by processor model, and takes those of 2004 for a model that it does not know: a factor
-/// of 5. Where its choice is worse than what the processor can do, and OPENBLAS_CORETYPE is not set, this sets it and
-/// starts the program again. To be called first in main, before MPI; returns where there is nothing to do.
+/// Restarts the program with better OpenBLAS kernels if needed. OpenBLAS chooses kernels by processor model; for an
+/// unknown model it takes those of 2004, slower by a factor of 5. Where its choice is worse than the processor allows,
+/// and OPENBLAS_CORETYPE is not set, this function sets it and restarts the program. Call it first in main, before MPI.
+/// Returns if there is nothing to do.
 void restart_with_best_blas(char** argv);
 
 }  // namespace logitfield::kernels::cpu

@@ -23,7 +23,7 @@ void clip(float limit, Projected& heads) {
   for (MatrixF* all : {&heads.queries, &heads.keys, &heads.values}) *all = all->cwiseMax(-limit).cwiseMin(limit);
 }
 
-/// What the heads' attention makes of their values [L, num_heads value_dim], and what it is like.
+/// Returns the heads' weighted values [L, num_heads value_dim], and the softmax statistics of their rows.
 template <class Scalar>
 MatrixF mix(const BlockShape& shape, Index length, const RowMajor<Scalar>& queries, const RowMajor<Scalar>& keys,
             const RowMajor<Scalar>& values, std::vector<RowAttention>& attention) {
@@ -39,7 +39,7 @@ MatrixF mix(const BlockShape& shape, Index length, const RowMajor<Scalar>& queri
   return mixed;
 }
 
-/// The same of heads rounded to bfloat16. Queries and keys stay so, as they enter the dot product.
+/// Does so for heads rounded to bfloat16. Queries and keys stay rounded, as they enter the dot product.
 MatrixF mix_rounded(const BlockShape& shape, Index length, Projected& heads, std::vector<RowAttention>& attention) {
   const MatrixB queries = heads.queries.cast<Eigen::bfloat16>(), keys = heads.keys.cast<Eigen::bfloat16>();
   heads.queries = queries.cast<float>();

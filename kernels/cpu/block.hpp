@@ -4,7 +4,7 @@
 
 namespace logitfield::kernels::cpu {
 
-/// See Backend: the halves of a decoder block, on one core.
+/// The halves of a decoder block on one core; see Backend.
 void attention_half(const BlockShape& shape, const LayerWeights& weights, const Team& shards, const MatrixF& hidden,
                     Precision precision, MatrixF& partial, QueriesKeys& queries_keys);
 void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial);

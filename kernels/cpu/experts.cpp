@@ -46,7 +46,7 @@ void keep_best_groups(const io::Routing& routing, Vector& scores) {
   scores = kept;
 }
 
-/// The rows of `all` that `tokens` name.
+/// The rows of `all` for `tokens`.
 MatrixF gather(const MatrixFRef& all, const std::vector<std::pair<Index, float>>& tokens) {
   MatrixF rows(static_cast<Index>(tokens.size()), all.cols());
   for (Index i = 0; i < rows.rows(); ++i) rows.row(i) = all.row(tokens[i].first);

@@ -8,7 +8,7 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Positions that go through together: enough for full-speed products, few enough to bound memory.
+/// Positions processed together: enough for full-speed products, few enough to bound memory.
 constexpr Index kRows = 1024;
 
 using ArrayRef = Eigen::Ref<Eigen::Array<float, 1, Eigen::Dynamic>>;

@@ -3,7 +3,7 @@
 
 namespace logitfield::kernels::cpu {
 
-/// y = x W^T + b, x rounded to bfloat16 where W is.
+/// y = x W^T + b; x is rounded to bfloat16 if W is bfloat16.
 MatrixF linear(const MatrixFRef& x, const Linear& map);
 
 /// The feed-forward network over normalised rows [n, hidden]; all zero where the weights are absent.

@@ -3,7 +3,7 @@
 
 namespace logitfield::kernels::cpu {
 
-// What the handles of the CPU back end are: host matrices. Others' handles throw std::bad_cast.
+// Handles of the CPU back end: matrices in host memory. Handles of other back ends throw std::bad_cast.
 
 /// A matrix in host memory.
 class HostActivations final : public Activations {
@@ -17,13 +17,13 @@ class HostActivations final : public Activations {
   MatrixF values;
 };
 
-/// Weights where they were read.
+/// Weights in the host memory that they were read into.
 struct HostLayer final : LoadedLayer {
   explicit HostLayer(std::shared_ptr<const LayerWeights> host) : weights(std::move(host)) {}
   std::shared_ptr<const LayerWeights> weights;
 };
 
-/// The same of a linear map.
+/// A linear map in host memory.
 struct HostLinear final : LoadedLinear {
   explicit HostLinear(Linear host) : map(std::move(host)) {}
   Linear map;
@@ -41,7 +41,7 @@ class HostHeads final : public Heads {
   }
 
   Index num_kv_heads() const { return heads_.keys.rows() / length_; }
-  /// A view of a KV head and its query heads, from the logit forms of all query heads.
+  /// A view of a KV head and its query heads; `forms` are the logit forms of all query heads.
   HeadGroup group(Index kv_head, std::span<const LogitForm> forms) const {
     const Index members = heads_.queries.rows() / heads_.keys.rows(), first = kv_head * members;
     HeadGroup out{{}, heads_.keys.middleRows(kv_head * length_, length_), {}};
@@ -58,7 +58,7 @@ class HostHeads final : public Heads {
   Index length_;
 };
 
-/// What a handle of this back end holds; std::bad_cast for one of another.
+/// Access to the content of a handle; std::bad_cast for a handle of another back end.
 inline const MatrixF& matrix(const Activations& a) { return dynamic_cast<const HostActivations&>(a).values; }
 inline MatrixF& matrix(Activations& a) { return dynamic_cast<HostActivations&>(a).values; }
 inline const LayerWeights& weights_of(const LoadedLayer& layer) {

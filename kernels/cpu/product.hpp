@@ -6,9 +6,9 @@
 
 namespace logitfield::kernels::cpu {
 
-// The products of the forward pass: oneDNN's where the build has it (product_onednn.cpp), which makes code for the
-// processor at hand, else OpenBLAS's (product_openblas.cpp). All sum in float32. Those of bfloat16 numbers throw
-// std::invalid_argument where can_multiply(Precision::bf16) is false.
+// The products of the forward pass. They use oneDNN if the build has it (product_onednn.cpp), which generates code for
+// the processor at hand, else OpenBLAS (product_openblas.cpp). All sum in float32. Products of bfloat16 numbers throw
+// std::invalid_argument if can_multiply(Precision::bf16) is false.
 
 /// y = x W^T for x [n, k] and W [m, k]; y [n, m] is resized.
 void multiply_transposed(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y);
@@ -18,13 +18,13 @@ void multiply_transposed(const MatrixBRef& x, const MatrixBRef& w, MatrixF& y);
 void multiply(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y);
 void multiply(const MatrixBRef& x, const MatrixBRef& w, MatrixF& y);
 
-/// float32 always; bf16 on processors that multiply bfloat16 numbers (AVX512_BF16, AMX), with oneDNN.
+/// float32: always true. bf16: true on processors that multiply bfloat16 numbers (AVX512_BF16, AMX), with oneDNN.
 bool can_multiply(Precision precision);
 
-/// "oneDNN 2.6.3 (AMX)"
+/// For example "oneDNN 2.6.3 (AMX)".
 std::string product_library();
 
-/// One thread for all products that the calling thread asks for.
+/// Uses one thread for all products that the calling thread asks for.
 void use_one_thread();
 
 }  // namespace logitfield::kernels::cpu

@@ -22,8 +22,8 @@ constexpr bool kIsBfloat16 = std::is_same_v<Scalar, Eigen::bfloat16>;
 template <class Scalar>
 constexpr memory::data_type kType = kIsBfloat16<Scalar> ? memory::data_type::bf16 : memory::data_type::f32;
 
-/// A row-major matrix in memory that is its caller's, or the same seen as its transpose. oneDNN has no pointers to
-/// const; what it only reads stays as it is.
+/// A row-major matrix in its caller's memory, or its transpose. oneDNN has no pointers to const; it does not change
+/// what it only reads.
 template <class Matrix>
 memory matrix_at(const Matrix& m) {
   const memory::desc layout({m.rows(), m.cols()}, kType<typename Matrix::Scalar>, {m.outerStride(), 1});
@@ -35,8 +35,8 @@ memory transpose_at(const Matrix& m) {
   return {layout, engine(), const_cast<typename Matrix::Scalar*>(m.data())};
 }
 
-/// The newest instructions that oneDNN uses for bfloat16 numbers here; empty: none. Each set is a mask that holds those
-/// of the sets below it.
+/// The newest instructions that oneDNN uses for bfloat16 numbers here; empty: none. The mask of each set includes the
+/// sets below it.
 std::string_view bfloat16_instructions() {
   const auto have = [](dnnl::cpu_isa set) {
     const auto mask = static_cast<unsigned>(set);
@@ -46,7 +46,7 @@ std::string_view bfloat16_instructions() {
   return have(dnnl::cpu_isa::avx512_core_bf16) ? "AVX512_BF16" : "";
 }
 
-/// oneDNN 3 has no descriptions of operations any more.
+/// oneDNN 3 no longer has operation descriptors.
 dnnl::matmul::primitive_desc description(const memory& x, const memory& w, const memory& y) {
 #if DNNL_VERSION_MAJOR >= 3
   return {engine(), x.get_desc(), w.get_desc(), y.get_desc()};
@@ -64,7 +64,7 @@ void multiply_by(const memory& w, Index columns, const Matrix& x, MatrixF& y) {
   y.resize(x.rows(), columns);
   if (y.size() == 0) return;
   const memory source = matrix_at(x), target = matrix_at(y);
-  // Kept by oneDNN from call to call.
+  // Cached by oneDNN from call to call.
   const dnnl::matmul product(description(source, w, target));
   dnnl::stream stream(engine());
   product.execute(stream, {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, target}});

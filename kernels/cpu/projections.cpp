@@ -6,8 +6,8 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// `columns` columns of every head of `projected` [L, heads * stride], from column `first` of the head on, as
-/// head-major rows [heads * L, columns].
+/// Rearranges `projected` [L, heads * stride] into head-major rows [heads * L, columns]. Takes `columns` columns of
+/// every head, from its column `first` on.
 MatrixF head_major(const MatrixFRef& projected, Index heads, Index stride, Index first, Index columns) {
   const Index length = projected.rows();
   MatrixF out(heads * length, columns);

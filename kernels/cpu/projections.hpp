@@ -9,7 +9,7 @@ struct Projected {
   MatrixF queries, keys, values;
 };
 
-/// From normalised hidden states [L, hidden_size], directly or through latents (DeepSeek-V2, arXiv:2405.04434).
+/// Projects normalised hidden states [L, hidden_size], directly or through latents (DeepSeek-V2, arXiv:2405.04434).
 Projected project(const BlockShape& shape, const LayerWeights& weights, const MatrixF& normalised);
 
 }  // namespace logitfield::kernels::cpu

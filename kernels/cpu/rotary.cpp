@@ -24,7 +24,7 @@ void rotate(const RotaryTable& table, Eigen::Ref<MatrixF, 0, Eigen::OuterStride<
   const auto cosine = table.cosine.topRows(length), sine = table.sine.topRows(length);
   const bool from_halves = table.pairs == io::RotaryPairs::halves;
   const bool to_halves = table.pairs != io::RotaryPairs::neighbours;
-  // Where the second of a pair lies behind the first, and how far the pairs lie apart.
+  // Distance from the first to the second column of a pair, and distance between pairs.
   const Index second_in = from_halves ? pairs : 1, step_in = from_halves ? 1 : 2;
   const Index second_out = to_halves ? pairs : 1, step_out = to_halves ? 1 : 2;
 

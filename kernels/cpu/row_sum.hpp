@@ -5,7 +5,8 @@
 
 namespace logitfield::kernels::cpu {
 
-/// The sum of term(x) over a row's values x as float64, in float64: in parts that vector units add side by side.
+/// Sums term(x) over a row's values x, converted to float64, in float64. Several partial sums let vector units add in
+/// parallel.
 template <class Term>
 double row_sum(std::span<const float> row, const Term& term) {
   std::array<double, 16> parts{};

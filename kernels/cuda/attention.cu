@@ -1,7 +1,7 @@
 #include "kernels/cuda/attention_tile.hpp"
 #include "kernels/cuda/launch.hpp"
 
-// Causal attention in float32 on the ordinary units: tiles in shared memory, a row of queries for four lanes.
+// Causal attention in float32 without tensor cores: tiles in shared memory, four lanes per row of queries.
 namespace logitfield::kernels::cuda {
 namespace {
 
@@ -12,7 +12,7 @@ struct alignas(16) Four {
   float x[4];
 };
 
-/// Rows [rows, width] of device memory to shared rows of stride `stride`; zeros behind the last row.
+/// Copies rows [rows, width] of device memory to shared rows of stride `stride`; zeros after the last row.
 __device__ void load_rows(const float* from, int64_t valid, int rows, int width, float* to, int stride) {
   const int fours = width / 4;
   for (int i = static_cast<int>(threadIdx.x); i < rows * fours; i += kThreads) {
@@ -23,8 +23,8 @@ __device__ void load_rows(const float* from, int64_t valid, int rows, int width,
   }
 }
 
-/// kValue: padded value dimension at most. Shared memory: queries, keys (rows of width + 4, so that 8 rows fall into
-/// different banks), values, weights.
+/// kValue: upper bound on the padded value dimension. Shared memory: queries, keys (rows of width + 4, so that 8 rows
+/// fall into different banks), values, weights.
 template <int kValue>
 __global__ void __launch_bounds__(kThreads)
     attention_kernel(AttentionSizes s, const HeadForm* forms, const float* queries, const float* keys,
@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(kThreads)
     const float rescale = softmax.add(logits);
 #pragma unroll
     for (int c = 0; c < kKeysPerLane; ++c) weights[row * weight_stride + part + kLanesPerRow * c] = logits[c];
-    __syncwarp();  // the four lanes of a row are of one warp
+    __syncwarp();  // the four lanes of a row belong to one warp
 #pragma unroll
     for (float& w : weighted) w *= rescale;
     for (int key = 0; key < kKeys; ++key) {

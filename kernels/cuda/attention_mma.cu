@@ -1,8 +1,8 @@
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/mma_tile.hpp"
 
-// Causal attention of bf16 on the tensor cores (after Dao 2023, FlashAttention-2): a warp holds 16 queries; logits,
-// weights and sums stay in registers, keys and values come through shared memory, the next tile while this one is used.
+// Causal attention of bf16 on the tensor cores (after Dao 2023, FlashAttention-2). A warp holds 16 queries; logits,
+// weights and sums stay in registers. Keys and values come through shared memory, the next tile while this one is used.
 namespace logitfield::kernels::cuda {
 namespace {
 
@@ -30,7 +30,8 @@ __device__ void multiply_values(const float (&weights)[kKeys / 8][4], const Bf16
   }
 }
 
-/// Turns products into logits, these into weights, and rescales the sums, for rows g and g + 8 of the warp's queries.
+/// Turns products into logits and logits into weights, and rescales the sums, for rows g and g + 8 of the warp's
+/// queries.
 template <int kKeys, int kValue>
 __device__ void take_tile(const HeadForm& form, int64_t first_query, int64_t first_key, OnlineRow (&softmax)[2],
                           float (&logits)[kKeys / 8][4], float (&sums)[kValue / 8][4]) {
@@ -53,7 +54,7 @@ __device__ void take_tile(const HeadForm& form, int64_t first_query, int64_t fir
   }
 }
 
-/// kValue: padded value dimension at most. Shared memory: queries, two tiles of keys, two of values.
+/// kValue: upper bound on the padded value dimension. Shared memory: queries, two tiles of keys, two of values.
 template <int kKeys, int kValue>
 __global__ void __launch_bounds__(kThreads)
     attention_kernel(AttentionSizes s, const HeadForm* forms, const Bf16* queries, const Bf16* keys, const Bf16* values,
@@ -80,7 +81,7 @@ __global__ void __launch_bounds__(kThreads)
   int64_t tile = first_key_tile(form, first_query, kKeys);
   const int64_t tiles = (end + kKeys - 1) / kKeys;
   start_rows(queries + (head * s.length + first_query) * width, end - first_query, kQueries, width, query_rows);
-  start_tile(tile);  // one group with the queries
+  start_tile(tile);  // in one group with the queries
   OnlineRow softmax[2];
   float sums[kValue / 8][4] = {};
   for (; tile < tiles; ++tile) {
@@ -90,7 +91,7 @@ __global__ void __launch_bounds__(kThreads)
     multiply_keys<kKeys>(query_rows + warp * 16 * (width + kPadding), key_rows + stage * key_tile, width, logits);
     take_tile<kKeys, kValue>(form, first_query + 16 * warp, tile * kKeys, softmax, logits, sums);
     multiply_values<kKeys, kValue>(logits, value_rows + stage * value_tile, value_width, sums);
-    __syncthreads();  // before the stage is written again
+    __syncthreads();  // before this stage is overwritten
   }
 
   const int g = static_cast<int>(threadIdx.x) % kWarp / 4, q = static_cast<int>(threadIdx.x) % 4;

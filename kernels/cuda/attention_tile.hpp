@@ -3,7 +3,7 @@
 #include "kernels/cuda/language.hpp"
 #include "kernels/cuda/warp.hpp"
 
-// What the kernels of the causal softmax share. Four consecutive lanes share a row of logits.
+// Code shared by the kernels of the causal softmax. Four consecutive lanes share a row of logits.
 namespace logitfield::kernels::cuda {
 
 inline constexpr float kMasked = -std::numeric_limits<float>::infinity();
@@ -14,13 +14,13 @@ __device__ inline T row_sum(T value) {
   value += __shfl_xor_sync(kAllLanes, value, 1);
   return value + __shfl_xor_sync(kAllLanes, value, 2);
 }
-/// A NaN stays.
+/// Maximum of the row; NaN if one value is NaN.
 __device__ inline float row_max(float value) {
   value = larger(value, __shfl_xor_sync(kAllLanes, value, 1));
   return larger(value, __shfl_xor_sync(kAllLanes, value, 2));
 }
 
-/// The logit of query i on key j from their product; masked where the query does not see the key.
+/// The logit of query i on key j from their product; masked if the query does not see the key.
 __device__ inline float finish_logit(const HeadForm& form, float product, std::int64_t i, std::int64_t j) {
   if (j > i || j < form.mask.first_key(i)) return kMasked;
   float x = form.scale * product;
@@ -28,8 +28,7 @@ __device__ inline float finish_logit(const HeadForm& form, float product, std::i
   return form.cap > 0 ? tanhf(x / form.cap) * form.cap : x;
 }
 
-/// The same of a row's logits on the keys that `key_of` says. `all_seen`: the query sees them all, as it is in most
-/// tiles.
+/// Turns a row's products into logits on the keys key_of(c). `all_seen`: the query sees all of them, as in most tiles.
 template <int kCount, class KeyOf>
 __device__ inline void finish_logits(const HeadForm& form, float (&row)[kCount], std::int64_t i, KeyOf key_of,
                                      bool all_seen) {
@@ -40,11 +39,11 @@ __device__ inline void finish_logits(const HeadForm& form, float (&row)[kCount],
   }
 }
 
-/// Online softmax of a row (Milakov & Gimelshein 2018): takes in the logits of some more keys (this lane's part of
-/// them; overwritten by their weights) and returns the factor of what was summed before.
+/// Online softmax of a row (Milakov & Gimelshein 2018). add() takes in the logits of more keys (this lane's part of
+/// them), overwrites them with their weights, and returns the factor by which to rescale earlier sums.
 struct OnlineRow {
   float max = kMasked, sum = 0;
-  /// exp(x - shift) = 2^(x log2(e) - shift log2(e)): one multiply-add and the unit that knows powers of two.
+  /// exp(x - shift) = 2^(x log2(e) - shift log2(e)): one multiply-add and the unit for powers of two.
   static constexpr float kLog2E = 1.4426950408889634F;
 
   template <int kCount>
@@ -52,7 +51,7 @@ struct OnlineRow {
     float largest = max;
     for (int c = 0; c < kCount; ++c) largest = larger(largest, logits[c]);
     largest = row_max(largest);
-    const float shift = largest == kMasked ? 0.F : largest;  // all masked as yet: all weights are zero
+    const float shift = largest == kMasked ? 0.F : largest;  // all masked so far: all weights are zero
     const float power = -shift * kLog2E, rescale = exp2f(fmaf(max, kLog2E, power));
     sum *= rescale;
     for (int c = 0; c < kCount; ++c) {
@@ -64,13 +63,13 @@ struct OnlineRow {
   }
 };
 
-/// Statistics of a row's softmax: largest logit, sum of weights w = exp(x - max), and of w (x - max). Of some keys in
-/// float32, of all in float64; this lane's part of them.
+/// Statistics of a row's softmax: largest logit, sum of weights w = exp(x - max), and sum of w (x - max). Sums over the
+/// keys of one call are in float32, over all keys in float64; each lane holds its part.
 struct RowSums {
   float max = kMasked;
   double weights = 0, weighted = 0;
 
-  /// Takes in the logits of some more keys.
+  /// Takes in the logits of more keys.
   template <int kCount>
   __device__ void add(const float (&logits)[kCount]) {
     float largest = max;
@@ -86,7 +85,7 @@ struct RowSums {
     weights += static_cast<double>(some_weights);
     weighted += static_cast<double>(some_weighted);
   }
-  /// out: largest logit, entropy, weight of position 0, whose logit the row's first lane knows. All lanes call it.
+  /// out: largest logit, entropy, weight of position 0, whose logit the row's first lane knows. All lanes must call it.
   __device__ void write(float first_logit, bool writes, double* out) const {
     const double all = row_sum(weights), all_weighted = row_sum(weighted);
     if (!writes) return;
@@ -97,15 +96,15 @@ struct RowSums {
 
  private:
   __device__ void raise(float to) {
-    if (to <= max) return;  // a NaN is taken in
+    if (to <= max) return;  // not for a NaN, which replaces max
     const double by = static_cast<double>(max) - static_cast<double>(to), factor = exp(by);
-    weighted = weights > 0 ? (weighted + by * weights) * factor : 0.0;  // from -inf, by * 0 is not to be formed
+    weighted = weights > 0 ? (weighted + by * weights) * factor : 0.0;  // from -inf, by * 0 must not be formed
     weights *= factor;
     max = to;
   }
 };
 
-/// The first tile of `keys` keys of which some query from first_query on sees a key.
+/// The first tile of `keys` keys in which some query from first_query on sees a key.
 __device__ inline std::int64_t first_key_tile(const HeadForm& form, std::int64_t first_query, int keys) {
   return form.mask.first_key(first_query) / keys;
 }

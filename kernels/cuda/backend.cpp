@@ -16,7 +16,7 @@ namespace {
 const DeviceActivations& device(const Activations& a) { return dynamic_cast<const DeviceActivations&>(a); }
 DeviceActivations& device(Activations& a) { return dynamic_cast<DeviceActivations&>(a); }
 
-/// T: what matrix products take in.
+/// T: operand type of the matrix products.
 template <class T>
 class CudaBackend final : public Backend {
  public:
@@ -42,7 +42,7 @@ class CudaBackend final : public Backend {
     return std::make_unique<DeviceActivations>(values, stream_);
   }
   std::unique_ptr<LoadedLayer> load(std::shared_ptr<const LayerWeights> weights) const override {
-    use_device(number_);  // it may be another thread that reads ahead
+    use_device(number_);  // may be called from another thread, which reads ahead
     return upload_layer<T>(uploader_, *weights, stream_);
   }
   std::unique_ptr<LoadedLinear> load(Linear map) const override { return upload_map<T>(uploader_, map, stream_); }
@@ -145,7 +145,7 @@ class CudaBackend final : public Backend {
   }
 
  private:
-  /// The layer's weights, whose copies the computing waits for.
+  /// Returns the layer's weights; makes computing wait for their copies.
   const DeviceLayer<T>& ready(const LoadedLayer& layer) const {
     const auto& here = dynamic_cast<const DeviceLayer<T>&>(layer);
     here.ready->hold_back(stream_);

@@ -3,7 +3,8 @@
 
 namespace logitfield::kernels::cuda {
 
-/// One GPU, of number local_rank modulo their number. Throws std::runtime_error saying why where none can be had.
+/// Makes the back end of one GPU, number local_rank modulo the number of GPUs. Throws std::runtime_error with the
+/// reason if none is available.
 std::unique_ptr<Backend> make_backend(Precision precision, int local_rank);
 
 }  // namespace logitfield::kernels::cuda

@@ -12,7 +12,7 @@
 namespace logitfield::kernels::cuda {
 namespace {
 
-/// Positions that go through a network together: enough to fill the device, few enough to bound memory.
+/// Positions processed together: enough to fill the device, few enough to bound memory.
 constexpr Index kRows = 8192;
 
 void check_head_size(const BlockShape& shape) {
@@ -40,7 +40,7 @@ RotaryView RotaryTables::view(const io::Rotary& rotary, Index length, const Stre
     const auto span = [](const MatrixF& m) { return std::span<const float>(m.data(), m.data() + m.size()); };
     entries_.push_front({frequencies, rotary.amplitude, length, Buffer<float>(span(table.cosine), stream),
                          Buffer<float>(span(table.sine), stream)});
-    stream.wait();  // the tables go now
+    stream.wait();  // the host's tables are freed now
     found = entries_.begin();
   }
   return {found->cosine.data(), found->sine.data(), static_cast<int>(rotary.first_column),
@@ -52,7 +52,7 @@ const HeadForm* HeadForms::on_device(std::span<const LogitForm> forms, const Str
   if (wanted != host_) {
     host_ = std::move(wanted);
     device_ = Buffer<HeadForm>(as_span(host_), stream);
-    stream.wait();  // a copy may read the host's memory later
+    stream.wait();  // a copy might read the host's memory later
   }
   return device_.data();
 }
@@ -117,7 +117,7 @@ auto Block<T>::project(const BlockShape& s, const DeviceLayer<T>& w, const Buffe
   Projected out{multiply(latent_queries.size() > 0 ? latent_queries : x, length, w.qkv), {}, {}, {}, {}};
   out.queries = {.rows = out.a.data(), .stride = w.qkv.outputs, .head_stride = d, .own = d};
 
-  // One buffer: what all heads share of the keys stands behind the latent, keys and values by head after it.
+  // One buffer: the latent, then the key columns that all heads share, then keys and values by head.
   const Index down_columns = w.key_value_down.outputs, up_columns = w.key_value_up.outputs;
   out.b = Buffer<float>(length * (down_columns + up_columns), stream_);
   float* down = out.b.data();
@@ -154,7 +154,7 @@ Buffer<float> Block<T>::position_factors(const HeadColumns& from, const DeviceNo
     factors.push_back(static_cast<float>(1 / std::sqrt(sum / static_cast<double>(of_all) + norm.view.epsilon)));
   }
   Buffer<float> out(as_span(factors), stream_);
-  stream_.wait();  // the factors go now
+  stream_.wait();  // the host's factors are freed now
   return out;
 }
 
@@ -246,7 +246,7 @@ void Block<T>::add_experts(const BlockShape& s, const DeviceLayer<T>& w, const B
     feed_forward(s, w.experts[e], gathered.data(), count, said.data());
     scatter_add(said.data(), which.data(), share.data(), count, s.hidden_size, out, stream_);
   }
-  stream_.wait();  // tokens and shares go now
+  stream_.wait();  // tokens and shares are freed now
 }
 
 template <class T>

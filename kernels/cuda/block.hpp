@@ -8,7 +8,7 @@
 
 namespace logitfield::kernels::cuda {
 
-/// cos and sin of a rotary encoding, kept from layer to layer.
+/// cos and sin of rotary encodings, kept from layer to layer.
 class RotaryTables {
  public:
   RotaryView view(const io::Rotary& rotary, Index length, const Stream& stream);
@@ -33,7 +33,7 @@ class HeadForms {
   Buffer<HeadForm> device_;
 };
 
-/// See Backend: the halves of a decoder block, enqueued on a stream. T: what matrix products take in.
+/// The halves of a decoder block, enqueued on a stream; see Backend. T: operand type of the matrix products.
 template <class T>
 class Block {
  public:
@@ -47,7 +47,7 @@ class Block {
   std::unique_ptr<DeviceActivations> linear(const DeviceActivations& rows, const DeviceLinear<T>& map);
 
  private:
-  /// Where the columns of queries, keys and values stand, and the memory that holds them.
+  /// Places of the columns of queries, keys and values, and the memory that holds them.
   struct Projected {
     Buffer<float> a, b;
     HeadColumns queries, keys, values;
@@ -59,7 +59,7 @@ class Block {
   void multiply(const T* x, Index rows, const DeviceLinear<T>& map, float* out);
   Buffer<float> multiply(const Buffer<T>& x, Index rows, const DeviceLinear<T>& map);
   HeadSteps steps_of(const BlockShape& shape, const DeviceNorm& norm, Index length);
-  /// Factors of each position where a norm is over all heads of all shards; else empty.
+  /// Factors of each position for a norm over all heads of all shards; else empty.
   Buffer<float> position_factors(const HeadColumns& from, const DeviceNorm& norm, Index heads, Index length,
                                  Index columns, Index of_all, const Team& shards);
   void feed_forward(const BlockShape& shape, const DeviceMlp<T>& weights, const T* rows, Index count, float* out);

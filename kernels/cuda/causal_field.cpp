@@ -3,8 +3,8 @@
 namespace logitfield::kernels::cuda {
 namespace {
 
-/// With `column` last, and a column of zeros before it where that makes the width even: products read 16 bytes at a
-/// time from rows that begin on 16 bytes.
+/// Appends `column`, after a column of zeros if that makes the width even: products read 16 bytes at a time from rows
+/// that begin at multiples of 16 bytes.
 FactorForm with_column(FactorForm form, const FactorColumn& column) {
   if (form.width() % 2 == 0) form.extra[form.extras++] = {};
   form.extra[form.extras++] = column;
@@ -24,7 +24,7 @@ CausalField::CausalField(const Worker& worker, FactorForm queries, FactorForm ke
       logits_(padded_ * kTileRows, worker.stream),
       sums_(tiles_ * width_ * width_, worker.stream),
       means_(padded_, worker.stream) {
-  make_factor(with_column(queries, {}), a_.data(), worker.stream);  // the last column is zero as yet
+  make_factor(with_column(queries, {}), a_.data(), worker.stream);  // the last column is still zero
   make_factor(with_column(keys, {.constant = 1}), b_.data(), worker.stream);
   tile_grams(b_);
   sums_before(sums_.data(), tiles_, width_ * width_, worker.stream);
@@ -44,7 +44,7 @@ Buffer<double> CausalField::negative_means() const {
   means_.read(values);
   for (double& value : values) value = -value;
   Buffer<double> out(std::span<const double>(values), worker_.stream);
-  worker_.stream.wait();  // the values go now
+  worker_.stream.wait();  // the values are freed now
   return out;
 }
 

@@ -5,17 +5,17 @@
 namespace logitfield::kernels::cuda {
 
 /// The causal field E = tril(a b^T), a = [queries' factor, -m], b = [keys' factor, 1], on the device; see
-/// cpu/causal_field.hpp. Formed inside tiles only: memory L (2 w + kTileRows) and w^2 a tile.
+/// field/causal_field.hpp. Logits are formed inside tiles only: memory L (2 w + kTileRows) and w^2 a tile.
 class CausalField final : public cpu::LinearOperator {
  public:
-  /// Finds the row means m. The forms have no column for them.
+  /// Computes the row means m. The forms must not have a column for them.
   CausalField(const Worker& worker, FactorForm queries, FactorForm keys);
 
-  /// [length] in device memory: -m, as a factor's column.
+  /// [length] in device memory: -m, as a column of a factor.
   Buffer<double> negative_means() const;
   cpu::CausalEnergies energies();
 
-  /// After energies().
+  /// Callable only after energies().
   Index rows() const override { return length_; }
   void apply(const Matrix& x, Matrix& y) const override { multiply(true, x, y); }
   void apply_transpose(const Matrix& y, Matrix& x) const override { multiply(false, y, x); }
@@ -29,7 +29,7 @@ class CausalField final : public cpu::LinearOperator {
 
   const Worker& worker_;
   Index length_, padded_, tiles_;
-  /// Of the factors with their last columns; even.
+  /// Width of the factors with their last columns; even.
   Index width_;
   Buffer<double> a_, b_, logits_, sums_, means_;
 };

@@ -2,13 +2,13 @@
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/warp.hpp"
 
-// What happens inside a tile of kTileRows rows of a causal field, where logits are explicit: a block a tile.
+// Kernels for a tile of kTileRows rows of a causal field, inside which logits are explicit. One block per tile.
 namespace logitfield::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / kWarp, kTile = static_cast<int>(kTileRows);
 
-/// A warp a row.
+/// One warp per row.
 __global__ void tile_means_kernel(double* x, int64_t length, int width, const double* logits, const double* before,
                                   double* means) {
   const int stride = width + 1, lane = static_cast<int>(threadIdx.x) % kWarp;

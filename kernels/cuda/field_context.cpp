@@ -7,7 +7,7 @@
 namespace logitfield::kernels::cuda {
 namespace {
 
-/// Sums of the columns, then of the squares.
+/// Sums of the columns, then sum of the squares.
 Eigen::RowVectorXd sums_of(const Worker& worker, const float* rows, Index length, Index columns) {
   const Index chunks = padded_rows(length) / kRowPadding;
   Buffer<double> parts(chunks * (columns + 1), worker.stream);
@@ -115,7 +115,7 @@ DirectForm FieldContext::direct_form(Scope scope, const LogitForm& form) const {
           .probes = probes_.data()};
 }
 
-// The same logits as cpu::dense_field's: up to a constant per row where they are not capped.
+// Uses the logits of cpu::dense_field: if they are not capped, up to a constant per row.
 cpu::FormedField FieldContext::formed(std::size_t head, Scope scope) {
   const LogitForm& form = forms_[head];
   if (!form.has_factors()) {
@@ -133,7 +133,7 @@ RouteResult FieldContext::take_route(std::size_t head, const FieldRequest& reque
     return cpu::dense_route(formed(head, request.scope), request.scope, coupling(head, request.scope), rounding(head));
   }
   if (factors && !doubtful_) {
-    const bool windowed = mask_of(forms_[head], request.scope, rows_) != Visible{};  // then the host's
+    const bool windowed = mask_of(forms_[head], request.scope, rows_) != Visible{};  // then the host's route
     if (request.route == Route::krylov && is_masked(request.scope) && !windowed)
       return krylov(head, request.components);
     if (request.route == Route::factored && !is_masked(request.scope)) {
@@ -188,7 +188,7 @@ cpu::RowSample FieldContext::sample(std::size_t head, Scope scope, const Matrix&
   return out;
 }
 
-// By the host, from copies of the rows: nothing that the device computed.
+// Computed by the host from copies of the rows; uses nothing that the device computed.
 cpu::DirectProducts FieldContext::direct(std::size_t head, Scope scope, const Matrix& probes) {
   return host().direct(head, scope, probes);
 }

@@ -7,11 +7,11 @@
 
 namespace logitfield::kernels::cuda {
 
-/// A KV head and its query heads in one context, their rows on a device. Factors that Cholesky-QR cannot take (few
-/// rows, dependent columns) go to the host's HeadContext, on copies of the rows.
+/// A KV head and its query heads in one context, with their rows on a device. Factors that Cholesky-QR cannot handle
+/// (few rows, dependent columns) go to the host's HeadContext, on copies of the rows.
 class FieldContext final : public cpu::FieldContext {
  public:
-  /// `forms`: of the query heads from `first_head` on, which read the KV head. The heads must outlive it.
+  /// `forms` belong to the query heads from `first_head` on, which read the KV head. The heads must outlive the object.
   FieldContext(const Worker& worker, const DeviceHeads& heads, Index kv_head, Index first_head,
                std::vector<LogitForm> forms, Index context);
 
@@ -26,11 +26,11 @@ class FieldContext final : public cpu::FieldContext {
   FactorForm scaled(const float* rows, Index count, const LogitForm& form) const;
   FactorForm query_form(std::size_t head) const;
   FactorForm key_form(bool slope) const;
-  /// Factored keys of a scope; nothing where they cannot be had here.
+  /// Decomposed key factor of a scope; empty if it cannot be decomposed here.
   const std::optional<TallFactor>& key_factor(std::size_t head, Scope scope);
   std::optional<RouteResult> factored(std::size_t head, Scope scope);
   RouteResult krylov(std::size_t head, Index components);
-  /// Keys as they are, float64.
+  /// Uncentred keys, float64.
   const double* raw_keys();
   DirectForm direct_form(Scope scope, const LogitForm& form) const;
   cpu::FormedField formed(std::size_t head, Scope scope);
@@ -41,10 +41,10 @@ class FieldContext final : public cpu::FieldContext {
   const Index kv_head_, first_head_;
   const float* keys_;
   Eigen::RowVectorXd mean_;
-  /// Keys so near to constant that only the host's way of centring them is sure.
+  /// The keys are so nearly constant that only the host's way of centring them is reliable.
   bool doubtful_ = false;
   Buffer<double> shift_, probes_;
-  /// Found or found impossible; without and with the ALiBi column.
+  /// A factor that was found, or found impossible; [0] without, [1] with the ALiBi column.
   struct Tried {
     bool done = false;
     std::optional<TallFactor> factor;
@@ -53,7 +53,7 @@ class FieldContext final : public cpu::FieldContext {
   Buffer<double> raw_keys_;
   std::optional<cpu::CoherentKeys> coherence_;
   std::optional<cpu::Leverage> alibi_leverage_;
-  /// The rows on the host.
+  /// Copies of the rows on the host.
   struct Copies {
     std::vector<MatrixF> queries;
     MatrixF keys;

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / kWarp;
 
-/// A block a chunk of rows, a thread every kThreads-th column.
+/// One block per chunk of rows; each thread takes every kThreads-th column.
 __global__ void column_sums_kernel(const float* rows, int64_t length, int columns, double* sums) {
   double* scratch = reinterpret_cast<double*>(shared_memory());
   const int64_t begin = int64_t{blockIdx.x} * kRowPadding;
@@ -65,7 +65,7 @@ __global__ void scan_kernel(double* matrices, int64_t count, int64_t size) {
   }
 }
 
-/// A warp a row.
+/// One warp per row.
 __global__ void row_dots_kernel(const double* x, int64_t x_stride, const double* y, int64_t y_stride, int64_t rows,
                                 int columns, bool adds, double* out) {
   const int64_t row = int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarp;
@@ -78,7 +78,7 @@ __global__ void row_dots_kernel(const double* x, int64_t x_stride, const double*
   if (threadIdx.x % kWarp == 0) out[row] = adds ? out[row] + sum : sum;
 }
 
-/// A block a row.
+/// One block per row.
 __global__ void centre_rows_kernel(DirectForm form, const int64_t* positions, double* products, double* sums) {
   double* scratch = reinterpret_cast<double*>(shared_memory());
   const int64_t position = positions[blockIdx.x];
@@ -114,7 +114,7 @@ __global__ void centre_rows_kernel(DirectForm form, const int64_t* positions, do
   }
 }
 
-/// A thread a column: always the same order of summation.
+/// One thread per column, so that the order of summation is always the same.
 __global__ void add_column_squares_kernel(const double* field, int64_t rows, int64_t length, double* sums) {
   for (int64_t j = first_element(); j < length; j += element_step()) {
     double sum = sums[j];

@@ -28,7 +28,7 @@ ByContext by_context(Index length, std::span<const FieldRequest> requests) {
   return out;
 }
 
-/// The longest context in which attention is measured; 0: in none.
+/// The longest context in which attention is measured; 0 if there is none.
 Index longest_attended(const ByContext& contexts) {
   Index longest = 0;
   for (const auto& [context, which] : contexts) {
@@ -37,7 +37,7 @@ Index longest_attended(const ByContext& contexts) {
   return longest;
 }
 
-/// What softmax rows [n, 3] say of the first `context` of them.
+/// Attention statistics of the first `context` of the softmax rows [n, 3].
 AttentionStatistics attention_of(const Matrix& rows, Index context) {
   const auto seen = rows.topRows(context);
   return {seen.col(0).maxCoeff<Eigen::PropagateNaN>(), seen.col(1).mean(), seen.col(2).mean()};
@@ -91,8 +91,8 @@ std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHead
   struct Task {
     Index context, first_head, heads;
   };
-  // Query heads share the factored keys of their KV head; where that would leave host threads idle, whose SVDs take
-  // longer than the keys' products on the device, each is a task of its own.
+  // Query heads share the factored keys of their KV head. But if that leaves host threads idle, each head is a task of
+  // its own: its SVDs on the host take longer than the keys' products on the device.
   const bool apart = kv_heads * std::ssize(contexts) < std::ssize(workers_);
   const Index together = apart ? 1 : members;
   std::vector<Task> tasks;  // long contexts first

@@ -7,7 +7,7 @@
 
 namespace logitfield::kernels::cuda {
 
-// What the handles of the CUDA back end are: device memory. Others' handles throw std::bad_cast.
+// Handles of the CUDA back end: device memory. Handles of other back ends throw std::bad_cast.
 
 class DeviceActivations final : public Activations {
  public:
@@ -35,7 +35,7 @@ class DeviceActivations final : public Activations {
   }
   void write(const MatrixF& host) {
     copy(values.data(), host.data(), static_cast<std::size_t>(host.size()) * sizeof(float), stream_);
-    stream_.wait();  // the host's matrix may go now
+    stream_.wait();  // the host's matrix may be freed now
   }
 
   Index rows_, cols_;
@@ -59,9 +59,9 @@ class DeviceHeads final : public Heads {
 
   const Index length, head_dim;
   Buffer<float> all_queries, all_keys;
-  /// The same numbers with rows of padded(head_dim), where they are bf16; else empty.
+  /// These numbers in rows of padded(head_dim), if they are bf16; else empty.
   Buffer<Bf16> narrow_queries, narrow_keys;
-  /// All of it is there; for other streams to wait for.
+  /// All heads are in place; other streams wait for this event.
   std::optional<Event> ready;
 
  private:

@@ -14,7 +14,7 @@ __device__ float column_of(const HeadColumns& from, int64_t head, int64_t positi
   return from.shared_rows[position * from.shared_stride + column - from.own];
 }
 
-/// Norm of a row that a warp holds, column l + 32 i in lane l.
+/// Normalises a row that a warp holds, column l + 32 i in lane l.
 __device__ void normalise_row(const HeadSteps& steps, int64_t head, int64_t position, int columns,
                               float (&x)[kPerLane]) {
   const int lane = static_cast<int>(threadIdx.x);
@@ -65,7 +65,7 @@ __device__ void rotate_row(const RotaryView& rotary, int64_t position, float* ro
   __syncwarp();
 }
 
-/// A warp a row: blockDim (32, kRowsPerBlock).
+/// One warp per row: blockDim (32, kRowsPerBlock).
 template <class T>
 __global__ void prepare_kernel(HeadColumns from, HeadSteps steps, int64_t rows, int64_t length, int columns,
                                float* plain, T* narrow) {
@@ -95,7 +95,7 @@ __global__ void prepare_kernel(HeadColumns from, HeadSteps steps, int64_t rows, 
   }
 }
 
-/// A warp a position.
+/// One warp per position.
 __global__ void squares_kernel(HeadColumns from, int64_t heads, int64_t length, int columns, double* squares) {
   const int64_t position = int64_t{blockIdx.x} * kRowsPerBlock + threadIdx.y;
   if (position >= length) return;

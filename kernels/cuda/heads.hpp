@@ -16,8 +16,8 @@ struct RotaryView {
   io::RotaryPairs form = io::RotaryPairs::halves;
 };
 
-/// Where the columns of heads stand among projected rows [length, stride]: head h's own at first + h * head_stride;
-/// columns from `own` on are `shared_rows`', the same for all heads.
+/// Places of the columns of heads among projected rows [length, stride]. Head h's own columns start at first + h *
+/// head_stride; columns from `own` on come from `shared_rows`, the same for all heads.
 struct HeadColumns {
   const float* rows = nullptr;
   std::int64_t stride = 0, first = 0, head_stride = 0;
@@ -26,13 +26,13 @@ struct HeadColumns {
   std::int64_t shared_stride = 0;
 };
 
-/// What is done with a head's row, in this order: norm, clip, rotation, factor.
+/// Operations on a head's row, in this order: norm, clip, rotation, factor.
 struct HeadSteps {
   bool has_norm = false;
   NormView norm;
-  /// The gain is one head's after another.
+  /// The gain holds the gains of all heads, one after the other.
   bool gain_by_head = false;
-  /// Instead of the row's own factor: of each position (norms over all heads).
+  /// Factor of each position, replacing the row's own factor (norms over all heads).
   const float* row_factors = nullptr;
   /// Negative: none.
   float clip = -1;
@@ -43,9 +43,9 @@ struct HeadSteps {
 /// Columns of a head as the tensor cores read it: a multiple of 16.
 __host__ __device__ constexpr std::int64_t padded(std::int64_t columns) { return (columns + 15) / 16 * 16; }
 
-/// Takes heads apart: rows [heads * length, columns], head by head, as `plain` (null: not wanted) in float32 and as
-/// `narrow` in T, the latter with rows of padded(columns), zeros behind. `plain` holds the numbers of `narrow`: those
-/// that enter the dot product.
+/// Splits projected rows into heads: rows [heads * length, columns], head by head, as `plain` (null: not wanted) in
+/// float32 and as `narrow` in T. Rows of `narrow` have padded(columns), with zeros at the end. `plain` holds the
+/// numbers of `narrow`, which enter the dot product.
 template <class T>
 void prepare_heads(const HeadColumns& from, const HeadSteps& steps, std::int64_t heads, std::int64_t length,
                    int columns, float* plain, T* narrow, const Stream& stream);
@@ -54,7 +54,7 @@ void prepare_heads(const HeadColumns& from, const HeadSteps& steps, std::int64_t
 void head_squares(const HeadColumns& from, std::int64_t heads, std::int64_t length, int columns, double* squares,
                   const Stream& stream);
 
-/// Visible, where kernels ask it: 0: none.
+/// Visible, in a form for kernels; 0: none.
 struct KeyMask {
   std::int64_t window = 0, chunk = 0;
 
@@ -66,7 +66,7 @@ struct KeyMask {
 };
 inline KeyMask key_mask(const Visible& visible) { return {visible.window, visible.chunk}; }
 
-/// How a head's logits follow; cap 0: none. Of LogitForm.
+/// Parameters of a head's logits, from LogitForm; cap 0: none.
 struct HeadForm {
   float scale = 0, slope = 0, cap = 0;
   KeyMask mask = {};
@@ -74,10 +74,10 @@ struct HeadForm {
 };
 std::vector<HeadForm> head_forms(std::span<const LogitForm> forms);
 
-/// Causal softmax attention of all heads, online, over the keys that their forms' masks show: queries [heads * length,
-/// padded(head_dim)], keys [kv_heads * length, same], values [kv_heads * length, padded(value_dim)], as prepare_heads
-/// leaves them; out [length, heads * value_dim]. Dimensions up to kMostDeviceHeadColumns. Float: SIMT; Bf16: tensor
-/// cores, float32 sums.
+/// Causal softmax attention of all heads, online, over the keys that their forms' masks show. Inputs as prepare_heads
+/// leaves them: queries [heads * length, padded(head_dim)], keys [kv_heads * length, same], values [kv_heads * length,
+/// padded(value_dim)]; out [length, heads * value_dim]. Dimensions up to kMostDeviceHeadColumns. Float: SIMT; Bf16:
+/// tensor cores, float32 sums.
 struct AttentionSizes {
   std::int64_t heads = 0, kv_heads = 0, length = 0;
   int head_dim = 0, value_dim = 0;

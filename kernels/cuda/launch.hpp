@@ -8,13 +8,13 @@ namespace logitfield::kernels::cuda {
 
 using std::int64_t;
 
-/// How many blocks, of how many threads, with how much dynamic shared memory.
+/// Numbers of blocks, of threads per block, and of bytes of dynamic shared memory.
 struct Shape {
   dim3 blocks, threads;
   std::size_t shared_bytes = 0;
 };
 
-/// Blocks of `size` that cover n.
+/// Number of blocks of `size` that cover n.
 inline unsigned blocks_for(int64_t n, int64_t size) { return static_cast<unsigned>((n + size - 1) / size); }
 
 /// Blocks of a grid-stride loop over n elements.
@@ -24,7 +24,8 @@ inline Shape shape_for(int64_t n) {
   return {dim3(static_cast<unsigned>(blocks < kMostBlocks ? blocks : kMostBlocks)), dim3(kThreads)};
 }
 
-/// Starts a kernel on a stream; nothing where there are no blocks. Throws DeviceError naming the kernel and its shape.
+/// Starts a kernel on a stream; does nothing if there are no blocks. Throws DeviceError naming the kernel and its
+/// shape.
 template <class... Parameters>
 void launch(const char* name, void (*kernel)(Parameters...), const Shape& shape, [[maybe_unused]] const Stream& stream,
             Parameters... arguments) {
@@ -40,7 +41,7 @@ void launch(const char* name, void (*kernel)(Parameters...), const Shape& shape,
 #endif
 }
 
-/// The block's dynamic shared memory, 16 bytes aligned.
+/// The block's dynamic shared memory, aligned to 16 bytes.
 __device__ inline char* shared_memory() {
 #ifdef LOGITFIELD_EMULATION
   return emulation::shared_memory();

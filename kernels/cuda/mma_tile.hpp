@@ -1,15 +1,15 @@
 #pragma once
 #include "kernels/cuda/attention_tile.hpp"
 
-// What the kernels of the causal softmax on tensor cores share: a block of kWarps warps, of 16 queries each; rows of
-// bf16 in shared memory, from which logits are multiplied into accumulators.
+// Code shared by the kernels of the causal softmax on tensor cores. A block has kWarps warps, of 16 queries each. Rows
+// of bf16 are in shared memory; logits are multiplied from them into accumulators.
 namespace logitfield::kernels::cuda::mma {
 
 inline constexpr int kWarps = 4, kQueries = 16 * kWarps, kThreads = kWarp * kWarps;
-/// 16 bytes more a row in shared memory, so that the 8 rows of a small matrix fall into different banks.
+/// Extra elements (16 bytes) per row in shared memory, so that the 8 rows of a small matrix fall into different banks.
 inline constexpr int kPadding = 8;
 
-/// Starts copying `rows` rows of `width` from device memory; zeros behind the last valid one.
+/// Starts copying `rows` rows of `width` from device memory; zeros after the last valid one.
 __device__ inline void start_rows(const Bf16* from, std::int64_t valid, int rows, int width, Bf16* to) {
   const int eights = width / 8;
   for (int i = static_cast<int>(threadIdx.x); i < rows * eights; i += kThreads) {
@@ -19,7 +19,7 @@ __device__ inline void start_rows(const Bf16* from, std::int64_t valid, int rows
   }
 }
 
-/// Until the block has a tile, whose copies were started before: those of the next one, if there is one, are started
+/// Waits until the block has a tile, whose copies were started before. If there is a next tile, starts its copies
 /// first.
 template <class StartTile>
 __device__ inline void await_tile(std::int64_t tile, std::int64_t tiles, StartTile start_tile) {
@@ -51,13 +51,13 @@ __device__ inline void multiply_keys(const Bf16* queries, const Bf16* keys, int 
   }
 }
 
-/// Whether a warp's queries, from first_query on, all see all kKeys keys from first_key on.
+/// Whether all queries of a warp, from first_query on, see all kKeys keys from first_key on.
 template <int kKeys>
 __device__ inline bool sees_all(const HeadForm& form, std::int64_t first_query, std::int64_t first_key) {
   return first_key + kKeys - 1 <= first_query && first_key >= form.mask.first_key(first_query + 15);
 }
 
-/// Of the accumulators of a warp's logits, what this lane holds of row g + 8 half: value c is of key column_of(c).
+/// This lane's part of row g + 8 half of a warp's logits: value c belongs to key column_of(c).
 template <int kKeys>
 __device__ inline void row_of(const float (&logits)[kKeys / 8][4], int half, float (&row)[kKeys / 4]) {
 #pragma unroll

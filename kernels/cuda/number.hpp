@@ -5,7 +5,7 @@
 
 namespace logitfield::kernels::cuda {
 
-/// The upper half of a float32.
+/// A bfloat16 number: the upper half of a float32.
 struct Bf16 {
   std::uint16_t bits;
 };
@@ -18,7 +18,7 @@ __host__ __device__ inline float to_float(Bf16 x) {
   return out;
 }
 
-/// To nearest, ties to even; NaN stays NaN.
+/// Rounds to nearest, ties to even; NaN stays NaN.
 template <class Number>
 __host__ __device__ inline Number from_float(float x);
 template <>

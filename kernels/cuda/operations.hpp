@@ -5,11 +5,11 @@
 #include "kernels/cuda/number.hpp"
 #include "kernels/cuda/runtime.hpp"
 
-// Kernels of the forward pass, row-major, all pointers to device memory. T: what matrix products take in, float or
-// Bf16.
+// Kernels of the forward pass, row-major, all pointers to device memory. T: operand type of the matrix products, float
+// or Bf16.
 namespace logitfield::kernels::cuda {
 
-/// A norm's numbers; null: no gain (bias).
+/// Parameters of a norm; null: no gain (bias).
 struct NormView {
   bool centred = false;
   double epsilon = 0;
@@ -21,10 +21,10 @@ struct NormView {
 template <class T>
 void normalise(const float* in, std::int64_t stride, std::int64_t rows, std::int64_t columns, const NormView& norm,
                T* out, const Stream& stream);
-/// out = in, in T.
+/// out = in, converted to T.
 template <class T>
 void convert(const float* in, std::int64_t size, T* out, const Stream& stream);
-/// The same of rows [rows, columns] of strides; what lies behind the columns of `out` is set to zero.
+/// Converts rows [rows, columns] with strides; the rest of each row of `out` is set to zero.
 template <class T>
 void convert_rows(const float* in, std::int64_t stride, std::int64_t rows, std::int64_t columns, T* out,
                   std::int64_t out_stride, const Stream& stream);
@@ -35,8 +35,8 @@ void add_bias(const float* bias, std::int64_t rows, std::int64_t columns, float*
 /// values <- cap tanh(values / cap).
 void soft_cap(float cap, std::int64_t size, float* values, const Stream& stream);
 
-/// out = act(gate) * up of rows [gate, up] [rows, 2 inner] plus bias (or null); act(row) of [rows, inner] where not
-/// gated.
+/// out = act(gate) * up, from rows [gate, up] [rows, 2 inner] plus bias (or null). If not gated, act(row) of rows
+/// [rows, inner].
 template <class T>
 void activate(io::Activation activation, bool gated, const T* in, const float* bias, std::int64_t rows,
               std::int64_t inner, T* out, const Stream& stream);
@@ -49,8 +49,8 @@ void gather(const T* in, const std::int32_t* tokens, std::int64_t count, std::in
 void scatter_add(const float* said, const std::int32_t* tokens, const float* weights, std::int64_t count,
                  std::int64_t columns, float* sum, const Stream& stream);
 
-/// Of logits [rows, columns], per row: the largest, the sum of exp(logit - largest), and the logit of targets[row] -
-/// first_token where that is a column, else 0: three float64 a row.
+/// Three float64 per row of logits [rows, columns]: the largest logit, the sum of exp(logit - largest), and the logit
+/// of column targets[row] - first_token (0 if there is no such column).
 void loss_terms(const float* logits, std::int64_t rows, std::int64_t columns, std::int64_t first_token,
                 const std::int32_t* targets, double* terms, const Stream& stream);
 

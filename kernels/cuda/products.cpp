@@ -22,7 +22,7 @@ constexpr cudaDataType_t kType = CUDA_R_32F;
 template <>
 constexpr cudaDataType_t kType<Bf16> = CUDA_R_16BF;
 
-// cuBLAS stores by columns: to it, a row-major matrix is its transpose, so y^T = w x^T is asked for.
+// cuBLAS is column-major and sees a row-major matrix as its transpose, so y^T = w x^T is requested.
 template <class In, class Out>
 void linear_by(void* handle, cublasComputeType_t compute, const Products::Sizes& s, Products::Rows<const In> x,
                Products::Rows<const In> w, Products::Rows<Out> y) {
@@ -77,7 +77,7 @@ void Products::transpose_multiply(const Sizes& s, Rows<const double> x, Rows<con
   double_by(handle_, CUBLAS_OP_N, CUBLAS_OP_T, s, x, w, y, keep);
 }
 
-// x^T <- r^-T x^T: seen by columns, r^T is lower triangular.
+// x^T <- r^-T x^T; in column-major order r^T is lower triangular.
 void Products::divide(std::int64_t m, std::int64_t n, Rows<const double> r, Rows<double> x) const {
   const double one = 1;
   check_blas(cublasDtrsm_64(handle_of(handle_), CUBLAS_SIDE_LEFT, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N,

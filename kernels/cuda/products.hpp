@@ -17,17 +17,17 @@ class Products {
   Products(const Products&) = delete;
   Products& operator=(const Products&) = delete;
 
-  /// Device memory that cuBLAS may take for each of these (on Hopper; elsewhere less).
+  /// Device memory that cuBLAS may take for each Products object (on Hopper; elsewhere less).
   static constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 
   template <class T>
   struct Rows {
     T* data = nullptr;
     std::int64_t stride = 0;
-    /// From one matrix of a batch to the next.
+    /// Distance from one matrix of a batch to the next.
     std::int64_t batch_stride = 0;
   };
-  /// Of a product: y [m, n] from sums of k terms.
+  /// Sizes of a product: y [m, n] from sums of k terms.
   struct Sizes {
     std::int64_t m = 0, n = 0, k = 0, batch = 1;
   };

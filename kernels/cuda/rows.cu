@@ -7,7 +7,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-/// A block a row.
+/// One block per row.
 template <class T>
 __global__ void normalise_kernel(const float* in, int64_t stride, int64_t columns, NormView norm, T* out) {
   double* scratch = reinterpret_cast<double*>(shared_memory());
@@ -73,7 +73,7 @@ __global__ void scatter_add_kernel(const float* said, const std::int32_t* tokens
   }
 }
 
-/// A block a row.
+/// One block per row.
 __global__ void loss_kernel(const float* logits, int64_t columns, int64_t first_token, const std::int32_t* targets,
                             double* terms) {
   double* scratch = reinterpret_cast<double*>(shared_memory());

@@ -14,7 +14,7 @@ namespace logitfield::kernels {
 
 namespace {
 
-/// What stands against a runtime that calls the driver insufficient.
+/// Explanation for an error of the runtime, such as an insufficient driver.
 std::string driver_text() {
   int driver = 0, runtime = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess || cudaRuntimeGetVersion(&runtime) != cudaSuccess) return {};
@@ -27,7 +27,7 @@ std::string driver_text() {
 
 DeviceList list_devices() {
   int count = 0;
-  // Without a GPU the call fails and leaves `count` unset: any code but success means none.
+  // Without a GPU the call fails and leaves `count` unset: any code except success means none.
   if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaSuccess) {
     return {
         {},
@@ -131,13 +131,14 @@ void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes
         "use --precision bf16 or --backend cpu",
         name, bytes, device, most));
   }
-  // All that there is, not `bytes`: threads that launch the same kernel with other sizes set the same value.
+  // Set to the most there is, not to `bytes`, so that threads that launch the same kernel with other sizes set the same
+  // value.
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most), name, bytes);
 }
 
 void use_device(int number) {
   check(cudaSetDevice(number), "cudaSetDevice", static_cast<std::size_t>(number));
-  // Memory given back stays in the pool: the next layer takes it again.
+  // Freed memory stays in the pool: the next layer takes it again.
   cudaMemPool_t pool;
   check(cudaDeviceGetDefaultMemPool(&pool, number), "cudaDeviceGetDefaultMemPool", 0);
   std::uint64_t all = UINT64_MAX;
@@ -168,7 +169,7 @@ std::string describe_device(int number) {
 int host_threads() {
   int devices = 1;
   check(cudaGetDeviceCount(&devices), "cudaGetDeviceCount", 0);
-  // A launcher that binds ranks to cores has divided them; else the GPUs' ranks do.
+  // If a launcher binds ranks to cores, it has divided them; else they are divided by the number of GPUs.
   constexpr int kMost = 16;  // more would wait for the device
   const int own = static_cast<int>(std::thread::hardware_concurrency());
   const bool bound = own < ::sysconf(_SC_NPROCESSORS_ONLN);

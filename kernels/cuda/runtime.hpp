@@ -11,21 +11,21 @@
 
 namespace logitfield::kernels::cuda {
 
-/// A CUDA or cuBLAS call failed: which, where, on which device and with what size, and what to do where that is known.
+/// A failed CUDA or cuBLAS call: which call, where, on which device and with what size, and the remedy if one is known.
 class DeviceError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// "runtime.cpp:51"
+/// For example "runtime.cpp:51".
 std::string place_of(const std::source_location& where);
-/// Throws DeviceError where `status` (a cudaError_t) is not success.
+/// Throws DeviceError if `status` (a cudaError_t) is not success.
 void check(int status, const char* call, std::size_t size,
            const std::source_location& where = std::source_location::current());
 
-/// Of streams whose work waits for room on the device.
+/// Priority of a stream's work that waits for room on the device.
 enum class Priority { normal, high };
 
-/// Work on a device that happens in order. Made on the calling thread's current device.
+/// A queue of work on a device, done in order. Created on the calling thread's current device.
 class Stream {
  public:
   explicit Stream(Priority priority = Priority::normal);
@@ -34,7 +34,7 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   void* handle() const { return handle_; }
-  /// Waits for all that was started; throws what went wrong in it.
+  /// Waits for all started work; throws the error of failed work.
   void wait() const;
 
  private:
@@ -51,25 +51,25 @@ class Event {
 
   void hold_back(const Stream& other) const;
   void wait() const;
-  /// Milliseconds between two, both passed.
+  /// Milliseconds between two events that have both passed.
   double since(const Event& earlier) const;
 
  private:
   void* handle_ = nullptr;
 };
 
-/// `bytes` of device memory, or of page-locked host memory, aligned for anything; null where bytes is 0. Device memory
+/// `bytes` of device memory, or of page-locked host memory, aligned for any type; null if bytes is 0. Device memory
 /// belongs to the stream: taken and given back in its order.
 void* allocate(std::size_t bytes, const Stream& stream);
 void release(void* memory, const Stream& stream) noexcept;
 void* allocate_pinned(std::size_t bytes);
 void release_pinned(void* memory) noexcept;
 
-/// Between any two of host and device; host memory that is not page-locked makes the host wait.
+/// Copies between any two of host and device. With host memory that is not page-locked, the host waits.
 void copy(void* to, const void* from, std::size_t bytes, const Stream& stream);
 void fill_zero(void* memory, std::size_t bytes, const Stream& stream);
 
-/// Device memory for `size` values, not set to anything. The stream must outlive it.
+/// Device memory for `size` values, uninitialised. The stream must outlive it.
 template <class T>
 class Buffer {
  public:
@@ -96,7 +96,7 @@ class Buffer {
   T* data() const { return data_; }
   std::int64_t size() const { return size_; }
   void zero() { fill_zero(data_, static_cast<std::size_t>(size_) * sizeof(T), *stream_); }
-  /// Copies to the host and waits; values first ... first + target.size() - 1.
+  /// Copies values first ... first + target.size() - 1 to the host and waits.
   void read(std::span<T> target, std::int64_t first = 0) const {
     copy(target.data(), data_ + first, target.size_bytes(), *stream_);
     stream_->wait();
@@ -113,7 +113,7 @@ class Buffer {
   const Stream* stream_ = nullptr;
 };
 
-/// Page-locked host memory: copies from it run beside the host.
+/// Page-locked host memory: copies from it run in parallel with the host.
 class PinnedBuffer {
  public:
   explicit PinnedBuffer(std::size_t bytes) : data_(static_cast<std::byte*>(allocate_pinned(bytes))), bytes_(bytes) {}
@@ -128,19 +128,20 @@ class PinnedBuffer {
   std::size_t bytes_;
 };
 
-/// Lets a kernel, which has no static shared memory, have so much dynamic shared memory a block. Threads may call it
-/// side by side. Throws DeviceError where the device has less.
+/// Allows a kernel, which has no static shared memory, this much dynamic shared memory per block. Safe to call from
+/// several threads at once. Throws DeviceError if the device has less.
 void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes);
 
-/// Makes device `number` the calling thread's.
+/// Makes device `number` the calling thread's current device.
 void use_device(int number);
-/// Of the calling thread's device: bytes that are free now.
+/// Bytes that are free now on the calling thread's device.
 std::size_t free_bytes();
-/// Its UUID: the same in every process.
+/// The device's UUID: the same in every process.
 std::string device_identity(int number);
-/// "GPU NVIDIA H100 80GB HBM3 (9.0, 79.1 GiB), CUDA 13.0"
+/// For example "GPU NVIDIA H100 80GB HBM3 (9.0, 79.1 GiB), CUDA 13.0".
 std::string describe_device(int number);
-/// Host threads that may use the device at a time: those that this process may run on, or its GPU's share of all.
+/// Number of host threads that may use the device at a time: the cores that this process may run on, or its GPU's share
+/// of all cores.
 int host_threads();
 
 }  // namespace logitfield::kernels::cuda

@@ -15,7 +15,7 @@ __device__ inline double logit_of(const SoftmaxStrip& strip, double product, int
   return strip.cap > 0 ? strip.cap * tanh(x / strip.cap) : x;
 }
 
-/// A warp a row.
+/// One warp per row.
 __global__ void __launch_bounds__(kThreads)
     softmax_strip_kernel(SoftmaxStrip strip, const double* products, double* out) {
   const int64_t r = int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarp;
@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t j = first + lane; j <= i; j += kWarp) {
     const double below = logit_of(strip, row[j], i, j) - max, weight = exp(below);
     weights += weight;
-    if (weight != 0) weighted += weight * below;  // 0 * -inf is not to be formed
+    if (weight != 0) weighted += weight * below;  // 0 * -inf must not be formed
   }
   weights = warp_sum(weights);
   weighted = warp_sum(weighted);

@@ -31,7 +31,7 @@ __global__ void __launch_bounds__(kThreads)
 
   start_rows(queries + (head * s.rows + first_query) * width, end - first_query, kQueries, width, query_rows);
   int64_t tile = first_key_tile(form, first_query, kKeys);
-  start_tile(tile);  // one group with the queries
+  start_tile(tile);  // in one group with the queries
   RowSums sums[2];
   float first_logit[2] = {kMasked, kMasked};
   for (; tile < tiles; ++tile) {
@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kThreads)
       if (tile == 0) first_logit[half] = row[0];
       sums[half].add(row);
     }
-    __syncthreads();  // before the tile's place is written again
+    __syncthreads();  // before the tile's memory is overwritten
   }
 #pragma unroll
   for (int half = 0; half < 2; ++half) {

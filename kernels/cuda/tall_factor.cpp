@@ -15,7 +15,7 @@ Vector download(const Buffer<double>& values, Index count) {
 
 Buffer<double> upload(const Matrix& host, const Worker& worker) {
   Buffer<double> out(std::span<const double>(host.data(), static_cast<std::size_t>(host.size())), worker.stream);
-  worker.stream.wait();  // the host's matrix may go now
+  worker.stream.wait();  // the host's matrix may be freed now
   return out;
 }
 
@@ -25,7 +25,7 @@ Matrix download(const Buffer<double>& values, Index rows, Index columns) {
   return out;
 }
 
-// By chunks of rows, so that all of the device takes part.
+// Splits rows into chunks, so that the whole device takes part.
 Matrix tall_product(const Worker& worker, Index rows, Products::Rows<const double> x, Index m,
                     Products::Rows<const double> w, Index n) {
   const Index chunks = rows / kRowPadding;

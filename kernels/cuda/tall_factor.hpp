@@ -7,14 +7,14 @@
 
 namespace logitfield::kernels::cuda {
 
-/// What a host thread computes with.
+/// The stream and products of one host thread.
 struct Worker {
-  /// Its small operations go between the large ones of a network that is computed meanwhile.
+  /// High priority, so that its small operations run between the large ones of a forward pass on the same device.
   Stream stream{Priority::high};
   Products products{stream, Precision::float32};
 };
 
-/// A host matrix on the device, and back (rows of `stride`).
+/// Copies a host matrix to the device, and back (rows of `stride`).
 Buffer<double> upload(const Matrix& host, const Worker& worker);
 Matrix download(const Buffer<double>& values, Index rows, Index columns);
 
@@ -22,18 +22,18 @@ Matrix download(const Buffer<double>& values, Index rows, Index columns);
 Matrix tall_product(const Worker& worker, Index rows, Products::Rows<const double> x, Index m,
                     Products::Rows<const double> w, Index n);
 
-/// One of the two factors of a field on the device, decomposed by Cholesky-QR; see cpu/tall_factor.hpp.
+/// One of the two factors of a field on the device, decomposed by Cholesky-QR; see field/tall_factor.hpp.
 class TallFactor {
  public:
-  /// Nothing where Cholesky cannot do it: no more rows than columns, or columns too near to dependent. `probes`
-  /// [2, form.length] in device memory; form.extra has room for them.
+  /// Returns nothing if Cholesky fails: no more rows than columns, or nearly dependent columns. `probes` [2,
+  /// form.length] in device memory; form.extra must have room for them.
   static std::optional<TallFactor> make(const Worker& worker, FactorForm form, const double* probes);
 
   cpu::FactorSummary summary() const { return {r_, basis_probes_, norm_, width_}; }
   const Matrix& r() const { return r_; }
   const Matrix& basis_probes() const { return basis_probes_; }
   Index width() const { return width_; }
-  /// See cpu::MeasureSide: of this side, from the other's factor.
+  /// Measures this side from the other's factor; see cpu::MeasureSide.
   cpu::Side measure_side(const TallFactor& other, const Matrix& image) const;
   /// Squared norms of the basis's rows, and basis * direction [width].
   struct BasisRows {
@@ -43,7 +43,7 @@ class TallFactor {
 
  private:
   TallFactor(const Worker& worker, const FactorForm& form);
-  /// r by one Cholesky or two; false where that fails.
+  /// Computes r by one or two Cholesky decompositions; false if that fails.
   bool decompose(const FactorForm& form, const Matrix& gram);
   bool second_pass();
   Products::Rows<const double> rows() const { return {rows_.data(), width_ + 2}; }
@@ -51,11 +51,11 @@ class TallFactor {
 
   const Worker* worker_;
   Index length_, padded_, width_;
-  /// [padded, width + 2]: the factor, and the probes behind it.
+  /// [padded, width + 2]: the factor, then the probes.
   Buffer<double> rows_;
   Matrix r_, rows_probes_, basis_probes_;
   double norm_ = 0;
-  /// The basis is rows * inverse, or kept [padded, width].
+  /// The basis is rows * inverse, or kept as basis_ [padded, width].
   Matrix inverse_;
   Buffer<double> basis_;
 };

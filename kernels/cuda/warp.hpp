@@ -4,8 +4,8 @@
 #include "kernels/cuda/language.hpp"
 #include "kernels/cuda/number.hpp"
 
-// What 32 threads do together, all of them: sums, tensor-core products (PTX ISA 8, sm_80 and later), copies into shared
-// memory that run beside the threads. PTX stands here and nowhere else.
+// Operations of the 32 threads of a warp together: sums, tensor-core products (PTX ISA 8, sm_80 and later), and copies
+// into shared memory that run in parallel with the threads. All PTX is in this file.
 namespace logitfield::kernels::cuda {
 
 inline constexpr int kWarp = 32;
@@ -16,7 +16,7 @@ __device__ inline T warp_sum(T value) {
   for (int mask = kWarp / 2; mask > 0; mask /= 2) value += __shfl_xor_sync(kAllLanes, value, mask);
   return value;
 }
-/// A NaN stays, which fmax would drop.
+/// NaN if one value is NaN (fmax would drop it).
 template <class T>
 __device__ inline T larger(T a, T b) {
   return a > b || a != a ? a : b;
@@ -33,15 +33,16 @@ __device__ inline T block_sum(T value, T* scratch) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   const int warps = static_cast<int>(blockDim.x) / kWarp;
   value = warp_sum(value);
-  __syncthreads();  // the scratch may be in use from the sum before
+  __syncthreads();  // the previous sum may still use the scratch
   if (lane == 0) scratch[warp] = value;
   __syncthreads();
   return warp_sum(lane < warps ? scratch[lane] : T(0));
 }
 
-/// Registers of mma.m16n8k16, of the thread of lane 4 g + q: a[0] row g, columns 2q and 2q + 1; a[1] row g + 8; a[2],
-/// a[3] the same 8 columns further on. b[0] rows 2q and 2q + 1 of column g, b[1] 8 rows further on. c[0], c[1] row g,
-/// columns 2q and 2q + 1; c[2], c[3] row g + 8.
+/// Registers of mma.m16n8k16 in the thread of lane 4 g + q:
+/// - a[0]: row g, columns 2q and 2q + 1; a[1]: row g + 8; a[2], a[3]: the same 8 columns further on.
+/// - b[0]: rows 2q and 2q + 1 of column g; b[1]: 8 rows further on.
+/// - c[0], c[1]: row g, columns 2q and 2q + 1; c[2], c[3]: row g + 8.
 struct PackedA {
   std::uint32_t a[4];
 };
@@ -89,9 +90,9 @@ __device__ inline void multiply_add(float (&c)[4], const PackedA& a, const Packe
 #endif
 }
 
-/// ldmatrix.x4: four matrices of 8 x 8 bf16 in shared memory. Lane l gives the address of row l % 8 of matrix l / 8
-/// (16 bytes aligned); of matrix i, lane 4 g + q gets columns 2q and 2q + 1 of row g; transposed: rows 2q and 2q + 1 of
-/// column g.
+/// ldmatrix.x4: loads four matrices of 8 x 8 bf16 from shared memory. Lane l gives the address of row l % 8 of matrix l
+/// / 8 (aligned to 16 bytes). Of each matrix, lane 4 g + q gets columns 2q and 2q + 1 of row g; transposed: rows 2q and
+/// 2q + 1 of column g.
 template <bool kTransposed>
 __device__ inline void load_matrices(std::uint32_t (&out)[4], const Bf16* row) {
 #ifdef LOGITFIELD_EMULATION
@@ -120,7 +121,8 @@ __device__ inline void load_matrices(std::uint32_t (&out)[4], const Bf16* row) {
 #endif
 }
 
-/// Starts copying 16 bytes from device to shared memory, both so aligned; zeros where not `valid` (`from` is not read).
+/// Starts copying 16 bytes from device to shared memory, both aligned to 16 bytes. Zeros if not `valid` (`from` is not
+/// read).
 __device__ inline void start_copy(void* to, const void* from, bool valid) {
 #ifdef LOGITFIELD_EMULATION
   if (reinterpret_cast<std::uintptr_t>(to) % 16 != 0 || reinterpret_cast<std::uintptr_t>(from) % 16 != 0) {
@@ -141,7 +143,7 @@ __device__ inline void end_copies() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 #endif
 }
-/// Waits for all of this thread's groups but the last kLeft; other threads see the copies after a barrier.
+/// Waits for all of this thread's groups except the last kLeft; other threads see the copies after a barrier.
 template <int kLeft>
 __device__ inline void wait_for_copies() {
 #ifdef LOGITFIELD_EMULATION

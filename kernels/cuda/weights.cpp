@@ -6,7 +6,7 @@
 namespace logitfield::kernels::cuda {
 namespace {
 
-/// One thread converts about a tenth of what the bus takes in the same time.
+/// Uses several threads: one converts about a tenth of the data that the bus takes in the same time.
 template <class T, class Scalar>
 void convert(const Scalar* values, std::int64_t count, T* out) {
   const std::int64_t threads = std::clamp<std::int64_t>(count >> 20, 1, host_threads());

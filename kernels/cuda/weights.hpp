@@ -6,11 +6,11 @@
 #include "kernels/backend.hpp"
 #include "kernels/cuda/operations.hpp"
 
-// Weights in device memory. T: what matrix products take in.
+// Weights in device memory. T: operand type of the matrix products.
 namespace logitfield::kernels::cuda {
 
-/// Copies host numbers to the device through two page-locked buffers on a stream of its own, so that it runs beside the
-/// computing, one number being converted while others are copied. For one thread at a time; others wait.
+/// Copies host numbers to the device through two page-locked buffers on its own stream, in parallel with computing. One
+/// buffer is filled with converted numbers while the other is copied. For one thread at a time; others wait.
 class Uploader {
  public:
   Uploader() : staging_{PinnedBuffer(kStagingBytes), PinnedBuffer(kStagingBytes)} {}
@@ -42,7 +42,7 @@ struct DeviceLinear {
   Buffer<float> bias;
 };
 
-/// Frees what was copied by the uploader's stream when the computing stream is done with it.
+/// Frees memory filled by the uploader's stream only after the computing stream has finished with it.
 class Lifetime {
  public:
   Lifetime(const Uploader& uploader, const Stream& computing) : uploader_(&uploader), computing_(&computing) {}
@@ -50,7 +50,7 @@ class Lifetime {
     try {
       Event(*computing_).hold_back(uploader_->stream());
     } catch (const DeviceError&) {
-      // The device has failed before, and whoever waits for it says so.
+      // The device has failed before; whoever waits for it reports that.
     }
   }
   Lifetime(const Lifetime&) = delete;
@@ -66,7 +66,7 @@ struct DeviceMlp {
   DeviceLinear<T> up, down;
 };
 
-/// See LayerWeights.
+/// LayerWeights on the device.
 template <class T>
 struct DeviceLayer final : LoadedLayer {
   DeviceNorm attention_norm, attention_output_norm, attention_residual_norm, mlp_norm, mlp_output_norm,
@@ -76,9 +76,9 @@ struct DeviceLayer final : LoadedLayer {
   std::vector<DeviceMlp<T>> experts;
   VectorF router_bias;
   Index first_expert = 0;
-  /// The copies are done.
+  /// Passed once the copies are done.
   std::optional<Event> ready;
-  /// The last member, destroyed first.
+  /// Must be the last member, so that it is destroyed first.
   std::optional<Lifetime> lifetime;
 };
 

@@ -8,12 +8,12 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Rows of a tile: enough for products at full speed, few enough to waste little above the diagonal.
+/// Rows of a tile: enough for products at full speed, few enough to waste little work above the diagonal.
 constexpr Index kQueryRows = 64;
 using Logits = Eigen::Ref<const Eigen::RowVectorXd>;
 
-/// Sums over the rows so far, and what they say at the end of each context: a row's softmax is the same in every
-/// context that holds the row.
+/// Sums over the rows so far, and the statistics at the end of each context. A row's softmax is the same in every
+/// context that contains the row.
 class RowSums {
  public:
   explicit RowSums(std::span<const std::int64_t> contexts) : contexts_(contexts) {}
@@ -35,7 +35,7 @@ class RowSums {
   std::vector<AttentionStatistics> out_;
 };
 
-/// Adds the softmax of one row over the keys that it sees, token 0 among them or not; `weights` is work space.
+/// Adds the softmax of one row over the keys that it sees; sees_first: token 0 is among them. `weights` is scratch.
 void add_row(const Logits& visible, bool sees_first, Eigen::RowVectorXd& weights, RowSums& sums) {
   const double max = visible.maxCoeff<Eigen::PropagateNaN>();
   auto w = weights.head(visible.size());
@@ -45,7 +45,7 @@ void add_row(const Logits& visible, bool sees_first, Eigen::RowVectorXd& weights
            sees_first ? w[0] / normaliser : 0);
 }
 
-/// Scaled products of queries begin ... with keys first_key ... to logits.
+/// Turns scaled products of queries begin ... with keys first_key ... into logits.
 void transform(const LogitForm& form, Index begin, Index first_key, Matrix& tile) {
   for (Index r = 0; r < tile.rows(); ++r) {
     for (Index c = 0; c < tile.cols() && first_key + c <= begin + r; ++c) {

@@ -16,7 +16,7 @@ void for_tiles_towards(bool forwards, Index rows, Index tile_rows, Visit&& visit
   }
 }
 
-/// Sums over all of this rank's rows, where other ranks need them.
+/// Sums over all of this rank's rows, if other ranks need them.
 SummedRows own_sums(const Team& team, const FactorRows& x, const Vector& weights) {
   SummedRows out(x.width());
   if (team.size() == 1) return out;
@@ -28,7 +28,7 @@ SummedRows own_sums(const Team& team, const FactorRows& x, const Vector& weights
   return out;
 }
 
-/// The row means of a tile, which it returns, and the squares of its own centred logits, added to keys and queries.
+/// Returns the row means of a tile, and adds the squares of its own centred logits to keys and queries.
 Vector add_tile(const Matrix& a, const Matrix& b, const Vector& before, Index first, Matrix& logits,
                 Eigen::Ref<Vector> keys, Eigen::Ref<Vector> queries) {
   logits.noalias() = a * b.transpose();
@@ -106,7 +106,8 @@ CausalOperator::CausalOperator(const Team& team, const CausalField& field)
   });
 }
 
-// Both products in one: y_i = own_i . sum over the rows already passed of (other_j x_j), and explicit inside a tile.
+// Both products in one: y_i = own_i . sum over the rows already passed of (other_j x_j), plus explicit terms inside a
+// tile.
 void CausalOperator::multiply(bool forwards, const Matrix& x, Matrix& y) const {
   const FactorRows &own = forwards ? field_.a : field_.b, &other = forwards ? field_.b : field_.a;
   Matrix sum = team_.size() > 1 ? transpose_times(other, x) : Matrix::Zero(other.width(), x.cols());

@@ -4,22 +4,22 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Energies of the causal field E_ij = a_i . b_j - m_i (j <= i) of factors a, b [n, w], this rank's rows: of its keys
-/// (columns) and queries (rows), and the row means m it found on the way, exact.
+/// Energies of the causal field E_ij = a_i . b_j - m_i (j <= i) of factors a, b [n, w], for this rank's rows: per key
+/// (column) and per query (row). Also the row means m found on the way. All exact.
 struct CausalEnergies {
   Vector keys, queries, means;
 };
-/// Quadratic forms of running sums over tiles, explicit logits inside a tile: 4 L w^2 flops and 2 L w times the tile,
-/// memory O(w^2). Collective.
+/// Computes them by quadratic forms of running sums over tiles, and by explicit logits inside a tile. 4 L w^2 flops and
+/// 2 L w times the tile; memory O(w^2). Collective.
 CausalEnergies causal_energies(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement);
 
-/// E = tril(a b^T) with a = [a, -m] and b = [b, 1]: never formed.
+/// E = tril(a b^T) with a = [a, -m] and b = [b, 1]; never formed.
 struct CausalField {
   FactorRows a, b;
 };
 CausalField causal_field(FactorRows a, FactorRows b, const Vector& means);
 
-/// E as an operator on blocks of p vectors, about L (4 w + 64) p flops a product; logits near the diagonal are kept
+/// E as an operator on blocks of p vectors, about L (4 w + 64) p flops a product. Keeps the logits near the diagonal
 /// [L, 32]. The field must outlive it.
 class CausalOperator final : public LinearOperator {
  public:
@@ -33,7 +33,7 @@ class CausalOperator final : public LinearOperator {
 
   const Team& team_;
   const CausalField& field_;
-  /// Tile by tile of the diagonal.
+  /// Logits of the tiles on the diagonal, one tile after the other.
   Matrix diagonal_;
 };
 

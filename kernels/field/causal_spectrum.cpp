@@ -10,14 +10,14 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Rows of a block: logits inside it are formed.
+/// Rows of a block, inside which logits are formed.
 constexpr Index kBlock = 32;
-/// Shifts that travel from rank to rank together, while the ranks before work on the next ones.
+/// Shifts that pass from rank to rank together, while earlier ranks work on the next ones.
 constexpr Index kShiftsTogether = 4;
 
 using Part = Eigen::Ref<Matrix, 0, Eigen::OuterStride<>>;
 
-/// A block of rows of the field over its norm, and what of it does not depend on the shift.
+/// A block of rows of the field over its norm, and the matrices that do not depend on the shift.
 struct Block {
   /// Factors [m, w].
   Matrix a, b;
@@ -36,8 +36,8 @@ void read_block(const CausalField& field, double norm, Index begin, Index count,
   out.sum.noalias() = out.b.transpose() * out.b;
 }
 
-/// state -= x s^-1 x^T, and det(s / shift) into `d`: s [m, m] is the covariance of a block's outputs, x [w, m] theirs
-/// with the state. Uses x up.
+/// Computes state -= x s^-1 x^T, and det(s / shift) into `d`. s [m, m] is the covariance of a block's outputs, x [w, m]
+/// theirs with the state. Overwrites x.
 void condition_on(const Matrix& s, double shift, Part x, Part state, ShiftedDeterminant& d) {
   if (const Eigen::LLT<Matrix> factor(s); factor.info() == Eigen::Success) {
     d.log += (factor.matrixLLT().diagonal().array().square() / shift).log().sum();
@@ -52,7 +52,7 @@ void condition_on(const Matrix& s, double shift, Part x, Part state, ShiftedDete
   state.noalias() -= turned * eigen.values.cwiseInverse().asDiagonal() * turned.transpose();
 }
 
-/// Passes this rank's rows through the filters of all shifts, whose states [w, w] stand one below the other.
+/// Passes this rank's rows through the filters of all shifts. Their states [w, w] are stacked one below the other.
 void pass_rows(const CausalField& field, double norm, std::span<const double> shifts, Matrix& states,
                std::span<ShiftedDeterminant> out) {
   const Index w = field.b.width();
@@ -84,7 +84,7 @@ std::vector<ShiftedDeterminant> CausalSpectrum::determinants(std::span<const dou
   const Index w = field_.b.width(), count = std::ssize(shifts), ranks = team_.size();
   const Index together = ranks == 1 ? count : kShiftsTogether, groups = (count + together - 1) / together;
   std::vector<ShiftedDeterminant> out(shifts.size());
-  // The filter goes down the rows: a rank takes a group of shifts from the rank before, and passes it on.
+  // The filter runs down the rows: a rank receives a group of shifts from the previous rank, and passes it on.
   Matrix states = Matrix::Zero(together * w, w);
   for (Index step = 0; step < groups + ranks - 1; ++step) {
     const Index first = (step - team_.rank()) * together, here = std::min(together, count - first);
@@ -103,8 +103,8 @@ std::vector<ShiftedDeterminant> CausalSpectrum::determinants(std::span<const dou
   return out;
 }
 
-// e_i . e_j = (b^T e_i^T) . a_j where j is in a later block: what earlier blocks know is the sum of such vectors'
-// squares.
+// e_i . e_j = (b^T e_i^T) . a_j for j in a later block. So `known`, the sum of x x^T over the vectors x = b^T e_i^T of
+// earlier blocks, is enough.
 double CausalSpectrum::fourth_powers() const {
   const Index w = field_.b.width();
   Matrix before = Matrix::Zero(w, w);
@@ -117,7 +117,7 @@ double CausalSpectrum::fourth_powers() const {
     team_.sum_before(as_span(before));
   }
   double sum = 0;
-  Matrix known = Matrix::Zero(w, w), queries = Matrix::Zero(w, w);  // sum of such vectors' squares; a^T a
+  Matrix known = Matrix::Zero(w, w), queries = Matrix::Zero(w, w);  // sum of x x^T; a^T a
   Block block;
   for_tiles(field_.a.rows(), kBlock, [&](Index begin, Index count) {
     read_block(field_, std::sqrt(energy_), begin, count, block);

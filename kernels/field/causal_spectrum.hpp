@@ -6,29 +6,29 @@
 
 namespace logitfield::kernels::cpu {
 
-/// det(1 + E E^T / t), E divided by its Frobenius norm, for one shift t.
+/// det(1 + E E^T / t) for one shift t; E is divided by its Frobenius norm.
 struct ShiftedDeterminant {
   /// Logarithm of its absolute value.
   double log = 0;
-  /// Eigenvalues of E E^T below -t.
+  /// Number of eigenvalues of E E^T below -t.
   Index below = 0;
-  /// What rounding may have moved an eigenvalue by.
+  /// Amount by which rounding may have moved an eigenvalue.
   double rounding = 0;
 };
 
-/// The whole spectrum of a causal field of this rank's rows, asked without finding one singular value. E E^T + t is the
-/// covariance of the outputs y_i = a_i . x_i + sqrt(t) v_i of a system whose state x_i = x_{i-1} + b_i w_i takes in
-/// unit noise, so a Kalman filter over blocks of rows factors it: about L w (4 w + 96) flops and w^2 numbers a shift.
-/// A negative shift -s^2 gives the inertia, hence how many singular values are below s (Sylvester). All calls are
-/// collective; team and field must outlive it.
+/// Answers questions about the whole spectrum of a causal field, of which this rank holds some rows, without finding a
+/// single singular value. E E^T + t is the covariance of the outputs y_i = a_i . x_i + sqrt(t) v_i of a system whose
+/// state x_i = x_{i-1} + b_i w_i is driven by unit noise. So a Kalman filter over blocks of rows factors it, with about
+/// L w (4 w + 96) flops and w^2 numbers a shift. A negative shift -s^2 gives the inertia, hence the number of singular
+/// values below s (Sylvester). All calls are collective; team and field must outlive the object.
 class CausalSpectrum {
  public:
   /// `energy`: the squared Frobenius norm of the field, above 0.
   CausalSpectrum(const Team& team, const CausalField& field, Index length, double energy);
 
-  /// By shift, which are squares of singular values over the energy.
+  /// One determinant per shift. Shifts are squares of singular values over the energy.
   std::vector<ShiftedDeterminant> determinants(std::span<const double> shifts) const;
-  /// Sum of sigma^4 over the energy squared: exact, from running sums.
+  /// Sum of sigma^4 over the energy squared; exact, from running sums.
   double fourth_powers() const;
 
   Index length() const { return length_; }
@@ -44,7 +44,7 @@ class CausalSpectrum {
 /// Flops of one shift.
 double determinant_flops(double length, double width);
 
-/// How many singular values are above sigma. Nothing where rounding could have moved one by `margin` in sigma^2.
+/// The number of singular values above sigma. Empty if rounding could have moved one by `margin` in sigma^2.
 std::optional<Index> count_above(const CausalSpectrum& spectrum, double sigma, double margin);
 
 }  // namespace logitfield::kernels::cpu

@@ -9,13 +9,13 @@ namespace {
 
 using RowVector = Eigen::RowVectorXd;
 
-/// Sum of the rows, and of their squares.
+/// Sum of the rows, and sum of their squares.
 struct ColumnSums {
   RowVector columns;
   double squares = 0;
 };
 
-/// Over this rank's rows, tile by tile, so that rounding grows with the number of tiles.
+/// Sums over this rank's rows, tile by tile, so that rounding grows with the number of tiles.
 ColumnSums sums_of(const FactorRows& rows) {
   ColumnSums out{RowVector::Zero(rows.width()), 0};
   RowVector tile_sum(rows.width());
@@ -41,7 +41,7 @@ CentredKeys centred_keys(const Team& team, const MatrixFRef& keys, const Placeme
   team.sum(as_span(out.mean));
   out.mean /= length;
   out.rows.subtract(out.mean);
-  // What the mean leaves of the norm tells at once, but for keys that are all but constant.
+  // The share of the norm left by the mean decides at once, unless the keys are nearly constant.
   const double left = 1 - length * out.mean.squaredNorm() / (out.raw_norm * out.raw_norm);
   const double rounding = 4 * std::sqrt(length) * std::numeric_limits<double>::epsilon();
   const bool doubtful = !(left > 1e-6);

@@ -1,4 +1,5 @@
-// What FieldContext checks of a head: every number that a route hands out beside one that came another way.
+// Checks that FieldContext makes of a head: every number that a route returns is compared with one found in another
+// way.
 #include <algorithm>
 #include <cmath>
 
@@ -54,13 +55,13 @@ void FieldContext::certify(std::size_t head, Scope scope, double by_keys, double
   if (scope == Scope::full && forms_[head].has_factors()) check_delocalisation(head, result.key_energy, out);
 }
 
-/// On what is handed out, whatever came between it and the route.
+/// Checks the numbers as returned, whatever happened between them and the route.
 void FieldContext::compare_totals(double by_keys, double by_queries, const RouteResult& result,
                                   HeadStatistics& out) const {
   const SpectrumStatistics& s = out.spectrum;
   double by_sigma = 0;
   for (const double sigma : result.sigma) by_sigma += sigma * sigma;
-  // A whole spectrum carries all of the energy, leading components no more than that.
+  // A whole spectrum carries all of the energy; leading components carry no more than that.
   const double beyond = s.rank >= 0 ? by_sigma - s.energy : std::max(by_sigma - s.energy, 0.0);
   Certificate& c = out.certificate;
   for (const double difference :
@@ -71,7 +72,7 @@ void FieldContext::compare_totals(double by_keys, double by_queries, const Route
   c.energy_bound = std::max(result.energy_bound, terms * kEpsilon);
 }
 
-/// The route's rows beside those whose logits were formed one by one: energies, and products with the probes.
+/// Compares the route's rows with those whose logits were formed one by one: energies, and products with the probes.
 void FieldContext::compare_rows(const RowSample& sample, const Magnitudes& sizes, const RouteResult& result,
                                 HeadStatistics& out) const {
   const Index rows = std::ssize(sample.positions), probes = sample.products.cols();
@@ -93,7 +94,7 @@ void FieldContext::compare_rows(const RowSample& sample, const Magnitudes& sizes
         c.probe_residual, c.probe_bound);
 }
 
-/// All of the route's rows, and the energies of some keys, beside those straight from the queries and keys.
+/// Compares all of the route's rows, and the energies of some keys, with those straight from the queries and keys.
 void FieldContext::compare_direct(const DirectProducts& direct, const Magnitudes& sizes, const RouteResult& result,
                                   HeadStatistics& out) const {
   const Index keys = std::ssize(direct.keys), probes = direct.products.cols();

@@ -23,7 +23,7 @@ double coherence(double length, std::int64_t rank, double largest) {
   return rank > 0 ? length / static_cast<double>(rank) * largest : std::numeric_limits<double>::quiet_NaN();
 }
 
-/// Keys = [basis, 1 / sqrt L] * stacked, so their leverages are those of the small matrix `stacked`, carried over.
+/// Keys = [basis, 1 / sqrt L] * stacked. So the leverages of the keys follow from those of the small matrix `stacked`.
 Matrix stacked_triangle(const Matrix& r, const Eigen::RowVectorXd& mean, double length) {
   Matrix out(r.rows() + 1, r.cols());
   out << r, std::sqrt(length) * mean;
@@ -40,7 +40,7 @@ void for_basis(const TallFactor& factor, Visit&& visit) {
   });
 }
 
-/// Leverages of the centred keys, and the largest of the keys as they are, over this rank's rows.
+/// Leverages of the centred keys, and the largest one of the uncentred keys, over this rank's rows.
 struct Pass {
   Leverage centred;
   double largest_raw = 0;
@@ -52,7 +52,7 @@ Vector missing_of(const Matrix& stacked) {
   return Eigen::HouseholderQR<Matrix>(stacked).householderQ() * Vector::Unit(w + 1, w);
 }
 
-/// With full rank only one direction of [basis, 1 / sqrt L] is missing from the column space of the keys as they are.
+/// With full rank, only one direction of [basis, 1 / sqrt L] is missing from the column space of the uncentred keys.
 Pass full_rank_pass(const TallFactor& keys, const Matrix& stacked, double length) {
   const Index w = stacked.cols();
   const Vector missing = missing_of(stacked);

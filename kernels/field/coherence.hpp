@@ -4,20 +4,20 @@
 
 namespace logitfield::kernels::cpu {
 
-/// leverage_j: squared norm of row j of an orthonormal basis of the column space of a factor, for this rank's rows [n];
-/// and the numerical rank: sigma > max(L, w) * eps * sigma_1. L w^2 flops. Collective.
+/// leverage_j, the squared norm of row j of an orthonormal basis of the column space of a factor, for this rank's rows
+/// [n]. Also the numerical rank: the number of sigma > max(L, w) * eps * sigma_1. L w^2 flops. Collective.
 struct Leverage {
   Vector values;
   std::int64_t rank = 0;
-  /// The same of the whole basis: directions too small for the rank may still carry a field, whose queries are large
-  /// there. Empty where the rank is full.
+  /// Leverages of the whole basis. Directions too small to count for the rank may still carry a field, if the queries
+  /// are large there. Empty if the rank is full.
   Vector whole = {};
 };
 Leverage leverage(const TallFactor& factor, const Placement& placement);
 
-/// (L / r) max_j leverage_j of the centred keys, and of the keys as they are, whose column space is that of the centred
-/// keys and the constant direction, less one direction: one pass gives both. `mean` is the keys' mean. NaN where there
-/// is no column space. Collective.
+/// (L / r) max_j leverage_j of the centred and of the uncentred keys. The column space of the uncentred keys is that of
+/// the centred keys and the constant direction, less one direction, so one pass gives both. `mean` is the keys' mean.
+/// NaN if there is no column space. Collective.
 struct CoherentKeys {
   KeyCoherence statistics;
   Leverage leverage;
@@ -25,12 +25,12 @@ struct CoherentKeys {
 CoherentKeys key_coherence(const Team& team, const TallFactor& keys, const Eigen::RowVectorXd& mean,
                            const Placement& placement);
 
-/// The direction of [basis, 1 / sqrt L] that is missing from the column space of keys of full rank as they are, w + 1
-/// entries, from r of their factor when centred.
+/// The direction of [basis, 1 / sqrt L] that is missing from the column space of uncentred keys of full rank: w + 1
+/// entries, from r of the factor of the centred keys.
 Vector missing_direction(const Matrix& r, const Eigen::RowVectorXd& mean, double length);
 /// exp of the entropy of the singular values of the centred keys, which are those of the triangle r of their factor.
 double key_effective_rank(const Matrix& r);
-/// The coherences where the keys have full rank, from the largest leverages of this context and r of their factor.
+/// The coherences of keys of full rank, from the largest leverages of this context and r of their factor.
 KeyCoherence full_rank_coherence(double length, const Matrix& r, double largest, double largest_raw);
 
 }  // namespace logitfield::kernels::cpu

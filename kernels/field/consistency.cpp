@@ -10,7 +10,7 @@ namespace {
 
 class Contradictions {
  public:
-  /// a <= b, relative to b; `allowed`: how far b may be off.
+  /// Checks a <= b, relative to b; `allowed` is the possible error of b.
   void ascending(double a, double b, double allowed = 0) {
     if (a > 0 && b > 0) worst_ = std::max(worst_, (a - allowed) / b - 1);
   }
@@ -23,7 +23,7 @@ class Contradictions {
   double worst_ = 0;
 };
 
-/// k of a share of the energy, by the singular values that are kept.
+/// Checks that k is the count for a share of the energy, by the singular values that are kept.
 void check_count(std::int64_t k, double share, const SpectrumStatistics& s, std::span<const double> sigma,
                  Contradictions& out) {
   if (k == 0) out.equal(0, 1);
@@ -43,7 +43,7 @@ void check_spectrum(const HeadStatistics& head, double length, Contradictions& o
   check_count(s.k90, 0.90, s, head.singular_values, out);
   check_count(s.k95, 0.95, s, head.singular_values, out);
   check_count(s.k99, 0.99, s, head.singular_values, out);
-  constexpr double kErrors = 6;  // of an estimate
+  constexpr double kErrors = 6;  // standard errors of an estimate
   const double ratio = kErrors * s.participation_ratio_se, energy_rank = kErrors * s.energy_effective_rank_se,
                rank = kErrors * s.effective_rank_se;
   out.ascending(s.stable_rank, s.participation_ratio, ratio);

@@ -3,7 +3,7 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Logits, up to a constant per row where they are not capped.
+/// Logits; if they are not capped, up to a constant per row.
 Matrix logits(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form) {
   const Placement whole{0, queries.rows()};
   if (form.has_factors()) {

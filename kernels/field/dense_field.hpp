@@ -3,10 +3,10 @@
 
 namespace logitfield::kernels::cpu {
 
-/// The field [L, L] of a whole head, formed: for contexts where that is cheap, and logits without a factor form.
+/// Forms the field [L, L] of a whole head: for contexts where that is cheap, and for logits without a factor form.
 Matrix dense_field(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form, Scope scope);
 
-/// Of each row over the keys that its mean was taken over: zero, but for rounding.
+/// Sum of each row over the keys that its mean was taken over: zero except for rounding.
 Vector row_sums(const Matrix& field, Scope scope);
 
 }  // namespace logitfield::kernels::cpu

@@ -22,7 +22,8 @@ std::vector<Index> some_keys(Index length) {
   return out;
 }
 
-/// Rows [scale x, last]: with a column for positions, the logit of query i and key j is a product of two, less slope i.
+/// Rows [scale x, last]. With a column for positions, the logit of query i and key j is the product of two such rows,
+/// minus slope i.
 Matrix extended(const MatrixFRef& rows, Index begin, Index count, double scale) {
   Matrix out(count, rows.cols() + 1);
   out.leftCols(rows.cols()) = scale * rows.middleRows(begin, count).cast<double>();
@@ -33,7 +34,7 @@ Matrix extended_queries(const MatrixFRef& queries, const LogitForm& form, Index 
   out.rightCols(1).setConstant(form.alibi_slope);
   return out;
 }
-/// Less `origin`, which moves every logit of a row alike; exact, as both are float32.
+/// Minus `origin`, which shifts all logits of a row equally; exact, as both are float32.
 Matrix extended_keys(const MatrixFRef& keys, const Row& origin, Index first_row, Index begin, Index count) {
   Matrix out = extended(keys, begin, count, 1);
   out.leftCols(keys.cols()).rowwise() -= origin;
@@ -47,7 +48,7 @@ struct KeySums {
   Vector weights;
 
   KeySums(Index probes, Index width) : keys(Matrix::Zero(1 + probes, width)), weights(Vector::Zero(1 + probes)) {}
-  /// `times` is 1, or -1 for a key that leaves.
+  /// `times` is 1, or -1 for a key that leaves the window.
   void add(const Row& key, const Row& probe, double times = 1) {
     keys.row(0) += times * key;
     keys.bottomRows(probe.size()).noalias() += times * probe.transpose() * key;
@@ -65,7 +66,7 @@ struct KeySums {
   }
 };
 
-/// Keys and probes of this rank's rows, and of those before that a window of them reaches.
+/// Keys and probes of this rank's rows, and of the earlier rows that their window reaches.
 class KeyRows {
  public:
   KeyRows(const Team& team, const MatrixFRef& keys, const Row& origin, const Placement& placement, const Matrix& probes,
@@ -98,7 +99,7 @@ class KeyRows {
   Matrix halo_;
 };
 
-/// The sampled keys [c, d + 1] as they are, on every rank; the first is that of position 0.
+/// The sampled keys [c, d + 1], uncentred, on every rank; the first is at position 0.
 Matrix sampled_keys(const Team& team, const MatrixFRef& keys, const Placement& placement,
                     const std::vector<Index>& positions) {
   Matrix out = Matrix::Zero(std::ssize(positions), keys.cols() + 1);
@@ -112,7 +113,7 @@ Matrix sampled_keys(const Team& team, const MatrixFRef& keys, const Placement& p
   return out;
 }
 
-/// Of query i, whose row has this mean over the keys `averaged`.
+/// Adds the energies of query i, whose row has this mean over the keys `averaged`.
 void add_key_energies(const Eigen::RowVectorXd& logits, double mean, Scope scope, const Range& averaged,
                       DirectProducts& out) {
   for (std::size_t c = 0; c < out.keys.size(); ++c) {
@@ -127,7 +128,7 @@ void add_factored(const Team& team, const MatrixFRef& queries, const MatrixFRef&
   const Index first = placement.first_row, length = placement.length;
   const Visible mask = mask_of(form, scope, length);
   Matrix sampled = sampled_keys(team, keys, placement, out.keys);
-  // Keys are told apart by what they differ in: a mean that all share would drown it.
+  // Keys are represented by their differences: a mean that all share would hide these in rounding.
   const Eigen::RowVectorXd origin = sampled.row(0).head(keys.cols());
   sampled.leftCols(keys.cols()).rowwise() -= origin;
   const bool masked = mask != Visible{};
@@ -140,7 +141,7 @@ void add_factored(const Team& team, const MatrixFRef& queries, const MatrixFRef&
       for (Index r = 0; r < count; ++r) all.add(tile.row(r), probes.row(begin + r));
     });
   }
-  // The keys before this rank's that its first query sees.
+  // The first key that this rank's first query sees, possibly before this rank's own keys.
   Index leaving = mask.first_key(first);
   if (masked) {
     for (Index j = leaving; queries.rows() > 0 && j < first; ++j) seen.add(rows->key(j), rows->probe(j));
@@ -170,7 +171,7 @@ void add_factored(const Team& team, const MatrixFRef& queries, const MatrixFRef&
   });
 }
 
-/// Logit by logit: a cap leaves no sums to run.
+/// Adds logit by logit: with a cap there are no running sums.
 void add_capped(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form, Scope scope,
                 const Matrix& probes, DirectProducts& out) {
   const Index length = keys.rows();

@@ -24,7 +24,7 @@ class FactorRows {
   Index width() const { return rows_.cols() + std::ssize(extra_); }
   /// Rows begin ... begin + count - 1 [count, width].
   void tile(Index begin, Index count, Matrix& out) const;
-  /// All rows: for matrices small enough to be kept.
+  /// All rows; for matrices small enough to keep.
   Matrix all() const;
 
  private:

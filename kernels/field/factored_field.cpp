@@ -12,7 +12,7 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// rows * r^T: by the triangular product where r is square.
+/// rows * r^T; uses the triangular product if r is square.
 void multiply_by_core(const Matrix& r, Matrix& rows) {
   if (r.rows() == r.cols()) {
     multiply_by_transpose(r, rows);

@@ -29,7 +29,7 @@ HeadGroup prefix(const HeadGroup& group, Index length) {
 
 using AttentionByContext = std::map<std::int64_t, AttentionStatistics>;
 
-/// One pass for all contexts that are short enough; none where the forward pass has made it.
+/// Makes one pass for all contexts that are short enough; none if the forward pass has measured attention already.
 AttentionByContext measure_attention(const HeadGroup& group, std::size_t head, const Matrix& keys,
                                      std::span<const std::int64_t> contexts) {
   AttentionByContext out;

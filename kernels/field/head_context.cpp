@@ -14,14 +14,15 @@ namespace {
 
 bool has_slope(const LogitForm& form) { return form.alibi_slope != 0; }
 
-/// Of the field's factors, without those of means.
+/// Columns of the field's factors, without those of means.
 Index factor_columns(const LogitForm& form, Index head_dim) { return head_dim + (has_slope(form) ? 1 : 0); }
 
-/// The most that the algebra allows: rows sum to zero (not those of causal-mean), and factors have so many columns.
+/// The largest rank that the algebra allows: rows sum to zero (not those of causal-mean), and factors have so many
+/// columns.
 std::int64_t rank_bound(const LogitForm& form, Scope scope, Index length, Index head_dim) {
   const Index columns = factor_columns(form, head_dim);
   const Index chunk = mask_of(form, scope, length).chunk;
-  // The first row of each chunk sees one key, which is its mean.
+  // The first row of each chunk sees one key, whose logit is its mean.
   const Index by_length = scope == Scope::causal_mean ? length
                           : chunk > 0                 ? length - (length + chunk - 1) / chunk
                                                       : length - 1;
@@ -29,7 +30,7 @@ std::int64_t rank_bound(const LogitForm& form, Scope scope, Index length, Index 
   return std::min(by_length, scope == Scope::causal_mean ? columns + 1 : columns);
 }
 
-/// What is known of a head whose Q or K holds a NaN or an infinity: that it failed.
+/// Statistics of a head whose Q or K holds a NaN or an infinity: it failed.
 HeadStatistics non_finite_statistics(std::int64_t bound) {
   HeadStatistics out;
   SpectrumStatistics& s = out.spectrum;
@@ -48,7 +49,8 @@ HeadStatistics non_finite_statistics(std::int64_t bound) {
   return out;
 }
 
-/// Values that are defined for every head; gap may be infinite, a zero field has no shares, zero keys no coherence.
+/// Checks the values that are defined for every head. gap may be infinite; a zero field has no shares, and zero keys
+/// have no coherence.
 bool statistics_finite(const HeadStatistics& s) {
   const double values[] = {s.spectrum.energy, s.spectrum.effective_rank, s.spectrum.energy_effective_rank,
                            s.spectrum.participation_ratio};
@@ -78,7 +80,7 @@ Rounding FieldContext::rounding(std::size_t head) const {
 Index FieldContext::coupling(std::size_t head, Scope scope) const {
   const bool triangle = is_masked(scope) && mask_of(forms_[head], scope, placement_.length) == Visible{};
   if (!triangle || !forms_[head].has_factors()) return placement_.length;
-  return factor_columns(forms_[head], head_dim_) + 1;  // and the means
+  return factor_columns(forms_[head], head_dim_) + 1;  // and the column of means
 }
 
 FactorRows HeadContext::query_rows(std::size_t head, Scope scope) const {
@@ -174,7 +176,7 @@ HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult
   out.rank_bound = bound;
   out.singular_values.assign(result.sigma.begin(), result.sigma.begin() + static_cast<std::ptrdiff_t>(std::min(
                                                                               result.sigma.size(), kKeptComponents)));
-  // Of a query that sees one key, the mean is that key's logit: zero, where routes leave rounding.
+  // If a query sees one key, its mean is that key's logit, so its row is zero; routes leave rounding there.
   for (Index r = 0; is_masked(scope) && r < result.query_energy.size(); ++r) {
     if (averaged_keys(forms_[head], scope, placement_.first_row + r, placement_.length).size() == 1) {
       result.query_energy[r] = 0;

@@ -8,49 +8,49 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Measures and certifies the fields of a KV head and its query heads in one context, from parts that whoever holds the
-/// rows provides. All calls are collective.
+/// Measures and certifies the fields of a KV head and its query heads in one context. Derived classes provide the parts
+/// that depend on where the rows are. All calls are collective.
 class FieldContext {
  public:
   virtual ~FieldContext() = default;
   /// Statistics of one query head in one scope, by any route but scalapack. Attention is left undefined.
   HeadStatistics measure(std::size_t head, const FieldRequest& request);
-  /// The same from what a route outside has found.
+  /// Completes the statistics from the result of a route that was taken elsewhere.
   HeadStatistics complete(std::size_t head, Scope scope, RouteResult result);
 
   virtual RouteResult take_route(std::size_t head, const FieldRequest& request) = 0;
   virtual const CoherentKeys& coherence() = 0;
-  /// Of the centred keys and, where the head has a slope, the positions.
+  /// Leverage of the centred keys and, where the head has a slope, the positions.
   virtual const Leverage& key_leverage(std::size_t head) = 0;
   virtual RowSample sample(std::size_t head, Scope scope, const Matrix& probes) = 0;
   virtual DirectProducts direct(std::size_t head, Scope scope, const Matrix& probes) = 0;
 
  protected:
-  /// Rows of this rank [rows, head_dim].
+  /// `rows`: this rank's rows [rows, head_dim].
   FieldContext(const Team& team, std::vector<LogitForm> forms, const Placement& placement, Index rows, Index head_dim)
       : team_(team), forms_(std::move(forms)), placement_(placement), rows_(rows), head_dim_(head_dim) {}
   Rounding rounding(std::size_t head) const;
-  /// Largest rank of the field's blocks below the diagonal, where those above it are zero; else the context.
+  /// Largest rank of the field's blocks below the diagonal, if those above it are zero; else the context.
   Index coupling(std::size_t head, Scope scope) const;
 
   const Team& team_;
   const std::vector<LogitForm> forms_;
   const Placement placement_;
   const Index rows_, head_dim_;
-  /// Over the context: Frobenius norm of the keys as they are, squared norms of the query heads.
+  /// Over the context: Frobenius norm of the uncentred keys; squared norms of the query heads.
   double raw_norm_ = 0;
   std::vector<double> query_norms_;
 
  private:
-  /// Squared norms of what logits are products of: scaled queries and keys, positions with them; and the terms of a
-  /// sum.
+  /// Squared norms of the operands of the logits (scaled queries and keys, with positions); and the number of terms of
+  /// a sum.
   struct Magnitudes {
     double queries = 0, keys = 0, terms = 0;
   };
   Magnitudes magnitudes(std::size_t head) const;
-  /// Keys and the head's queries.
+  /// Whether the keys and the head's queries are finite.
   bool finite(std::size_t head) const;
-  /// Fills the certificate; `by_keys`, `by_queries`: energies over the context. certification.cpp.
+  /// Fills the certificate. `by_keys` and `by_queries` are energies over the context. Defined in certification.cpp.
   void certify(std::size_t head, Scope scope, double by_keys, double by_queries, const RouteResult& result,
                HeadStatistics& out);
   void compare_totals(double by_keys, double by_queries, const RouteResult& result, HeadStatistics& out) const;
@@ -62,7 +62,7 @@ class FieldContext {
   std::span<const double> gather(const Vector& own, Vector& all) const;
 };
 
-/// Of matrices in host memory, as far as this rank's rows go; they must outlive it.
+/// A FieldContext of matrices in host memory, which hold this rank's rows; they must outlive it.
 class HeadContext final : public FieldContext {
  public:
   HeadContext(const Team& team, const HeadGroup& group, const Placement& placement);
@@ -77,9 +77,9 @@ class HeadContext final : public FieldContext {
   DirectProducts direct(std::size_t head, Scope scope, const Matrix& probes) override;
 
  private:
-  /// Left factor of a scope that the factored route takes.
+  /// Left factor of a scope that the factored route supports.
   FactorRows query_rows(std::size_t head, Scope scope) const;
-  /// Factored keys of a scope; shared by the query heads.
+  /// Decomposed key factor of a scope; shared by the query heads.
   const TallFactor& key_factor(std::size_t head, Scope scope);
 
   const HeadGroup& group_;

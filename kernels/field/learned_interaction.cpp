@@ -10,8 +10,8 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Triangle r with r^T r = W diag(gain)^2 W^T: of the thin factor of (W diag(gain))^T [hidden, d], which is formed only
-/// where the products of W's rows do not tell it.
+/// Triangle r with r^T r = W diag(gain)^2 W^T, from the thin factor of (W diag(gain))^T [hidden, d]. That matrix is
+/// formed only if the products of W's rows do not determine r.
 Matrix triangle(const MatrixFRef& projection, const VectorF& gain) {
   Matrix wide = projection.cast<double>();
   if (gain.size() > 0) wide *= gain.cast<double>().asDiagonal();
@@ -27,7 +27,7 @@ Matrix triangle(const MatrixFRef& projection, const VectorF& gain) {
   return thin_factor(alone(), rows, gram, tall.rows()).r();
 }
 
-/// A gain behind the projection multiplies the columns of its triangle, exactly as it does those of W^T.
+/// A gain after the projection multiplies the columns of its triangle, exactly as it does those of W^T.
 Matrix triangle(const Projection& projection, const VectorF& gain) {
   Matrix out = triangle(projection.weight, gain);
   if (projection.gain.size() > 0) out *= projection.gain.cast<double>().asDiagonal();

@@ -6,9 +6,9 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Spectra of W_Q^T W_K [hidden, hidden] of the query heads that share a KV head: thin factors of each projection, SVD
-/// of the d x d cores. Folded in are `gain` [hidden] of the norm before the projections (empty: none) and their own;
-/// plain_k90 is of the product without any of them. `spectral_gap` is left undefined.
+/// Spectra of W_Q^T W_K [hidden, hidden] of the query heads that share a KV head: thin factors of each projection, then
+/// the SVD of the d x d cores. The gain [hidden] of the norm before the projections (empty: none) and the projections'
+/// own gains are folded in; plain_k90 belongs to the product without gains. `spectral_gap` is left undefined.
 std::vector<LearnedInteraction> learned_interactions(const std::vector<Projection>& queries, const Projection& keys,
                                                      const VectorF& gain);
 

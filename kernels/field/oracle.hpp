@@ -5,12 +5,12 @@
 
 namespace logitfield::kernels::oracle {
 
-/// The slow, readable reference of every other implementation: forms the L x L field from the definition and its dense
-/// SVD (Eigen's Jacobi), uses neither the rank bound nor a factor form. O(L^3); for tests. Of the certificate only the
-/// zero-sum residual is filled in.
+/// The slow, readable reference for every other implementation. Forms the L x L field from the definition and its dense
+/// SVD (Eigen's Jacobi); uses neither the rank bound nor a factor form. O(L^3); for tests. Fills only the zero-sum
+/// residual of the certificate.
 HeadStatistics field_statistics(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form, Scope scope);
 
-/// Logits S [L, L], and the field E of a scope.
+/// The logits S [L, L], and the field E of a scope.
 Matrix logits(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form);
 Matrix energy_field(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form, Scope scope);
 

@@ -22,8 +22,8 @@ void take(const SpectrumEstimates& found, SpectrumStatistics& out) {
   out.participation_ratio_se = found.participation_ratio.error;
 }
 
-/// Counts hold as far as no singular value beyond the leading ones is larger than `largest_rest`: a count is more than
-/// n where even n components, each as large as its place or that, do not carry the share.
+/// Keeps counts that are proven if no singular value beyond the leading ones exceeds `largest_rest`. A count is more
+/// than n if n components do not carry the share, even when each is as large as its place allows or as `largest_rest`.
 void keep_proven_counts(std::span<const double> sigma, double largest_rest, SpectrumStatistics& s) {
   s.k_more_than = -1;
   const auto keep = [&](double share, std::int64_t& k) {

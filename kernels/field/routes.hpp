@@ -3,19 +3,20 @@
 
 namespace logitfield::kernels::cpu {
 
-/// The causal field of factors a and b without forming it: exact energies, as many leading triplets as carry 99 % of
-/// the energy (but at most `components`), proven by a count to be all of their size, and integrals for the sums over
-/// the whole spectrum. The triplets' residual goes into `probes`. Collective.
+/// Measures the causal field of factors a and b without forming it. Computes exact energies, and as many leading
+/// triplets as carry 99 % of the energy (at most `components`). A count proves that none of their size is missing.
+/// Integrals give the sums over the whole spectrum. The triplets' residual is reported in `probes`. Collective.
 RouteResult krylov_route(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
                          Index components, const Rounding& rounding);
 
-/// The same from energies and an operator found elsewhere. `rows`: the same field by its factors in host memory; null
-/// where it has none (a window), whose counts nobody proves, and whose sums are estimated from random vectors.
+/// The Krylov route from energies and an operator found elsewhere. `rows` is the same field by its factors in host
+/// memory. It is null for a field without such factors (a window): then no count proves the triplets, and the sums are
+/// estimated from random vectors.
 RouteResult krylov_route(const Team& team, CausalEnergies energies, const LinearOperator& field,
                          const CausalField* rows, const Placement& placement, Index components,
                          const Rounding& rounding);
 
-/// A field formed [L, L], its column and row sums of squares, and its products with the probes.
+/// A formed field [L, L], its column and row sums of squares, and its products with the probes.
 struct FormedField {
   Matrix field;
   Vector key_energy, query_energy;
@@ -23,8 +24,8 @@ struct FormedField {
 };
 FormedField formed_field(Matrix field);
 
-/// Any field of a head that one rank holds, formed and decomposed: O(L^3), memory L^2. `coupling`: see
-/// two_stage_singular_values; L where nothing is known.
+/// Decomposes a formed field of a head that one rank holds; any field. O(L^3), memory L^2. `coupling`: see
+/// two_stage_singular_values; L if nothing is known.
 RouteResult dense_route(FormedField formed, Scope scope, Index coupling, const Rounding& rounding);
 
 }  // namespace logitfield::kernels::cpu

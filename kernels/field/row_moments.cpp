@@ -11,8 +11,8 @@ namespace logitfield::kernels {
 namespace {
 
 constexpr Index kTile = 1024;
-/// What a column leaves of its squares, beyond those of the columns before it, below which it is a combination of them:
-/// far above float64's rounding of their sums, and below float32's of the rows.
+/// A column is a combination of those before it if less than this share of its squares remains beyond them. The limit
+/// is far above float64's rounding of their sums, and below float32's of the rows.
 constexpr double kDependent = 1e-12;
 
 template <class Visit>
@@ -35,7 +35,7 @@ void RowMoments::add_to_squares(const MatrixFRef& tile) {
   });
 }
 
-/// Cholesky of a matrix that may be singular: rows of columns that depend on those before are left out.
+/// Cholesky of a matrix that may be singular: the rows of columns that depend on earlier ones are left out.
 Matrix RowMoments::factor() const {
   const Index d = squares_.cols();
   Matrix r(0, d);
@@ -63,7 +63,7 @@ GaussianLike::GaussianLike(const RowMoments& like, std::uint64_t seed) : seed_(s
   });
   squares -= length * drawn_mean_.transpose() * drawn_mean_;
   turn_ = wanted;
-  if (width_ == 0) return;  // rows that are all alike
+  if (width_ == 0) return;  // all rows are equal
   turn_ = Eigen::LLT<Eigen::MatrixXd>(squares).matrixU().solve(Eigen::MatrixXd(wanted));
 }
 

@@ -5,21 +5,21 @@
 
 namespace logitfield::kernels {
 
-/// Mean and centred squares of the rows [n, d] of a matrix that comes in tiles, in float64. In two passes: squares
-/// about a mean that is far from zero would cancel.
+/// Mean and centred squares of the rows [n, d] of a matrix that comes in tiles, in float64. Two passes, because one
+/// pass would cancel when the mean is far from zero.
 class RowMoments {
  public:
   explicit RowMoments(Index columns) : mean_(RowVector::Zero(columns)), squares_(Matrix::Zero(columns, columns)) {}
 
-  /// First pass, every tile.
+  /// First pass; call it for every tile.
   void add_to_mean(const MatrixFRef& tile);
-  /// Second pass, every tile.
+  /// Second pass; call it for every tile.
   void add_to_squares(const MatrixFRef& tile);
 
   Index rows() const { return rows_; }
   const Eigen::RowVectorXd& mean() const { return mean_; }
-  /// R [r, d] with R^T R = sum over rows of (x - mean)^T (x - mean), r its rank, below n. Columns that do not vary are
-  /// zero.
+  /// R [r, d] with R^T R = sum over rows of (x - mean)^T (x - mean), where r is its rank, below n. Columns that do not
+  /// vary are zero.
   Matrix factor() const;
 
  private:
@@ -29,9 +29,9 @@ class RowMoments {
   Matrix squares_;
 };
 
-/// Rows of a Gaussian matrix [n, d] given that its mean and centred squares are those of `like`: m + U R, U uniform
-/// among the orthonormal [n, r] whose columns sum to zero. If the rows that `like` is of are independent and Gaussian,
-/// whatever their mean and covariance, these have the same distribution given what they have in common: the two are
+/// Rows of a Gaussian matrix [n, d], conditioned on having the mean and centred squares of `like`: m + U R, with U
+/// uniform among the orthonormal [n, r] whose columns sum to zero. If the rows behind `like` are independent and
+/// Gaussian, whatever their mean and covariance, then both have the same distribution given these moments: they are
 /// exchangeable. A function of the seed alone.
 class GaussianLike {
  public:
@@ -43,7 +43,7 @@ class GaussianLike {
   std::uint64_t seed_;
   Index width_;
   Eigen::RowVectorXd mean_, drawn_mean_;
-  /// [r, d]: from drawn numbers to rows.
+  /// [r, d]: maps drawn numbers to rows.
   Matrix turn_;
 };
 

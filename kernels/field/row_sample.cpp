@@ -59,7 +59,7 @@ RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixF
       form.scale * form.scale * sampled.squaredNorm() + static_cast<double>(rows) * form.alibi_slope * form.alibi_slope;
   Matrix field = sampled_logits(sampled, keys, form, out.positions, placement.first_row);
 
-  // The keys that the mean of row r is taken over, and which of them are this rank's.
+  // The keys that the mean of row r is taken over, and those of them that this rank holds.
   const auto all_keys = [&](Index r) { return averaged_keys(form, scope, out.positions[r], placement.length); };
   const auto own_keys = [&](Index r) {
     const Range all = all_keys(r);
@@ -91,8 +91,8 @@ RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixF
   return out;
 }
 
-// With n terms and unit round-off u, the mean errs by at most n u mean|S| (times n keys; mean|S| <= |mean S| +
-// mean|E|), the sum by n u sum|E|, each subtraction by u |E|.
+// Rounding bound, with n terms and unit round-off u: the mean errs by at most n u mean|S| (times n keys; mean|S| <=
+// |mean S| + mean|E|), the sum by n u sum|E|, each subtraction by u |E|.
 void judge_rows(const LogitForm& form, Scope scope, Index length, const Matrix& means, const Matrix& sums,
                 RowSample& out) {
   out.energies = sums.col(kSquares);

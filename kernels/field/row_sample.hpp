@@ -5,30 +5,30 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Rows of the field formed straight from the definition, against which every route is held.
+/// Rows of the field formed straight from the definition; every route is compared with them.
 struct RowSample {
-  /// Positions i in the context: evenly spaced, the last among them; at most 64, fewer where rows are long.
+  /// Positions i in the context, evenly spaced and including the last; at most 64, fewer where rows are long.
   std::vector<Index> positions;
-  /// max_i |sum_j E_ij| / sum_j |E_ij| over the keys that the row's mean is taken over; and the most of that over what
-  /// rounding can make of row i: at most 1.
+  /// Residual: max_i |sum_j E_ij| / sum_j |E_ij| over the keys that the row's mean is taken over. Margin: the largest
+  /// ratio of a row's |sum_j E_ij| to its rounding bound; at most 1.
   double residual = 0, margin = 0;
   /// sum_j E_ij^2, and (E x)_i [rows, p] for probes x.
   Vector energies;
   Matrix products;
-  /// scale^2 |q_i|^2 + slope^2 summed over the rows: what rounding of their energies is measured by.
+  /// scale^2 |q_i|^2 + slope^2 summed over the rows; scales the rounding bound of their energies.
   double query_norms = 0;
 };
 
-/// Forms the logits of the sampled rows, at most 2^20 in all (4 rows at least), and centres them. `probes` [n, p] are
-/// this rank's rows of x. Collective.
+/// Forms the logits of the sampled rows, at most 2^20 in all (but at least 4 rows), and centres them. `probes` [n, p]
+/// are this rank's rows of x. Collective.
 RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form,
                       Scope scope, const Placement& placement, const Matrix& probes);
 
 // Parts that do not depend on where the logits are formed.
 
-/// The positions sampled of a context.
+/// Positions to sample in a context.
 std::vector<Index> sampled_positions(Index length);
-/// Sums over one row: of the centred logits and their sizes over the keys of the mean, and of E squared.
+/// Sums over one row: of the centred logits and of their absolute values, over the keys of the mean; and of E squared.
 enum RowSum { kTotal, kAbsolute, kSquares, kRowSums };
 /// Sets energies, residual and margin of the sampled rows from their means [rows, 1] and sums [rows, kRowSums].
 void judge_rows(const LogitForm& form, Scope scope, Index length, const Matrix& means, const Matrix& sums,

@@ -6,7 +6,7 @@
 
 namespace logitfield::kernels {
 
-/// Statistics of how `energies` (one per position, >= 0) are shared; a total of 0 gives the values of a zero field.
+/// Computes how `energies` (one per position, >= 0) are shared; a total of 0 gives the values of a zero field.
 ShareStatistics share_statistics(std::span<const double> energies);
 
 /// Energy shares summed over min(L, 256) bins: bin b of B holds positions floor(b L / B) ... floor((b+1) L / B) - 1.

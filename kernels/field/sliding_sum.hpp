@@ -4,8 +4,8 @@
 
 namespace logitfield::kernels::cpu {
 
-/// The sum over a queue, by additions alone: what leaves is never subtracted, so no digits are lost with it. Two
-/// additions an element (two stacks: one of sums from each older element on, one of newer elements and their sum).
+/// The sum over a queue, by additions alone. Elements that leave are never subtracted, so no digits are lost. Two
+/// additions per element (two stacks: one of sums from each older element on, one of newer elements and their sum).
 template <class S>
 class SlidingSum {
  public:
@@ -27,7 +27,7 @@ class SlidingSum {
     if (older_.empty()) turn();
     older_.pop_back();
   }
-  /// Of a queue that is not empty; `work` is scratch that the result may lie in.
+  /// The sum of a nonempty queue; `work` is scratch that may hold the result.
   const S& sum(S& work) const {
     if (older_.empty()) return newer_sum_;
     if (newer_.empty()) return older_.back();

@@ -9,8 +9,8 @@ namespace {
 /// Step in ln t. The integrands are analytic within pi of the real line, so the rule errs by 2 exp(-2 pi^2 / step).
 constexpr double kStep = 1.2;
 constexpr double kRuleError = 1e-6;
-/// Shifts reach from far above the largest eigenvalue, where three terms of a series say enough, to where rounding in
-/// E E^T drowns the rest.
+/// Shifts range from far above the largest eigenvalue, where three terms of a series are enough, to where the rest is
+/// lost in the rounding of E E^T.
 constexpr double kHighest = 1e3, kLowest = 1e-12;
 
 /// F(t) = ln det(1 + E E^T / t) at t = highest exp(-k step), k = 0, 1 ...
@@ -27,7 +27,7 @@ Samples sample(const CausalSpectrum& spectrum) {
   for (Index k = 0; k < count; ++k) shifts.push_back(out.shift(k));
   const std::vector<ShiftedDeterminant> found = spectrum.determinants(shifts);
   for (Index k = 0; k < count; ++k) {
-    if (found[k].below > 0) break;  // rounding
+    if (found[k].below > 0) break;  // negative eigenvalues are rounding
     out.values.push_back(found[k].log);
   }
   return out;
@@ -47,7 +47,7 @@ Integrals integrate(const Samples& samples, double fourth_powers, double rank) {
     weight_log += root * f / 2 * std::log(root);
     rest += t * (f - 1 / (t + pole));
   };
-  constexpr Index kBeyond = 60;  // steps: t changes by exp(72)
+  constexpr Index kBeyond = 60;  // steps, over which t changes by exp(72)
   for (Index k = 1; k <= kBeyond; ++k) {
     const double t = samples.shift(-k);
     add(t, 1 / t - fourth_powers / (2 * t * t));
@@ -74,7 +74,7 @@ SpectrumEstimates integrate_spectrum(const CausalSpectrum& spectrum) {
   const double fourth = spectrum.fourth_powers();
   const Samples samples = sample(spectrum);
   const std::size_t last = samples.values.size() - 1;
-  // So many singular values at least are above the last shift; as many again may be anywhere below.
+  // At least this many singular values are above the last shift; any others may be anywhere below.
   const double fewest = (samples.values[last] - samples.values[last - 1]) / kStep;
   const Integrals least = integrate(samples, fourth, fewest);
   const Integrals most = integrate(samples, fourth, static_cast<double>(spectrum.length()));

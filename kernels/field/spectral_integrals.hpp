@@ -6,13 +6,13 @@ namespace logitfield::kernels::cpu {
 
 /// Effective ranks and participation ratio of a causal field, from integrals over ln det(E E^T + t):
 ///   sum sigma            = 1/pi times the integral of ln det(1 + E E^T / s^2) over s,
-///   sum sigma ln sigma   the same with a factor ln s,
-///   sum sigma^2 ln sigma^2 alike;
-/// by the trapezoidal rule in ln t, which converges exponentially. No random numbers: `error` bounds the error, which
-/// comes from the smallest singular values (below 1e-6 of the norm), from the rule and from rounding. Some 30 filters
-/// (see CausalSpectrum). Collective.
+///   sum sigma ln sigma   likewise with a factor ln s,
+///   sum sigma^2 ln sigma^2 likewise.
+/// The trapezoidal rule in ln t converges exponentially. No random numbers are used. `error` is a bound on the errors
+/// from the smallest singular values (below 1e-6 of the norm), from the rule and from rounding. About 30 filters (see
+/// CausalSpectrum). Collective.
 SpectrumEstimates integrate_spectrum(const CausalSpectrum& spectrum);
-/// Shifts that it asks for.
+/// Number of shifts that it needs.
 Index integral_shifts();
 
 }  // namespace logitfield::kernels::cpu

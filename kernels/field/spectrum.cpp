@@ -26,7 +26,7 @@ std::int64_t components_for(std::span<const double> cumulative, double energy) {
   return reached == cumulative.end() ? -1 : reached - cumulative.begin() + 1;
 }
 
-/// What the leading singular values alone decide, of a spectrum whose energy is known.
+/// Statistics that the leading singular values alone determine, given the energy of the spectrum.
 SpectrumStatistics leading_part(std::span<const double> sigma, std::span<const double> energies, double energy) {
   std::vector<double> cumulative(energies.size());
   std::partial_sum(energies.begin(), energies.end(), cumulative.begin());
@@ -68,10 +68,10 @@ SpectrumStatistics spectrum_statistics(std::span<const double> sigma, std::int64
   const double epsilon = std::numeric_limits<double>::epsilon();
   const double threshold = std::max(static_cast<double>(max_dimension) * epsilon * sigma[0], unresolved);
   out.rank = std::ranges::count_if(sigma, [&](double s) { return s > threshold; });
-  if (out.rank == 1) out.gap = std::numeric_limits<double>::infinity();  // not a ratio to rounding
+  if (out.rank == 1) out.gap = std::numeric_limits<double>::infinity();  // sigma_2 is only rounding
   out.effective_rank = exponential_entropy(sigma);
   out.energy_effective_rank = exponential_entropy(energies);
-  double squared_shares = 0;  // of shares: squares of the energies themselves may overflow, or vanish
+  double squared_shares = 0;  // of shares: squares of the energies themselves may overflow or underflow
   for (const double e : energies) squared_shares += (e / energy) * (e / energy);
   out.participation_ratio = 1 / squared_shares;
   return out;

@@ -4,8 +4,8 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Sums over rows x_r with weights v_r, from which follows sum_r (y . x_r - u v_r)^2 for any y and u: the energy of a
-/// key (or query) y over all the queries (keys) that were summed.
+/// Sums over rows x_r with weights v_r. They give sum_r (y . x_r - u v_r)^2 for any y and u: the energy of a key (or
+/// query) y over all the queries (keys) that were summed.
 class SummedRows {
  public:
   explicit SummedRows(Index width = 0) : packed_(width + 1, width) { packed_.setZero(); }
@@ -25,7 +25,7 @@ class SummedRows {
   Vector energies(const Matrix& y, const Vector& u, const Vector& along_y, Matrix& work) const {
     return quadratic_forms(y, packed_, work).array() + u.array() * (squares_ * u.array() - 2 * along_y.array());
   }
-  /// Replaces the sums by those of the ranks before, or after.
+  /// Replaces the sums by those over the ranks before, or after.
   void take_before(const Team& team) {
     exchange([&](std::span<double> v) { team.sum_before(v); });
   }

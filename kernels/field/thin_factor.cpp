@@ -13,7 +13,7 @@ namespace {
 
 using Kept = ThinFactor::Kept;
 
-/// Above this, a pass has lost so much that the next cannot be trusted to repair it.
+/// Above this deviation, a pass has lost so much that the next cannot be trusted to repair it.
 constexpr double kRepairable = 0.1;
 
 Matrix gram_of_kept(const Team& team, const Matrix& basis) {
@@ -24,7 +24,7 @@ Matrix gram_of_kept(const Team& team, const Matrix& basis) {
   return out;
 }
 
-/// The second pass, on a basis that is orthonormal to some digits. Nothing where it cannot be repaired.
+/// Makes the second pass, on a basis that is orthonormal to some digits. Nothing if it cannot be repaired.
 std::optional<Kept> second_pass(const Team& team, Kept factor) {
   const Matrix gram = gram_of_kept(team, factor.basis);
   const SecondPass pass = second_pass_for(gram);
@@ -46,7 +46,7 @@ Kept householder_qr(const Matrix& a) {
           qr.matrixQR().topRows(k).template triangularView<Eigen::Upper>()};
 }
 
-/// All ranks' rows, one below the other, w of each at most; and where this rank's begin.
+/// All ranks' rows, at most w of each, stacked in rank order; and the start of this rank's.
 struct AllRows {
   Matrix rows;
   Index own_begin = 0;
@@ -67,8 +67,8 @@ AllRows collect(const Team& team, const Matrix& rows) {
   return out;
 }
 
-/// Householder QR of each rank's rows, then of their triangles. With no more tokens than columns the triangles say more
-/// than there are columns in the basis, and the rows themselves are few: then all ranks take all rows.
+/// Householder QR of each rank's rows, then of their triangles. With no more tokens than columns, the triangles are as
+/// large as the rows themselves, which are few: then all ranks take all rows.
 Kept tall_skinny_qr(const Team& team, const Matrix& rows, Index length) {
   if (team.size() == 1) return householder_qr(rows);
   if (length <= rows.cols()) {
@@ -106,7 +106,7 @@ bool has_full_rank(const Matrix& r, Index length) {
 SecondPass second_pass_for(const Matrix& gram) {
   const double deviation = (gram - Matrix::Identity(gram.rows(), gram.cols())).norm();
   if (deviation <= 32 * static_cast<double>(gram.cols()) * kEpsilon) return SecondPass::not_needed;
-  return deviation <= kRepairable ? SecondPass::needed : SecondPass::hopeless;  // NaN too
+  return deviation <= kRepairable ? SecondPass::needed : SecondPass::hopeless;  // including NaN
 }
 
 Matrix gram_of(const Team& team, const FactorRows& a) {

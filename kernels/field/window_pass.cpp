@@ -9,7 +9,7 @@ std::vector<WindowTile> window_tiles(const WindowPass& pass, Range own, Index ti
   for (Index begin = own.begin; begin < own.end;) {
     Index end = std::min(begin + tile_rows, own.end);
     const Index first = pass.first(begin);
-    while (pass.first(end - 1) - first >= tile_rows) --end;  // a chunk begins inside
+    while (pass.first(end - 1) - first >= tile_rows) --end;  // a chunk begins inside the tile
     WindowTile tile{{begin, end}, {down(pass.first(end - 1) + tile_rows - 1), down(begin)}, {}};
     if (tile.whole.size() > 0) {
       tile.rest = {Range{first, tile.whole.begin}, Range{tile.whole.end, end}};

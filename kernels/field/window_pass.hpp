@@ -10,9 +10,9 @@
 
 namespace logitfield::kernels::cpu {
 
-/// A way through a context whose field is masked by a window or chunks. Forwards a row is a query and meets the keys
-/// that it sees; backwards a row is a key and meets the queries that see it. Either way a row meets the row at its own
-/// time and some before: times count along the way, positions along the context.
+/// A pass through a context whose field is masked by a window or chunks. Forwards, a row is a query and meets the keys
+/// that it sees; backwards, a row is a key and meets the queries that see it. Either way a row meets the row at its own
+/// time and some before: times count along the pass, positions along the context.
 struct WindowPass {
   bool forwards = true;
   Visible visible;
@@ -22,7 +22,7 @@ struct WindowPass {
   Index first(Index time) const {
     return forwards ? visible.first_key(time) : length - 1 - visible.last_query(length - 1 - time, length);
   }
-  /// Of times, and of positions: one is the other.
+  /// Turns times into positions, or positions into times.
   Range turned(Range r) const { return forwards ? r : Range{length - r.end, length - r.begin}; }
   /// The positions that the row at `position` meets.
   Range met(Index position) const {
@@ -31,18 +31,18 @@ struct WindowPass {
   }
 };
 
-/// Rows of a tile by their times; the whole tiles that each of them meets in full, where sums serve; and what else
-/// they meet, before and after those: less than four tiles, where logits are formed.
+/// Rows of a tile by their times; the whole tiles that each of them meets in full, where sums serve; and the remaining
+/// rows that they meet before and after those. The latter are fewer than four tiles, in which logits are formed.
 struct WindowTile {
   Range rows, whole;
   std::array<Range, 2> rest;
 };
 
-/// The tiles of `tile_rows` rows, or fewer, of this rank's rows. Whole tiles begin at multiples of tile_rows from the
+/// Splits this rank's rows into tiles of at most `tile_rows` rows. Whole tiles begin at multiples of tile_rows from the
 /// first time that any of the rows meets.
 std::vector<WindowTile> window_tiles(const WindowPass& pass, Range own_times, Index tile_rows);
 
-/// Calls visit(tile, sums) for every tile in order, `sums` null or the sum of sum_of(times) over its whole tiles.
+/// Calls visit(tile, sums) for every tile in order; `sums` is null, or the sum of sum_of(times) over its whole tiles.
 template <class S, class SumOf, class Visit>
 void slide(const std::vector<WindowTile>& tiles, Index tile_rows, SumOf&& sum_of, Visit&& visit) {
   SlidingSum<S> sliding;
@@ -64,15 +64,15 @@ void slide(const std::vector<WindowTile>& tiles, Index tile_rows, SumOf&& sum_of
   }
 }
 
-/// The rows of one rank, and of others those that its rows meet, by their positions.
+/// The rows of one rank, and those of other ranks that its rows meet (its halo), by their positions.
 class Surroundings {
  public:
   /// `own`: this rank's positions. Collective.
   Surroundings(const Team& team, const WindowPass& pass, Range own) : Surroundings(team, own, wanted(pass, own)) {}
-  /// Positions that are another rank's.
+  /// Positions held by other ranks.
   Range halo() const { return halo_; }
 
-  /// The halo's rows [halo().size(), width]: rows_of(positions, out) makes this rank's. Collective.
+  /// Fetches the halo's rows [halo().size(), width]; rows_of(positions, out) makes this rank's rows. Collective.
   template <class RowsOf>
   Matrix fetch(Index width, RowsOf&& rows_of) const {
     Matrix found(halo_.size(), width), part;
@@ -91,9 +91,9 @@ class Surroundings {
     return found;
   }
   Matrix fetch(const FactorRows& rows) const;
-  /// Rows at `positions` of halo and own ones.
+  /// Rows at `positions`, from the halo and this rank's own.
   void rows(const FactorRows& own, const Matrix& halo, Range positions, Matrix& out) const;
-  /// Values [n, p] of halo and own positions, in the order of positions; `work` is scratch. Collective.
+  /// Values [n, p] at the halo's and own positions, in the order of positions; `work` is scratch. Collective.
   const Matrix& around(const Matrix& values, Matrix& work) const;
   /// The first position of `around`.
   Index begin() const { return halo_.size() > 0 ? std::min(halo_.begin, own_.begin) : own_.begin; }

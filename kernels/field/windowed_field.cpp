@@ -8,14 +8,14 @@ namespace {
 
 Range own_range(const Placement& placement, Index rows) { return {placement.first_row, placement.first_row + rows}; }
 
-/// What row `position` meets of `rest` (times), as places of its columns.
+/// The part of `rest` (times) that row `position` meets, as column numbers.
 Range columns_met(const WindowPass& pass, Index position, Range rest) {
   const Range positions = pass.turned(rest), met = pass.met(position);
   const auto place = [&](Index j) { return std::clamp<Index>(j, positions.begin, positions.end) - positions.begin; };
   return {place(met.begin), place(met.end)};
 }
 
-/// Logits of rows x [count, w] with those at the rest of their tile [count, both sizes].
+/// Forms the logits of rows x [count, w] with those at the rest of their tile [count, both sizes].
 void form_rest(const WindowPass& pass, const WindowTile& tile, const Surroundings& around, const FactorRows& others,
                const Matrix& halo, const Matrix& x, Matrix& work, Matrix& logits) {
   logits.resize(x.rows(), tile.rest[0].size() + tile.rest[1].size());
@@ -43,7 +43,7 @@ void for_met(const WindowPass& pass, const WindowTile& tile, Visit&& visit) {
   }
 }
 
-/// Row means and energies of the queries of this rank.
+/// Computes row means and energies of this rank's queries.
 void measure_queries(const Team& team, const FactorRows& a, const FactorRows& b, const WindowPass& pass, Range own,
                      CausalEnergies& out) {
   const Surroundings around(team, pass, own);
@@ -76,7 +76,7 @@ void measure_queries(const Team& team, const FactorRows& a, const FactorRows& b,
                     });
 }
 
-/// Energies of the keys, once the means of all queries are known.
+/// Computes energies of the keys, once the means of all queries are known.
 void measure_keys(const Team& team, const FactorRows& a, const FactorRows& b, const WindowPass& pass, Range own,
                   CausalEnergies& out) {
   const Surroundings around(team, pass, own);

@@ -19,8 +19,8 @@ Band band_of(const MatrixRef& a, Index width) {
 
 }  // namespace
 
-// A panel of columns is made triangular by Q, then the rows that are done by P. What is below them takes both at once:
-// a - v w^T - z y^T with w = a^T (v t) of Q, y of P, and z = (a - v w^T)(y t).
+// Q makes a panel of columns triangular, then P the finished rows. The rows below receive both at once, as a - v w^T -
+// z y^T, with w = a^T (v t) of Q, y of P, and z = (a - v w^T)(y t).
 Band reduce_to_band(Eigen::Ref<Matrix, 0, Eigen::OuterStride<>> a, Index width) {
   const Index n = a.rows();
   Columns panel, left, right;

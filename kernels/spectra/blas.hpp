@@ -3,7 +3,7 @@
 
 namespace logitfield::kernels::cpu {
 
-// Products with triangular or symmetric matrices, in place, by the BLAS: half the flops of a general product.
+// Products with triangular or symmetric matrices, in place, by the BLAS. They take half the flops of a general product.
 
 /// Upper triangle of gram += a^T a; L d^2 flops (dsyrk). `complete` copies it to the lower triangle.
 void add_gram(const Matrix& a, Matrix& gram);

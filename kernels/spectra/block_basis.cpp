@@ -10,7 +10,7 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// A tile of a block of 32 (64 KiB) is packed while it is warm; measured: 1,024 rows are a third slower.
+/// A tile of a block of 32 (64 KiB) is packed while it is in cache. Measured: with 1,024 rows a third slower.
 constexpr Index kBasisTile = 256;
 
 Matrix gram_of_block(const Team& team, const Matrix& w) {
@@ -32,13 +32,13 @@ void turn_columns(const Matrix& turn, Matrix& w) {
   w = std::move(out);
 }
 
-/// w = (new w) * r with orthonormal columns, dropping columns shorter than `shortest` and directions that are dependent
+/// w = (new w) * r with orthonormal columns. Drops columns shorter than `shortest`, and directions that are dependent
 /// to rounding.
 Matrix orthonormalise_columns(const Team& team, double shortest, Matrix& w) {
   if (w.cols() == 0) return Matrix(0, 0);
   const Matrix gram = gram_of_block(team, w);
   const Vector lengths = gram.diagonal().cwiseSqrt();
-  // Columns of length one first: the eigenvalues then tell dependence, not scale.
+  // First scales columns to length one: the eigenvalues then show dependence, not scale.
   const Vector inverse = (lengths.array() > shortest).select(lengths.array().inverse(), 0.0);
   const SymmetricEigen eigen = symmetric_eigen(inverse.asDiagonal() * gram * inverse.asDiagonal());
   const double threshold = 16 * static_cast<double>(w.cols()) * kEpsilon * std::max(eigen.values.maxCoeff(), 0.0);
@@ -49,7 +49,7 @@ Matrix orthonormalise_columns(const Team& team, double shortest, Matrix& w) {
   return roots.asDiagonal() * vectors.transpose() * lengths.asDiagonal();
 }
 
-/// The same for columns that are orthonormal but for rounding, which it turns as little: a triangular r near one.
+/// For columns that are orthonormal except for rounding: uses a triangular r near one, which changes them as little.
 Matrix correct_columns(const Team& team, Matrix& w) {
   if (w.cols() == 0) return Matrix(0, 0);
   Matrix r = Eigen::LLT<Matrix>(gram_of_block(team, w)).matrixU();
@@ -57,8 +57,8 @@ Matrix correct_columns(const Team& team, Matrix& w) {
   return r;
 }
 
-/// One pass left w orthogonal to the basis and its columns to each other: what it took along the basis was small, so
-/// that the basis' own rounding was not passed on, and no direction lost much of its length.
+/// Whether one pass made w orthogonal to the basis, and its columns to each other. Then w's part along the basis was
+/// small, so that the basis' own rounding was not passed on, and no direction lost much of its length.
 bool is_clean(const Matrix& along, const Matrix& r) {
   constexpr double kSmall = 1e-3, kKept = 0.1;
   if (r.rows() < r.cols() || r.size() == 0) return false;
@@ -136,7 +136,7 @@ Matrix BlockBasis::block(Index first, Index count) const {
   return out;
 }
 
-// A Krylov step lies along the last block of the basis but for rounding, and a restart's first along all of it.
+// A Krylov step lies along the last block of the basis except for rounding; the first after a restart, along all of it.
 Orthogonalised orthonormalise(const Team& team, const BlockBasis& basis, double shortest, Matrix& w) {
   const std::size_t last = std::max<std::size_t>(basis.blocks(), 1) - 1;
   Orthogonalised out{basis.project(w, last), {}};
@@ -146,7 +146,7 @@ Orthogonalised orthonormalise(const Team& team, const BlockBasis& basis, double 
   out.along += rest;
   out.r = orthonormalise_columns(team, shortest, w);
   if (is_clean(rest, out.r)) return out;
-  // What is left along the basis is rounding of w's former length: another pass removes it.
+  // The rest along the basis is rounding of w's former length; another pass removes it.
   const Matrix left = basis.project(w);
   basis.subtract(left, w);
   const Matrix r = correct_columns(team, w);

@@ -6,7 +6,7 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Orthonormal vectors of which a team shares the rows, kept as blocks [n, p]. All calls are collective.
+/// Orthonormal vectors, kept as blocks [n, p], whose rows are shared by a team. All calls are collective.
 class BlockBasis {
  public:
   BlockBasis(const Team& team, Index rows) : team_(&team), rows_(rows) {}
@@ -14,19 +14,19 @@ class BlockBasis {
   Index rows() const { return rows_; }
   Index columns() const { return columns_; }
   std::size_t blocks() const { return blocks_.size(); }
-  /// basis^T w [columns, p], zero for the blocks before number `from`.
+  /// basis^T w [columns, p]; zero for the blocks before number `from`.
   Matrix project(const Matrix& w, std::size_t from = 0) const;
   /// w -= basis * coefficients [columns, p], without the blocks before number `from`.
   void subtract(const Matrix& coefficients, Matrix& w, std::size_t from = 0) const;
-  /// Takes w's columns in, which must be orthonormal and orthogonal to the basis.
+  /// Appends w's columns, which must be orthonormal and orthogonal to the basis.
   void append(Matrix w);
-  /// basis <- basis * rotation [columns, k], orthonormal columns, in place.
+  /// basis <- basis * rotation [columns, k], in place; the rotation has orthonormal columns.
   void rotate(const Matrix& rotation);
   /// Columns first ... first + count - 1 [n, count].
   Matrix block(Index first, Index count) const;
 
  private:
-  /// Calls visit(block, its first column) from block number `from` on.
+  /// Calls visit(block, its first column) for the blocks from number `from` on.
   template <class Visit>
   void for_blocks(std::size_t from, Visit&& visit) const {
     Index column = 0;
@@ -43,10 +43,10 @@ class BlockBasis {
   std::vector<Matrix> blocks_;
 };
 
-/// w = basis * along + (new w) * r, new w orthonormal and orthogonal to the basis; w may come out narrower (r has fewer
-/// rows), without what is shorter than `shortest`. Block Gram-Schmidt along the last block, then along all,
-/// and once more where that cancels; orthonormalised inside by the eigenvectors of the Gram matrix (Stathopoulos & Wu
-/// 2002). Collective.
+/// Decomposes w = basis * along + (new w) * r, with new w orthonormal and orthogonal to the basis. Directions shorter
+/// than `shortest` are dropped: new w may be narrower, and r has fewer rows. Block Gram-Schmidt along the last block,
+/// then along all blocks, and once more where that cancels. Inside the block, orthonormalises by the eigenvectors of
+/// the Gram matrix (Stathopoulos & Wu 2002). Collective.
 struct Orthogonalised {
   Matrix along, r;
 };

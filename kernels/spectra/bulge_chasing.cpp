@@ -8,7 +8,7 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Columns that are reflected at a time: their sums stay in registers.
+/// Columns reflected at a time: their sums stay in registers.
 constexpr int kColumns = 16;
 
 template <int kWidth>
@@ -31,8 +31,8 @@ struct Reflector {
   }
 };
 
-/// A band and the bulge that is chased along it: rows from kWidth - 1 elements before the diagonal to 2 kWidth - 1
-/// after it. Rows and columns beyond the n-th are zero, so that every block is whole.
+/// A band and the bulge that is chased along it. A row holds the elements from kWidth - 1 before the diagonal to 2
+/// kWidth - 1 after it. Rows and columns beyond the n-th are zero, so that every block is whole.
 template <int kWidth>
 class Bulges {
  public:
@@ -61,7 +61,7 @@ class Bulges {
 
   double* at(Index i, Index j) { return values_.data() + i * kStride + j + kWidth; }
 
-  /// Leaves of row `row` from column `first` on that one element; the rows below follow.
+  /// Reduces row `row`, from column `first` on, to that one element; the rows below are updated.
   void shorten_row(Index row, Index first) {
     Row x(at(row, first));
     const Reflector<kWidth> r(x);
@@ -74,7 +74,7 @@ class Bulges {
     }
   }
 
-  /// Leaves of column `first` from the diagonal on that one element; the columns after it follow.
+  /// Reduces column `first`, from the diagonal on, to that one element; the columns after it are updated.
   void shorten_column(Index first) {
     Column x(at(first, first));
     const Reflector<kWidth> r(x);

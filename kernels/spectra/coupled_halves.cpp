@@ -12,21 +12,21 @@ namespace {
 
 constexpr std::uint64_t kSketchSeed = 0x68616c766573;
 
-/// b = coordinates * Q^T's first rows.
+/// b = coordinates * the first rows of Q^T.
 struct RowSpace {
   Reflectors q;
   Columns coordinates;
 };
 
-/// A few dimensions of the rows of b, found by random combinations of them (Halko, Martinsson & Tropp 2011); nothing if
-/// b has more, by what is left of it beside `largest`.
+/// Finds at most `dimensions` dimensions that the rows of b span, by random combinations of the rows (Halko, Martinsson
+/// & Tropp 2011). Returns nothing if the rest of b, compared with `largest`, shows that it has more.
 std::optional<RowSpace> row_space(const MatrixRef& b, Index dimensions, double largest) {
   Columns sketch = b.transpose() * gaussian_rows(kSketchSeed, 0, b.rows(), dimensions);
   RowSpace out{triangulate(sketch), {}};
   const Columns basis = out.q.first_columns();
   out.coordinates.noalias() = b * basis;
   const double rounding = std::sqrt(static_cast<double>(b.rows())) * std::numeric_limits<double>::epsilon();
-  double beyond = 0;  // squared, by tiles: as much again as b is not in anyone's plan
+  double beyond = 0;  // squared, by tiles: no memory is planned for a second b
   for_tiles(b.rows(), kTileRows, [&](Index begin, Index count) {
     beyond += (b.middleRows(begin, count) - out.coordinates.middleRows(begin, count) * basis.transpose()).squaredNorm();
   });
@@ -36,11 +36,11 @@ std::optional<RowSpace> row_space(const MatrixRef& b, Index dimensions, double l
 
 }  // namespace
 
-// Q turns A's columns until B meets only the first of them, B Q = [X 0]; P turns C's rows until only the first of them
-// are met, P^T X = [G; 0]. Both halves are then reduced from there on without touching those, C transposed:
+// Q transforms A's columns so that B meets only the first of them: B Q = [X 0]. P transforms C's rows so that only the
+// first of them are met: P^T X = [G; 0]. Both halves are then reduced without touching those (C transposed):
 //   A Q = U1 R1 V1^T,  C^T P = U2 R2 V2^T,  R1 and R2 upper bands.
-// With the first half in reverse order the whole is a lower band, G at the seam. X is factorised with its columns in
-// reverse order: so G is triangular where it has to stay within the band.
+// With the first half in reverse order the whole is a lower band, with G at the seam. X is factorised with its columns
+// in reverse order, so that G is triangular where it has to stay within the band.
 std::optional<Band> reduce_halves(Matrix& a, Index width) {
   const Index n = a.rows(), upper = n / 2, lower = n - upper;
   auto first = a.topLeftCorner(upper, upper), second = a.bottomRightCorner(lower, lower);

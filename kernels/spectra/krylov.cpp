@@ -11,13 +11,13 @@ namespace logitfield::kernels::cpu {
 namespace {
 
 constexpr std::uint64_t kStartSeed = 0x6b72796c6f76;
-/// Wider blocks make faster products, narrower ones a subspace of higher degree: at 4,096 positions 32 take a seventh
-/// longer, 8 as long.
+/// Wider blocks make products faster; narrower ones give a subspace of higher degree. At 4,096 positions, a width of 32
+/// takes a seventh longer, and 8 as long.
 constexpr Index kLargestBlock = 16, kSmallestBlock = 4;
-/// Neighbours nearer than this, relative to them, are no gap to count in.
+/// Neighbours closer than this, relative to their size, leave no gap for a count.
 constexpr double kLeastGap = 1e-6;
 constexpr Index kMostRestarts = 50;
-/// Of a random direction of length one, what is left outside the basis if it is but rounding.
+/// Length of a random unit vector outside the basis, if it is only rounding.
 constexpr double kShortest = 16 * kEpsilon;
 
 Index block_width(Index length) { return std::clamp(length / 16, std::min(length, kSmallestBlock), kLargestBlock); }
@@ -46,7 +46,8 @@ class BlockLanczos {
         next_ = fresh_block();
         continue;
       }
-      // A decomposition of the projected matrix costs m^3: not after every block, nor where it cannot hold enough.
+      // A decomposition of the projected matrix costs m^3. Skip it if the subspace has grown little, or cannot hold
+      // enough energy.
       if (!is_full() && (v_.columns() < checked + checked / 2 || !may_be_enough())) continue;
       checked = v_.columns();
       ritz_ = svd(projected_);
@@ -75,7 +76,7 @@ class BlockLanczos {
     return out;
   }
 
-  /// Random directions join the next block.
+  /// Adds random directions to the next block.
   void widen() {
     const Index width = next_.cols(), room = target_.length - v_.columns() - width;
     Matrix wider(field_.rows(), width + std::min(room, block_width(target_.length)));
@@ -85,7 +86,7 @@ class BlockLanczos {
     next_ = std::move(wider);
   }
 
-  /// One step: E V = U T stays exact, and E^T U = V T^T + next * coupling.
+  /// Makes one step: E V = U T stays exact, and E^T U = V T^T + next * coupling.
   void extend() {
     Matrix image, next;
     field_.apply(next_, image);
@@ -117,7 +118,7 @@ class BlockLanczos {
     return sum / target_.energy;
   }
 
-  /// Components to return, as far as the present Ritz values tell.
+  /// Number of components to return, as far as the present Ritz values show.
   Index wanted() const {
     const Index there = std::min<Index>(std::ssize(ritz_.sigma), target_.most_components);
     for (Index k = 2; k < there; ++k) {
@@ -126,7 +127,7 @@ class BlockLanczos {
     return there;
   }
 
-  /// The Ritz values may carry the share: their squares sum to the projected matrix's.
+  /// Whether the Ritz values can carry the share: their squares sum to the projected matrix's.
   bool may_be_enough() const { return projected_.squaredNorm() >= target_.fraction * target_.energy; }
 
   bool converged() const {
@@ -139,7 +140,7 @@ class BlockLanczos {
 
   double energy_of(Index component) const { return ritz_.sigma[component] * ritz_.sigma[component]; }
 
-  /// Ritz values never exceed the singular values of their place: as many of both above a gap, and none is missing.
+  /// A Ritz value never exceeds the singular value of its rank. So if as many of both lie above a gap, none is missing.
   void count() {
     if (!target_.count_above) return;
     const Index there = std::ssize(ritz_.sigma);
@@ -153,7 +154,7 @@ class BlockLanczos {
     }
   }
 
-  /// Keeps the Ritz vectors that will be wanted, and as many again to speed convergence up.
+  /// Keeps the Ritz vectors that will be wanted, and two more blocks of them to speed up convergence.
   void restart() {
     ++restarts_;
     const Index block = block_width(target_.length), there = std::ssize(ritz_.sigma);
@@ -208,13 +209,13 @@ class BlockLanczos {
   const LinearOperator& field_;
   const Index first_row_;
   const KrylovTarget target_;
-  /// What the field makes of a vector of length one, if it is but rounding.
+  /// Length of the field times a unit vector, if it is only rounding.
   const double shortest_;
   BlockBasis u_, v_;
   /// U^T E V, and E^T U - V (U^T E V)^T in coordinates of the next block.
   Matrix projected_, coupling_;
   Svd ritz_;
-  /// The block that comes next: orthonormal columns outside V.
+  /// The next block: orthonormal columns outside V.
   Matrix next_;
   Index image_columns_ = 0, restarts_ = 0, products_ = 0;
   enum class Counted { unknown, too_few, all } counted_ = Counted::unknown;

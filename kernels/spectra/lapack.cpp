@@ -11,7 +11,7 @@ namespace logitfield::kernels::cpu {
 namespace {
 
 void check(lapack_int info, const char* routine, const Matrix& a) {
-  // dgesdd answers -4 where the matrix holds a NaN.
+  // dgesdd returns -4 if the matrix holds a NaN.
   if (info != 0) {
     throw std::runtime_error(fmt::format("LAPACK {} of a {} x {} matrix failed with INFO = {}{}", routine, a.rows(),
                                          a.cols(), info, a.allFinite() ? "" : " (the matrix is not finite)"));
@@ -20,7 +20,7 @@ void check(lapack_int info, const char* routine, const Matrix& a) {
 
 lapack_int as_lapack(Index n) { return static_cast<lapack_int>(n); }
 
-/// Singular values in place of the diagonal; x <- P^T x where b = Q diag(sigma) P^T and x is not empty.
+/// Replaces the diagonal by the singular values; x <- P^T x, with b = Q diag(sigma) P^T, if x is not empty.
 void decompose(Bidiagonal& b, std::span<double> x) {
   const lapack_int n = as_lapack(std::ssize(b.diagonal));
   const lapack_int info = LAPACKE_dbdsqr(LAPACK_COL_MAJOR, 'U', n, x.empty() ? 0 : 1, 0, 0, b.diagonal.data(),
@@ -30,7 +30,7 @@ void decompose(Bidiagonal& b, std::span<double> x) {
 
 }  // namespace
 
-// A row-major matrix is its own transpose in LAPACK's column-major order: the left vectors of one are the right vectors
+// A row-major matrix is its own transpose in LAPACK's column-major order. The left vectors of one are the right vectors
 // of the other, so nothing is copied to transpose.
 Svd svd(const Matrix& a) {
   const Index k = std::min(a.rows(), a.cols());
@@ -65,7 +65,7 @@ QuadratureNodes quadrature_nodes(Bidiagonal b) {
 
 SymmetricEigen symmetric_eigen(const Matrix& a) {
   const Index n = a.rows();
-  Matrix columns = a;  // LAPACK leaves the vectors in its columns: our rows
+  Matrix columns = a;  // LAPACK returns the vectors in its columns: our rows
   SymmetricEigen out{Vector(n), {}};
   check(LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', as_lapack(n), columns.data(), as_lapack(n), out.values.data()),
         "dsyevd", a);

@@ -23,8 +23,8 @@ struct Bidiagonal {
 /// Descending; LAPACK dbdsqr, here dqds. Throws as svd does.
 std::vector<double> singular_values(Bidiagonal b);
 
-/// Singular values, descending, and the first element of each right singular vector: nodes and roots of the weights of
-/// a Gauss quadrature. LAPACK dbdsqr. Throws as svd does.
+/// Singular values, descending, and the first element of each right singular vector. They are the nodes and the roots
+/// of the weights of a Gauss quadrature. LAPACK dbdsqr. Throws as svd does.
 struct QuadratureNodes {
   std::vector<double> sigma, first;
 };

@@ -3,10 +3,10 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Column-major, as LAPACK takes them.
+/// Column-major, as LAPACK expects.
 using Columns = Eigen::MatrixXd;
 
-/// The orthogonal matrix Q = I - v t v^T [n, n] of so many Householder reflections, and v t.
+/// The orthogonal matrix Q = I - v t v^T [n, n] of several Householder reflections, and the product v t.
 struct Reflectors {
   Columns v, vt;
 

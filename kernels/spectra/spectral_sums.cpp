@@ -12,7 +12,7 @@ namespace logitfield::kernels::cpu {
 namespace {
 
 constexpr Index kProbeCount = 32, kMostSteps = kQuadratureVectors / kProbeCount;
-/// Of a bound on what the probes may have missed.
+/// Failure probability of the bound on singular values that the probes have missed.
 constexpr double kFailure = 1e-9;
 constexpr std::uint64_t kProbeSeed = 0x736c71;
 
@@ -31,8 +31,8 @@ void add(double sigma, double weight, SumsOfValues& sums) {
 }
 
 /// Two quadratures of the sums with one probe's bidiagonal matrix, for a space of `dimension` dimensions, sigma in
-/// `unit`: Gauss's errs to one side for the sum of sigma (its even derivatives in sigma^2 are negative), Gauss-Radau's
-/// with a node at zero to the other (Golub & Meurant 1994).
+/// `unit`. For the sum of sigma, Gauss quadrature errs to one side (the even derivatives in sigma^2 are negative), and
+/// Gauss-Radau with a node at zero to the other (Golub & Meurant 1994).
 struct Quadratures {
   SumsOfValues gauss{}, radau{};
   /// Largest node.
@@ -72,16 +72,16 @@ Vector column_norms(const Team& team, const Matrix& w) {
   return squares.row(0).cwiseSqrt();
 }
 
-/// Column by column 1 / x, 0 where x is not above `least`.
+/// 1 / x for each entry; 0 if x is not above `least`.
 Vector inverse_above(double least, const Vector& x) { return (x.array() > least).select(x.array().inverse(), 0.0); }
 
-/// At every step: what is left of the basis grows by (sigma / sigma of the rest)^2 a step, and comes back from the
-/// probe's other side if it is removed now and then.
+/// Removes the basis from w; called at every step. Otherwise what rounding leaves of the basis grows by (sigma / sigma
+/// of the rest)^2 a step. Removed only occasionally, it returns from the probe's other side.
 void leave(const BlockBasis& basis, Matrix& w) { basis.subtract(basis.project(w), w); }
 
-/// Golub-Kahan bidiagonalisation (superdiagonals one longer than they need be) from kProbeCount random vectors at once,
-/// outside the span of v and orthogonal to each other: that errs less than independent ones, and not at all where they
-/// fill the space.
+/// Golub-Kahan bidiagonalisation from kProbeCount random vectors at once; superdiagonals are one longer than necessary.
+/// The vectors are outside the span of v and orthogonal to each other. Such vectors err less than independent ones, and
+/// not at all if they fill the space.
 std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& field, Index first_row,
                                       const LeadingTriplets& leading, Index dimension, Index steps) {
   const double vanishing = 1e-13 * leading.sigma[0];
@@ -101,7 +101,7 @@ std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& fi
     v = image * inverse_above(vanishing, beta).asDiagonal();
     for (Index p = 0; p < v.cols(); ++p) {
       Bidiagonal& b = out[p];
-      // A probe that has met an invariant subspace is done: its quadrature is exact.
+      // A probe that has reached an invariant subspace is done: its quadrature is exact.
       const bool done = std::ssize(b.diagonal) < step || (step > 0 && b.above.back() <= vanishing);
       if (done) continue;
       b.diagonal.push_back(alpha[p]);
@@ -113,14 +113,15 @@ std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& fi
 
 using Values = std::array<double, 3>;
 
-/// Effective rank, energy effective rank and participation ratio; `energy`: of all the sigma in the sums, about one.
+/// Effective rank, energy effective rank and participation ratio; `energy` is that of all the sigma in the sums, about
+/// one.
 Values statistics_of(const SumsOfValues& s, double energy) {
   return {std::exp(std::log(s[kSigma]) - s[kSigmaLog] / s[kSigma]), std::exp(std::log(energy) - s[kEnergyLog] / energy),
           energy * energy / s[kEnergySquared]};
 }
 
-/// Leading sums + mean of the probes' sums, each corrected by what the probes get wrong about the rest's energy, as far
-/// as that is known: to `rounding`. `without`: a probe to leave out.
+/// Leading sums + mean of the probes' sums. Each is corrected by the probes' error in the rest's energy, as far as that
+/// energy is known: to `rounding`. `without`: a probe to leave out.
 Values estimate(const SumsOfValues& leading, const std::vector<SumsOfValues>& probes, double rounding, Index without) {
   const double rest = 1 - leading[kEnergy];
   double count = 0;
@@ -145,7 +146,7 @@ Values estimate(const SumsOfValues& leading, const std::vector<SumsOfValues>& pr
   return statistics_of(total, 1);
 }
 
-/// Jackknife standard errors over the probes; 0 for one, which fills its space.
+/// Jackknife standard errors over the probes; 0 for a single probe, which fills its space.
 Values jackknife(const SumsOfValues& leading, const std::vector<SumsOfValues>& probes, double rounding) {
   const double n = static_cast<double>(probes.size());
   if (n < 2) return {};
@@ -160,8 +161,8 @@ Values jackknife(const SumsOfValues& leading, const std::vector<SumsOfValues>& p
   return out;
 }
 
-/// By what factor the largest singular value of a matrix may exceed what `probes` random vectors have found of it in so
-/// many steps, but with probability kFailure (Kuczynski & Wozniakowski 1992, Theorem 4.2).
+/// Factor by which the largest singular value of a matrix may exceed the one found by `probes` random vectors in
+/// `steps` steps, except with probability kFailure (Kuczynski & Wozniakowski 1992, Theorem 4.2).
 double most_missed(Index dimension, Index steps, Index probes) {
   const double odds =
       std::log(1.648 * std::sqrt(static_cast<double>(dimension))) - std::log(kFailure) / static_cast<double>(probes);

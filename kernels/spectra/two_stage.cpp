@@ -15,11 +15,11 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Below, LAPACK is as fast.
+/// Below this size LAPACK is as fast.
 constexpr Index kSmallest = 128;
-/// Dimensions beyond the rank that random combinations of rows need to find them all.
+/// Extra dimensions, beyond the rank, that random combinations of rows need to find all directions.
 constexpr Index kSpare = 4;
-/// Halves pay from so many band widths on: with shorter ones the wider band costs more than they save.
+/// Halves pay from this many band widths on: in smaller matrices the wider band costs more than they save.
 constexpr Index kWidthsOfHalves = 10;
 
 Band reduce(Matrix& a, Index coupling) {
@@ -43,8 +43,8 @@ std::vector<double> two_stage_singular_values(Matrix a, Index coupling) {
   const double largest = a.cwiseAbs().maxCoeff<Eigen::PropagateNaN>();
   if (!std::isfinite(largest)) throw std::runtime_error(fmt::format("a {0} x {0} matrix is not finite", a.rows()));
   if (largest == 0) return std::vector<double>(a.rows(), 0.0);
-  // No square may overflow, and what underflows must be beneath rounding. Powers of two do not round; the largest that
-  // has an inverse serves the smallest elements well enough.
+  // No square may overflow, and squares that underflow must be below rounding. Scaling by powers of two does not round.
+  // The largest power that has an inverse is good enough for the smallest elements.
   const int exponent = std::ilogb(largest);
   const double scale = std::abs(exponent) <= 200 ? 1 : std::ldexp(1.0, std::clamp(-exponent, -1000, 1000));
   if (scale != 1) a *= scale;

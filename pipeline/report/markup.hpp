@@ -4,7 +4,7 @@
 
 namespace logitfield::io {
 
-/// Text as it stands in HTML or SVG, inside an element or a quoted attribute.
+/// Escapes text for HTML or SVG, inside an element or a quoted attribute.
 std::string markup_text(std::string_view raw);
 
 }  // namespace logitfield::io

@@ -15,7 +15,7 @@ void read_bloom(const ConfigSource& config, ModelConfig& model) {
                  "unk_token_id"});
   model.intermediate_size = 4 * model.hidden_size;
   model.vocab_size = config.size("vocab_size");
-  // ALiBi has no last position; the length of the training texts is no limit either.
+  // ALiBi has no last position, and the length of the training texts is no limit either.
   config.ignore({"seq_length"});
   model.max_positions = std::numeric_limits<std::int32_t>::max();
   set_heads(config, model.num_heads, model);
@@ -59,7 +59,7 @@ void read_mpt(const ConfigSource& config, ModelConfig& model) {
   if (attention.has("clip_qkv")) model.clip_qkv = attention.positive_or("clip_qkv", 0);
   model.scale = attention.positive_or("softmax_scale", model.scale);
   model.alibi_slopes = alibi_slopes(model.num_heads);
-  attention.require("alibi_bias_max", 8);  // transformers ignores another: no reference says what is right
+  attention.require("alibi_bias_max", 8);  // transformers ignores other values: there is no reference for them
   attention.refuse_unread();
   set_layer_norm(config, "layer_norm_epsilon", model);
   model.norm.has_bias = false;

@@ -8,7 +8,7 @@
 namespace logitfield::io::families {
 
 void set_heads(const ConfigSource& config, std::int64_t num_kv_heads, ModelConfig& model) {
-  constexpr std::int64_t kMostHeads = 100'000, kLargestHead = 1'000'000;  // memory is taken for each, before weights
+  constexpr std::int64_t kMostHeads = 100'000, kLargestHead = 1'000'000;  // allocated per head, before weights
   model.num_kv_heads = num_kv_heads;
   if (model.num_heads > kMostHeads) {
     throw InputError("{}: {} query heads (num_attention_heads) are more than {}; correct it", config.path(),
@@ -49,7 +49,7 @@ void read_common_sizes(const ConfigSource& config, ModelConfig& model) {
 }
 
 void set_layers(const ConfigSource& config, ModelConfig& model, int rotary) {
-  constexpr std::int64_t kMostLayers = 100'000;  // no model has as many, and memory is taken for each
+  constexpr std::int64_t kMostLayers = 100'000;  // no model has as many; memory is allocated per layer
   if (model.num_layers > kMostLayers) {
     throw InputError("{}: {} layers (num_hidden_layers) are more than {}; correct it", config.path(), model.num_layers,
                      kMostLayers);

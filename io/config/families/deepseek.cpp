@@ -1,4 +1,4 @@
-// DeepSeek-V2 and V3: latent attention, routed experts beside shared ones.
+// DeepSeek-V2 and V3: latent attention, routed experts in addition to shared ones.
 #include <cmath>
 
 #include "io/config/families/families.hpp"

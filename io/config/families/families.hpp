@@ -32,33 +32,33 @@ void read_qwen3_moe(const ConfigSource& config, ModelConfig& model);
 void read_deepseek_v2(const ConfigSource& config, ModelConfig& model);
 void read_deepseek_v3(const ConfigSource& config, ModelConfig& model);
 
-// What families share.
+// Helpers that families share.
 
-/// Sizes under the names that Llama and its relatives use.
+/// Reads the sizes under the names that Llama and its relatives use.
 void read_sizes(const ConfigSource& config, ModelConfig& model);
-/// The same with heads, scale 1/sqrt(head_dim), and dense layers without rotation.
+/// Reads these sizes and sets heads, scale 1/sqrt(head_dim), and dense layers without rotation.
 void read_common_sizes(const ConfigSource& config, ModelConfig& model);
-/// num_kv_heads (checked to divide num_heads), head_dim (the key "head_dim", else hidden_size / num_heads), value_dim
-/// and scale, after hidden_size and num_heads are set.
+/// Sets num_kv_heads (checked to divide num_heads), head_dim (the key "head_dim", else hidden_size / num_heads),
+/// value_dim and scale; hidden_size and num_heads must be set before.
 void set_heads(const ConfigSource& config, std::int64_t num_kv_heads, ModelConfig& model);
-/// One LayerForm per layer: dense, `rotary`.
+/// Sets one LayerForm per layer: dense, with this `rotary`.
 void set_layers(const ConfigSource& config, ModelConfig& model, int rotary);
-/// The rotation in all layers: of whole heads, or of the part that the family's default or the file names.
+/// Sets one rotation for all layers: of whole heads, or of the part that the family's default or the file names.
 void set_rotary(const ConfigSource& config, ModelConfig& model, std::optional<double> partial_factor = {});
 void set_rms_norm(const ConfigSource& config, ModelConfig& model);
-/// LayerNorm with gain and bias, its epsilon under `key`.
+/// Sets LayerNorm with gain and bias, its epsilon under `key`.
 void set_layer_norm(const ConfigSource& config, const char* key, ModelConfig& model);
 void set_activation(const ConfigSource& config, const char* key, const char* fallback, ModelConfig& model);
-/// Layers of layer_types "sliding_attention" see `window` keys; without the key, layers for which `slides` holds.
+/// Layers of layer_types "sliding_attention" see `window` keys. Without that key, layers for which `slides` holds do.
 template <class Predicate>
 void set_windows(const ConfigSource& config, std::int64_t window, Predicate slides, ModelConfig& model);
 bool is_sliding(const ConfigSource& config, std::int64_t layer, bool otherwise);
 /// Throws InputError if layer_types names a layer that is not full_attention.
 void require_full_attention(const ConfigSource& config, const ModelConfig& model);
-/// A network without a gate: act(up x), then down.
+/// Sets an MLP without a gate: act(up x), then down.
 void set_plain_mlp(std::string up, std::string down, ModelConfig& model);
 /// ALiBi slopes (Press et al. 2021): 2^(-8 k / n) for the largest power of two n up to num_heads, then every second
-/// of the series of 2 n.
+/// slope of the series of 2 n.
 std::vector<double> alibi_slopes(std::int64_t num_heads);
 
 template <class Predicate>

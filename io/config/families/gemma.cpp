@@ -1,4 +1,4 @@
-// Gemma 1, 2 and 3 (text): norm gains stored less one, embeddings times sqrt(hidden_size), local and global layers.
+// Gemma 1, 2 and 3 (text): norm gains stored minus one, embeddings times sqrt(hidden_size), local and global layers.
 #include <cmath>
 
 #include "io/config/families/families.hpp"
@@ -16,7 +16,7 @@ void read_gemma_base(const ConfigSource& config, ModelConfig& model) {
   model.embedding_scale = std::sqrt(static_cast<double>(model.hidden_size));
 }
 
-/// Gemma 2 and 3: norms around both halves, a scale of their own, capped logits.
+/// Gemma 2 and 3: norms around both halves, their own scale, capped logits.
 void read_second(const ConfigSource& config, ModelConfig& model) {
   read_gemma_base(config, model);
   set_activation(config, "hidden_activation", "gelu_pytorch_tanh", model);

@@ -15,7 +15,7 @@ void name_transformer(ModelConfig& model) {
   n.derived = {".attn.bias", ".attn.masked_bias", ".attn.attention.bias", ".attn.attention.masked_bias"};
 }
 
-/// Sizes under the names of GPT-2 and GPT-J.
+/// Reads the sizes under the names of GPT-2 and GPT-J.
 void read_gpt_sizes(const ConfigSource& config, ModelConfig& model) {
   model.num_layers = config.size("n_layer");
   model.hidden_size = config.size("n_embd");
@@ -35,7 +35,7 @@ void read_gpt2(const ConfigSource& config, ModelConfig& model) {
   set_layer_norm(config, "layer_norm_epsilon", model);
   set_activation(config, "activation_function", "gelu_new", model);
   config.require("add_cross_attention", false);
-  config.ignore({"reorder_and_upcast_attn"});  // float32 throughout here
+  config.ignore({"reorder_and_upcast_attn"});  // here everything is float32
   if (!config.flag("scale_attn_weights", true)) model.scale = 1;
   if (config.flag("scale_attn_by_inverse_layer_idx")) {
     for (std::int64_t l = 0; l < model.num_layers; ++l) model.layers[l].query_scale = 1 / static_cast<double>(l + 1);
@@ -56,7 +56,7 @@ void read_gptj(const ConfigSource& config, ModelConfig& model) {
   set_layer_norm(config, "layer_norm_epsilon", model);
   set_activation(config, "activation_function", "gelu_new", model);
   config.require("rotary", true);
-  config.ignore({"scale_attn_weights"});  // scaled always
+  config.ignore({"scale_attn_weights"});  // always scaled
   const std::int64_t columns = config.size_or("rotary_dim", 64);
   model.rotaries = {read_rotary(config, {.columns = columns, .max_positions = model.max_positions}).rotary};
   model.rotaries[0].pairs = RotaryPairs::neighbours;
@@ -85,7 +85,7 @@ void read_gpt_neo(const ConfigSource& config, ModelConfig& model) {
   model.scale = 1;
   const std::int64_t window = config.size_or("window_size", 256);
   const std::vector<std::string> kinds = config.texts("attention_layers");
-  config.ignore({"attention_types"});  // attention_layers, run-length coded
+  config.ignore({"attention_types"});  // run-length code of attention_layers
   if (std::ssize(kinds) != model.num_layers) config.refuse("attention_layers", "give one entry per layer");
   for (std::int64_t l = 0; l < model.num_layers; ++l) {
     if (kinds[l] != "global" && kinds[l] != "local") config.refuse("attention_layers", "use global and local");

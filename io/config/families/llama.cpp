@@ -1,4 +1,4 @@
-// Llama and what differs from it by a few keys: Mistral, Qwen2, Qwen3.
+// Llama and families that differ from it by a few keys: Mistral, Qwen2, Qwen3.
 #include "io/config/families/families.hpp"
 
 namespace logitfield::io::families {

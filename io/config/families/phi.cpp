@@ -1,4 +1,4 @@
-// Phi-1.5 and Phi-2; Phi-3; StableLM: rotation of a part of each head.
+// Phi-1.5 and Phi-2; Phi-3; StableLM: all rotate a part of each head.
 #include "io/config/families/families.hpp"
 
 namespace logitfield::io::families {

@@ -9,20 +9,20 @@
 namespace logitfield::io {
 namespace {
 
-constexpr std::uint32_t kRoot = 0;  // nobody's child, so as a child it means none
+constexpr std::uint32_t kRoot = 0;  // the root is no child, so 0 as a child means none
 
 bool is_part_of_word(std::string_view text, std::size_t begin, std::size_t end) {
   return (begin > 0 && is_word(code_point_before(text, begin).value)) ||
          (end < text.size() && is_word(code_point_at(text, end).value));
 }
 
-/// Where the spaces before `end` begin.
+/// Start of the run of spaces that ends at `end`.
 std::size_t space_before(std::string_view text, std::size_t end) {
   while (end > 0 && is_space(code_point_before(text, end).value)) end -= code_point_before(text, end).size;
   return end;
 }
 
-/// Where the spaces from `begin` on end.
+/// End of the run of spaces that starts at `begin`.
 std::size_t space_after(std::string_view text, std::size_t begin) {
   while (begin < text.size() && is_space(code_point_at(text, begin).value)) begin += code_point_at(text, begin).size;
   return begin;
@@ -114,7 +114,7 @@ void AddedTokens::add(const Section& entry, const Vocabulary& vocabulary, const 
   entry.allow({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
   const auto content = entry.get<std::string>("content");
   if (content.empty()) entry.refuse("content");
-  // The id in the file counts for nothing where tokenizers read it; if it is another one, the file contradicts itself.
+  // Tokenizers ignore the id in the file when they read it. If it differs, the file contradicts itself.
   const auto known = vocabulary.find(content);
   const std::int32_t id = known ? *known : next_id++;
   if (entry.get<std::int64_t>("id") != id) {

@@ -22,20 +22,20 @@ struct TextPart {
   std::int32_t id = kText;
 };
 
-/// How an added token is found.
+/// An added token's id and its rules of matching.
 struct AddedToken {
   std::int32_t id = 0;
   bool single_word = false, lstrip = false, rstrip = false;
 };
 
-/// Finds added tokens in a text: at each place the longest, from left to right.
+/// Finds added tokens in a text from left to right: at each place the longest.
 class AddedTokenFinder {
  public:
   AddedTokenFinder();
 
-  /// False if a token is found by this text already.
+  /// False if this text is already that of another token.
   bool add(const std::string& text, AddedToken token);
-  /// Replaces `parts` by the parts of `text`. Parts may overlap where tokens take the spaces around them, as in the
+  /// Replaces `parts` by the parts of `text`. Where tokens take the spaces around them, parts may overlap, as in the
   /// tokenizers that this follows.
   void split(std::string_view text, std::vector<TextPart>& parts) const;
 
@@ -54,16 +54,19 @@ class AddedTokenFinder {
   std::array<bool, 256> begins_{};
 };
 
-/// The "added_tokens" of tokenizer.json: those looked for in the text as it is, and in the normalised text.
+/// The "added_tokens" of tokenizer.json: those searched for in the raw text, and those searched for in the normalised
+/// text.
 class AddedTokens {
  public:
-  /// `normalizer` may be null. Throws InputError naming the file, the token and the value if a token is malformed, if
-  /// two cannot be told apart, or if its id is not the one that its text gets from the vocabulary or its place.
+  /// `normalizer` may be null. Throws InputError naming the file, the token and the value if:
+  /// - a token is malformed, or two cannot be told apart;
+  /// - a token's id differs from that of its text in the vocabulary or, without one, from the id that its place gives
+  ///   it.
   AddedTokens(const Section& file, const Vocabulary& vocabulary, const Normalizer* normalizer);
 
   const AddedTokenFinder& in_raw_text() const { return raw_; }
   const AddedTokenFinder& in_normalized_text() const { return normalized_; }
-  /// Of added tokens only.
+  /// The id of an added token; the vocabulary is not searched.
   std::optional<std::int32_t> find(const std::string& text) const;
 
  private:

@@ -23,7 +23,8 @@ void Bpe::encode(std::string_view piece, std::vector<std::int32_t>& ids) {
   }
 }
 
-/// The symbols that merging begins with: characters, bytes of characters that are no tokens, unknown ones.
+/// Finds the symbols that merging begins with: characters, the bytes of characters that are no tokens, and unknown
+/// tokens.
 void Bpe::find_symbols(std::string_view piece) {
   symbols_.clear();
   for (std::size_t at = 0; at < piece.size();) {
@@ -46,7 +47,7 @@ std::int32_t Bpe::character_id(char32_t code) const {
   return found == other_characters_.end() ? -1 : found->second;
 }
 
-/// All bytes of the character must be tokens. An unknown character before it stays pending behind it: tokenizers do so.
+/// All bytes of the character must be tokens. A pending unknown character is then emitted after them, as tokenizers do.
 bool Bpe::fall_back_to_bytes(std::string_view character) {
   for (const char byte : character) {
     if (bytes_[static_cast<unsigned char>(byte)] < 0) return false;
@@ -56,7 +57,7 @@ bool Bpe::fall_back_to_bytes(std::string_view character) {
 }
 
 void Bpe::add_unknown(std::string_view character) {
-  if (unknown_.empty()) return;  // without an unknown token such characters vanish
+  if (unknown_.empty()) return;  // without an unknown token such characters are dropped
   if (!unknown_id_) {
     throw InputError("{}: the text has the character {}, which is no token, and \"unk_token\" {} is none either; {}",
                      origin_, excerpt(std::string(character)), excerpt(unknown_), kTokenizerRemedy);

@@ -14,7 +14,7 @@
 
 namespace logitfield::io {
 
-/// Byte pair encoding: pieces of text become tokens. Not for several threads at once.
+/// Byte pair encoding: turns pieces of text into tokens. Not for several threads at once.
 class Bpe {
  public:
   /// Reads the "model" of tokenizer.json. Throws InputError naming the file and the key for another type of model, for
@@ -26,8 +26,8 @@ class Bpe {
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
 
-  /// Appends the ids of `piece` (valid UTF-8). Throws InputError for a character that the vocabulary lacks where the
-  /// unknown token is missing too.
+  /// Appends the ids of `piece` (valid UTF-8). Throws InputError for a character that is not in the vocabulary if there
+  /// is no unknown token either.
   void encode(std::string_view piece, std::vector<std::int32_t>& ids);
 
  private:
@@ -52,13 +52,13 @@ class Bpe {
   std::string unknown_;
   std::optional<std::int32_t> unknown_id_;
 
-  /// Ids of single characters: of the basic plane by code, of the others by search; -1: none.
+  /// Ids of single characters; -1: none. Those of the basic plane are indexed by code, the others in the map.
   std::vector<std::int32_t> basic_characters_;
   std::unordered_map<char32_t, std::int32_t> other_characters_;
   std::array<std::int32_t, 256> bytes_{};
 
-  /// Pairs of characters between which some merge takes place. A long piece falls apart everywhere else, into words
-  /// that do not depend on each other.
+  /// Pairs of characters between which some merge takes place. A long piece is cut everywhere else, into words that do
+  /// not depend on each other.
   PairMap<char> joints_;
   bool can_cut_ = true;
 

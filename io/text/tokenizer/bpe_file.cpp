@@ -1,4 +1,4 @@
-// Reading the model of tokenizer.json.
+// Reads the model of tokenizer.json.
 #include <limits>
 
 #include "io/error.hpp"
@@ -15,7 +15,7 @@ constexpr std::int64_t kLargestId = std::numeric_limits<std::int32_t>::max();
 constexpr const char* kDamaged = "the file is damaged: copy it again";
 
 void check_kind(const Section& section) {
-  // Files from before 0.8 or so name no type; what has merges is BPE.
+  // Files from before version 0.8 or so name no type; a model with merges is BPE.
   const auto type = section.get_or<std::string>("type", "BPE");
   if (type != "BPE") section.refuse("type");
   section.allow({"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback",
@@ -83,7 +83,7 @@ void Bpe::list_bytes() {
   }
 }
 
-/// Merges stand as "left right" in older files, as ["left", "right"] in newer ones.
+/// Older files write merges as "left right", newer ones as ["left", "right"].
 void Bpe::read_merges(const Section& section) {
   const json& list = section.at("merges");
   if (!list.is_array()) {
@@ -99,7 +99,7 @@ void Bpe::read_merges(const Section& section) {
       continue;
     }
     const std::string text = entry.is_string() ? entry.get<std::string>() : "";
-    if (text.starts_with("#version")) continue;  // the head of a merges.txt
+    if (text.starts_with("#version")) continue;  // first line of a merges.txt
     const std::size_t space = text.find(' ');
     if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
       throw InputError("{} is {}, not two tokens; {}", place, excerpt(entry), kDamaged);
@@ -116,8 +116,8 @@ void Bpe::add_merge(const std::string& left, const std::string& right, std::uint
   };
   const std::int32_t left_id = id_of(left), right_id = id_of(right);
   merges_.set(left_id, right_id, {rank, id_of(left + right)});
-  // Whatever stands at the two sides of this merge in a text is made of their characters, unless a token that is no
-  // character can stand in a text by itself.
+  // In a text, the symbols on both sides of this merge are made of characters. The exception is a token that is no
+  // character but can occur in a text by itself.
   const auto is_symbol = [&](const std::string& text) {
     return text == unknown_ || (byte_fallback_ && text.starts_with("<0x"));
   };

@@ -24,7 +24,7 @@ bool is_as_old_as(char32_t code, int unicode_version) {
 
 bool lies_in(char32_t code, char32_t first, char32_t last) { return first <= code && code <= last; }
 
-/// Is it one of the new characters, of a general category that begins with one of `initials`?
+/// Whether it is one of the new characters, of a general category that begins with one of `initials`.
 bool is_new(char32_t code, std::string_view initials) {
   if (!has_category(code, U_GC_CN_MASK)) return false;  // ICU knows it already
   return std::any_of(kNewCharacters.begin(), kNewCharacters.end(), [&](const CategoryRange& range) {
@@ -32,7 +32,7 @@ bool is_new(char32_t code, std::string_view initials) {
   });
 }
 
-/// Lower case of the letters that Unicode 16 and 17 added (to them, or as their partners).
+/// Lower case of letters for which Unicode 16 and 17 added it: new letters, and old ones that got a new partner.
 char32_t new_lower_case(char32_t code) {
   switch (code) {
     case 0xA7CB:
@@ -72,7 +72,7 @@ const icu::Normalizer2* instance(NormalForm form, UErrorCode& status) {
   return icu::Normalizer2::getNFKDInstance(status);
 }
 
-/// Made once; building the set takes milliseconds.
+/// Built once, because building the set takes milliseconds.
 const icu::UnicodeSet& characters_of_unicode_9() {
   static const icu::UnicodeSet set = [] {
     UErrorCode status = U_ZERO_ERROR;
@@ -100,7 +100,7 @@ bool is_numeric(char32_t code) {
 
 bool is_punctuation(char32_t code) {
   if (code < 0x80) return code > ' ' && code < 0x7F && !has_category(code, U_GC_L_MASK | U_GC_N_MASK);
-  // Two characters have left the category since.
+  // Two characters have left the category since then.
   return (has_category(code, U_GC_P_MASK) && is_as_old_as(code, 8)) || code == 0x166D || code == 0x111C9;
 }
 
@@ -117,7 +117,7 @@ bool is_combining_mark(char32_t code) {
 
 void append_lower_case(std::string& text, char32_t code) {
   constexpr char32_t kDottedI = 0x130, kDotAbove = 0x307;
-  if (code == kDottedI) {  // the only character whose lower case is two
+  if (code == kDottedI) {  // the only character with a lower case of two characters
     text += 'i';
     append_utf8(text, kDotAbove);
     return;

@@ -83,7 +83,7 @@ void Merger::merge_by_heap(std::span<const std::int32_t> symbols, std::vector<st
     std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
     heap_.pop_back();
     if (list_[left].id == kGone || list_[left].next == kNone) continue;
-    // The pair may have changed since it was offered.
+    // The pair may have changed since it was noted.
     const Merge* merge = merges_.find(list_[left].id, list_[list_[left].next].id);
     if (!merge || merge->rank != rank) continue;
     join(left, merge->result);

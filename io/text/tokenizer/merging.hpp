@@ -7,26 +7,26 @@
 
 namespace logitfield::io {
 
-/// What two neighbouring symbols become, and when: lower ranks go first.
+/// The symbol that two neighbouring symbols become, and the rank of this merge: lower ranks go first.
 struct Merge {
   std::uint32_t rank = 0;
   std::int32_t result = 0;
 };
 using Merges = PairMap<Merge>;
 
-/// Applies the merges to a sequence of symbols: always the one of lowest rank next, the leftmost of equals. Takes
-/// O(n log n) steps. Keeps its memory between calls; not for several threads at once.
+/// Applies the merges to a sequence of symbols: always the one of lowest rank next, of equals the leftmost. Takes O(n
+/// log n) steps. Keeps its memory between calls; not for several threads at once.
 class Merger {
  public:
   explicit Merger(const Merges& merges) : merges_(merges) {}
 
-  /// Appends what `symbols` become to `tokens`.
+  /// Appends the tokens that `symbols` merge into.
   void merge(std::span<const std::int32_t> symbols, std::vector<std::int32_t>& tokens);
 
  private:
-  /// A short word: look at all ranks again after every merge.
+  /// For short words: searches all ranks again after every merge.
   void merge_by_scan(std::span<const std::int32_t> symbols, std::vector<std::int32_t>& tokens);
-  /// A long one: a heap of what could be merged, over a linked list of symbols.
+  /// For long words: a heap of possible merges, over a linked list of symbols.
   void merge_by_heap(std::span<const std::int32_t> symbols, std::vector<std::int32_t>& tokens);
   void link(std::span<const std::int32_t> symbols);
   void offer(std::uint32_t left);

@@ -54,7 +54,7 @@ class Replace : public Normalizer {
  private:
   Finder find_;
   std::string content_;
-  /// Kept for its memory only.
+  /// Member only to reuse its memory.
   mutable std::vector<Span> found_;
 };
 
@@ -77,7 +77,7 @@ class Strip : public Normalizer {
   bool left_, right_;
 };
 
-/// Text rewritten character by character.
+/// Rewrites text character by character.
 template <void (*append)(std::string&, char32_t)>
 class CharacterWise : public Normalizer {
  public:

@@ -17,7 +17,7 @@ class Normalizer {
 };
 
 /// Reads the "normalizer" of tokenizer.json: ByteLevel, Lowercase, NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence,
-/// Strip, StripAccents. Throws InputError naming what else it finds.
+/// Strip, StripAccents. Throws InputError naming anything else that it finds.
 std::unique_ptr<Normalizer> read_normalizer(const Section& section);
 
 }  // namespace logitfield::io

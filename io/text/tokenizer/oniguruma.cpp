@@ -20,20 +20,20 @@ namespace {
 
 using std::string_view;
 
-/// Space in the sense of Oniguruma, as items of a class, and everything else.
+/// Oniguruma's class of spaces, as items of a class; likewise its complement.
 constexpr const char* kSpace = "\\t-\\r\\x{85}\\p{Z}";
 constexpr const char* kNoSpace =
     "\\x{0}-\\x{8}\\x{E}-\\x{1F}!-\\x{84}\\x{86}-\\x{9F}\\x{A1}-\\x{167F}\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}"
     "\\x{202A}-\\x{202E}\\x{2030}-\\x{205E}\\x{2060}-\\x{2FFF}\\x{3001}-\\x{D7FF}\\x{E000}-\\x{10FFFF}";
-/// Only outside a class does \w take the numbers of Latin-1 that are no digits.
+/// Only outside a class does \w include the numbers of Latin-1 that are no digits.
 constexpr const char* kLoneWord = "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
 constexpr const char* kHexDigit = "0-9A-Fa-f";
 
-/// Categories whose older members have not changed. Mn and Mc have.
+/// Categories whose older members have not changed (those of Mn and Mc have).
 constexpr std::array kCategories = {"L",  "Lu", "Ll", "Lt", "Lm", "Lo", "M", "N",  "Nd", "Nl", "No", "P", "Pc",
                                     "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "S", "Sm", "Sc", "Sk", "So", "Z", "Zs"};
 
-/// Letter pairs that Oniguruma also matches as one ligature where case is ignored.
+/// Letter pairs that Oniguruma also matches as one ligature if case is ignored.
 constexpr std::array kLigatures = {"ff", "fi", "fl", "ss", "st"};
 
 /// The category as items of a class, completed to Unicode 16.
@@ -69,7 +69,7 @@ class Translator {
     std::size_t begin;
     bool ignores_case;
   };
-  /// A class escape as items of a class; `others`: all characters but these.
+  /// A class escape as items of a class; `others`: all characters except these.
   struct Class {
     std::string items;
     bool others = false;
@@ -114,7 +114,7 @@ class Translator {
     position_ += code.size;
   }
 
-  /// Without case, only what folds one to one (or not at all) is known to match the same.
+  /// If case is ignored, only characters that fold one to one, or not at all, are known to match the same.
   void check_folding(const CodePoint& code) const {
     if (code.size > 1) refuse("a letter beyond ASCII where case is ignored");
     for (const string_view pair : kLigatures) {
@@ -131,7 +131,7 @@ class Translator {
     }
     if (opening == "(" && peek(1) == '?') refuse("an unknown kind of group");
     groups_.push_back({out_.size(), ignores_case() || opening == "(?i:"});
-    out_ += opening == "(" ? "(?:" : opening;  // nothing refers back to what a group matched
+    out_ += opening == "(" ? "(?:" : opening;  // no reference to the group's match can follow
     position_ += opening.size();
     atom_.reset();
   }
@@ -148,7 +148,7 @@ class Translator {
     if (!atom_) refuse("a quantifier of nothing");
     out_ += peek();
     ++position_;
-    if (peek() == '?' || peek() == '+') out_ += in_[position_++];  // lazy, possessive
+    if (peek() == '?' || peek() == '+') out_ += in_[position_++];  // lazy or possessive
     if (peek() == '?' || peek() == '+' || peek() == '*') refuse("a quantifier of a quantifier");
   }
 
@@ -182,7 +182,7 @@ class Translator {
     if (peek() == '?' && open) {
       out_ += '?';
       ++position_;
-    } else if (peek() == '+') {  // not possessive here, but one or more of the repetition
+    } else if (peek() == '+') {  // in Oniguruma not possessive, but one or more repetitions
       out_.insert(*atom_, "(?:");
       out_ += ")+";
       ++position_;
@@ -208,7 +208,7 @@ class Translator {
 
   void append_code(char32_t code) { out_ += fmt::format("\\x{{{:X}}}", std::uint32_t{code}); }
 
-  /// \s, \d, \w, \h and \p{...}, their complements included; empty if something else stands here.
+  /// \s, \d, \w, \h and \p{...}, including their complements; empty if there is something else here.
   std::optional<Class> class_escape() {
     const char c = peek(1);
     if (c == 'p' || c == 'P') return property();
@@ -260,7 +260,7 @@ class Translator {
     return code.value;
   }
 
-  /// The hexadecimal number from `skip` bytes ahead up to `end`; moves past it and `closing` more bytes.
+  /// Reads the hexadecimal number from `skip` bytes ahead up to `end`; moves past it and `closing` more bytes.
   char32_t hex(std::size_t skip, std::size_t end, std::size_t closing) {
     constexpr std::size_t kMostDigits = 6;
     const std::size_t begin = position_ + skip;
@@ -283,7 +283,7 @@ class Translator {
     out_ += ']';
   }
 
-  /// Up to and over the closing bracket. A class inside a class adds its items.
+  /// Reads up to and including the closing bracket. A class inside a class adds its items.
   void class_items() {
     while (peek() != ']') {
       if (position_ == in_.size()) refuse("a class that does not end");
@@ -330,7 +330,7 @@ class Translator {
   const std::string& origin_;
   std::size_t position_ = 0;
   std::string out_;
-  /// Where the item that a quantifier would repeat begins in out_.
+  /// Position in out_ of the item that a quantifier would repeat.
   std::optional<std::size_t> atom_;
   std::vector<Group> groups_{{0, false}};
 };

@@ -8,14 +8,14 @@ namespace logitfield::io {
 template <class Value>
 class PairMap {
  public:
-  /// Room for `size` pairs.
+  /// Makes room for `size` pairs.
   explicit PairMap(std::size_t size = 0) {
     std::size_t slots = 16;
     while (slots < 2 * size + 2) slots *= 2;
     slots_.resize(slots);
   }
 
-  /// Puts `value` in place of one that the pair has.
+  /// Sets the value of the pair, replacing an earlier one.
   void set(std::int32_t left, std::int32_t right, Value value) {
     Slot& slot = slots_[position(key(left, right))];
     slot.key = key(left, right);
@@ -38,7 +38,7 @@ class PairMap {
   static std::uint64_t key(std::int32_t left, std::int32_t right) {
     return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
   }
-  /// Where the key is or belongs.
+  /// The slot that holds the key, or that it belongs in.
   std::size_t position(std::uint64_t wanted) const {
     constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15;
     const std::size_t mask = slots_.size() - 1;

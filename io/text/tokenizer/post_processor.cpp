@@ -45,7 +45,7 @@ Ids template_prefix(const Section& section) {
   throw InputError("{}: \"single\" leaves the text out; {}", section.origin(), kTokenizerRemedy);
 }
 
-/// "cls": [NAME, ID] goes in front.
+/// "cls": [NAME, ID] goes before the text.
 Ids class_prefix(const Section& section) {
   section.allow({"sep", "cls", "trim_offsets", "add_prefix_space"});
   const json& token = section.at("cls");
@@ -58,7 +58,7 @@ Ids no_prefix(const Section& section) {
   return {};
 }
 
-/// Each processor puts its tokens in front of those of the processors before it.
+/// Each processor puts its tokens before those of the earlier processors.
 Ids sequence_prefix(const Section& section) {
   section.allow({"processors"});
   Ids prefix;

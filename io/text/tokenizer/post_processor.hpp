@@ -6,8 +6,9 @@
 
 namespace logitfield::io {
 
-/// The ids that the "post_processor" of tokenizer.json puts in front of a text. What it puts behind a text is left out:
-/// a measured text goes on. Throws InputError naming the file and the key for processors that are not known.
+/// Returns the ids that the "post_processor" of tokenizer.json puts before a text. Ids that it puts after a text are
+/// left out, because a measured text continues there. Throws InputError naming the file and the key for unknown
+/// processors.
 std::vector<std::int32_t> read_prefix(const Section& post_processor);
 
 }  // namespace logitfield::io

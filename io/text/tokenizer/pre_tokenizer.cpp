@@ -20,7 +20,7 @@ std::string_view view(const Pieces& pieces, Span span) {
   return std::string_view(pieces.text).substr(span.begin, span.size());
 }
 
-/// Replaces every piece by its pieces.
+/// Replaces every piece by its parts.
 void split_all(Pieces& pieces, const Splitter& splitter) {
   std::vector<Span> out;
   out.reserve(pieces.spans.size());
@@ -28,13 +28,13 @@ void split_all(Pieces& pieces, const Splitter& splitter) {
   pieces.spans = std::move(out);
 }
 
-/// Pieces that are written anew, one after the other.
+/// Writes pieces anew, one after the other.
 class Rewriting {
  public:
   explicit Rewriting(Pieces& pieces) : pieces_(pieces) { text_.reserve(2 * pieces.text.size()); }
 
   std::string& text() { return text_; }
-  /// The piece that was being written is complete.
+  /// Ends the piece that is being written.
   void end_piece() {
     spans_.push_back({begin_, static_cast<std::uint32_t>(text_.size())});
     begin_ = spans_.back().end;
@@ -61,7 +61,7 @@ class Split : public PreTokenizer {
   Splitter splitter_;
 };
 
-/// Pieces as byte characters, cut by GPT-2's pattern before that if asked.
+/// Writes pieces as byte characters; if asked, cuts them by GPT-2's pattern before.
 class ByteLevel : public PreTokenizer {
  public:
   explicit ByteLevel(const Section& section) : prefix_space_(section.get<bool>("add_prefix_space")) {
@@ -97,7 +97,7 @@ class ByteLevel : public PreTokenizer {
   std::optional<Splitter> splitter_;
 };
 
-/// Spaces as another character, one more of it in front, and cuts before it.
+/// Writes spaces as another character, puts one more of it before the text, and cuts before each.
 class Metaspace : public PreTokenizer {
  public:
   explicit Metaspace(const Section& section) : replacement_(section.get<std::string>("replacement")) {
@@ -135,7 +135,7 @@ class Metaspace : public PreTokenizer {
     const auto found = kSchemes.find(section.get_or<std::string>("prepend_scheme", "always"));
     if (found == kSchemes.end()) section.refuse("prepend_scheme");
     scheme_ = found->second;
-    // Files from before there were schemes say only this.
+    // Files from before there were schemes have only this key.
     if (section.get_or("add_prefix_space", true)) return;
     if (section.has("prepend_scheme") && scheme_ != Scheme::never) section.refuse("add_prefix_space");
     scheme_ = Scheme::never;

@@ -8,11 +8,11 @@
 
 namespace logitfield::io {
 
-/// A text and the pieces of it that the model will see, one after the other.
+/// A text and its consecutive pieces that the model will see.
 struct Pieces {
   std::string text;
   std::vector<Span> spans;
-  /// Does byte 0 of `text` come from the very beginning of the document?
+  /// Whether byte 0 of `text` is the very beginning of the document.
   bool begins_document = false;
 };
 
@@ -27,10 +27,10 @@ class PreTokenizer {
 };
 
 /// Reads the "pre_tokenizer" of tokenizer.json: ByteLevel, Digits, Metaspace, Punctuation, Sequence, Split, Whitespace,
-/// WhitespaceSplit. Throws InputError naming what else it finds.
+/// WhitespaceSplit. Throws InputError naming anything else that it finds.
 std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Section& section);
 
-/// True if some step treats the beginning of the document unlike other places (Metaspace with prepend_scheme "first").
+/// True if some step treats the beginning of the document differently (Metaspace with prepend_scheme "first").
 bool depends_on_beginning(const Section& pre_tokenizer);
 
 }  // namespace logitfield::io

@@ -59,9 +59,9 @@ Regex::Regex(const std::string& pattern, std::string origin)
       code_(compile(pattern_, origin_)),
       data_(made(pcre2_match_data_create(1, nullptr))),
       context_(made(pcre2_match_context_create(nullptr))) {
-  // Long runs of spaces take one step each; the patterns come with the model, so there is nothing to defend against.
+  // Long runs of spaces take one step each. No limit is needed, because the patterns come with the model.
   pcre2_set_match_limit(context_.get(), std::numeric_limits<std::uint32_t>::max());
-  // Where the system forbids making machine code, PCRE2 interprets: slower, with the same matches.
+  // If the system forbids machine code, PCRE2 interprets the pattern: slower, with the same matches.
   compiled_to_machine_code_ = pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE) == 0;
   if (!compiled_to_machine_code_) return;
   stack_.reset(made(pcre2_jit_stack_create(kFirstStack, kLargestStack, nullptr)));

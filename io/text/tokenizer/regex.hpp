@@ -21,11 +21,11 @@ struct Span {
 /// A regular expression of tokenizer.json, compiled. Not for several threads at once.
 class Regex {
  public:
-  /// `pattern` as Oniguruma reads it; throws InputError naming `origin` and the pattern if it cannot be used.
+  /// Compiles `pattern`, written for Oniguruma. Throws InputError naming `origin` and the pattern if it cannot be used.
   Regex(const std::string& pattern, std::string origin);
 
-  /// All matches in `text` (valid UTF-8) from left to right, without overlap, relative to its beginning; `found` is
-  /// emptied first. Throws InputError naming the pattern where matching takes too much memory.
+  /// Finds all matches in `text` (valid UTF-8) from left to right, without overlap, relative to its beginning. `found`
+  /// is emptied first. Throws InputError naming the pattern if matching takes too much memory.
   void find_all(std::string_view text, std::vector<Span>& found) const;
 
  private:

@@ -9,8 +9,8 @@
 
 namespace logitfield::io {
 
-/// An object inside tokenizer.json and where it lies, for messages: "my/tokenizer.json: model". It refers to the JSON
-/// that it was made from, which must outlive it.
+/// An object inside tokenizer.json and its place, for messages: "my/tokenizer.json: model". It refers to the JSON that
+/// it was made from, which must outlive it.
 class Section {
  public:
   /// Throws InputError if `value` is no object.
@@ -19,7 +19,7 @@ class Section {
   const std::string& origin() const { return origin_; }
   bool has(const char* key) const;
 
-  /// required() and optional_or() of io/json.hpp.
+  /// See required() and optional_or() of io/json.hpp.
   template <class T>
   T get(const char* key) const {
     return required<T>(value_, key, origin_);
@@ -40,7 +40,7 @@ class Section {
   std::string type() const { return get<std::string>("type"); }
   /// Throws InputError naming the first key that is neither "type" nor one of `known`: it may change the ids.
   void allow(std::initializer_list<const char*> known) const;
-  /// Throws InputError: `key` has a value that is not implemented.
+  /// Throws InputError: the value of `key` is not implemented.
   [[noreturn]] void refuse(const char* key) const;
 
  private:
@@ -48,7 +48,7 @@ class Section {
   std::string origin_;
 };
 
-/// What to do about a tokenizer that is not implemented.
+/// Remedy for a tokenizer that is not implemented.
 inline constexpr const char* kTokenizerRemedy =
     "make token ids with the model's own tokenizer and give them by --tokens";
 

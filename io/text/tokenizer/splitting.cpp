@@ -70,7 +70,7 @@ void Splitter::split(std::string_view text, std::uint32_t offset, std::vector<Sp
   }
 }
 
-/// The text as matches and what lies between them.
+/// Cuts the text into matches and the parts between them.
 void Splitter::cut(std::uint32_t size) const {
   parts_.clear();
   std::uint32_t end = 0;
@@ -94,7 +94,7 @@ void Splitter::join_touching() const {
   parts_.resize(kept);
 }
 
-/// Of touching matches only the first joins; the others stay pieces of their own.
+/// Of touching matches only the first is joined; the others stay pieces of their own.
 void Splitter::join_with_previous() const {
   std::size_t kept = 0;
   bool after_match = false;

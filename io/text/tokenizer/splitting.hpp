@@ -8,31 +8,31 @@
 
 namespace logitfield::io {
 
-/// Finds what a tokenizer splits at: disjoint matches from left to right, relative to the text; the list is emptied
+/// Finds the matches at which a tokenizer splits: disjoint, from left to right, relative to the text. Empties the list
 /// first.
 using Finder = std::function<void(std::string_view text, std::vector<Span>& found)>;
 
-/// A pattern of tokenizer.json, {"Regex": ...} or {"String": ...}. Throws InputError for any other, for an empty
+/// Reads a pattern of tokenizer.json, {"Regex": ...} or {"String": ...}. Throws InputError for any other, for an empty
 /// string, and for a regular expression that Regex refuses.
 Finder read_pattern(const Section& owner);
-/// What Regex refuses is refused.
+/// Finds matches of a regular expression; throws as Regex does.
 Finder regex_matches(const std::string& pattern, const std::string& origin);
-/// `what` must not be empty.
+/// Finds occurrences of `what`, which must not be empty.
 Finder occurrences_of(std::string what);
-/// Every single character that `is_member` takes.
+/// Finds every single character for which `is_member` is true.
 Finder characters_that(bool (*is_member)(char32_t));
 
-/// What becomes of a match: dropped, a piece of its own, part of the piece before or after it, one piece with the
+/// Treatment of a match: dropped, a piece of its own, part of the piece before or after it, or one piece with the
 /// matches that it touches.
 enum class Behavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
 
-/// The "behavior" of a section; throws InputError if it is none of these.
+/// Reads the "behavior" of a section; throws InputError if it is none of these.
 Behavior read_behavior(const Section& section);
 
 /// Cuts texts into pieces.
 class Splitter {
  public:
-  /// `inverted`: what lies between the finder's matches counts as matched, and the other way round.
+  /// `inverted`: the text between the finder's matches counts as matched, and the matches do not.
   Splitter(Finder find, Behavior behavior, bool inverted = false);
 
   /// Appends the pieces of `text` that are not empty to `pieces`, moved by `offset`.
@@ -52,7 +52,7 @@ class Splitter {
   Finder find_;
   Behavior behavior_;
   bool inverted_;
-  /// Kept for their memory only.
+  /// Members only to reuse their memory.
   mutable std::vector<Span> found_;
   mutable std::vector<Part> parts_;
 };

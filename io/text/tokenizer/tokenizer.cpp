@@ -28,7 +28,7 @@ std::string read_tokenizer_file(const std::filesystem::path& path) {
   return read_file(path, kLargestTokenizer);
 }
 
-/// Which characters come from the beginning of the document is only known while nothing rewrites them.
+/// Refuses files that rewrite text and depend on its beginning: it is then unknown which characters come from there.
 void check_beginning(const Section& file) {
   const auto normalizer = file.section("normalizer"), pre_tokenizer = file.section("pre_tokenizer");
   if (!normalizer || !pre_tokenizer || !depends_on_beginning(*pre_tokenizer)) return;
@@ -38,14 +38,14 @@ void check_beginning(const Section& file) {
       file.origin(), kTokenizerRemedy);
 }
 
-/// An object of a neighbouring file; empty if there is no such file.
+/// An object of another file in the folder; empty if there is no such file.
 json read_neighbour(const std::filesystem::path& path) {
   return std::filesystem::exists(path) ? read_json(path) : json::object();
 }
 
 }  // namespace
 
-/// What tokenizer.json describes, in the order of use.
+/// The parts that tokenizer.json describes, in the order of use.
 struct Tokenizer::Parts {
   explicit Parts(const Section& file)
       : normalizer(read_optional(file, "normalizer", read_normalizer)),
@@ -65,7 +65,7 @@ struct Tokenizer::Parts {
   Bpe model;
   AddedTokens added;
 
-  // Kept for their memory only.
+  // Members only to reuse their memory.
   std::vector<TextPart> raw_parts, normalized_parts;
   std::string normalized;
   Pieces pieces;
@@ -76,7 +76,7 @@ Tokenizer::Tokenizer(const std::filesystem::path& folder) : path_(folder / "toke
   hash_ = hash_bytes(std::as_bytes(std::span(text)));
   const json parsed = parse_json(text, path_.string());
   const Section file(parsed, path_.string());
-  // Not used here: how a list of texts is cut and filled up to one length, and how ids become text again.
+  // Not used here: rules that cut and pad a list of texts to one length, and that turn ids back into text.
   file.allow({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
               "decoder", "model"});
   if (file.get_or<std::string>("version", "1.0") != "1.0") file.refuse("version");
@@ -105,7 +105,7 @@ std::optional<std::int32_t> Tokenizer::configured_bos() const {
   const auto tokenizer_config = path_.parent_path() / "tokenizer_config.json";
   const json config = read_neighbour(tokenizer_config);
   if (const auto found = config.find("bos_token"); found != config.end() && !found->is_null()) {
-    // A token by itself, or with how it is found.
+    // Either the token alone, or an object that also says how it is found.
     const auto text = found->is_object() ? required<std::string>(*found, "content", tokenizer_config.string())
                                          : required<std::string>(config, "bos_token", tokenizer_config.string());
     auto id = parts_->added.find(text);
@@ -139,7 +139,7 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text) {
   return ids;
 }
 
-/// Text between the added tokens that are found in the text as it is.
+/// Text between the added tokens that are found in the raw text.
 void Tokenizer::encode_raw(std::string_view text, bool begins_document, std::vector<std::int32_t>& ids) {
   std::string& normalized = parts_->normalized;
   normalized = text;

@@ -9,14 +9,15 @@
 
 namespace logitfield::io {
 
-/// The tokenizer of a Hugging Face model folder, read from tokenizer.json: text becomes the ids that the library
+/// The tokenizer of a Hugging Face model folder, read from tokenizer.json. Turns text into the ids that the library
 /// `tokenizers` gives. Not for several threads at once.
 class Tokenizer {
  public:
-  /// Throws InputError naming the file, the key and its value if tokenizer.json is missing, malformed, contradicts
-  /// itself, or has a part that is not implemented (any model but BPE, dropout, unknown normalizers, pre-tokenizers,
-  /// post-processors, regular expressions and keys). tokenizer_config.json and config.json are read for the token in
-  /// front of a text, where they exist.
+  /// Reads tokenizer.json; tokenizer_config.json and config.json, where they exist, for the token before a text. Throws
+  /// InputError naming the file, the key and its value if tokenizer.json:
+  /// - is missing, malformed or contradicts itself;
+  /// - has a part that is not implemented: any model but BPE, dropout, unknown normalizers, pre-tokenizers,
+  ///   post-processors, regular expressions and keys.
   explicit Tokenizer(const std::filesystem::path& folder);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
@@ -26,15 +27,15 @@ class Tokenizer {
   /// XXH3 of tokenizer.json.
   std::uint64_t hash() const { return hash_; }
 
-  /// The ids of `text` alone (add_special_tokens=False). Tokens spelled out in the text are found as the tokenizer
-  /// finds them. Throws InputError for text that is not valid UTF-8 or grows beyond 1 GiB once normalised.
+  /// Returns the ids of `text` alone (add_special_tokens=False). Tokens spelled out in the text are found as the
+  /// tokenizer finds them. Throws InputError for text that is not valid UTF-8 or exceeds 1 GiB once normalised.
   std::vector<std::int32_t> encode(std::string_view text);
 
-  /// The token that goes in front of a text: the post-processor's, else bos_token of tokenizer_config.json, else
+  /// The token that goes before a text: the post-processor's, else bos_token of tokenizer_config.json, else
   /// bos_token_id of config.json; empty if there is none.
   std::optional<std::int32_t> bos() const { return bos_; }
-  /// Does the tokenizer put it there by itself? add_bos_token of tokenizer_config.json says so, else the
-  /// post-processor.
+  /// Whether the tokenizer puts it there by itself: as add_bos_token of tokenizer_config.json says, else as the
+  /// post-processor does.
   bool adds_bos() const { return adds_bos_; }
 
  private:

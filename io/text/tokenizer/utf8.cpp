@@ -10,7 +10,7 @@ constexpr std::uint64_t kHighBits = 0x8080808080808080;
 
 bool is_tail(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
-/// Bytes of ASCII from `position` on, in steps of eight.
+/// Skips bytes of ASCII from `position` on, in steps of eight.
 std::size_t skip_ascii_words(std::string_view text, std::size_t position) {
   std::uint64_t word;
   while (position + sizeof word <= text.size()) {
@@ -21,7 +21,7 @@ std::size_t skip_ascii_words(std::string_view text, std::size_t position) {
   return position;
 }
 
-/// Bytes of the sequence that `first` begins, 0 if it begins none.
+/// Length of the sequence that begins with `first`; 0 if none does.
 std::size_t sequence_size(unsigned char first) {
   if (first < 0x80) return 1;
   if (first < 0xC2) return 0;
@@ -30,7 +30,7 @@ std::size_t sequence_size(unsigned char first) {
   return first < 0xF5 ? 4 : 0;
 }
 
-/// Overlong forms, surrogates and codes above U+10FFFF show in the second byte.
+/// The second byte reveals overlong forms, surrogates and codes above U+10FFFF.
 bool second_byte_fits(unsigned char first, unsigned char second) {
   if (first == 0xE0) return second >= 0xA0;
   if (first == 0xED) return second < 0xA0;

@@ -7,7 +7,7 @@
 
 namespace logitfield::io {
 
-/// A code point and the bytes it takes.
+/// A code point and its number of bytes.
 struct CodePoint {
   char32_t value;
   std::uint32_t size;
@@ -33,8 +33,8 @@ void append_utf8(std::string& text, char32_t code);
 /// The number of code points in valid UTF-8.
 std::size_t count_code_points(std::string_view text);
 
-/// Where the first byte lies that no valid UTF-8 has there (overlong forms, surrogates and codes above U+10FFFF are
-/// invalid); empty if there is none.
+/// Position of the first byte at which `text` is no valid UTF-8; empty if there is none. Overlong forms, surrogates and
+/// codes above U+10FFFF are invalid.
 std::optional<std::size_t> first_invalid_utf8(std::string_view text);
 
 /// True if every byte is ASCII.

@@ -7,7 +7,7 @@
 
 namespace logitfield::io {
 
-/// Tokens by their text.
+/// Ids of tokens by their text.
 class Vocabulary {
  public:
   void add(std::string text, std::int32_t id);

@@ -6,23 +6,23 @@
 
 namespace logitfield::io {
 
-/// Remembers what short sequences of symbols became, within bounded memory: a full cache is emptied.
+/// Remembers the tokens of short sequences of symbols, in bounded memory: a full cache is emptied.
 class WordCache {
  public:
-  /// Words of more symbols hardly come twice.
+  /// Longer words rarely come twice, and are not remembered.
   static constexpr std::size_t kLongestWord = 64;
 
   WordCache();
 
-  /// What the word became; empty if it is not known. Valid until the next put().
+  /// The tokens of the word; empty if it is not known. Valid until the next put().
   std::optional<std::span<const std::int32_t>> find(std::span<const std::int32_t> word);
-  /// Remembers the word that find() last did not know.
+  /// Remembers the tokens of the word that find() last did not know.
   void put(std::span<const std::int32_t> word, std::span<const std::int32_t> tokens);
 
  private:
   struct Slot {
     std::uint64_t hash = 0;
-    /// Of the word in store_, its tokens behind it.
+    /// Position of the word in store_; its tokens follow it.
     std::uint32_t offset = 0;
     std::uint8_t word_size = 0, token_count = 0;
   };
