@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "pipeline/forward/not_finite.hpp"
 #include "pipeline/job/job.hpp"
 #include "pipeline/mpi/communicator.hpp"
 #include "pipeline/run/manifest.hpp"

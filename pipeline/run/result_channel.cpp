@@ -22,7 +22,7 @@ void ResultChannel::accept(std::span<const std::byte> bytes) {
 }
 
 void ResultChannel::send(std::vector<std::byte> bytes) {
-  pending_.push_back({std::move(bytes), MPI_REQUEST_NULL});
+  pending_.push_back({.buffer = std::move(bytes)});
   world_.start_send(pending_.back(), 0, kRecordTag);
 }
 

@@ -41,7 +41,7 @@ void StopNotice::tell_others() {
     if (rank == world_.rank()) continue;
     std::vector<std::byte> bytes(sizeof signal_);
     std::memcpy(bytes.data(), &signal_, sizeof signal_);
-    pending_.push_back({std::move(bytes), MPI_REQUEST_NULL});
+    pending_.push_back({.buffer = std::move(bytes)});
     world_.start_send(pending_.back(), rank, kStopTag);
   }
 }

@@ -1,0 +1,142 @@
+"""The rules that keep every concept in its room (docs/tour.md walks through the rooms). Each rule takes the root of a tree and
+returns its violations, a line each."""
+import pathlib
+import re
+
+# From the lowest room to the highest: a file includes files of its own room and of lower ones only.
+ORDER = ["io", "io/config", "io/config/families", "io/checkpoint", "io/capture", "io/text/tokenizer", "io/text", "io/run",
+         "kernels", "kernels/spectra", "kernels/field", "kernels/cpu", "kernels/cuda",
+         "pipeline/mpi", "pipeline/scalapack", "pipeline/job", "pipeline/plan", "pipeline/results", "pipeline/run",
+         "pipeline/forward", "pipeline/measure", "pipeline/report", "pipeline/compare", "pipeline/monitor", "pipeline/commands"]
+# A factory must know what it makes; a reader of a configuration, the table of families.
+ALLOWED_UP = {("kernels/make_backend.cpp", "kernels/cpu/backend.hpp"), ("kernels/make_backend.cpp", "kernels/cuda/backend.hpp"),
+              ("io/config/model_config.cpp", "io/config/families/families.hpp")}
+# All that kernels/ may know of io/.
+SHARED_BY_KERNELS = {"io/config/architecture.hpp"}
+
+MOST_UNITS, MOST_LINES, MOST_FUNCTION_LINES = 30, 400, 80
+# The one list of all statistics.
+LONG_FUNCTIONS = {"pipeline/results/schema.hpp"}
+# Still to be split.
+LONG_FILES = {"tests/pipeline/long_context_test.py", "tests/kernels/block_test.cpp"}
+# Error texts that still name options of the command line, which other programs that link io/ and kernels/ do not have.
+OPTION_NAMES = {"io/run/run_folder.cpp", "io/run/step_folders.cpp", "io/text/documents.cpp", "io/text/tokenizer/section.hpp",
+                "kernels/cpu/backend.cpp", "kernels/cuda/block.cpp", "kernels/cuda/runtime.cpp", "kernels/make_backend.cpp"}
+
+# The file that holds each concept of docs/statistics.md, in kernels/.
+CONCEPTS = {"which field": "scope", "logits": "logit_form", "windows and chunks": "visible", "centring": "field/centring",
+            "tall factors": "field/tall_factor", "thin factor": "field/thin_factor", "causal fields": "field/causal_field",
+            "windowed fields": "field/windowed_field", "direct fields": "field/dense_field", "effective ranks": "field/causal_spectrum",
+            "leading components": "spectra/krylov", "spectrum": "field/spectrum", "shares of energy": "field/shares",
+            "coherence": "field/coherence", "attention": "field/attention_statistics",
+            "learned interaction": "field/learned_interaction", "certificate": "field/certification",
+            "direct products": "field/direct_products", "consistency": "field/consistency", "reference": "field/oracle"}
+
+SOURCES = (".cpp", ".hpp", ".cu", ".cuh")
+
+
+def sources(root, *folders):
+    """(path relative to the root, text) of every source below some folders."""
+    for folder in folders:
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in SOURCES:
+                yield path.relative_to(root).as_posix(), path.read_text()
+
+
+def room_of(path):
+    return path.rsplit("/", 1)[0]
+
+
+def includes_go_down(root):
+    out = []
+    for path, text in sources(root, "io", "kernels", "pipeline"):
+        if room_of(path) not in ORDER:
+            out.append(f"{path}: lies in a room that ORDER does not know")
+            continue
+        for name in re.findall(r'^#include "([^"]+)"', text, re.M):
+            if not (root / name).is_file():
+                continue  # a generated or foreign header
+            if path.startswith("kernels/") and name.startswith("io/") and name not in SHARED_BY_KERNELS:
+                out.append(f"{path}: includes {name}: kernels/ knows no files")
+            if room_of(name) in ORDER and ORDER.index(room_of(name)) > ORDER.index(room_of(path)) \
+                    and (path, name) not in ALLOWED_UP:
+                out.append(f"{path}: includes {name} of a higher room")
+    return out
+
+
+def rooms_are_small(root):
+    units = {}
+    for path, _ in sources(root, "io", "kernels", "pipeline"):
+        units.setdefault(room_of(path), set()).add(pathlib.PurePath(path).stem)
+    return [f"{room}: {len(names)} units, more than {MOST_UNITS}" for room, names in units.items() if len(names) > MOST_UNITS]
+
+
+def files_are_short(root):
+    out = []
+    for path in (p for folder in ("bench", "io", "kernels", "pipeline", "tests") for p in sorted((root / folder).rglob("*"))):
+        name = path.relative_to(root).as_posix()
+        if path.suffix not in SOURCES + (".py", ".js") or name in LONG_FILES:
+            continue
+        lines = len(path.read_text().splitlines())
+        if lines > MOST_LINES:
+            out.append(f"{name}: {lines} lines, more than {MOST_LINES}")
+    return out
+
+
+# As clang-format lays them out: the body ends with a brace under the first character of the definition.
+DEFINITION = re.compile(r"^( *)(?!namespace|class|struct|enum|union|using|for|while|if|else|switch|do|return)[^\s#/}].*\{$")
+
+
+def functions_are_short(root):
+    out = []
+    for path, text in sources(root, "io", "kernels", "pipeline"):
+        lines = text.splitlines()
+        for i, line in enumerate(lines):
+            found = DEFINITION.match(line)
+            if not found or "(" not in line or path in LONG_FUNCTIONS:
+                continue
+            end = next((j for j in range(i + 1, len(lines)) if lines[j].startswith(found[1] + "}")), i)
+            if end - i > MOST_FUNCTION_LINES:
+                out.append(f"{path}:{i + 1}: a function of {end - i + 1} lines, more than {MOST_FUNCTION_LINES}")
+    return out
+
+
+def without_comments(text):
+    return re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.S)
+
+
+def mpi_stays_below(root):
+    out = []
+    for path, text in sources(root, "io", "kernels", "pipeline"):
+        if not path.startswith(("pipeline/mpi/", "pipeline/scalapack/")) \
+                and re.search(r"\bMPI_\w+|<mpi(-ext)?\.h>", without_comments(text)):
+            out.append(f"{path}: uses MPI, which stands in pipeline/mpi and pipeline/scalapack only")
+    return out
+
+
+def options_stand_in_pipeline(root):
+    out = []
+    for path, text in sources(root, "io", "kernels"):
+        if path not in OPTION_NAMES and re.search(r'"[^"\n]*--[a-z]', without_comments(text)):
+            out.append(f"{path}: a text names an option of the command line")
+    return out
+
+
+def every_source_is_built(root):
+    out = []
+    for folder in ("io", "kernels", "pipeline"):
+        lists = "".join(f.read_text() for f in (root / folder).rglob("*") if f.name in ("CMakeLists.txt", "sources.cmake"))
+        for path, _ in sources(root, folder):
+            name = path.split("/", 1)[1]
+            if name.endswith((".cpp", ".cu")) and not re.search(rf"(?<![\w/]){re.escape(name)}\b", lists):
+                out.append(f"{path}: stands in no list of sources of {folder}/CMakeLists.txt")
+    return out
+
+
+def concepts_have_their_file(root):
+    return [f"kernels/{file}: the file of '{concept}' is not there" for concept, file in CONCEPTS.items()
+            if not any((root / "kernels" / (file + suffix)).is_file() for suffix in SOURCES)]
+
+
+RULES = [includes_go_down, rooms_are_small, files_are_short, functions_are_short, mpi_stays_below, options_stand_in_pipeline,
+         every_source_is_built, concepts_have_their_file]
