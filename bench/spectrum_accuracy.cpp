@@ -92,9 +92,8 @@ Head captured(const io::Capture& capture, Index number, Index length) {
   const io::CaptureInfo& info = capture.info();
   const Index layer = number / info.num_heads % info.num_layers, head = number % info.num_heads;
   Head out{MatrixF(length, info.head_dim), MatrixF(length, info.head_dim), {.scale = info.scale}};
-  capture.read_queries(layer, head, {0, length}, {out.q.data(), static_cast<std::size_t>(out.q.size())});
-  capture.read_keys(layer, head * info.num_kv_heads / info.num_heads, {0, length},
-                    {out.k.data(), static_cast<std::size_t>(out.k.size())});
+  capture.read_queries(layer, head, {0, length}, as_span(out.q));
+  capture.read_keys(layer, head * info.num_kv_heads / info.num_heads, {0, length}, as_span(out.k));
   if (!info.alibi_slopes.empty()) out.form.alibi_slope = info.alibi_slopes[static_cast<std::size_t>(head)];
   return out;
 }

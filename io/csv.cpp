@@ -1,5 +1,8 @@
 #include "io/csv.hpp"
 
+#include <fmt/format.h>
+
+#include <cmath>
 #include <stdexcept>
 
 #include "io/file.hpp"
@@ -22,6 +25,8 @@ std::string line(const std::vector<std::string>& fields) {
 }
 
 }  // namespace
+
+std::string csv_cell(double value) { return std::isnan(value) ? "" : fmt::format("{}", value); }
 
 void write_csv(const std::filesystem::path& path, const std::vector<std::string>& columns, std::size_t num_rows,
                const std::function<std::vector<std::string>(std::size_t)>& row) {

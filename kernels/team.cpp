@@ -34,6 +34,6 @@ double max_over(const Team& team, double value) {
   return value;
 }
 
-void sum_over(const Team& team, Matrix& values) { team.sum({values.data(), static_cast<std::size_t>(values.size())}); }
+void sum_over(const Team& team, Matrix& values) { team.sum(as_span(values)); }
 
 }  // namespace logitfield::kernels

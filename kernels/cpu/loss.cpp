@@ -13,8 +13,7 @@ void add_loss(const MatrixF& logits, Index first_token, std::span<const std::int
   for (Index i = 0; i < positions; ++i) {
     const double max = std::max<double>(loss.max[i], logits.row(i).maxCoeff());
     weights = (logits.row(i).array() - static_cast<float>(max)).exp();
-    const double added =
-        row_sum({weights.data(), static_cast<std::size_t>(weights.size())}, [](double x) { return x; });
+    const double added = row_sum(as_span(weights), [](double x) { return x; });
     loss.sum[i] = loss.sum[i] * std::exp(loss.max[i] - max) + added;
     loss.max[i] = max;
     const Index column = targets[i] - first_token;

@@ -22,11 +22,6 @@ void check_head_size(const BlockShape& shape) {
                                 widest, kMostDeviceHeadColumns));
 }
 
-template <class T>
-std::span<const T> as_span(const std::vector<T>& values) {
-  return values;
-}
-
 }  // namespace
 
 RotaryView RotaryTables::view(const io::Rotary& rotary, Index length, const Stream& stream) {
@@ -51,7 +46,7 @@ const HeadForm* HeadForms::on_device(std::span<const LogitForm> forms, const Str
   std::vector<HeadForm> wanted = head_forms(forms);
   if (wanted != host_) {
     host_ = std::move(wanted);
-    device_ = Buffer<HeadForm>(as_span(host_), stream);
+    device_ = Buffer<HeadForm>(host_, stream);
     stream.wait();  // a copy might read the host's memory later
   }
   return device_.data();
@@ -153,7 +148,7 @@ Buffer<float> Block<T>::position_factors(const HeadColumns& from, const DeviceNo
   for (const double sum : sums) {
     factors.push_back(static_cast<float>(1 / std::sqrt(sum / static_cast<double>(of_all) + norm.view.epsilon)));
   }
-  Buffer<float> out(as_span(factors), stream_);
+  Buffer<float> out(factors, stream_);
   stream_.wait();  // the host's factors are freed now
   return out;
 }
@@ -238,8 +233,8 @@ void Block<T>::add_experts(const BlockShape& s, const DeviceLayer<T>& w, const B
   for (std::size_t e = 0; e < tokens.size(); ++e) {
     const Index count = std::ssize(tokens[e]);
     if (count == 0) continue;
-    const Buffer<std::int32_t> which(as_span(tokens[e]), stream_);
-    const Buffer<float> share(as_span(shares[e]), stream_);
+    const Buffer<std::int32_t> which(tokens[e], stream_);
+    const Buffer<float> share(shares[e], stream_);
     Buffer<T> gathered(count * s.hidden_size, stream_);
     Buffer<float> said(count * s.hidden_size, stream_);
     gather(rows.data(), which.data(), count, s.hidden_size, gathered.data(), stream_);

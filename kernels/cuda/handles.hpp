@@ -30,7 +30,7 @@ class DeviceActivations final : public Activations {
  private:
   MatrixF host() const {
     MatrixF out(rows_, cols_);
-    values.read({out.data(), static_cast<std::size_t>(out.size())});
+    values.read(as_span(out));
     return out;
   }
   void write(const MatrixF& host) {
@@ -67,7 +67,7 @@ class DeviceHeads final : public Heads {
  private:
   MatrixF rows_of(const Buffer<float>& all, Index first, Index count) const {
     MatrixF out(count, head_dim);
-    all.read({out.data(), static_cast<std::size_t>(out.size())}, first * head_dim);
+    all.read(as_span(out), first * head_dim);
     return out;
   }
 };

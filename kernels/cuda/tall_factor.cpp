@@ -14,14 +14,14 @@ Vector download(const Buffer<double>& values, Index count) {
 }  // namespace
 
 Buffer<double> upload(const Matrix& host, const Worker& worker) {
-  Buffer<double> out(std::span<const double>(host.data(), static_cast<std::size_t>(host.size())), worker.stream);
+  Buffer<double> out(as_span(host), worker.stream);
   worker.stream.wait();  // the host's matrix may be freed now
   return out;
 }
 
 Matrix download(const Buffer<double>& values, Index rows, Index columns) {
   Matrix out(rows, columns);
-  values.read({out.data(), static_cast<std::size_t>(out.size())});
+  values.read(as_span(out));
   return out;
 }
 

@@ -1,8 +1,8 @@
 #include "kernels/field/centring.hpp"
-#include "kernels/tiles.hpp"
 
 #include <cmath>
-#include <limits>
+
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
@@ -43,7 +43,7 @@ CentredKeys centred_keys(const Team& team, const MatrixFRef& keys, const Placeme
   out.rows.subtract(out.mean);
   // The share of the norm left by the mean decides at once, unless the keys are nearly constant.
   const double left = 1 - length * out.mean.squaredNorm() / (out.raw_norm * out.raw_norm);
-  const double rounding = 4 * std::sqrt(length) * std::numeric_limits<double>::epsilon();
+  const double rounding = 4 * std::sqrt(length) * kEpsilon;
   const bool doubtful = !(left > 1e-6);
   if (doubtful && std::sqrt(sum_over(team, sums_of(out.rows).squares)) <= rounding * out.raw_norm) out.rows.vanish();
   return out;

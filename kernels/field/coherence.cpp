@@ -14,8 +14,7 @@ namespace {
 /// Orthonormal columns that span the column space of a small matrix, by numerical rank.
 Matrix column_basis(const Matrix& a, Index length) {
   const Svd core = svd(a);
-  const double threshold =
-      static_cast<double>(std::max(length, a.cols())) * std::numeric_limits<double>::epsilon() * core.sigma[0];
+  const double threshold = static_cast<double>(std::max(length, a.cols())) * kEpsilon * core.sigma[0];
   return core.u.leftCols(std::ranges::count_if(core.sigma, [&](double s) { return s > threshold; }));
 }
 

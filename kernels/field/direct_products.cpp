@@ -61,8 +61,8 @@ struct KeySums {
   }
   template <class Combine>
   void combine(Combine&& over_ranks) {
-    over_ranks({keys.data(), static_cast<std::size_t>(keys.size())});
-    over_ranks({weights.data(), static_cast<std::size_t>(weights.size())});
+    over_ranks(as_span(keys));
+    over_ranks(as_span(weights));
   }
 };
 
@@ -207,7 +207,7 @@ DirectProducts direct_products(const Team& team, const MatrixFRef& queries, cons
   } else {
     throw std::invalid_argument("capped logits of a head whose rows ranks share");
   }
-  team.sum({out.key_energies.data(), static_cast<std::size_t>(out.key_energies.size())});
+  team.sum(as_span(out.key_energies));
   return out;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "kernels/field/spectrum.hpp"
 #include "kernels/spectra/blas.hpp"
@@ -65,7 +64,7 @@ RouteResult factored_route(const FactorSummary& a, const FactorSummary& b, const
   Side keys = measure_side(false, core.vt.transpose() * (sigma.asDiagonal() * (core.u.transpose() * a.basis_probes)));
 
   const double length = static_cast<double>(context), width = static_cast<double>(a.width);
-  const double rounding = (length + 16 * width) * std::numeric_limits<double>::epsilon() * a.norm * b.norm;
+  const double rounding = (length + 16 * width) * kEpsilon * a.norm * b.norm;
   out.energy_bound = rounding * a.norm * b.norm / out.spectrum.energy;
   out.probes = {larger(queries.probe_residual, keys.probe_residual),
                 rounding * std::sqrt(length) / std::min(queries.probe_norm, keys.probe_norm)};

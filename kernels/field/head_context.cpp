@@ -197,7 +197,7 @@ HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult
 std::span<const double> FieldContext::gather(const Vector& own, Vector& all) const {
   all = Vector::Zero(placement_.length);
   all.segment(placement_.first_row, own.size()) = own;
-  team_.sum({all.data(), static_cast<std::size_t>(all.size())});
+  team_.sum(as_span(all));
   return as_span(all);
 }
 

@@ -23,8 +23,7 @@ struct Leverage {
 Leverage leverage(const Matrix& a) {
   const Eigen::JacobiSVD<Matrix, Eigen::HouseholderQRPreconditioner> svd(a, Eigen::ComputeThinU | Eigen::ComputeThinV);
   const Vector& sigma = svd.singularValues();
-  const double threshold =
-      static_cast<double>(std::max(a.rows(), a.cols())) * std::numeric_limits<double>::epsilon() * sigma[0];
+  const double threshold = static_cast<double>(std::max(a.rows(), a.cols())) * kEpsilon * sigma[0];
   const Index rank = (sigma.array() > threshold).count();
   const double effective_rank = spectrum_statistics(as_span(sigma), std::max(a.rows(), a.cols()), 0).effective_rank;
   return {svd.matrixU().leftCols(rank).rowwise().squaredNorm(), rank, effective_rank};

@@ -1,7 +1,6 @@
 #include "kernels/field/routes.hpp"
 
 #include <cmath>
-#include <limits>
 #include <optional>
 
 #include "kernels/field/dense_field.hpp"
@@ -65,7 +64,7 @@ RouteResult krylov_route(const Team& team, CausalEnergies energies, const Linear
   std::optional<CausalSpectrum> whole;
   if (rows) whole.emplace(team, *rows, placement.length, energy);
   KrylovTarget target{.length = placement.length, .energy = energy, .most_components = components};
-  target.noise = std::sqrt(rounding.size) * std::numeric_limits<double>::epsilon();
+  target.noise = std::sqrt(rounding.size) * kEpsilon;
   if (whole) target.count_above = [&](double sigma, double margin) { return count_above(*whole, sigma, margin); };
   const LeadingTriplets leading = leading_triplets(team, matrix, placement.first_row, target);
   if (leading.sigma.empty()) {

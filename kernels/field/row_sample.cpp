@@ -1,9 +1,9 @@
 #include "kernels/field/row_sample.hpp"
-#include "kernels/tiles.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
@@ -96,7 +96,7 @@ RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixF
 void judge_rows(const LogitForm& form, Scope scope, Index length, const Matrix& means, const Matrix& sums,
                 RowSample& out) {
   out.energies = sums.col(kSquares);
-  const double unit = std::numeric_limits<double>::epsilon() / 2;
+  const double unit = kEpsilon / 2;
   for (Index r = 0; r < sums.rows(); ++r) {
     const double n = static_cast<double>(averaged_keys(form, scope, out.positions[r], length).size());
     const double total = std::abs(sums(r, kTotal)), absolute = sums(r, kAbsolute);

@@ -36,7 +36,7 @@ class SummedRows {
  private:
   template <class Sum>
   void exchange(Sum&& sum) {
-    sum({packed_.data(), static_cast<std::size_t>(packed_.size())});
+    sum(as_span(packed_));
     sum({&squares_, 1});
   }
 

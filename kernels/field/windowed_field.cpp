@@ -2,6 +2,7 @@
 
 #include "kernels/field/routes.hpp"
 #include "kernels/field/summed_rows.hpp"
+#include "kernels/tiles.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {

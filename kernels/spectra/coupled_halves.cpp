@@ -1,7 +1,6 @@
 #include "kernels/spectra/coupled_halves.hpp"
 
 #include <cmath>
-#include <limits>
 
 #include "kernels/random.hpp"
 #include "kernels/spectra/reflectors.hpp"
@@ -25,7 +24,7 @@ std::optional<RowSpace> row_space(const MatrixRef& b, Index dimensions, double l
   RowSpace out{triangulate(sketch), {}};
   const Columns basis = out.q.first_columns();
   out.coordinates.noalias() = b * basis;
-  const double rounding = std::sqrt(static_cast<double>(b.rows())) * std::numeric_limits<double>::epsilon();
+  const double rounding = std::sqrt(static_cast<double>(b.rows())) * kEpsilon;
   double beyond = 0;  // squared, by tiles: no memory is planned for a second b
   for_tiles(b.rows(), kTileRows, [&](Index begin, Index count) {
     beyond += (b.middleRows(begin, count) - out.coordinates.middleRows(begin, count) * basis.transpose()).squaredNorm();

@@ -86,7 +86,7 @@ std::vector<Bidiagonal> bidiagonalise(const Team& team, const LinearOperator& fi
                                       const LeadingTriplets& leading, Index dimension, Index steps) {
   const double vanishing = 1e-13 * leading.sigma[0];
   Matrix v = gaussian_rows(kProbeSeed, first_row, field.rows(), std::min(dimension, kProbeCount)), u, image;
-  orthonormalise(team, leading.v, 16 * std::numeric_limits<double>::epsilon(), v);
+  orthonormalise(team, leading.v, 16 * kEpsilon, v);
   std::vector<Bidiagonal> out(v.cols());
   Vector beta = Vector::Zero(v.cols());
   for (Index step = 0; step < steps; ++step) {
@@ -175,7 +175,7 @@ double most_missed(Index dimension, Index steps, Index probes) {
 SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& field, Index first_row,
                                     const LeadingTriplets& leading, Index length, double energy) {
   const double unit = std::sqrt(energy);
-  const double rounding = static_cast<double>(length) * std::numeric_limits<double>::epsilon();
+  const double rounding = static_cast<double>(length) * kEpsilon;
   SumsOfValues exact{};
   for (const double sigma : leading.sigma) add(sigma / unit, 1, exact);
   const Index dimension = length - std::ssize(leading.sigma), steps = std::min(dimension, kMostSteps);

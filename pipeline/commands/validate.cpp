@@ -1,4 +1,3 @@
-// The commands that look at files: report and validate.
 #include <fmt/format.h>
 
 #include "io/error.hpp"
@@ -6,27 +5,15 @@
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/forward/capture_difference.hpp"
 #include "pipeline/forward/input_check.hpp"
-#include "pipeline/monitor/store.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/plan/machine.hpp"
-#include "pipeline/report/figures.hpp"
 #include "pipeline/results/results.hpp"
-#include "pipeline/results/summary.hpp"
-#include "pipeline/run/manifest.hpp"
 
 namespace logitfield {
 namespace {
 
 void print_once(const mpi::Communicator& world, const std::string& text) {
   if (world.rank() == 0) fmt::print("{}", text);
-}
-
-void report_monitor(const std::filesystem::path& root) {
-  const MonitorStore store(root);
-  store.write_derived();
-  fmt::print("{}", monitor_header());
-  for (const StepValues& step : store.series().steps) fmt::print("{}", monitor_row(store, step));
-  fmt::print("\n{}", alert_list(store.alerts()));
 }
 
 int validate_run(const std::filesystem::path& root) {
@@ -61,23 +48,6 @@ int validate_against(const Options& options, const mpi::Communicator& world) {
 }
 
 }  // namespace
-
-int report(const Options& options, const mpi::Communicator& world) {
-  mpi::agree(world, [&] {
-    if (world.rank() != 0) return;
-    if (MonitorStore::is_monitor(options.run)) return report_monitor(options.run);
-    const io::RunFolder folder = io::open_run_folder(options.run);
-    const Results results = load_results(folder);
-    if (results.layers.empty()) throw InputError("{}: the journal holds no finished layer", folder.journal().string());
-    fmt::print("{}", summary_table(write_derived(results, folder)));
-    draw_figures(results, options.plots);
-    if (!results.complete()) {
-      fmt::print("incomplete: {} of {} layers and texts\n", results.layers.size(),
-                 std::ssize(results.texts) * results.num_layers);
-    }
-  });
-  return 0;
-}
 
 int validate(const Options& options, const mpi::Communicator& world) {
   int code = 0;

@@ -13,9 +13,6 @@
 namespace logitfield {
 namespace {
 
-/// A number that is missing has an empty cell.
-std::string csv_cell(double value) { return std::isnan(value) ? "" : fmt::format("{}", value); }
-
 /// A finite end of a censored reading; else NaN.
 double bound(const Reading& reading, double Reading::*end) {
   return reading.is_censored() && std::isfinite(reading.*end) ? reading.*end : kernels::kUndefined;
@@ -56,7 +53,7 @@ void write_csv(const Comparison& c, const std::filesystem::path& path) {
   io::write_csv(path, columns, c.statistics.size(), [&](std::size_t i) {
     const ComparedStatistic& s = c.statistics[i];
     std::vector<std::string> cells{s.run, s.scope, std::to_string(s.context), s.statistic};
-    for (const Quantity& q : quantities()) cells.push_back(csv_cell(q.value(s)));
+    for (const Quantity& q : quantities()) cells.push_back(io::csv_cell(q.value(s)));
     return cells;
   });
 }
@@ -67,9 +64,9 @@ void write_regularities(const Comparison& c, const std::filesystem::path& path) 
     const Regularity& r = c.regularities[i];
     return std::vector<std::string>{r.run,
                                     r.name,
-                                    csv_cell(r.value.value()),
-                                    csv_cell(bound(r.value, &Reading::low)),
-                                    csv_cell(r.limit),
+                                    io::csv_cell(r.value.value()),
+                                    io::csv_cell(bound(r.value, &Reading::low)),
+                                    io::csv_cell(r.limit),
                                     r.holds ? "1" : "0"};
   });
 }

@@ -14,8 +14,6 @@ namespace {
 
 using Field = std::pair<std::string, std::int64_t>;
 
-std::string page_text(double value) { return std::isnan(value) ? "-" : fmt::format("{:.3g}", value); }
-
 std::string cell(const std::string& text, bool bad = false) {
   return fmt::format("<td{}>{}</td>", bad ? " class=\"bad\"" : "", io::markup_text(text));
 }
@@ -54,7 +52,7 @@ std::string regularities(const Comparison& c) {
     const bool holds = failing.empty();
     rows += "<tr>" + cell(name) +
             cell(holds ? "holds in every run" : fmt::format("fails in {}", fmt::join(failing, ", ")), !holds) +
-            cell(page_text(entries.front()->limit)) + values + "</tr>\n";
+            cell(text_of(Reading::known(entries.front()->limit), 3)) + values + "</tr>\n";
   }
   return table("what holds where", rows);
 }
@@ -89,7 +87,8 @@ std::string medians(const ComparedStatistic& s) {
 }
 
 std::string effects(const ComparedStatistic& s) {
-  return fmt::format("texts {}<br>slope {}", page_text(s.text_effect), page_text(s.context_slope));
+  return fmt::format("texts {}<br>slope {}", text_of(Reading::known(s.text_effect), 3),
+                     text_of(Reading::known(s.context_slope), 3));
 }
 
 /// The longest common context of a scope; the other contexts are folded.

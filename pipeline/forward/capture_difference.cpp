@@ -155,8 +155,7 @@ class CaptureDifference final : public LayerObserver {
  private:
   void compare_logits(const MatrixF& own, std::int64_t first_token) {
     MatrixF recorded(own.rows(), own.cols());
-    logits_->read({first_token, first_token + own.cols()},
-                  {recorded.data(), static_cast<std::size_t>(recorded.size())});
+    logits_->read({first_token, first_token + own.cols()}, kernels::as_span(recorded));
     for (kernels::Index i = 0; i < own.rows(); ++i) {
       const float off = (own.row(i) - recorded.row(i)).cwiseAbs().maxCoeff<Eigen::PropagateNaN>();
       double& largest = logit_differences_[static_cast<std::size_t>(i)];

@@ -40,8 +40,7 @@ std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kerne
   if (const auto positions = io::position_embedding_tensor(config)) {
     const Slice used{config.position_offset, config.position_offset + std::ssize(tokens)};
     MatrixF added(used.size(), config.hidden_size);
-    checkpoint.read(checkpoint.tensor(positions->name), used, {0, config.hidden_size},
-                    {added.data(), static_cast<std::size_t>(added.size())});
+    checkpoint.read(checkpoint.tensor(positions->name), used, {0, config.hidden_size}, kernels::as_span(added));
     backend.add(*backend.upload(std::move(added)), *out);
   }
   backend.normalise(read_norm(checkpoint, io::embedding_norm_tensors(config)), *out);

@@ -60,7 +60,7 @@ void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& name
   const std::int64_t columns = names.router->shape[1];
   out.router.resize(names.router->shape[0], columns);
   checkpoint.read(checkpoint.tensor(names.router->name), {0, names.router->shape[0]}, {0, columns},
-                  {out.router.data(), static_cast<std::size_t>(out.router.size())});
+                  kernels::as_span(out.router));
   if (names.router_bias) {
     out.router_bias = read_vector(checkpoint, *names.router_bias, {0, names.router_bias->shape[0]});
   }

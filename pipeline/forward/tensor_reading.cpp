@@ -96,7 +96,7 @@ WeightMatrix read_matrix(const io::Checkpoint& checkpoint, const io::Tensor& ten
 
 VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, Slice rows) {
   VectorF out(rows.size());
-  checkpoint.read(checkpoint.tensor(tensor.name), rows, {0, 1}, {out.data(), static_cast<std::size_t>(out.size())});
+  checkpoint.read(checkpoint.tensor(tensor.name), rows, {0, 1}, kernels::as_span(out));
   return out;
 }
 

@@ -17,7 +17,7 @@ double largest_difference(const std::vector<double>& a, const std::vector<double
 }
 
 std::vector<double> profile_of(const kernels::Vector& energies) {
-  return kernels::share_profile({energies.data(), static_cast<std::size_t>(energies.size())});
+  return kernels::share_profile(kernels::as_span(energies));
 }
 
 }  // namespace

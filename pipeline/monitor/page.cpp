@@ -12,8 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-/// Of packed values, before base64; alerts that are listed.
-constexpr double kMostSeriesBytes = 4.5e6;
+/// Alerts that are listed.
 constexpr std::size_t kMostAlerts = 500;
 
 /// Measured steps that the page shows: all of them, or as many as fit, evenly spaced, with the first and the last.
@@ -23,7 +22,7 @@ std::vector<const StepValues*> shown_steps(const HeadSeries& series) {
     if (step.measured()) all.push_back(&step);
   }
   const double bytes = 2.0 * static_cast<double>(series.size() * kFollowed.size());
-  const auto most = std::max<std::size_t>(2, static_cast<std::size_t>(kMostSeriesBytes / bytes));
+  const auto most = std::max<std::size_t>(2, static_cast<std::size_t>(kMostPackedBytes / bytes));
   if (all.size() <= most) return all;
   for (std::size_t i = 0; i < most; ++i) out.push_back(all[i * (all.size() - 1) / (most - 1)]);
   return out;

@@ -30,8 +30,6 @@ constexpr std::array<MonitorColumn, 8> kMonitorColumns{{{"coherence", "coherence
                                                         {"att.nats", "attention_entropy", 9},
                                                         {"sink", "sink_first", 9}}};
 
-std::string cell_text(double value) { return std::isnan(value) ? "-" : fmt::format("{:.4g}", value); }
-
 Reading shown(const StepValues& step, const MonitorColumn& column) {
   return quantile(step.readings(followed(column.statistic)), column.largest ? 1 : 0.5);
 }
@@ -55,7 +53,7 @@ std::string monitor_row(const MonitorStore& store, const StepValues& step) {
   const std::size_t alerts = store.alerts_of(step.step).size();
   std::string out = fmt::format("{:>9}", step.step);
   if (step.measured()) {
-    out += fmt::format("{:>8}", cell_text(step.loss));
+    out += fmt::format("{:>8}", text_of(Reading::known(step.loss)));
     for (const MonitorColumn& column : kMonitorColumns)
       out += fmt::format("{:>{}}", text_of(shown(step, column)), column.width);
   } else {

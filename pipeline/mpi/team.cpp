@@ -19,8 +19,7 @@ void Team::max(std::span<double> values) const {
 
 kernels::Matrix Team::stack(const kernels::Matrix& part) const {
   kernels::Matrix out(part.rows() * size(), part.cols());
-  ranks_.all_gather({part.data(), static_cast<std::size_t>(part.size())},
-                    {out.data(), static_cast<std::size_t>(out.size())});
+  ranks_.all_gather(kernels::as_span(part), kernels::as_span(out));
   return out;
 }
 

@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "io/checkpoint/checkpoint.hpp"
 #include "pipeline/job/extents.hpp"
 
 namespace logitfield {

@@ -9,8 +9,8 @@
 namespace logitfield {
 namespace {
 
-/// The shortest text that reads back as the same number; empty where it is missing.
-std::string cell(double value) { return is_defined(value) ? fmt::format("{}", value) : ""; }
+/// Empty where a value is missing.
+std::string cell(double value) { return io::csv_cell(value); }
 std::string cell(std::int64_t value) { return is_defined(value) ? fmt::format("{}", value) : ""; }
 std::string cell(bool value) { return value ? "1" : "0"; }
 std::string cell(kernels::Route value) { return std::string(kernels::route_name(value)); }

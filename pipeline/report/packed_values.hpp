@@ -7,6 +7,9 @@
 
 namespace logitfield {
 
+/// Most bytes of packed values in a page, before base64.
+inline constexpr double kMostPackedBytes = 4.5e6;
+
 /// Numbers as the scripts of a page read them (pipeline/report/web/data.js): float32, base64.
 std::string floats(const std::vector<double>& values);
 

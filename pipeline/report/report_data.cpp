@@ -18,8 +18,7 @@ namespace {
 using kernels::HeadStatistics;
 using nlohmann::json;
 
-/// Largest size of packed values, before base64; largest number of heads with spectra and profiles, over all fields.
-constexpr double kMostBytes = 4.5e6;
+/// Largest number of heads with spectra and profiles, over all fields.
 constexpr std::size_t kMostDetails = 600;
 constexpr std::size_t kShownFailures = 200;
 
@@ -170,7 +169,7 @@ class Data {
   /// Chooses as many contexts as fit: the shortest, the longest, and others between them in equal steps.
   void choose_contexts() {
     const double field = 2.0 * static_cast<double>(heads_ * shown_.size());
-    const double fields = kMostBytes / field / static_cast<double>(r_.scopes.size());
+    const double fields = kMostPackedBytes / field / static_cast<double>(r_.scopes.size());
     const std::size_t all = r_.contexts.size();
     const std::size_t held =
         std::clamp<std::size_t>(static_cast<std::size_t>(fields), std::min<std::size_t>(all, 2), all);

@@ -23,7 +23,7 @@ Continuation::Continuation(const Job& job, Done done, std::filesystem::path stat
 TextStates Continuation::restored(std::int64_t text, const kernels::Backend& backend) const {
   const io::StateKey key{text, done_.saved[text], job_.length(), job_.config->hidden_size};
   kernels::MatrixF hidden(key.rows, key.columns);
-  io::read_state(states_, key, {hidden.data(), static_cast<std::size_t>(hidden.size())});
+  io::read_state(states_, key, kernels::as_span(hidden));
   return {text, key.layer, backend.upload(std::move(hidden))};
 }
 
@@ -43,9 +43,8 @@ void Continuation::keep_now(std::span<const TextStates> texts) {
   for (const TextStates& states : texts) {
     if (failed_ || states.next <= kept_[states.text]) continue;
     try {
-      states.hidden->read([&](const kernels::MatrixF& values) {
-        io::write_state(states_, key_of(states), {values.data(), static_cast<std::size_t>(values.size())});
-      });
+      states.hidden->read(
+          [&](const kernels::MatrixF& values) { io::write_state(states_, key_of(states), kernels::as_span(values)); });
       kept_[states.text] = states.next;
     } catch (const InputError& error) {
       // The measured results are in the journal all the same: at worst a later session recomputes layers.

@@ -82,7 +82,7 @@ TEST(CudaDirect, FieldsOfEveryScopeEqualTheCpu) {
       uncapped.softcap.reset();
       const double logit =
           oracle::logits(head.queries.cast<double>(), head.keys.cast<double>(), uncapped).cwiseAbs().maxCoeff();
-      const double rounding = static_cast<double>(2 * length + 7) * std::numeric_limits<double>::epsilon() * logit;
+      const double rounding = static_cast<double>(2 * length + 7) * kEpsilon * logit;
       for (const Scope scope : kScopes) {
         // The two scopes differ only where a layer has a window; other scopes ignore it.
         const bool windowed = form.visible != Visible{};

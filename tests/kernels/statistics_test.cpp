@@ -68,7 +68,7 @@ TEST(SpectrumStatistics, CountsThatAreMissingAreMoreThanWhatWasComputed) {
 }
 
 TEST(SpectrumStatistics, TheRankThresholdIsLargestDimensionTimesEpsilon) {
-  const double threshold = 1000 * std::numeric_limits<double>::epsilon();
+  const double threshold = 1000 * kEpsilon;
   EXPECT_EQ(spectrum_statistics(std::vector<double>{1, 1.01 * threshold, 0.99 * threshold}, 1000, 0).rank, 2);
 }
 

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <limits>
-
 #include "random_matrix.hpp"
 #include "thread_team.hpp"
 
@@ -34,7 +32,7 @@ void expect_factor(const MatrixF& a, const Team& team) {
   sum_over(team, gram);
   const double error = std::sqrt(sum_over(team, (all - basis * f.r()).squaredNorm()));
   const double size = std::sqrt(sum_over(team, all.squaredNorm()));
-  const double tolerance = 32 * static_cast<double>(a.rows() + a.cols()) * std::numeric_limits<double>::epsilon();
+  const double tolerance = 32 * static_cast<double>(a.rows() + a.cols()) * kEpsilon;
   EXPECT_LE((gram - Matrix::Identity(k, k)).norm(), tolerance);
   EXPECT_LE(error, tolerance * size);
 

@@ -19,7 +19,7 @@ using testing::graded_matrix;
 using testing::random_matrix;
 
 /// Largest change of a singular value by orthogonal transformations of an n x n matrix, relative to the largest value.
-double rounding(Index n) { return 8 * static_cast<double>(n) * std::numeric_limits<double>::epsilon(); }
+double rounding(Index n) { return 8 * static_cast<double>(n) * kEpsilon; }
 
 /// Expects descending values within rounding of `expected`; NaN fails.
 void expect_spectrum(const std::vector<double>& found, const std::vector<double>& expected) {

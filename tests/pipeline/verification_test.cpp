@@ -68,9 +68,7 @@ struct Pair {
     found.key_profile = profile(dense.key_energy);
     found.query_profile = profile(dense.query_energy);
   }
-  static std::vector<double> profile(const kernels::Vector& v) {
-    return kernels::share_profile({v.data(), static_cast<std::size_t>(v.size())});
-  }
+  static std::vector<double> profile(const kernels::Vector& v) { return kernels::share_profile(kernels::as_span(v)); }
   double difference() const { return difference_from_dense(found, dense); }
 };
 

@@ -1,0 +1,41 @@
+#include <fmt/format.h>
+
+#include "io/error.hpp"
+#include "pipeline/commands/commands.hpp"
+#include "pipeline/monitor/store.hpp"
+#include "pipeline/mpi/agreement.hpp"
+#include "pipeline/report/figures.hpp"
+#include "pipeline/results/results.hpp"
+#include "pipeline/results/summary.hpp"
+
+namespace logitfield {
+namespace {
+
+void report_monitor(const std::filesystem::path& root) {
+  const MonitorStore store(root);
+  store.write_derived();
+  fmt::print("{}", monitor_header());
+  for (const StepValues& step : store.series().steps) fmt::print("{}", monitor_row(store, step));
+  fmt::print("\n{}", alert_list(store.alerts()));
+}
+
+}  // namespace
+
+int report(const Options& options, const mpi::Communicator& world) {
+  mpi::agree(world, [&] {
+    if (world.rank() != 0) return;
+    if (MonitorStore::is_monitor(options.run)) return report_monitor(options.run);
+    const io::RunFolder folder = io::open_run_folder(options.run);
+    const Results results = load_results(folder);
+    if (results.layers.empty()) throw InputError("{}: the journal holds no finished layer", folder.journal().string());
+    fmt::print("{}", summary_table(write_derived(results, folder)));
+    draw_figures(results, options.plots);
+    if (!results.complete()) {
+      fmt::print("incomplete: {} of {} layers and texts\n", results.layers.size(),
+                 std::ssize(results.texts) * results.num_layers);
+    }
+  });
+  return 0;
+}
+
+}  // namespace logitfield
