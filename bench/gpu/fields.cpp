@@ -203,10 +203,14 @@ class Layer {
 
 }  // namespace
 
-std::vector<Row> field_rows(const Meter& meter, const LayerSizes& sizes, Index short_context) {
+void time_fields(const Meter& meter, const LayerSizes& sizes, Index short_context, const TakeRow& take) {
   Layer layer(meter, sizes);
-  return {layer.gram(),    layer.full(sizes.length), layer.full(short_context),
-          layer.softmax(), layer.causal(),           layer.direct(short_context)};
+  take(layer.gram());
+  take(layer.full(sizes.length));
+  take(layer.full(short_context));
+  take(layer.softmax());
+  take(layer.causal());
+  take(layer.direct(short_context));
 }
 
 }  // namespace logitfield::bench::gpu

@@ -134,7 +134,7 @@ class AttentionCases {
 };
 
 /// Kernels that only move numbers; the last row is checked.
-std::vector<Row> moving_rows(const Meter& meter, const LayerSizes& s) {
+void time_moving(const Meter& meter, const LayerSizes& s, const TakeRow& take) {
   const Stream& stream = meter.stream();
   const MatrixF x = random_rows(s.length, s.hidden, 4);
   const Buffer<float> in{std::span<const float>(x.data(), static_cast<std::size_t>(x.size())), stream};
@@ -155,13 +155,12 @@ std::vector<Row> moving_rows(const Meter& meter, const LayerSizes& s) {
   const double values = static_cast<double>(x.size());
   const std::string size = fmt::format("{} x {}", s.length, s.hidden);
   const Vector row = x.row(s.length - 1).cast<double>();
-  std::vector<Row> out;
   const auto norm = [&] {
     normalise(in.data(), s.hidden, s.length, s.hidden, {.epsilon = 1e-6}, narrow.data(), stream);
   };
   norm();
   check("norm", row / std::sqrt(row.squaredNorm() / static_cast<double>(s.hidden) + 1e-6));
-  out.push_back({"norm to bf16", size, {0, Unit::float32, 6 * values}, meter.by_events(norm)});
+  take({"norm to bf16", size, {0, Unit::float32, 6 * values}, meter.by_events(norm)});
 
   // The two halves of a row: gate and up.
   const Index inner = s.hidden / 2;
@@ -179,10 +178,10 @@ std::vector<Row> moving_rows(const Meter& meter, const LayerSizes& s) {
     off = here <= off ? off : here;  // a NaN stays
   }
   expect_small("activation", off, 1e-5);
-  out.push_back({"gated activation float32",
-                 fmt::format("{} x {}", s.length, inner),
-                 {0, Unit::float32, 6 * values},
-                 meter.by_events(activation)});
+  take({"gated activation float32",
+        fmt::format("{} x {}", s.length, inner),
+        {0, Unit::float32, 6 * values},
+        meter.by_events(activation)});
 
   const auto prepare = [&] {
     prepare_heads(
@@ -191,21 +190,19 @@ std::vector<Row> moving_rows(const Meter& meter, const LayerSizes& s) {
   };
   prepare();
   check("heads taken apart", row.tail(s.head_dim));
-  out.push_back({"heads taken apart, to bf16", size, {0, Unit::float32, 6 * values}, meter.by_events(prepare)});
-  return out;
+  take({"heads taken apart, to bf16", size, {0, Unit::float32, 6 * values}, meter.by_events(prepare)});
 }
 
 }  // namespace
 
-std::vector<Row> kernel_rows(const Meter& meter, const LayerSizes& sizes) {
-  std::vector<Row> out = moving_rows(meter, sizes);
+void time_kernels(const Meter& meter, const LayerSizes& sizes, const TakeRow& take) {
+  time_moving(meter, sizes, take);
   {
     const AttentionCases<Bf16> cases(meter, sizes);
-    out.push_back(cases.attention());
-    out.push_back(cases.statistics());
+    take(cases.attention());
+    take(cases.statistics());
   }
-  out.push_back(AttentionCases<float>(meter, sizes).attention());
-  return out;
+  take(AttentionCases<float>(meter, sizes).attention());
 }
 
 }  // namespace logitfield::bench::gpu

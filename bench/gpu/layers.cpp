@@ -112,15 +112,16 @@ Row forward_row(const Meter& meter, const LayerSizes& s, const std::shared_ptr<c
 
 }  // namespace
 
-std::vector<Row> layer_rows(const Meter& meter, const LayerSizes& s) {
+void time_layers(const Meter& meter, const LayerSizes& s, const TakeRow& take) {
   const auto weights = weights_of(s);
-  return {forward_row<Bf16>(meter, s, weights, Precision::bf16, 2e-2),
-          forward_row<float>(meter, s, weights, Precision::tf32, 5e-3),
-          forward_row<float>(meter, s, weights, Precision::float32, 1e-5)};
+  take(forward_row<Bf16>(meter, s, weights, Precision::bf16, 2e-2));
+  take(forward_row<float>(meter, s, weights, Precision::tf32, 5e-3));
+  take(forward_row<float>(meter, s, weights, Precision::float32, 1e-5));
 }
 
 // As pipeline/forward/layer_loader does it; the same weights every time, since no file is read here.
-std::vector<Row> stream_rows(const Meter& meter, const LayerSizes& s, const Ceilings& ceilings, std::string& notes) {
+void time_streaming(const Meter& meter, const LayerSizes& s, const Ceilings& ceilings, std::string& notes,
+                    const TakeRow& take) {
   constexpr int kLayers = 6;
   const auto weights = weights_of(s);
   Uploader uploader;
@@ -149,10 +150,10 @@ std::vector<Row> stream_rows(const Meter& meter, const LayerSizes& s, const Ceil
       "copying alone {:.2f}, copying at the bus's speed {:.2f}: {:.2f} times the larger of computing and copying.\n\n",
       s.name, 1e3 * a_layer, 1e3 * computing.warm, 1e3 * alone.warm, 1e3 * copying,
       a_layer / std::max(computing.warm, copying));
-  return {{fmt::format("streamed layer {}", s.name),
-           fmt::format("bf16, L = {}", s.length),
-           work_of(s, Unit::bf16, 2),
-           {streamed.cold / kLayers, a_layer}}};
+  take({fmt::format("streamed layer {}", s.name),
+        fmt::format("bf16, L = {}", s.length),
+        work_of(s, Unit::bf16, 2),
+        {streamed.cold / kLayers, a_layer}});
 }
 
 }  // namespace logitfield::bench::gpu

@@ -1,7 +1,8 @@
 // Benchmarks on the first GPU: the kernels of the CUDA back end, field statistics and forward pass of a layer, and
 // streamed layers.
 //   gpu_bench [--quick] [--json FILE]
-// Prints a Markdown table. Every answer is checked before it is timed; a wrong one ends the program with exit code 1.
+// Prints a Markdown table, row by row. Every answer is checked before it is timed. A wrong one ends its part of the
+// table, and the exit code is 1.
 #include <fmt/format.h>
 
 #include <fstream>
@@ -25,17 +26,31 @@ int run(bool quick, const std::string& json_file) {
   const Meter meter(quick);
   const Ceilings ceilings = measure_ceilings(meter, quick);
   const LayerSizes &small = quick ? kSmall : k8B, &large = quick ? kSmallToo : k70B;
+  const auto say = [](const std::string& text) { std::cout << text << std::flush; };
+  say(fmt::format("{}, {} host threads\n\n{}", device, kernels::cuda::host_threads(), table_head(ceilings)));
   std::string notes;
   std::vector<Row> rows;
-  const auto add = [&](std::vector<Row> more) { rows.insert(rows.end(), more.begin(), more.end()); };
-  add(kernel_rows(meter, small));
-  add(field_rows(meter, small, quick ? 70 : 1024));
-  add(layer_rows(meter, small));
-  add(stream_rows(meter, small, ceilings, notes));
-  add(stream_rows(meter, large, ceilings, notes));
-  fmt::print("{}, {} host threads\n\n{}\n{}", device, kernels::cuda::host_threads(), table(rows, ceilings), notes);
-  if (!json_file.empty()) std::ofstream(json_file) << json(rows, ceilings, device);
-  return 0;
+  const TakeRow take = [&](const Row& row) {
+    rows.push_back(row);
+    say(table_line(row, ceilings));
+    if (!json_file.empty()) std::ofstream(json_file) << json(rows, ceilings, device);
+  };
+  bool right = true;
+  const auto part = [&](const std::function<void()>& measure) {
+    try {
+      measure();
+    } catch (const std::exception& error) {
+      right = false;
+      say(fmt::format("| **failed**: {} | | | | | | | |\n", error.what()));
+    }
+  };
+  part([&] { time_fields(meter, small, quick ? 70 : 1024, take); });
+  part([&] { time_layers(meter, small, take); });
+  part([&] { time_kernels(meter, small, take); });
+  part([&] { time_streaming(meter, small, ceilings, notes, take); });
+  part([&] { time_streaming(meter, large, ceilings, notes, take); });
+  say("\n" + notes);
+  return right ? 0 : 1;
 }
 
 }  // namespace

@@ -46,6 +46,9 @@ struct Row {
   Timing timing;
 };
 
+/// Takes every row as soon as it is measured, so that a run that is cut off still tells what it found.
+using TakeRow = std::function<void(const Row&)>;
+
 /// Times by events on a stream, or by the host's clock if host threads take part.
 class Meter {
  public:
@@ -72,8 +75,9 @@ void expect_small(const std::string& name, double error, double tolerance);
 /// Numbers of size 1 that depend only on seed and place, generated as fast as memory takes them.
 MatrixF random_rows(Index rows, Index columns, unsigned seed);
 
-/// A Markdown table of the rows, and their numbers as JSON for other programs.
-std::string table(const std::vector<Row>& rows, const Ceilings& ceilings);
+/// The head of a Markdown table with the ceilings, a line of it, and all numbers as JSON for other programs.
+std::string table_head(const Ceilings& ceilings);
+std::string table_line(const Row& row, const Ceilings& ceilings);
 std::string json(const std::vector<Row>& rows, const Ceilings& ceilings, const std::string& device);
 
 }  // namespace logitfield::bench::gpu

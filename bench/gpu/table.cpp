@@ -21,21 +21,21 @@ Bound bound_of(const Work& work, const Ceilings& ceilings) {
 
 }  // namespace
 
-std::string table(const std::vector<Row>& rows, const Ceilings& c) {
-  std::string out = fmt::format(
+std::string table_head(const Ceilings& c) {
+  return fmt::format(
       "Ceilings measured in this run: copying {:.0f} GB/s (read and written), from the host {:.1f} GB/s; products in "
-      "TFLOP/s: bf16 {:.1f}, tf32 {:.1f}, float32 {:.1f}, float64 {:.1f}.\n\n",
+      "TFLOP/s: bf16 {:.1f}, tf32 {:.1f}, float32 {:.1f}, float64 {:.1f}.\n\n"
+      "| what | size | cold ms | warm ms | TFLOP/s | GB/s | ceiling | % of it |\n"
+      "|---|---|---|---|---|---|---|---|\n",
       c.copy * 1e-9, c.upload * 1e-9, c.products[0] * 1e-12, c.products[1] * 1e-12, c.products[2] * 1e-12,
       c.products[3] * 1e-12);
-  out += "| what | size | cold ms | warm ms | TFLOP/s | GB/s | ceiling | % of it |\n";
-  out += "|---|---|---|---|---|---|---|---|\n";
-  for (const Row& row : rows) {
-    const Bound bound = bound_of(row.work, c);
-    out += fmt::format("| {} | {} | {:.3f} | {:.3f} | {:.3g} | {:.0f} | {} | {:.0f} |\n", row.name, row.size,
-                       1e3 * row.timing.cold, 1e3 * row.timing.warm, row.work.flops / row.timing.warm * 1e-12,
-                       row.work.bytes / row.timing.warm * 1e-9, bound.name, 100 * bound.seconds / row.timing.warm);
-  }
-  return out;
+}
+
+std::string table_line(const Row& row, const Ceilings& ceilings) {
+  const Bound bound = bound_of(row.work, ceilings);
+  return fmt::format("| {} | {} | {:.3f} | {:.3f} | {:.3g} | {:.0f} | {} | {:.0f} |\n", row.name, row.size,
+                     1e3 * row.timing.cold, 1e3 * row.timing.warm, row.work.flops / row.timing.warm * 1e-12,
+                     row.work.bytes / row.timing.warm * 1e-9, bound.name, 100 * bound.seconds / row.timing.warm);
 }
 
 std::string json(const std::vector<Row>& rows, const Ceilings& c, const std::string& device) {
