@@ -91,9 +91,11 @@ class Layer {
     const LogitForm form{.scale = forms_[0].scale, .softcap = 50};
     const Buffer<double> probes = upload(probe_rows(0, context).transpose(), worker);
     FactorForm q = form_of(heads_.all_queries.data()), k = form_of(heads_.all_keys.data());
-    q.length = k.length = context;
+    q.rows.length = k.rows.length = context;
     q.factor = form.scale;
-    const DirectForm direct{context, 0, *form.softcap, true, true, {}, probes.data()};
+    const DirectHead rule{.cap = *form.softcap};
+    const Buffer<DirectHead> rules{std::span<const DirectHead>(&rule, 1), worker.stream};
+    const DirectForm direct{context, rules.data(), true, true, probes.data()};
     const auto run = [&] {
       Buffer<double> made(padded_rows(context) * s_.head_dim, worker.stream);
       make_factor(k, made.data(), worker.stream);
@@ -144,11 +146,8 @@ class Layer {
   MatrixFRef queries(Index head) const { return queries_.middleRows(head * s_.length, s_.length); }
   MatrixFRef keys(Index head) const { return keys_.middleRows(head / (s_.heads / s_.kv_heads) * s_.length, s_.length); }
   FactorForm form_of(const float* rows) const {
-    FactorForm out;
-    out.rows = rows;
-    out.length = s_.length;
-    out.columns = static_cast<int>(s_.head_dim);
-    return out;
+    const HeadRows all{.data = rows, .length = s_.length, .columns = static_cast<int>(s_.head_dim)};
+    return FactorForm{.rows = all};
   }
 
   /// Checks that all heads are certified and that the first one agrees with the CPU's.

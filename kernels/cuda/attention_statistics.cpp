@@ -9,20 +9,21 @@ namespace logitfield::kernels::cuda {
 Matrix softmax_rows(const Worker& worker, const DeviceHeads& heads, Index head, Index kv_head, const LogitForm& form,
                     Index length) {
   const Index d = heads.head_dim, strip_rows = std::min(kRowPadding, length);
-  FactorForm queries{.length = 0, .columns = static_cast<int>(d), .factor = form.scale};
+  const int columns = static_cast<int>(d);
+  FactorForm queries{.rows = {.columns = columns}, .factor = form.scale};
   const FactorForm keys{
-      .rows = heads.all_keys.data() + kv_head * heads.length * d, .length = length, .columns = static_cast<int>(d)};
+      .rows = {.data = heads.all_keys.data() + kv_head * heads.length * d, .length = length, .columns = columns}};
   Buffer<double> of_keys(padded_rows(length) * d, worker.stream), of_queries(kRowPadding * d, worker.stream),
       products(strip_rows * length, worker.stream), rows(3 * length, worker.stream);
   make_factor(keys, of_keys.data(), worker.stream);
   for (Index first = 0; first < length; first += kRowPadding) {
-    queries.rows = heads.all_queries.data() + (head * heads.length + first) * d;
-    queries.length = std::min(kRowPadding, length - first);
-    const Index seen = first + queries.length;
+    queries.rows.data = heads.all_queries.data() + (head * heads.length + first) * d;
+    queries.rows.length = std::min(kRowPadding, length - first);
+    const Index seen = first + queries.rows.length;
     make_factor(queries, of_queries.data(), worker.stream);
-    worker.products.multiply_transposed({queries.length, seen, d}, {of_queries.data(), d}, {of_keys.data(), d},
+    worker.products.multiply_transposed({queries.rows.length, seen, d}, {of_queries.data(), d}, {of_keys.data(), d},
                                         {products.data(), seen});
-    softmax_rows({first, queries.length, form.alibi_slope, form.softcap.value_or(0), key_mask(form.visible)},
+    softmax_rows({first, queries.rows.length, form.alibi_slope, form.softcap.value_or(0), key_mask(form.visible)},
                  products.data(), rows.data() + 3 * first, worker.stream);
   }
   return download(rows, length, 3);

@@ -15,7 +15,7 @@ FactorForm with_column(FactorForm form, const FactorColumn& column) {
 
 CausalField::CausalField(const Worker& worker, FactorForm queries, FactorForm keys)
     : worker_(worker),
-      length_(queries.length),
+      length_(queries.rows.length),
       padded_(padded_rows(length_)),
       tiles_(padded_ / kTileRows),
       width_(with_column(queries, {}).width()),
@@ -27,11 +27,10 @@ CausalField::CausalField(const Worker& worker, FactorForm queries, FactorForm ke
   make_factor(with_column(queries, {}), a_.data(), worker.stream);  // the last column is still zero
   make_factor(with_column(keys, {.constant = 1}), b_.data(), worker.stream);
   tile_grams(b_);
-  sums_before(sums_.data(), tiles_, width_ * width_, worker.stream);
+  sums_before(sums_.data(), 1, tiles_, width_ * width_, worker.stream);
   worker.products.multiply_transposed({kTileRows, kTileRows, width_, tiles_}, tiles_of(a_), tiles_of(b_),
                                       {logits_.data(), kTileRows, kTileRows * kTileRows});
-  tile_means(a_.data(), length_, static_cast<int>(width_ - 1), logits_.data(), sums_.data(), means_.data(),
-             worker.stream);
+  tile_means(tile_sizes(), a_.data(), logits_.data(), sums_.data(), means_.data(), worker.stream);
 }
 
 void CausalField::tile_grams(const Buffer<double>& rows) {
@@ -55,12 +54,12 @@ cpu::CausalEnergies CausalField::energies() {
   const Products::Rows<const double> sums{sums_.data(), width_, width_ * width_};
   const Products::Sizes sizes{kTileRows, width_, width_, tiles_};
   const int columns = static_cast<int>(width_);
-  tile_squares(logits_.data(), means_.data(), length_, queries.data(), keys.data(), stream);
+  tile_squares(tile_sizes(), logits_.data(), means_.data(), queries.data(), keys.data(), stream);
   // sums_ holds the keys' sums before each tile.
   worker_.products.multiply(sizes, tiles_of(a_), sums, out);
   row_dots(a_.data(), width_, turned.data(), width_, padded_, columns, true, queries.data(), stream);
   tile_grams(a_);
-  sums_after(sums_.data(), tiles_, width_ * width_, stream);
+  sums_after(sums_.data(), 1, tiles_, width_ * width_, stream);
   worker_.products.multiply(sizes, tiles_of(b_), sums, out);
   row_dots(b_.data(), width_, turned.data(), width_, padded_, columns, true, keys.data(), stream);
 
@@ -84,7 +83,7 @@ void CausalField::multiply(bool forwards, const Matrix& x, Matrix& y) const {
   const Products::Rows<double> of_out{out.data(), p, kTileRows * p};
   worker_.products.transpose_multiply({width_, p, kTileRows, tiles_}, tiles_of(other), of_block,
                                       {sums.data(), p, width_ * p});
-  (forwards ? sums_before : sums_after)(sums.data(), tiles_, width_ * p, worker_.stream);
+  (forwards ? sums_before : sums_after)(sums.data(), 1, tiles_, width_ * p, worker_.stream);
   worker_.products.multiply({kTileRows, p, width_, tiles_}, tiles_of(own), {sums.data(), p, width_ * p}, of_out);
   const Products::Sizes inside{kTileRows, p, kTileRows, tiles_};
   if (forwards) {

@@ -1,5 +1,6 @@
 #pragma once
-#include "kernels/cuda/tall_factor.hpp"
+#include "kernels/cuda/field_operations.hpp"
+#include "kernels/cuda/worker.hpp"
 #include "kernels/field/causal_field.hpp"
 
 namespace logitfield::kernels::cuda {
@@ -23,6 +24,7 @@ class CausalField final : public cpu::LinearOperator {
  private:
   using Rows = Products::Rows<const double>;
   Rows tiles_of(const Buffer<double>& rows) const { return {rows.data(), width_, kTileRows * width_}; }
+  TileSizes tile_sizes() const { return {.length = length_, .width = static_cast<int>(width_ - 1)}; }
   /// Gram matrices of the rows of each tile [tiles, width, width].
   void tile_grams(const Buffer<double>& rows);
   void multiply(bool forwards, const Matrix& x, Matrix& y) const;

@@ -8,27 +8,30 @@ namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / kWarp, kTile = static_cast<int>(kTileRows);
 
-/// One warp per row.
-__global__ void tile_means_kernel(double* x, int64_t length, int width, const double* logits, const double* before,
-                                  double* means) {
-  const int stride = width + 1, lane = static_cast<int>(threadIdx.x) % kWarp;
-  const double* sums = before + blockIdx.x * int64_t{stride} * stride + int64_t{width} * stride;
+/// One block per tile; blockIdx.y is the head. A warp takes a row at a time.
+__global__ void tile_means_kernel(TileSizes s, double* x, const double* logits, const double* before, double* means) {
+  const int stride = s.width + 1, lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int64_t head = blockIdx.y, padded = int64_t{gridDim.x} * kTile;
+  const double* sums = before + ((head / s.shared * gridDim.x + blockIdx.x) * stride + s.width) * stride;
+  x += head * padded * stride;
+  logits += head * padded * kTile;
+  means += head * padded;
   for (int r = static_cast<int>(threadIdx.x) / kWarp; r < kTile; r += kWarps) {
     const int64_t row = int64_t{blockIdx.x} * kTile + r;
     const double* tile_row = logits + row * kTile;
     double sum = 0;
-    for (int c = lane; c < width; c += kWarp) sum += x[row * stride + c] * sums[c];
+    for (int c = lane; c < s.width; c += kWarp) sum += x[row * stride + c] * sums[c];
     for (int c = lane; c <= r; c += kWarp) sum += tile_row[c];
-    const double mean = row < length ? warp_sum(sum) / static_cast<double>(row + 1) : 0.0;
+    const double mean = row < s.length ? warp_sum(sum) / static_cast<double>(row + 1) : 0.0;
     if (lane != 0) continue;
-    x[row * stride + width] = -mean;
+    x[row * stride + s.width] = -mean;
     means[row] = mean;
   }
 }
 
-__global__ void tile_squares_kernel(const double* logits, const double* means, int64_t length, double* queries,
+__global__ void tile_squares_kernel(TileSizes s, const double* logits, const double* means, double* queries,
                                     double* keys) {
-  const int64_t first = int64_t{blockIdx.x} * kTile;
+  const int64_t tile_row = int64_t{blockIdx.x} * kTile, first = blockIdx.y * int64_t{gridDim.x} * kTile + tile_row;
   const double* tile = logits + first * kTile;
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   for (int r = static_cast<int>(threadIdx.x) / kWarp; r < kTile; r += kWarps) {
@@ -43,7 +46,7 @@ __global__ void tile_squares_kernel(const double* logits, const double* means, i
   const int c = static_cast<int>(threadIdx.x);
   if (c >= kTile) return;
   double sum = 0;
-  for (int r = c; r < kTile && first + r < length; ++r) {
+  for (int r = c; r < kTile && tile_row + r < s.length; ++r) {
     const double e = tile[r * kTile + c] - means[first + r];
     sum += e * e;
   }
@@ -56,18 +59,21 @@ __global__ void mask_tiles_kernel(double* logits, int64_t size) {
   }
 }
 
-}  // namespace
-
-void tile_means(double* x, int64_t length, int width, const double* logits, const double* before, double* means,
-                const Stream& stream) {
-  const Shape shape{dim3(static_cast<unsigned>(padded_rows(length) / kTileRows)), dim3(kThreads), 0};
-  launch("tile_means", tile_means_kernel, shape, stream, x, length, width, logits, before, means);
+Shape tile_shape(const TileSizes& s) {
+  return {dim3(static_cast<unsigned>(padded_rows(s.length) / kTileRows), static_cast<unsigned>(s.heads)),
+          dim3(kThreads)};
 }
 
-void tile_squares(const double* logits, const double* means, int64_t length, double* queries, double* keys,
+}  // namespace
+
+void tile_means(const TileSizes& s, double* x, const double* logits, const double* before, double* means,
+                const Stream& stream) {
+  launch("tile_means", tile_means_kernel, tile_shape(s), stream, s, x, logits, before, means);
+}
+
+void tile_squares(const TileSizes& s, const double* logits, const double* means, double* queries, double* keys,
                   const Stream& stream) {
-  const Shape shape{dim3(static_cast<unsigned>(padded_rows(length) / kTileRows)), dim3(kThreads), 0};
-  launch("tile_squares", tile_squares_kernel, shape, stream, logits, means, length, queries, keys);
+  launch("tile_squares", tile_squares_kernel, tile_shape(s), stream, s, logits, means, queries, keys);
 }
 
 void mask_tiles(double* logits, int64_t tiles, const Stream& stream) {

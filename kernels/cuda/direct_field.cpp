@@ -17,7 +17,7 @@ DirectRows direct_rows(const Worker& worker, const FactorForm& queries, const do
   make_factor(queries, made.data(), worker.stream);
   worker.products.multiply_transposed({count, form.length, width}, {made.data(), width}, {keys, width},
                                       {out.field.data(), form.length});
-  centre_rows(form, where.data(), count, out.field.data(), sums.data(), worker.stream);
+  centre_rows(form, where.data(), 1, count, out.field.data(), sums.data(), worker.stream);
   out.sums = download(sums, count, kDirectSums);
   return out;
 }
@@ -32,14 +32,15 @@ cpu::FormedField direct_field(const Worker& worker, const FactorForm& queries, c
   key_energy.zero();
   for (Index begin = 0; begin < length; begin += kRowPadding) {
     FactorForm strip = queries;
-    strip.rows += begin * queries.columns;
-    strip.length = std::min(kRowPadding, length - begin);
-    const std::span<const Index> own{positions.data() + begin, static_cast<std::size_t>(strip.length)};
+    strip.rows.data += begin * queries.rows.columns;
+    strip.rows.length = std::min(kRowPadding, length - begin);
+    const Index count = strip.rows.length;
+    const std::span<const Index> own{positions.data() + begin, static_cast<std::size_t>(count)};
     const DirectRows rows = direct_rows(worker, strip, keys, form, own);
-    add_column_squares(rows.field.data(), strip.length, length, key_energy.data(), worker.stream);
-    rows.field.read({out.field.row(begin).data(), static_cast<std::size_t>(strip.length * length)});
-    out.query_energy.segment(begin, strip.length) = rows.sums.col(1 + cpu::kSquares);
-    out.products.middleRows(begin, strip.length) = rows.sums.rightCols(2);
+    add_column_squares(rows.field.data(), count, length, key_energy.data(), worker.stream);
+    rows.field.read({out.field.row(begin).data(), static_cast<std::size_t>(count * length)});
+    out.query_energy.segment(begin, count) = rows.sums.col(1 + cpu::kSquares);
+    out.products.middleRows(begin, count) = rows.sums.rightCols(2);
   }
   out.key_energy = download(key_energy, length, 1);
   return out;

@@ -1,7 +1,8 @@
 #pragma once
 #include <vector>
 
-#include "kernels/cuda/tall_factor.hpp"
+#include "kernels/cuda/field_operations.hpp"
+#include "kernels/cuda/worker.hpp"
 #include "kernels/field/routes.hpp"
 
 namespace logitfield::kernels::cuda {

@@ -11,68 +11,114 @@ namespace logitfield::kernels::cuda {
 inline constexpr std::int64_t kTileRows = 64, kRowPadding = 256;
 constexpr std::int64_t padded_rows(std::int64_t rows) { return (rows + kRowPadding - 1) / kRowPadding * kRowPadding; }
 
-/// sums[chunk] = sums of the columns of kRowPadding rows of `rows` [length, columns], then the sum of squares: columns
-/// + 1 numbers per chunk.
-void column_sums(const float* rows, std::int64_t length, int columns, double* sums, const Stream& stream);
+/// The float32 rows of some heads: row i of head h begins at data + h * head_stride + i * columns.
+struct HeadRows {
+  const float* data = nullptr;
+  std::int64_t heads = 1, head_stride = 0, length = 0;
+  int columns = 0;
+};
 
-/// A column of a factor: values[i] if given, else constant + step * i.
+/// sums[head][chunk] = sums of the columns of kRowPadding rows, then the sum of squares: columns + 1 numbers per chunk.
+void column_sums(const HeadRows& rows, double* sums, const Stream& stream);
+
+/// A column of a factor: values[head * head_step + i] if given; else the head's own constant, if these are given; else
+/// constant + step * i.
 struct FactorColumn {
   const double* values = nullptr;
+  std::int64_t head_step = 0;
+  const double* of_head = nullptr;
   double constant = 0, step = 0;
 };
-/// Rows of a factor of the field: factor * rows[i] - shift (null: none), then `extra` columns.
+/// Rows of a factor of the fields of some heads: factor * rows[i] - shift, then `extra` columns. `factors` [heads]
+/// replaces `factor`; shift [heads, columns], null: none. `positions` [length]: row i is that of positions[i]; null: of
+/// i.
 struct FactorForm {
-  const float* rows = nullptr;
-  std::int64_t length = 0;
-  int columns = 0;
+  HeadRows rows;
   double factor = 1;
+  const double* factors = nullptr;
   const double* shift = nullptr;
+  const std::int64_t* positions = nullptr;
   int extras = 0;
-  FactorColumn extra[4] = {};
+  FactorColumn extra[6] = {};
 
-  int width() const { return columns + extras; }
+  int width() const { return rows.columns + extras; }
 };
-/// out [padded_rows(length), width].
+/// out [heads, padded_rows(length), width].
 void make_factor(const FactorForm& form, double* out, const Stream& stream);
 
-/// out = sum of `count` matrices of `size` numbers, one after the other.
-void sum_matrices(const double* matrices, std::int64_t count, std::int64_t size, double* out, const Stream& stream);
-/// Each of `count` matrices becomes the sum of those before it, or of those after it.
-void sums_before(double* matrices, std::int64_t count, std::int64_t size, const Stream& stream);
-void sums_after(double* matrices, std::int64_t count, std::int64_t size, const Stream& stream);
+/// out [sums, size]: each is the sum of `count` matrices of `size` numbers, one after the other.
+void sum_matrices(const double* matrices, std::int64_t sums, std::int64_t count, std::int64_t size, double* out,
+                  const Stream& stream);
+/// In each of `rows` rows of `count` matrices, each becomes the sum of those before it, or of those after it.
+void sums_before(double* matrices, std::int64_t rows, std::int64_t count, std::int64_t size, const Stream& stream);
+void sums_after(double* matrices, std::int64_t rows, std::int64_t count, std::int64_t size, const Stream& stream);
+
+/// Cholesky decompositions of `count` symmetric matrices [width, gram_stride], one after the other: upper triangular r,
+/// and its inverse [count, width, width]; NaN where a pivot is not positive. checks [count, kCholeskyChecks].
+enum CholeskyCheck {
+  kPositive,  // 1 if all pivots are positive, else 0 and only the trace is set
+  kTrace,     // of the matrix
+  kNorm,      // 1-norm of r
+  kInverseNorm,
+  kLogDeterminant,  // of r
+  kCholeskyChecks
+};
+void cholesky(const double* gram, std::int64_t gram_stride, std::int64_t count, int width, double* r, double* inverse,
+              double* checks, const Stream& stream);
+
+/// out[head][i][v] = row i of matrix head / rows_shared . vector v of head / vectors_shared, over `columns` columns:
+/// rows [., rows, stride], vectors [., columns, vector_stride], out [heads, rows, kVectors].
+inline constexpr int kVectors = 2;
+struct VectorProducts {
+  std::int64_t heads = 0, rows = 0, stride = 0;
+  int columns = 0;
+  std::int64_t vector_stride = kVectors, rows_shared = 1, vectors_shared = 1;
+};
+void multiply_vectors(const VectorProducts& sizes, const double* rows, const double* vectors, double* out,
+                      const Stream& stream);
 
 /// out[i] = x_i . y_i over rows [rows, columns]; added to the old values if `adds`.
 void row_dots(const double* x, std::int64_t x_stride, const double* y, std::int64_t y_stride, std::int64_t rows,
               int columns, bool adds, double* out, const Stream& stream);
 
-/// Computes the causal row means m_i = (x_i . before_t + sum of the row's logits j <= i in its tile) / (i + 1). Column
-/// `width` of the factor rows x [length, stride] is set to -m_i. logits: [kTileRows, kTileRows] per tile t. before_t
-/// [width]: row `width` of matrix t [width + 1, width + 1].
-void tile_means(double* x, std::int64_t length, int width, const double* logits, const double* before, double* means,
+/// Computes the causal row means m_i = (x_i . before_t + sum of the row's logits j <= i in its tile) / (i + 1) of each
+/// head. Column `width` of the factor rows x [heads, padded_rows(length), width + 1] is set to -m_i. logits:
+/// [kTileRows, kTileRows] per tile t. before_t [width]: row `width` of matrix t [width + 1, width + 1] of head /
+/// shared.
+struct TileSizes {
+  std::int64_t heads = 1, length = 0, shared = 1;
+  int width = 0;
+};
+void tile_means(const TileSizes& sizes, double* x, const double* logits, const double* before, double* means,
                 const Stream& stream);
 /// Inside each tile: queries[i] = sum_{j <= i} (logit_ij - m_i)^2; keys[j] is the sum of the same terms over i >= j.
-/// [padded_rows]
-void tile_squares(const double* logits, const double* means, std::int64_t length, double* queries, double* keys,
+/// [heads, padded_rows(length)]
+void tile_squares(const TileSizes& sizes, const double* logits, const double* means, double* queries, double* keys,
                   const Stream& stream);
 /// Sets the logits above the diagonals of the tiles to zero.
 void mask_tiles(double* logits, std::int64_t tiles, const Stream& stream);
 
-/// Rule by which rows of the field follow from scaled products of queries and keys.
+/// Rule by which a head's field follows from the products of its scaled queries with the keys; cap 0: none. The mask is
+/// that of the field: none if its scope ignores the layer's.
+struct DirectHead {
+  double slope = 0, cap = 0;
+  KeyMask mask = {};
+};
 struct DirectForm {
   std::int64_t length = 0;
-  /// Cap 0: none.
-  double slope = 0, cap = 0;
+  /// [heads] in device memory.
+  const DirectHead* heads = nullptr;
   /// causal_mean: the mean is over the keys j <= i that the mask shows. masked: only these entries are nonzero.
   bool causal_mean = false, masked = false;
-  KeyMask mask = {};
   /// [2, length]
   const double* probes = nullptr;
 };
-/// Turns products [rows, length] into the field's rows at `positions`. Six numbers per row: the subtracted mean; over
-/// the mean's keys, the sum of the field and of its absolute values; the sum of squares; two products with the probes.
+/// Turns products [heads, rows, length] into the fields' rows at `positions`. Six numbers per row [heads, rows, 6]: the
+/// subtracted mean; over the mean's keys, the sum of the field and of its absolute values; the sum of squares; two
+/// products with the probes.
 inline constexpr int kDirectSums = 6;
-void centre_rows(const DirectForm& form, const std::int64_t* positions, std::int64_t rows, double* products,
-                 double* sums, const Stream& stream);
+void centre_rows(const DirectForm& form, const std::int64_t* positions, std::int64_t heads, std::int64_t rows,
+                 double* products, double* sums, const Stream& stream);
 /// sums[j] += sum of field_ij^2 over the rows of `field` [rows, length].
 void add_column_squares(const double* field, std::int64_t rows, std::int64_t length, double* sums,
                         const Stream& stream);

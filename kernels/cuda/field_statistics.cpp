@@ -43,6 +43,12 @@ AttentionStatistics attention_of(const Matrix& rows, Index context) {
   return {seen.col(0).maxCoeff<Eigen::PropagateNaN>(), seen.col(1).mean(), seen.col(2).mean()};
 }
 
+/// KV heads whose fields are prepared together: as many as a bound on memory allows.
+Index kv_heads_together(Index context, Index head_dim, Index members) {
+  constexpr double kMostBytes = 4e9;
+  return std::max<Index>(1, static_cast<Index>(kMostBytes / batch_bytes(context, head_dim, members)));
+}
+
 }  // namespace
 
 FieldMeasurer::FieldMeasurer(int number) : number_(number) {
@@ -87,31 +93,26 @@ std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHead
   const Index kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim);
   const Index members = std::ssize(forms) / kv_heads;
   std::vector<std::vector<HeadStatistics>> out(forms.size(), std::vector<HeadStatistics>(requests.size()));
-
-  struct Task {
-    Index context, first_head, heads;
-  };
-  // Query heads share the factored keys of their KV head. But if that leaves host threads idle, each head is a task of
-  // its own: its SVDs on the host take longer than the keys' products on the device.
-  const bool apart = kv_heads * std::ssize(contexts) < std::ssize(workers_);
-  const Index together = apart ? 1 : members;
-  std::vector<Task> tasks;  // long contexts first
-  for (auto c = contexts.rbegin(); c != contexts.rend(); ++c) {
-    for (Index h = 0; h < std::ssize(forms); h += together) tasks.push_back({c->first, h, together});
-  }
-  share(tasks.size(), [&](const Worker& worker, std::size_t t) {
-    const Task& task = tasks[t];
-    const Index first = task.first_head;
-    FieldContext fields(worker, heads, first / members, first,
-                        {forms.begin() + first, forms.begin() + first + task.heads}, task.context);
-    for (Index m = 0; m < task.heads; ++m) {
-      const auto head = static_cast<std::size_t>(first + m);
-      for (const std::size_t r : contexts.at(task.context)) {
-        out[head][r] = fields.measure(static_cast<std::size_t>(m), requests[r]);
-        if (task.context <= attended) cpu::attach(attention_of(attention[head], task.context), out[head][r]);
-      }
+  for (const auto& [context, which] : contexts) {
+    const Index together = kv_heads_together(context, heads.head_dim, members);
+    std::vector<FieldRequest> here;
+    for (const std::size_t r : which) here.push_back(requests[r]);
+    for (Index first = 0; first < kv_heads; first += together) {
+      const Index some = std::min(together, kv_heads - first), first_head = first * members;
+      HeadBatch batch(*workers_[0], heads, first, some,
+                      {forms.begin() + first_head, forms.begin() + first_head + some * members}, context);
+      batch.prepare(here);
+      share(static_cast<std::size_t>(some * members), [&](const Worker& worker, std::size_t h) {
+        const auto head = static_cast<Index>(h);
+        FieldContext fields(worker, batch, head / members, head, 1);
+        const std::size_t place = static_cast<std::size_t>(first_head) + h;
+        for (const std::size_t r : which) {
+          out[place][r] = fields.measure(0, requests[r]);
+          if (context <= attended) cpu::attach(attention_of(attention[place], context), out[place][r]);
+        }
+      });
     }
-  });
+  }
   return out;
 }
 

@@ -4,6 +4,8 @@ set(LOGITFIELD_CUDA_KERNELS
   cuda/attention.cu
   cuda/attention_mma.cu
   cuda/causal_tiles.cu
+  cuda/cholesky.cu
+  cuda/direct_products.cu
   cuda/field_rows.cu
   cuda/heads.cu
   cuda/rows.cu
@@ -15,8 +17,11 @@ set(LOGITFIELD_CUDA_HOST
   cuda/block.cpp
   cuda/causal_field.cpp
   cuda/direct_field.cpp
+  cuda/factored_fields.cpp
   cuda/field_context.cpp
   cuda/field_statistics.cpp
+  cuda/head_batch.cpp
+  cuda/singular_values.cpp
   cuda/tall_factor.cpp
   cuda/weights.cpp)
 set(LOGITFIELD_CUDA_TOOLKIT

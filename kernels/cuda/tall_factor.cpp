@@ -1,136 +1,146 @@
 #include "kernels/cuda/tall_factor.hpp"
 
-#include "kernels/spectra/blas.hpp"
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/field/thin_factor.hpp"
 
 namespace logitfield::kernels::cuda {
 namespace {
 
-Vector download(const Buffer<double>& values, Index count) {
-  Vector out(count);
-  values.read({out.data(), static_cast<std::size_t>(count)});
-  return out;
+/// Chunks of the rows of a tall matrix whose products are formed apart: enough to fill the device.
+Index chunk_rows(Index heads, Index padded) {
+  constexpr Index kWanted = 256;  // products in all
+  Index rows = kRowPadding;
+  while (heads * (padded / (2 * rows)) >= kWanted && padded % (2 * rows) == 0) rows *= 2;
+  return rows;
 }
 
 }  // namespace
 
-Buffer<double> upload(const Matrix& host, const Worker& worker) {
-  Buffer<double> out(as_span(host), worker.stream);
-  worker.stream.wait();  // the host's matrix may be freed now
-  return out;
-}
-
-Matrix download(const Buffer<double>& values, Index rows, Index columns) {
-  Matrix out(rows, columns);
-  values.read(as_span(out));
-  return out;
-}
-
-// Splits rows into chunks, so that the whole device takes part.
-Matrix tall_product(const Worker& worker, Index rows, Products::Rows<const double> x, Index m,
-                    Products::Rows<const double> w, Index n) {
-  const Index chunks = rows / kRowPadding;
-  Buffer<double> parts(chunks * m * n, worker.stream), sum(m * n, worker.stream);
-  x.batch_stride = kRowPadding * x.stride;
-  w.batch_stride = kRowPadding * w.stride;
-  worker.products.transpose_multiply({m, n, kRowPadding, chunks}, x, w, {parts.data(), n, m * n});
-  sum_matrices(parts.data(), chunks, m * n, sum.data(), worker.stream);
-  return download(sum, m, n);
-}
-
-TallFactor::TallFactor(const Worker& worker, const FactorForm& form)
-    : worker_(&worker),
-      length_(form.length),
-      padded_(padded_rows(form.length)),
+TallFactors::TallFactors(const Worker& worker, FactorForm form, const double* probes)
+    : worker_(worker),
+      heads_(form.rows.heads),
+      padded_(padded_rows(form.rows.length)),
       width_(form.width()),
-      rows_(padded_ * (width_ + 2), worker.stream) {}
+      stride_((width_ + 3) / 2 * 2),
+      decomposed_(static_cast<std::size_t>(heads_), false),
+      norms_(static_cast<std::size_t>(heads_), 0.0),
+      determinants_(static_cast<std::size_t>(heads_), 0.0),
+      rows_(heads_ * padded_ * stride_, worker.stream),
+      r_(heads_ * width_ * width_, worker.stream),
+      inverse_(heads_ * width_ * width_, worker.stream),
+      basis_probes_(heads_ * width_ * 2, worker.stream) {
+  const Index length = form.rows.length;
+  for (int p = 0; p < 2; ++p) form.extra[form.extras++] = {.values = probes + p * length};
+  if (form.width() < stride_) form.extra[form.extras++] = {};
+  make_factor(form, rows_.data(), worker.stream);
+  grams_ = tall_products(rows(), rows(), width_ + 2);
+  const Matrix checks = decompose(grams_, width_ + 2, r_, inverse_);
+  bool enough = true;
+  for (Index h = 0; h < heads_; ++h) {
+    const auto head = static_cast<std::size_t>(h);
+    norms_[head] = std::sqrt(checks(h, kTrace));
+    determinants_[head] = checks(h, kLogDeterminant);
+    decomposed_[head] = length > width_ && checks(h, kPositive) == 1;
+    const double condition = checks(h, kNorm) * checks(h, kInverseNorm);
+    if (decomposed_[head] && !cpu::one_pass_is_enough(condition, width_)) enough = false;
+  }
+  if (!enough) {
+    second_pass(length);
+    return;
+  }
+  worker.products.transpose_multiply({width_, 2, width_, heads_}, {inverse_.data(), width_, width_ * width_},
+                                     {rows_probes().data, width_ + 2, width_ * (width_ + 2)},
+                                     {basis_probes_.data(), 2, 2 * width_});
+}
 
-std::optional<TallFactor> TallFactor::make(const Worker& worker, FactorForm form, const double* probes) {
-  if (form.length <= form.width()) return std::nullopt;
-  TallFactor out(worker, form);
-  const FactorForm bare = form;
-  for (int p = 0; p < 2; ++p) form.extra[form.extras++] = {.values = probes + p * form.length};
-  make_factor(form, out.rows_.data(), worker.stream);
-  const Matrix products = tall_product(worker, out.padded_, out.rows(), out.width_, out.rows(), out.width_ + 2);
-  out.rows_probes_ = products.rightCols(2);
-  const Matrix gram = products.leftCols(out.width_);
-  out.norm_ = std::sqrt(gram.trace());
-  if (!out.decompose(bare, gram)) return std::nullopt;
+Buffer<double> TallFactors::tall_products(Products::Rows<const double> x, Products::Rows<const double> y,
+                                          Index columns) const {
+  const Index chunk = chunk_rows(heads_, padded_), chunks = padded_ / chunk, size = width_ * columns;
+  Buffer<double> parts(heads_ * chunks * size, worker_.stream), out(heads_ * size, worker_.stream);
+  x.batch_stride = chunk * x.stride;
+  y.batch_stride = chunk * y.stride;
+  worker_.products.transpose_multiply({width_, columns, chunk, heads_ * chunks}, x, y, {parts.data(), columns, size});
+  sum_matrices(parts.data(), heads_, chunks, size, out.data(), worker_.stream);
   return out;
 }
 
-bool TallFactor::decompose(const FactorForm& form, const Matrix& gram) {
-  std::optional<Matrix> r = cpu::cholesky(gram);
-  if (!r) return false;
-  r_ = std::move(*r);
-  if (cpu::one_pass_is_enough(r_)) {
-    inverse_ = Matrix::Identity(width_, width_);
-    cpu::solve(r_, inverse_);
-    basis_probes_ = inverse_.transpose() * rows_probes_;
-    return true;
+Matrix TallFactors::decompose(const Buffer<double>& grams, Index stride, Buffer<double>& r,
+                              Buffer<double>& inverse) const {
+  Buffer<double> checks(heads_ * kCholeskyChecks, worker_.stream);
+  checks.zero();
+  cholesky(grams.data(), stride, heads_, static_cast<int>(width_), r.data(), inverse.data(), checks.data(),
+           worker_.stream);
+  return download(checks, heads_, kCholeskyChecks);
+}
+
+// The basis is formed, and divided by a second r: twice is enough (Yamamoto et al. 2015). Heads that were done pass
+// too.
+void TallFactors::second_pass(Index length) {
+  const Index size = width_ * width_;
+  const Products::Sizes square{width_, width_, width_, heads_};
+  const Buffer<double> first = bases();
+  const Products::Rows<const double> rows{first.data(), width_, padded_ * width_};
+  const Buffer<double> grams = tall_products(rows, rows, width_);
+  Buffer<double> r(heads_ * size, worker_.stream), inverse(heads_ * size, worker_.stream),
+      product(heads_ * size, worker_.stream);
+  const Matrix checks = decompose(grams, width_, r, inverse);
+  worker_.products.multiply(square, {r.data(), width_, size}, {r_.data(), width_, size},
+                            {product.data(), width_, size});
+  basis_ = Buffer<double>(heads_ * padded_ * width_, worker_.stream);
+  worker_.products.multiply({padded_, width_, width_, heads_}, rows, {inverse.data(), width_, size},
+                            {basis_.data(), width_, padded_ * width_});
+  r_ = std::move(product);
+  Buffer<double> both(heads_ * size, worker_.stream);
+  worker_.products.multiply(square, {inverse_.data(), width_, size}, {inverse.data(), width_, size},
+                            {both.data(), width_, size});
+  inverse_ = std::move(both);
+  const Matrix host_grams = download(grams, heads_ * width_, width_), host_r = download(r_, heads_ * width_, width_);
+  for (Index h = 0; h < heads_; ++h) {
+    const auto head = static_cast<std::size_t>(h);
+    if (!decomposed_[head]) continue;
+    decomposed_[head] = checks(h, kPositive) == 1 &&
+                        cpu::second_pass_for(host_grams.middleRows(h * width_, width_)) != cpu::SecondPass::hopeless &&
+                        cpu::has_full_rank(host_r.middleRows(h * width_, width_), length);
+    determinants_[head] += checks(h, kLogDeterminant);
   }
-  basis_ = Buffer<double>(padded_ * width_, worker_->stream);
-  make_factor(form, basis_.data(), worker_->stream);
-  const Buffer<double> first = upload(r_, *worker_);
-  worker_->products.divide(padded_, width_, {first.data(), width_}, {basis_.data(), width_});
-  if (!second_pass() || !cpu::has_full_rank(r_, length_)) return false;
-  basis_probes_ = tall_product(*worker_, padded_, {basis_.data(), width_}, width_, probe_columns(), 2);
-  return true;
+  const Buffer<double> of_probes =
+      tall_products({basis_.data(), width_, padded_ * width_}, {rows_.data() + width_, stride_, padded_ * stride_}, 2);
+  copy(basis_probes_.data(), of_probes.data(), static_cast<std::size_t>(basis_probes_.size()) * sizeof(double),
+       worker_.stream);
 }
 
-bool TallFactor::second_pass() {
-  const Products::Rows<const double> basis{basis_.data(), width_};
-  const Matrix gram = tall_product(*worker_, padded_, basis, width_, basis, width_);
-  const cpu::SecondPass pass = cpu::second_pass_for(gram);
-  if (pass == cpu::SecondPass::not_needed) return true;
-  if (pass == cpu::SecondPass::hopeless) return false;
-  const std::optional<Matrix> r = cpu::cholesky(gram);
-  if (!r) return false;
-  const Buffer<double> second = upload(*r, *worker_);
-  worker_->products.divide(padded_, width_, {second.data(), width_}, {basis_.data(), width_});
-  r_ = (r->triangularView<Eigen::Upper>() * r_).eval();
-  return true;
-}
-
-cpu::Side TallFactor::measure_side(const TallFactor& other, const Matrix& image) const {
-  const Worker& worker = *worker_;
-  const bool kept = basis_.size() > 0;
-  const Matrix coefficients = kept ? image : Matrix(inverse_ * image);
-  const Buffer<double> of_probes = upload(other.rows_probes_, worker), of_image = upload(coefficients, worker),
-                       core = upload(other.r_, worker);
-  Buffer<double> direct(padded_ * 2, worker.stream), rebuilt(padded_ * 2, worker.stream);
-  Buffer<double> turned(padded_ * other.width_, worker.stream), energy(padded_, worker.stream);
-  worker.products.multiply({padded_, 2, width_}, rows(), {of_probes.data(), 2}, {direct.data(), 2});
-  worker.products.multiply({padded_, 2, width_}, kept ? Products::Rows<const double>{basis_.data(), width_} : rows(),
-                           {of_image.data(), 2}, {rebuilt.data(), 2});
-  worker.products.multiply_transposed({padded_, other.width_, width_}, rows(), {core.data(), other.width_},
-                                      {turned.data(), other.width_});
-  row_dots(turned.data(), other.width_, turned.data(), other.width_, padded_, static_cast<int>(other.width_), false,
-           energy.data(), worker.stream);
-
-  cpu::Side out;
-  out.energy = download(energy, length_);
-  const Matrix found = download(direct, padded_, 2), again = download(rebuilt, padded_, 2);
-  Matrix sums(2, 2);
-  sums << found.colwise().squaredNorm(), (found - again).colwise().squaredNorm();
-  out.products = again.topRows(length_);
-  cpu::judge_probes(sums, image, out);
+Buffer<double> TallFactors::bases() const {
+  Buffer<double> out(heads_ * padded_ * width_, worker_.stream);
+  if (basis_.size() > 0) {
+    copy(out.data(), basis_.data(), static_cast<std::size_t>(out.size()) * sizeof(double), worker_.stream);
+  } else {
+    worker_.products.multiply({padded_, width_, width_, heads_}, rows(), {inverse_.data(), width_, width_ * width_},
+                              {out.data(), width_, padded_ * width_});
+  }
   return out;
 }
 
-TallFactor::BasisRows TallFactor::basis_rows(const Vector& direction) const {
-  const Worker& worker = *worker_;
-  Buffer<double> formed;
-  if (basis_.size() == 0) {
-    formed = Buffer<double>(padded_ * width_, worker.stream);
-    const Buffer<double> inverse = upload(inverse_, worker);
-    worker.products.multiply({padded_, width_, width_}, rows(), {inverse.data(), width_}, {formed.data(), width_});
+TallFactors::BasisProducts TallFactors::basis_products(const Buffer<double>& y, Index shared) const {
+  if (basis_.size() > 0) return {{basis_.data(), width_, padded_ * width_}, {}, y.data()};
+  const Index per_head = 2 * width_;
+  BasisProducts out{rows(), Buffer<double>(y.size(), worker_.stream), nullptr};
+  for (Index h = 0; h < heads_; ++h) {
+    worker_.products.multiply({width_, 2, width_, shared}, {inverse_.data() + h * width_ * width_, width_, 0},
+                              {y.data() + h * shared * per_head, 2, per_head},
+                              {out.made.data() + h * shared * per_head, 2, per_head});
   }
-  const double* basis = formed.size() > 0 ? formed.data() : basis_.data();
-  Buffer<double> squares(padded_, worker.stream), along(padded_, worker.stream);
-  row_dots(basis, width_, basis, width_, padded_, static_cast<int>(width_), false, squares.data(), worker.stream);
-  const Buffer<double> to = upload(direction, worker);
-  row_dots(basis, width_, to.data(), 0, padded_, static_cast<int>(width_), false, along.data(), worker.stream);
-  return {download(squares, length_), download(along, length_)};
+  out.vectors = out.made.data();
+  return out;
+}
+
+Buffer<double> TallFactors::solve_transposed(const Buffer<double>& v) const {
+  Buffer<double> out(heads_ * width_ * 2, worker_.stream);
+  out.zero();
+  worker_.products.transpose_multiply({width_, 1, width_, heads_}, {inverse_.data(), width_, width_ * width_},
+                                      {v.data(), 1, width_}, {out.data(), 2, 2 * width_});
+  return out;
 }
 
 }  // namespace logitfield::kernels::cuda

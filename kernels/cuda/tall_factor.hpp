@@ -1,62 +1,67 @@
 #pragma once
-#include <optional>
+#include <vector>
 
 #include "kernels/cuda/field_operations.hpp"
-#include "kernels/cuda/products.hpp"
-#include "kernels/field/factored_field.hpp"
+#include "kernels/cuda/worker.hpp"
 
 namespace logitfield::kernels::cuda {
 
-/// The stream and products of one host thread.
-struct Worker {
-  /// High priority, so that its small operations run between the large ones of a forward pass on the same device.
-  Stream stream{Priority::high};
-  Products products{stream, Precision::float32};
-};
-
-/// Copies a host matrix to the device, and back (rows of `stride`).
-Buffer<double> upload(const Matrix& host, const Worker& worker);
-Matrix download(const Buffer<double>& values, Index rows, Index columns);
-
-/// x^T w [m, n] of tall matrices x [rows, m] and w [rows, n], rows a multiple of kRowPadding.
-Matrix tall_product(const Worker& worker, Index rows, Products::Rows<const double> x, Index m,
-                    Products::Rows<const double> w, Index n);
-
-/// One of the two factors of a field on the device, decomposed by Cholesky-QR; see field/tall_factor.hpp.
-class TallFactor {
+/// One of the two factors of the fields of some heads on the device, decomposed by Cholesky-QR; see
+/// field/tall_factor.hpp. All heads go through each step together.
+class TallFactors {
  public:
-  /// Returns nothing if Cholesky fails: no more rows than columns, or nearly dependent columns. `probes` [2,
-  /// form.length] in device memory; form.extra must have room for them.
-  static std::optional<TallFactor> make(const Worker& worker, FactorForm form, const double* probes);
+  /// Decomposes the factors of all heads of `form`, whose `extra` must have room for three columns. `probes` [2,
+  /// length] in device memory.
+  TallFactors(const Worker& worker, FactorForm form, const double* probes);
 
-  cpu::FactorSummary summary() const { return {r_, basis_probes_, norm_, width_}; }
-  const Matrix& r() const { return r_; }
-  const Matrix& basis_probes() const { return basis_probes_; }
+  Index heads() const { return heads_; }
   Index width() const { return width_; }
-  /// Measures this side from the other's factor; see cpu::MeasureSide.
-  cpu::Side measure_side(const TallFactor& other, const Matrix& image) const;
-  /// Squared norms of the basis's rows, and basis * direction [width].
-  struct BasisRows {
-    Vector squares, along;
+  Index padded() const { return padded_; }
+  /// False if Cholesky fails for the head: no more rows than columns, or nearly dependent columns.
+  bool decomposed(Index head) const { return decomposed_[static_cast<std::size_t>(head)]; }
+  /// Frobenius norm of a head's factor, and the logarithm of the determinant of its r.
+  double norm(Index head) const { return norms_[static_cast<std::size_t>(head)]; }
+  double log_determinant(Index head) const { return determinants_[static_cast<std::size_t>(head)]; }
+
+  /// [heads, width, width]; NaN for heads that are not decomposed.
+  const Buffer<double>& r() const { return r_; }
+  /// rows^T x and basis^T x for the probes x: [heads, width, 2], with rows of `stride`.
+  struct Probes {
+    const double* data = nullptr;
+    Index stride = 0;
   };
-  BasisRows basis_rows(const Vector& direction) const;
+  Probes rows_probes() const { return {grams_.data() + width_, width_ + 2}; }
+  Probes basis_probes() const { return {basis_probes_.data(), 2}; }
+  /// The factors [heads, padded, width], rows of `stride`.
+  Products::Rows<const double> rows() const { return {rows_.data(), stride_, padded_ * stride_}; }
+
+  /// The matrices [heads, padded, width] whose products with `vectors` [heads, width, 2] are those of the basis with
+  /// `y`: the basis and y where the basis is kept, else the rows and r^-1 y.
+  struct BasisProducts {
+    Products::Rows<const double> rows;
+    Buffer<double> made;
+    const double* vectors = nullptr;
+  };
+  BasisProducts basis_products(const Buffer<double>& y, Index shared) const;
+  /// The rows of the bases [heads, padded, width].
+  Buffer<double> bases() const;
+  /// r^-T v for one vector per head: out [heads, width, 2], the second column zero. v [heads, width].
+  Buffer<double> solve_transposed(const Buffer<double>& v) const;
 
  private:
-  TallFactor(const Worker& worker, const FactorForm& form);
-  /// Computes r by one or two Cholesky decompositions; false if that fails.
-  bool decompose(const FactorForm& form, const Matrix& gram);
-  bool second_pass();
-  Products::Rows<const double> rows() const { return {rows_.data(), width_ + 2}; }
-  Products::Rows<const double> probe_columns() const { return {rows_.data() + width_, width_ + 2}; }
+  /// Sets grams_ [heads, width, columns] = x^T y of all heads.
+  Buffer<double> tall_products(Products::Rows<const double> x, Products::Rows<const double> y, Index columns) const;
+  /// Decomposes grams; returns the checks [heads, kCholeskyChecks].
+  Matrix decompose(const Buffer<double>& grams, Index stride, Buffer<double>& r, Buffer<double>& inverse) const;
+  void second_pass(Index length);
 
-  const Worker* worker_;
-  Index length_, padded_, width_;
-  /// [padded, width + 2]: the factor, then the probes.
-  Buffer<double> rows_;
-  Matrix r_, rows_probes_, basis_probes_;
-  double norm_ = 0;
-  /// The basis is rows * inverse, or kept as basis_ [padded, width].
-  Matrix inverse_;
+  const Worker& worker_;
+  Index heads_, padded_, width_, stride_;
+  std::vector<bool> decomposed_;
+  std::vector<double> norms_, determinants_;
+  /// rows_ [heads, padded, stride]: the factor, the probes, and zeros that make the width even.
+  Buffer<double> rows_, grams_, r_, inverse_, basis_probes_;
+  /// [heads, padded, width]; empty if one pass was enough for all heads.
   Buffer<double> basis_;
 };
 

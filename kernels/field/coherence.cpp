@@ -80,17 +80,10 @@ Pass any_rank_pass(const TallFactor& keys, const Matrix& stacked, Index length) 
 
 }  // namespace
 
-Vector missing_direction(const Matrix& r, const Eigen::RowVectorXd& mean, double length) {
-  return missing_of(stacked_triangle(r, mean, length));
-}
-
-double key_effective_rank(const Matrix& r) {
-  return spectrum_statistics(singular_values(r), r.cols(), 0).effective_rank;
-}
-
-KeyCoherence full_rank_coherence(double length, const Matrix& r, double largest, double largest_raw) {
-  return {coherence(length, r.cols(), largest), coherence(length, r.cols(), largest_raw), r.cols(),
-          key_effective_rank(r)};
+KeyCoherence full_rank_coherence(double length, const std::vector<double>& sigma, double largest, double largest_raw) {
+  const Index rank = std::ssize(sigma);
+  return {coherence(length, rank, largest), coherence(length, rank, largest_raw), rank,
+          spectrum_statistics(sigma, rank, 0).effective_rank};
 }
 
 Leverage leverage(const TallFactor& factor, const Placement& placement) {
@@ -122,7 +115,7 @@ CoherentKeys key_coherence(const Team& team, const TallFactor& keys, const Eigen
   const Leverage& centred = pass.centred;
   const double largest = max_over(team, centred.values.size() > 0 ? centred.values.maxCoeff() : 0);
   return {{coherence(length, centred.rank, largest), coherence(length, pass.raw_rank, max_over(team, pass.largest_raw)),
-           centred.rank, key_effective_rank(keys.factor.r())},
+           centred.rank, spectrum_statistics(singular_values(keys.factor.r()), keys.rows.width(), 0).effective_rank},
           std::move(pass.centred)};
 }
 

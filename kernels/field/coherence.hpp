@@ -25,12 +25,8 @@ struct CoherentKeys {
 CoherentKeys key_coherence(const Team& team, const TallFactor& keys, const Eigen::RowVectorXd& mean,
                            const Placement& placement);
 
-/// The direction of [basis, 1 / sqrt L] that is missing from the column space of uncentred keys of full rank: w + 1
-/// entries, from r of the factor of the centred keys.
-Vector missing_direction(const Matrix& r, const Eigen::RowVectorXd& mean, double length);
-/// exp of the entropy of the singular values of the centred keys, which are those of the triangle r of their factor.
-double key_effective_rank(const Matrix& r);
-/// The coherences of keys of full rank, from the largest leverages of this context and r of their factor.
-KeyCoherence full_rank_coherence(double length, const Matrix& r, double largest, double largest_raw);
+/// The coherences of keys of full rank, from the singular values of the centred keys (those of the triangle r of their
+/// factor) and the largest leverages.
+KeyCoherence full_rank_coherence(double length, const std::vector<double>& sigma, double largest, double largest_raw);
 
 }  // namespace logitfield::kernels::cpu

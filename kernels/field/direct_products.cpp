@@ -11,16 +11,7 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-constexpr Index kMostKeys = 16;
-
 using Row = Eigen::Ref<const Eigen::RowVectorXd>;
-
-std::vector<Index> some_keys(Index length) {
-  const Index count = std::min(length, kMostKeys);
-  std::vector<Index> out;
-  for (Index r = 0; r < count; ++r) out.push_back(r * length / count);
-  return out;
-}
 
 /// Rows [scale x, last]. With a column for positions, the logit of query i and key j is the product of two such rows,
 /// minus slope i.
@@ -195,6 +186,13 @@ void add_capped(const MatrixFRef& queries, const MatrixFRef& keys, const LogitFo
 }
 
 }  // namespace
+
+std::vector<Index> some_keys(Index length) {
+  const Index count = std::min(length, kMostKeys);
+  std::vector<Index> out;
+  for (Index r = 0; r < count; ++r) out.push_back(r * length / count);
+  return out;
+}
 
 DirectProducts direct_products(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys,
                                const LogitForm& form, Scope scope, const Placement& placement, const Matrix& probes) {

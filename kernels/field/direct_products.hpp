@@ -16,6 +16,10 @@ struct DirectProducts {
   Vector key_energies;
 };
 
+/// The positions of those keys, at most kMostKeys.
+inline constexpr Index kMostKeys = 16;
+std::vector<Index> some_keys(Index length);
+
 /// Computes them for probes x [n, p], this rank's rows. About L d (4 p + 36) flops. For capped logits L^2 d flops;
 /// their rows must not be shared by a team (else std::invalid_argument). Collective.
 DirectProducts direct_products(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys,

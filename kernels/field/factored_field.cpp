@@ -54,18 +54,27 @@ void judge_probes(const Matrix& sums, const Matrix& image, Side& side) {
 RouteResult factored_route(const FactorSummary& a, const FactorSummary& b, const MeasureSide& measure_side,
                            Index context, double noise, double unresolved) {
   const Svd core = svd(a.r * b.r.transpose());
+  const Vector sigma = Eigen::Map<const Vector>(core.sigma.data(), std::ssize(core.sigma));
+  const auto side = [&](bool queries) {
+    return queries ? measure_side(true, core.u * (sigma.asDiagonal() * (core.vt * b.basis_probes)))
+                   : measure_side(false,
+                                  core.vt.transpose() * (sigma.asDiagonal() * (core.u.transpose() * a.basis_probes)));
+  };
+  return factored_result(core.sigma, side, {a.norm, b.norm, a.width}, context,
+                         {.noise = noise, .unresolved = unresolved});
+}
+
+RouteResult factored_result(std::vector<double> sigma, const std::function<Side(bool)>& side, const FactorSizes& sizes,
+                            Index context, const Rounding& limits) {
   RouteResult out;
   out.route = Route::factored;
-  out.sigma = core.sigma;
-  out.spectrum = spectrum_statistics(core.sigma, context, noise, unresolved);
+  out.spectrum = spectrum_statistics(sigma, context, limits.noise, limits.unresolved);
+  out.sigma = std::move(sigma);
   if (out.spectrum.energy == 0) return out;
-  const Vector sigma = Eigen::Map<const Vector>(core.sigma.data(), std::ssize(core.sigma));
-  Side queries = measure_side(true, core.u * (sigma.asDiagonal() * (core.vt * b.basis_probes)));
-  Side keys = measure_side(false, core.vt.transpose() * (sigma.asDiagonal() * (core.u.transpose() * a.basis_probes)));
-
-  const double length = static_cast<double>(context), width = static_cast<double>(a.width);
-  const double rounding = (length + 16 * width) * kEpsilon * a.norm * b.norm;
-  out.energy_bound = rounding * a.norm * b.norm / out.spectrum.energy;
+  Side queries = side(true), keys = side(false);
+  const double length = static_cast<double>(context), width = static_cast<double>(sizes.width);
+  const double rounding = (length + 16 * width) * kEpsilon * sizes.a * sizes.b;
+  out.energy_bound = rounding * sizes.a * sizes.b / out.spectrum.energy;
   out.probes = {larger(queries.probe_residual, keys.probe_residual),
                 rounding * std::sqrt(length) / std::min(queries.probe_norm, keys.probe_norm)};
   out.products = std::move(queries.products);

@@ -41,6 +41,16 @@ Side measure_side(const Team& team, const TallFactor& own, const TallFactor& oth
 RouteResult factored_route(const FactorSummary& a, const FactorSummary& b, const MeasureSide& measure_side,
                            Index context, double noise, double unresolved = 0);
 
+/// Frobenius norms of the factors a and b, and their width.
+struct FactorSizes {
+  double a = 0, b = 0;
+  Index width = 0;
+};
+/// The part of it that does not depend on how the values were found. `side` is asked for the queries (true) and the
+/// keys, unless the field is zero.
+RouteResult factored_result(std::vector<double> sigma, const std::function<Side(bool)>& side, const FactorSizes& sizes,
+                            Index context, const Rounding& limits);
+
 /// Sets the results of the probes from the squared norms [2, p] of E X, and of its difference from U S V^T X.
 /// Orthonormal vectors preserve norms, so a basis that is not orthonormal is detected here.
 void judge_probes(const Matrix& sums, const Matrix& image, Side& side);

@@ -19,7 +19,8 @@ Matrix triangle(const MatrixFRef& projection, const VectorF& gain) {
   gram.selfadjointView<Eigen::Upper>().rankUpdate(wide);
   complete(gram);
   if (wide.cols() > wide.rows()) {
-    if (std::optional<Matrix> r = cholesky(gram); r && one_pass_is_enough(*r)) return *std::move(r);
+    if (std::optional<Matrix> r = cholesky(gram); r && one_pass_is_enough(condition(*r), r->cols()))
+      return *std::move(r);
   }
   const MatrixF tall = projection.transpose();
   FactorRows rows(tall);

@@ -91,9 +91,8 @@ std::optional<Matrix> cholesky(const Matrix& gram) {
 }
 
 // One pass errs by about eps condition^2.
-bool one_pass_is_enough(const Matrix& r) {
-  const double c = condition(r);
-  return c * c <= 4 * static_cast<double>(r.cols());
+bool one_pass_is_enough(double condition, Index width) {
+  return condition * condition <= 4 * static_cast<double>(width);
 }
 
 bool has_full_rank(const Matrix& r, Index length) {
@@ -124,7 +123,7 @@ ThinFactor thin_factor(const Team& team, const FactorRows& a, const Matrix& gram
   ThinFactor out;
   if (length > a.width()) {
     if (std::optional<Matrix> r = cholesky(gram)) {
-      if (one_pass_is_enough(*r)) {
+      if (one_pass_is_enough(condition(*r), r->cols())) {
         out.inverse_ = Matrix::Identity(r->rows(), r->cols());
         solve(*r, out.inverse_);
         out.r_ = std::move(*r);

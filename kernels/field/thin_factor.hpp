@@ -50,8 +50,9 @@ std::optional<Matrix> cholesky(const Matrix& gram);
 /// Whether all singular values of r [w, w] are above max(length, w) eps sigma_1. A successful Cholesky does not show
 /// that, because it is blind to the scale of columns.
 bool has_full_rank(const Matrix& r, Index length);
-/// Whether a factor a r^-1 found in one pass is orthonormal up to unavoidable rounding.
-bool one_pass_is_enough(const Matrix& r);
+/// Whether a factor a r^-1 found in one pass is orthonormal up to unavoidable rounding, by the condition number of r
+/// [width, width].
+bool one_pass_is_enough(double condition, Index width);
 /// Verdict of a factor's Gram matrix after one pass: done, a second pass, or another method.
 enum class SecondPass { not_needed, needed, hopeless };
 SecondPass second_pass_for(const Matrix& gram);

@@ -31,12 +31,8 @@ Head head_of(Index length, Index columns) {
 }
 
 FactorForm form_of(const Buffer<float>& rows, const MatrixF& host, double factor) {
-  FactorForm out;
-  out.rows = rows.data();
-  out.length = host.rows();
-  out.columns = static_cast<int>(host.cols());
-  out.factor = factor;
-  return out;
+  const HeadRows all{.data = rows.data(), .length = host.rows(), .columns = static_cast<int>(host.cols())};
+  return FactorForm{.rows = all, .factor = factor};
 }
 
 Buffer<float> upload(const MatrixF& host, const Worker& worker) {
@@ -52,14 +48,10 @@ cpu::FormedField on_device(const Head& head, const LogitForm& form, Scope scope)
   const Buffer<double> probes = cuda::upload(probe_rows(0, length).transpose(), worker);
   Buffer<double> keys(padded_rows(length) * head.keys.cols(), worker.stream);
   make_factor(form_of(k, head.keys, 1), keys.data(), worker.stream);
+  const DirectHead rule{form.alibi_slope, form.softcap.value_or(0), key_mask(mask_of(form, scope, length))};
+  const Buffer<DirectHead> rules{std::span<const DirectHead>(&rule, 1), worker.stream};
   return direct_field(worker, form_of(q, head.queries, form.scale), keys.data(),
-                      {.length = length,
-                       .slope = form.alibi_slope,
-                       .cap = form.softcap.value_or(0),
-                       .causal_mean = scope != Scope::full,
-                       .masked = is_masked(scope),
-                       .mask = key_mask(mask_of(form, scope, length)),
-                       .probes = probes.data()});
+                      {length, rules.data(), scope != Scope::full, is_masked(scope), probes.data()});
 }
 
 /// The error of a sum depends on the number and size of its terms, that of a mean on its row; a cap increases neither.

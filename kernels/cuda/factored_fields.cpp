@@ -1,0 +1,123 @@
+#include "kernels/cuda/factored_fields.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/cuda/singular_values.hpp"
+#include "kernels/field/spectrum.hpp"
+
+namespace logitfield::kernels::cuda {
+namespace {
+
+/// The first `length` of `padded` rows of each head, `columns` numbers a row: [heads, length * columns].
+Matrix download_rows(const Buffer<double>& values, Index heads, Index padded, Index length, Index columns) {
+  return download(values, heads, padded * columns).leftCols(length * columns);
+}
+
+}  // namespace
+
+FactoredFields::FactoredFields(const Worker& worker, const TallFactors& queries, const TallFactors& keys, Index length)
+    : heads_(queries.heads()), members_(queries.heads() / keys.heads()), length_(length), width_(queries.width()) {
+  const Index size = width_ * width_;
+  for (Index h = 0; h < heads_; ++h) {
+    decomposed_.push_back(queries.decomposed(h) && keys.decomposed(h / members_));
+    query_norms_.push_back(queries.norm(h));
+    key_norms_.push_back(keys.norm(h / members_));
+    determinants_.push_back(queries.log_determinant(h) + keys.log_determinant(h / members_));
+  }
+  // The core c = r_a r_b^T, and what it makes of the other side's probes.
+  Buffer<double> core(heads_ * size, worker.stream), of_queries(heads_ * 2 * width_, worker.stream),
+      of_keys(heads_ * 2 * width_, worker.stream), squares(heads_ * size, worker.stream),
+      fourth(heads_ * width_, worker.stream);
+  for (Index k = 0; k < keys.heads(); ++k) {
+    const Index first = k * members_;
+    worker.products.multiply_transposed(
+        {width_, width_, width_, members_}, {queries.r().data() + first * size, width_, size},
+        {keys.r().data() + k * size, width_, 0}, {core.data() + first * size, width_, size});
+    worker.products.multiply({width_, 2, width_, members_}, {core.data() + first * size, width_, size},
+                             {keys.basis_probes().data + k * 2 * width_, 2, 0},
+                             {of_queries.data() + first * 2 * width_, 2, 2 * width_});
+  }
+  worker.products.transpose_multiply({width_, 2, width_, heads_}, {core.data(), width_, size},
+                                     {queries.basis_probes().data, 2, 2 * width_}, {of_keys.data(), 2, 2 * width_});
+  worker.products.multiply_transposed({width_, width_, width_, heads_}, {core.data(), width_, size},
+                                      {core.data(), width_, size}, {squares.data(), width_, size});
+  row_dots(squares.data(), width_, squares.data(), width_, heads_ * width_, static_cast<int>(width_), false,
+           fourth.data(), worker.stream);
+  queries_ = measure(worker, queries, keys, of_queries, true);
+  keys_ = measure(worker, keys, queries, of_keys, false);
+  fourth_powers_ = download(fourth, heads_, width_).rowwise().sum();
+  sigma_ = download(singular_values(worker, core.data(), width_, heads_), heads_, width_);
+}
+
+auto FactoredFields::measure(const Worker& worker, const TallFactors& own, const TallFactors& other,
+                             const Buffer<double>& image, bool of_queries) const -> Sides {
+  const Index padded = own.padded(), shared = of_queries ? 1 : members_, other_shared = of_queries ? members_ : 1;
+  const Index size = width_ * width_;
+  Buffer<double> turned(heads_ * padded * width_, worker.stream), energy(heads_ * padded, worker.stream),
+      direct(heads_ * padded * 2, worker.stream), rebuilt(heads_ * padded * 2, worker.stream);
+  // Rows times the other r^T have the norms of the field's rows. All heads that share a matrix are one product.
+  for (Index k = 0; k < heads_ / members_; ++k) {
+    const Index first = k * members_;
+    const Products::Rows<const double> rows{own.rows().data + first / shared * own.rows().batch_stride,
+                                            own.rows().stride, of_queries ? own.rows().batch_stride : 0};
+    worker.products.multiply_transposed({padded, width_, width_, members_}, rows,
+                                        {other.r().data() + first / other_shared * size, width_, of_queries ? 0 : size},
+                                        {turned.data() + first * padded * width_, width_, padded * width_});
+  }
+  row_dots(turned.data(), width_, turned.data(), width_, heads_ * padded, static_cast<int>(width_), false,
+           energy.data(), worker.stream);
+  const int columns = static_cast<int>(width_);
+  multiply_vectors({heads_, padded, own.rows().stride, columns, other.rows_probes().stride, shared, other_shared},
+                   own.rows().data, other.rows_probes().data, direct.data(), worker.stream);
+  const TallFactors::BasisProducts basis = own.basis_products(image, shared);
+  multiply_vectors({heads_, padded, basis.rows.stride, columns, 2, shared, 1}, basis.rows.data, basis.vectors,
+                   rebuilt.data(), worker.stream);
+  return {download_rows(energy, heads_, padded, length_, 1), download_rows(direct, heads_, padded, length_, 2),
+          download_rows(rebuilt, heads_, padded, length_, 2), download(image, heads_, 2 * width_)};
+}
+
+cpu::Side FactoredFields::side(const Sides& sides, Index head) const {
+  const auto pairs = [&](const Matrix& of_heads, Index rows) {
+    return Matrix(Eigen::Map<const Matrix>(of_heads.row(head).data(), rows, 2));
+  };
+  cpu::Side out;
+  out.energy = sides.energy.row(head);
+  out.products = pairs(sides.rebuilt, length_);
+  const Matrix direct = pairs(sides.direct, length_);
+  Matrix sums(2, 2);
+  sums << direct.colwise().squaredNorm(), (direct - out.products).colwise().squaredNorm();
+  cpu::judge_probes(sums, pairs(sides.image, width_), out);
+  return out;
+}
+
+// With unit round-off u, values err by at most about w u sigma_1: their fourth powers by 4 w u sigma_1 sum sigma^3, and
+// the logarithm of sigma_i by w u sigma_1 / sigma_i.
+double FactoredFields::value_error(std::span<const double> sigma, Index head) const {
+  const double unit = 16 * static_cast<double>(width_) * kEpsilon;
+  double fourth = 0, cubes = 0, logarithm = 0, relative = 0;
+  for (const double s : sigma) {
+    cubes += s * s * s;
+    fourth += s * s * s * s;
+    logarithm += std::log(s);
+    relative += sigma[0] / s;
+  }
+  const double powers = std::abs(fourth - fourth_powers_(head, 0)) / (unit * 4 * sigma[0] * cubes);
+  const double determinant = std::abs(logarithm - determinants_[static_cast<std::size_t>(head)]) / (unit * relative);
+  return unit * relative < 1 ? larger(powers, determinant) : powers;
+}
+
+std::optional<RouteResult> FactoredFields::result(Index head, const Rounding& limits) const {
+  const auto h = static_cast<std::size_t>(head);
+  if (!decomposed_[h]) return std::nullopt;
+  std::vector<double> sigma(sigma_.row(head).begin(), sigma_.row(head).end());
+  const auto side = [&](bool queries) { return this->side(queries ? queries_ : keys_, head); };
+  RouteResult out =
+      cpu::factored_result(std::move(sigma), side, {query_norms_[h], key_norms_[h], width_}, length_, limits);
+  if (out.spectrum.energy > 0) {
+    out.probes.error = larger(out.probes.error, value_error(out.sigma, head) * out.probes.bound);
+  }
+  return out;
+}
+
+}  // namespace logitfield::kernels::cuda

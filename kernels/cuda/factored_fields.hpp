@@ -1,0 +1,37 @@
+#pragma once
+#include "kernels/cuda/tall_factor.hpp"
+#include "kernels/field/factored_field.hpp"
+
+namespace logitfield::kernels::cuda {
+
+/// Fields E = a b^T of query heads, from the decomposed factors of their queries and of their KV heads' keys; see
+/// field/factored_field.hpp. Values only: U S V^T is multiplied as r_a r_b^T, and the values are compared with the
+/// fourth powers and the determinant of that matrix instead.
+class FactoredFields {
+ public:
+  FactoredFields(const Worker& worker, const TallFactors& queries, const TallFactors& keys, Index length);
+
+  /// The result of a head; nothing if one of its factors is not decomposed. See cpu::factored_route for the limits.
+  std::optional<RouteResult> result(Index head, const Rounding& limits) const;
+
+ private:
+  /// One side of every field: energies [heads, length], products with the probes by the factors and by the basis
+  /// [heads, length, 2], and the fields of the probes in the basis [heads, width, 2].
+  struct Sides {
+    Matrix energy, direct, rebuilt, image;
+  };
+  Sides measure(const Worker& worker, const TallFactors& own, const TallFactors& other, const Buffer<double>& image,
+                bool of_queries) const;
+  cpu::Side side(const Sides& sides, Index head) const;
+  /// The difference of the values from the fourth powers and the determinant of r_a r_b^T, over its bound.
+  double value_error(std::span<const double> sigma, Index head) const;
+
+  Index heads_, members_, length_, width_;
+  std::vector<bool> decomposed_;
+  std::vector<double> query_norms_, key_norms_, determinants_;
+  /// Singular values [heads, width], and sums of their fourth powers.
+  Matrix sigma_, fourth_powers_;
+  Sides queries_, keys_;
+};
+
+}  // namespace logitfield::kernels::cuda

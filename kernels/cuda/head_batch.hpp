@@ -1,0 +1,87 @@
+#pragma once
+#include <map>
+
+#include "kernels/cuda/factored_fields.hpp"
+#include "kernels/cuda/handles.hpp"
+#include "kernels/field/coherence.hpp"
+#include "kernels/field/direct_products.hpp"
+#include "kernels/field/row_sample.hpp"
+
+namespace logitfield::kernels::cuda {
+
+/// Most bytes of device memory that a HeadBatch takes for each of its KV heads, which `members` query heads read.
+double batch_bytes(Index context, Index head_dim, Index members);
+
+/// Some KV heads of a layer and all query heads that read them, in one context on a device. prepare() computes what the
+/// requests need of all of them at once: a few large operations instead of many small ones per head. FieldContext asks
+/// for the results, head by head. Everything is over the context.
+class HeadBatch {
+ public:
+  /// `forms` belong to the query heads. The heads must outlive the object.
+  HeadBatch(const Worker& worker, const DeviceHeads& heads, Index first_kv_head, Index kv_heads,
+            std::vector<LogitForm> forms, Index context);
+  void prepare(std::span<const FieldRequest> requests);
+
+  const std::vector<LogitForm>& forms() const { return forms_; }
+  Index context() const { return context_; }
+  Index head_dim() const { return head_dim_; }
+  /// Query heads per KV head.
+  Index members() const { return std::ssize(forms_) / kv_heads_; }
+  /// Squared Frobenius norms.
+  double query_norm(Index head) const { return query_norms_[static_cast<std::size_t>(head)]; }
+  double key_norm(Index kv_head) const { return key_norms_[static_cast<std::size_t>(kv_head)]; }
+  /// The keys are so nearly constant that only the host's way of centring them is reliable.
+  bool doubtful(Index kv_head) const { return doubtful_[static_cast<std::size_t>(kv_head)]; }
+
+  /// What prepare() found; nothing if it was not asked for, or if the device cannot find it for this head.
+  std::optional<RouteResult> factored(Index head, Scope scope, const Rounding& limits) const;
+  std::optional<cpu::CoherentKeys> coherence(Index kv_head) const;
+  /// Leverage of the centred keys and the positions.
+  std::optional<cpu::Leverage> slope_leverage(Index kv_head) const;
+  const cpu::RowSample* sample(Index head, Scope scope) const;
+  const cpu::DirectProducts* direct(Index head, Scope scope) const;
+
+  // Inputs of the routes that take heads one by one, and copies of the rows.
+  FactorForm query_form(Index head) const;
+  FactorForm key_form(Index kv_head, bool slope) const;
+  /// The heads' uncentred keys, and their scaled queries.
+  FactorForm raw_key_form(Index kv_head) const;
+  FactorForm raw_query_form(Index head) const;
+  const double* probes() const { return probes_.data(); }
+  MatrixF queries(Index head) const { return heads_.queries(first_head_ + head, 0, context_); }
+  MatrixF keys(Index kv_head) const { return heads_.keys(first_kv_head_ + kv_head, 0, context_); }
+
+ private:
+  HeadRows query_rows() const;
+  HeadRows key_rows() const;
+  /// Forms of all heads together.
+  FactorForm all_queries(bool slope) const;
+  FactorForm all_keys(bool slope) const;
+  void prepare_coherence();
+  void prepare_factored(Scope scope, bool slope);
+  void prepare_samples(Scope scope);
+  void prepare_direct(Scope scope);
+  /// Squared norms of the rows of the bases [KV heads, length].
+  Matrix leverages(const TallFactors& keys) const;
+  bool has_slope(bool slope) const;
+
+  const Worker& worker_;
+  const DeviceHeads& heads_;
+  const Index first_kv_head_, kv_heads_, first_head_, context_, head_dim_;
+  const std::vector<LogitForm> forms_;
+  std::vector<double> query_norms_, key_norms_;
+  std::vector<bool> doubtful_;
+  /// Means of the keys [KV heads, head_dim].
+  Matrix means_;
+  Buffer<double> scales_, slopes_, shifts_, probes_;
+  /// Key factors of scope full, [0] without and [1] with positions.
+  std::optional<TallFactors> full_keys_[2];
+  std::vector<std::optional<cpu::CoherentKeys>> coherence_;
+  Matrix slope_leverages_;
+  /// By scope, then without and with positions.
+  std::map<std::pair<Scope, bool>, FactoredFields> factored_;
+  std::map<Scope, std::vector<cpu::RowSample>> samples_;
+  std::map<Scope, std::vector<cpu::DirectProducts>> direct_;
+};
+
+}  // namespace logitfield::kernels::cuda
