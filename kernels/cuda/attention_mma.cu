@@ -118,8 +118,9 @@ __device__ void write_rows(const RowSoftmax (&softmax)[2 * kTiles], const Accumu
   }
 }
 
-/// kHead, kValue: upper bounds on the padded dimensions. Shared memory: queries, a tile of keys, one of values.
-template <int kTiles, int kKeys, int kHead, int kValue>
+/// kHead, kValue: upper bounds on the padded dimensions, or (kExact) these themselves: then copying takes few
+/// registers, of which there are none to spare. Shared memory: queries, a tile of keys, one of values.
+template <int kTiles, int kKeys, int kHead, int kValue, bool kExact>
 __global__ void __launch_bounds__(kThreads, 2)
     attention_kernel(AttentionSizes s, const HeadForm* forms, const Bf16* queries, const Bf16* keys, const Bf16* values,
                      Bf16* out) {
@@ -127,7 +128,8 @@ __global__ void __launch_bounds__(kThreads, 2)
   Bf16* query_rows = reinterpret_cast<Bf16*>(shared_memory());
   Bf16* key_rows = query_rows + kQueries * (kHead + kPadding);
   Bf16* value_rows = key_rows + kKeys * (kHead + kPadding);
-  const int width = static_cast<int>(padded(s.head_dim)), value_width = static_cast<int>(padded(s.value_dim));
+  const int width = kExact ? kHead : static_cast<int>(padded(s.head_dim));
+  const int value_width = kExact ? kValue : static_cast<int>(padded(s.value_dim));
 
   const int heads = static_cast<int>(s.heads), head = static_cast<int>(blockIdx.x) % heads;
   const int length = static_cast<int>(s.length);
@@ -180,16 +182,18 @@ __global__ void __launch_bounds__(kThreads, 2)
 void attend(const AttentionSizes& s, const HeadForm* forms, const Bf16* queries, const Bf16* keys, const Bf16* values,
             Bf16* out, const Stream& stream) {
   // Within 99 KiB of shared memory, which all chips have.
-  const auto start = [&]<int kTiles, int kKeys, int kHead, int kValue>() {
+  const auto start = [&]<int kTiles, int kKeys, int kHead, int kValue, bool kExact = false>() {
     constexpr int kQueries = 16 * kTiles * kWarps;
     constexpr std::size_t kBytes =
         sizeof(Bf16) * ((kQueries + kKeys) * (kHead + kPadding) + kKeys * (kValue + kPadding));
     static_assert(kBytes <= 99 * 1024);
     const Shape shape{dim3(blocks_for(s.length, kQueries) * static_cast<unsigned>(s.heads)), dim3(kThreads), kBytes};
-    launch("attention_mma", attention_kernel<kTiles, kKeys, kHead, kValue>, shape, stream, s, forms, queries, keys,
-           values, out);
+    launch("attention_mma", attention_kernel<kTiles, kKeys, kHead, kValue, kExact>, shape, stream, s, forms, queries,
+           keys, values, out);
   };
   const int64_t width = padded(s.head_dim), value_width = padded(s.value_dim);
+  if (width == 64 && value_width == 64) return start.template operator()<2, 64, 64, 64, true>();
+  if (width == 128 && value_width == 128) return start.template operator()<2, 64, 128, 128, true>();
   if (width <= 64 && value_width <= 64) return start.template operator()<2, 64, 64, 64>();
   if (width <= 128 && value_width <= 128) return start.template operator()<2, 64, 128, 128>();
   if (width <= 192 && value_width <= 128) return start.template operator()<2, 64, 192, 128>();
