@@ -1,134 +1,203 @@
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/mma_tile.hpp"
 
-// Causal attention of bf16 on the tensor cores (after Dao 2023, FlashAttention-2). A warp holds 16 queries; logits,
-// weights and sums stay in registers. Keys and values come through shared memory, the next tile while this one is used.
+// Causal attention of bf16 on the tensor cores (after Dao 2023, FlashAttention-2). A warp holds 32 queries (16 of wide
+// heads); scores, weights and sums stay in registers. Keys come through shared memory while the tile before them is
+// used, values while their keys are.
 namespace logitfield::kernels::cuda {
 namespace {
 
 using namespace mma;
 
-/// sums [16, kValue] += weights [16, kKeys] (as accumulators hold them) * values [kKeys, width].
-template <int kKeys, int kValue>
-__device__ void multiply_values(const float (&weights)[kKeys / 8][4], const Bf16* values, int width,
-                                float (&sums)[kValue / 8][4]) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp, stride = width + kPadding;
-  const Bf16* value = values + lane % 16 * stride + lane / 16 * 8;
+/// Online softmax of a row (Milakov & Gimelshein 2018): reference and sum of the weights; each lane holds its part of
+/// the sum.
+struct RowSoftmax {
+  float reference = kNoReference, sum = 0;
+};
+
+/// Raises a row's reference, and rescales its sums.
+template <int kValue>
+__device__ void raise(float to, float factor, int half, RowSoftmax& row, float (&sums)[kValue / 8][4]) {
+  const float rescale = power_of_two(row.reference * factor - to * factor);
+  row.reference = to;
+  row.sum *= rescale;
+#pragma unroll
+  for (int t = 0; t < kValue / 8; ++t) {
+    sums[t][2 * half] *= rescale;
+    sums[t][2 * half + 1] *= rescale;
+  }
+}
+
+/// Raises the references of rows that need it, and finds the rows' shifts. A NaN among scores is not looked for: it
+/// will be in the weights.
+template <int kTiles, int kKeys, int kValue>
+__device__ void find_shifts(float factor, Accumulators<kTiles, kKeys>& scores, RowSoftmax (&softmax)[2 * kTiles],
+                            Accumulators<kTiles, kValue>& sums, float (&shifts)[2 * kTiles]) {
+  float largest[2 * kTiles];
+  bool usual = true;
+#pragma unroll
+  for (int r = 0; r < 2 * kTiles; ++r) {
+    float here = kMasked;
+#pragma unroll
+    for (int c = 0; c < kKeys / 4; ++c) here = fmaxf(here, scores[r / 2][c / 2][r % 2 * 2 + c % 2]);
+    here = fmaxf(here, __shfl_xor_sync(kAllLanes, here, 1));
+    largest[r] = fmaxf(here, __shfl_xor_sync(kAllLanes, here, 2));
+    shifts[r] = softmax[r].reference * factor;
+    usual = usual && !must_rise(softmax[r].reference, largest[r], factor) && !is_huge(shifts[r]);
+  }
+  if (usual) return;
+#pragma unroll
+  for (int r = 0; r < 2 * kTiles; ++r) {
+    RowSoftmax& row = softmax[r];
+    if (must_rise(row.reference, largest[r], factor)) raise<kValue>(largest[r], factor, r % 2, row, sums[r / 2]);
+    shifts[r] = row.reference * factor;
+    if (!is_huge(shifts[r])) continue;
+    shifts[r] = 0;
+#pragma unroll
+    for (int c = 0; c < kKeys / 4; ++c) scores[r / 2][c / 2][r % 2 * 2 + c % 2] -= row.reference;
+  }
+}
+
+/// Weights of 16 keys, as the left operand of a product.
+template <int kKeys>
+__device__ PackedA weights_of(const float (&scores)[kKeys / 8][4], int step, float factor, const float* shifts,
+                              RowSoftmax* softmax) {
+  PackedA out;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float(&from)[4] = scores[2 * step + i / 2];
+    const float left = power_of_two(fmaf(from[i % 2 * 2], factor, -shifts[i % 2]));
+    const float right = power_of_two(fmaf(from[i % 2 * 2 + 1], factor, -shifts[i % 2]));
+    softmax[i % 2].sum += left + right;
+    out.a[i] = pack(left, right);
+  }
+  return out;
+}
+
+/// sums += weights of scores [16 kTiles, kKeys] * values [kKeys, kValue].
+template <int kTiles, int kKeys, int kValue>
+__device__ void multiply_values(float factor, const Accumulators<kTiles, kKeys>& scores, const Bf16* values,
+                                const float (&shifts)[2 * kTiles], RowSoftmax (&softmax)[2 * kTiles],
+                                Accumulators<kTiles, kValue>& sums) {
+  constexpr int kStride = kValue + kPadding;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const Bf16* value = values + lane % 16 * kStride + lane / 16 * 8;
 #pragma unroll
   for (int step = 0; step < kKeys / 16; ++step) {
-    const float(&left)[4] = weights[2 * step], (&right)[4] = weights[2 * step + 1];
-    const PackedA a{
-        {pack(left[0], left[1]), pack(left[2], left[3]), pack(right[0], right[1]), pack(right[2], right[3])}};
+    PackedA a[kTiles];
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) a[m] = weights_of<kKeys>(scores[m], step, factor, shifts + 2 * m, softmax + 2 * m);
 #pragma unroll
     for (int pair = 0; pair < kValue / 16; ++pair) {
-      if (pair * 16 >= width) break;
       std::uint32_t b[4];
-      load_matrices<true>(b, value + step * 16 * stride + pair * 16);
-      multiply_add(sums[2 * pair], a, {b[0], b[1]});
-      multiply_add(sums[2 * pair + 1], a, {b[2], b[3]});
-    }
-  }
-}
-
-/// Turns products into logits and logits into weights, and rescales the sums, for rows g and g + 8 of the warp's
-/// queries.
-template <int kKeys, int kValue>
-__device__ void take_tile(const HeadForm& form, int64_t first_query, int64_t first_key, OnlineRow (&softmax)[2],
-                          float (&logits)[kKeys / 8][4], float (&sums)[kValue / 8][4]) {
-  const int g = static_cast<int>(threadIdx.x) % kWarp / 4;
-  const bool all_seen = sees_all<kKeys>(form, first_query, first_key);
+      load_matrices<true>(b, value + step * 16 * kStride + pair * 16);
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    float row[kKeys / 4];
-    row_of<kKeys>(logits, half, row);
-    const auto key_of = [&](int c) { return first_key + column_of(c); };
-    finish_logits(form, row, first_query + g + 8 * half, key_of, all_seen);
-    const float rescale = softmax[half].add(row);
-#pragma unroll
-    for (int c = 0; c < kKeys / 4; ++c) logits[c / 2][2 * half + c % 2] = row[c];
-#pragma unroll
-    for (int t = 0; t < kValue / 8; ++t) {
-      sums[t][2 * half] *= rescale;
-      sums[t][2 * half + 1] *= rescale;
-    }
-  }
-}
-
-/// kValue: upper bound on the padded value dimension. Shared memory: queries, two tiles of keys, two of values.
-template <int kKeys, int kValue>
-__global__ void __launch_bounds__(kThreads)
-    attention_kernel(AttentionSizes s, const HeadForm* forms, const Bf16* queries, const Bf16* keys, const Bf16* values,
-                     Bf16* out) {
-  const int width = static_cast<int>(padded(s.head_dim)), value_width = static_cast<int>(padded(s.value_dim));
-  Bf16* query_rows = reinterpret_cast<Bf16*>(shared_memory());
-  Bf16* key_rows = query_rows + kQueries * (width + kPadding);
-  Bf16* value_rows = key_rows + 2 * kKeys * (width + kPadding);
-  const int key_tile = kKeys * (width + kPadding), value_tile = kKeys * (value_width + kPadding);
-
-  const int64_t head = blockIdx.y, kv = head / (s.heads / s.kv_heads);
-  const int64_t first_query = int64_t{gridDim.x - 1 - blockIdx.x} * kQueries;  // long rows first
-  const int64_t end = first_query + kQueries < s.length ? first_query + kQueries : s.length;
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
-  const HeadForm form = forms[head];
-  const auto start_tile = [&](int64_t tile) {
-    const int64_t first = tile * kKeys, row = kv * s.length + first;
-    const int stage = static_cast<int>(tile % 2);
-    start_rows(keys + row * width, s.length - first, kKeys, width, key_rows + stage * key_tile);
-    start_rows(values + row * value_width, s.length - first, kKeys, value_width, value_rows + stage * value_tile);
-    end_copies();
-  };
-
-  int64_t tile = first_key_tile(form, first_query, kKeys);
-  const int64_t tiles = (end + kKeys - 1) / kKeys;
-  start_rows(queries + (head * s.length + first_query) * width, end - first_query, kQueries, width, query_rows);
-  start_tile(tile);  // in one group with the queries
-  OnlineRow softmax[2];
-  float sums[kValue / 8][4] = {};
-  for (; tile < tiles; ++tile) {
-    await_tile(tile, tiles, start_tile);
-    const int stage = static_cast<int>(tile % 2);
-    float logits[kKeys / 8][4] = {};
-    multiply_keys<kKeys>(query_rows + warp * 16 * (width + kPadding), key_rows + stage * key_tile, width, logits);
-    take_tile<kKeys, kValue>(form, first_query + 16 * warp, tile * kKeys, softmax, logits, sums);
-    multiply_values<kKeys, kValue>(logits, value_rows + stage * value_tile, value_width, sums);
-    __syncthreads();  // before this stage is overwritten
-  }
-
-  const int g = static_cast<int>(threadIdx.x) % kWarp / 4, q = static_cast<int>(threadIdx.x) % 4;
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const float inverse = 1 / row_sum(softmax[half].sum);
-    const int64_t query = first_query + 16 * warp + g + 8 * half;
-    if (query >= s.length) continue;
-#pragma unroll
-    for (int t = 0; t < kValue / 8; ++t) {
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const int column = 8 * t + 2 * q + e;
-        if (column >= s.value_dim) continue;
-        out[(query * s.heads + head) * s.value_dim + column] = from_float<Bf16>(inverse * sums[t][2 * half + e]);
+      for (int m = 0; m < kTiles; ++m) {
+        multiply_add(sums[m][2 * pair], a[m], {b[0], b[1]});
+        multiply_add(sums[m][2 * pair + 1], a[m], {b[2], b[3]});
       }
     }
   }
+}
+
+/// Writes rows [16 kTiles, value_dim] of a head, `stride` apart.
+template <int kTiles, int kValue>
+__device__ void write_rows(const RowSoftmax (&softmax)[2 * kTiles], const Accumulators<kTiles, kValue>& sums,
+                           int64_t rows, int value_dim, int64_t stride, Bf16* out) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, g = lane / 4, q = lane % 4;
+#pragma unroll
+  for (int r = 0; r < 2 * kTiles; ++r) {
+    const float inverse = 1 / row_sum(softmax[r].sum);
+    if (8 * r + g >= rows) continue;
+    Bf16* row = out + (8 * r + g) * stride;
+#pragma unroll
+    for (int c = 0; c < kValue / 4; ++c) {
+      const int column = c / 2 * 8 + 2 * q + c % 2;
+      if (column < value_dim) row[column] = from_float<Bf16>(inverse * sums[r / 2][c / 2][r % 2 * 2 + c % 2]);
+    }
+  }
+}
+
+/// kHead, kValue: upper bounds on the padded dimensions, or (kExact) these themselves: then copying takes few
+/// registers, of which there are none to spare. Shared memory: queries, a tile of keys, one of values.
+template <int kTiles, int kKeys, int kHead, int kValue, bool kExact>
+__global__ void __launch_bounds__(kThreads, 2)
+    attention_kernel(AttentionSizes s, const HeadForm* forms, const Bf16* queries, const Bf16* keys, const Bf16* values,
+                     Bf16* out) {
+  constexpr int kQueries = 16 * kTiles * kWarps;
+  Bf16* query_rows = reinterpret_cast<Bf16*>(shared_memory());
+  Bf16* key_rows = query_rows + kQueries * (kHead + kPadding);
+  Bf16* value_rows = key_rows + kKeys * (kHead + kPadding);
+  const int width = kExact ? kHead : static_cast<int>(padded(s.head_dim));
+  const int value_width = kExact ? kValue : static_cast<int>(padded(s.value_dim));
+
+  const int heads = static_cast<int>(s.heads), head = static_cast<int>(blockIdx.x) % heads;
+  const int length = static_cast<int>(s.length);
+  // Long rows of all heads first, so that the last blocks are short.
+  const int first_query = static_cast<int>(gridDim.x - 1 - blockIdx.x) / heads * kQueries;
+  const int end = first_query + kQueries < length ? first_query + kQueries : length;
+  const int own_rows = static_cast<int>(threadIdx.x) / kWarp * 16 * kTiles;
+  const HeadForm* form = forms + head;
+  const Scores unit(*form);
+  const OwnQueries<kTiles> own(form, first_query + own_rows);
+  keys += head / (s.heads / s.kv_heads) * s.length * width;
+  values += head / (s.heads / s.kv_heads) * s.length * value_width;
+  const auto start_keys = [&](int key) {
+    start_rows<kKeys, kHead>(keys + int64_t{key} * width, length - key, width, key_rows);
+    end_copies();
+  };
+  const auto start_values = [&](int key) {
+    start_rows<kKeys, kValue>(values + int64_t{key} * value_width, length - key, value_width, value_rows);
+    end_copies();
+  };
+
+  RowSoftmax softmax[2 * kTiles];
+  float sums[kTiles][kValue / 8][4] = {};
+  int key = static_cast<int>(first_key_tile(*form, first_query, kKeys)) * kKeys;
+  start_rows<kQueries, kHead>(queries + (head * s.length + first_query) * width, end - first_query, width, query_rows);
+  start_keys(key);  // in one group with the queries
+  for (; key < end; key += kKeys) {
+    wait_for_copies<0>();
+    __syncthreads();  // the keys are there, and the values before these were used
+    start_values(key);
+    float scores[kTiles][kKeys / 8][4] = {};
+    const bool some = own.template see<kKeys>(key);
+    if (some) multiply_keys<kTiles, kKeys, kHead>(query_rows + own_rows * (kHead + kPadding), key_rows, scores);
+    wait_for_copies<0>();
+    __syncthreads();  // the values are there, and the keys were used
+    if (key + kKeys < end) start_keys(key + kKeys);
+    if (!some) continue;
+    own.template finish<kKeys>(unit, key, scores);
+    float shifts[2 * kTiles];
+    find_shifts<kTiles, kKeys, kValue>(unit.factor, scores, softmax, sums, shifts);
+    multiply_values<kTiles, kKeys, kValue>(unit.factor, scores, value_rows, shifts, softmax, sums);
+  }
+  const int64_t first_own = first_query + own_rows, stride = s.heads * s.value_dim;
+  write_rows<kTiles, kValue>(softmax, sums, s.length - first_own, s.value_dim, stride,
+                             out + first_own * stride + head * s.value_dim);
 }
 
 }  // namespace
 
 void attend(const AttentionSizes& s, const HeadForm* forms, const Bf16* queries, const Bf16* keys, const Bf16* values,
             Bf16* out, const Stream& stream) {
-  const int64_t width = padded(s.head_dim) + kPadding, value_width = padded(s.value_dim) + kPadding;
-  const auto start = [&](auto kernel, int64_t keys_of_tile) {
-    const int64_t numbers = kQueries * width + 2 * keys_of_tile * (width + value_width);
-    const Shape shape{dim3(blocks_for(s.length, kQueries), static_cast<unsigned>(s.heads)), dim3(kThreads),
-                      static_cast<std::size_t>(numbers) * sizeof(Bf16)};
-    launch("attention_mma", kernel, shape, stream, s, forms, queries, keys, values, out);
-  };
   // Within 99 KiB of shared memory, which all chips have.
-  const bool wide = padded(s.head_dim) > 128;
-  if (!wide && padded(s.value_dim) <= 64) return start(attention_kernel<64, 64>, 64);
-  if (!wide && padded(s.value_dim) <= 128) return start(attention_kernel<64, 128>, 64);
-  if (padded(s.value_dim) <= 128) return start(attention_kernel<32, 128>, 32);
-  start(attention_kernel<32, 256>, 32);
+  const auto start = [&]<int kTiles, int kKeys, int kHead, int kValue, bool kExact = false>() {
+    constexpr int kQueries = 16 * kTiles * kWarps;
+    constexpr std::size_t kBytes =
+        sizeof(Bf16) * ((kQueries + kKeys) * (kHead + kPadding) + kKeys * (kValue + kPadding));
+    static_assert(kBytes <= 99 * 1024);
+    const Shape shape{dim3(blocks_for(s.length, kQueries) * static_cast<unsigned>(s.heads)), dim3(kThreads), kBytes};
+    launch("attention_mma", attention_kernel<kTiles, kKeys, kHead, kValue, kExact>, shape, stream, s, forms, queries,
+           keys, values, out);
+  };
+  const int64_t width = padded(s.head_dim), value_width = padded(s.value_dim);
+  if (width == 64 && value_width == 64) return start.template operator()<2, 64, 64, 64, true>();
+  if (width == 128 && value_width == 128) return start.template operator()<2, 64, 128, 128, true>();
+  if (width <= 64 && value_width <= 64) return start.template operator()<2, 64, 64, 64>();
+  if (width <= 128 && value_width <= 128) return start.template operator()<2, 64, 128, 128>();
+  if (width <= 192 && value_width <= 128) return start.template operator()<2, 64, 192, 128>();
+  start.template operator()<1, 32, 256, 256>();
 }
 
 }  // namespace logitfield::kernels::cuda

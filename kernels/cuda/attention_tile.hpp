@@ -20,23 +20,16 @@ __device__ inline float row_max(float value) {
   return larger(value, __shfl_xor_sync(kAllLanes, value, 2));
 }
 
+/// The logit of a query's product with the key `ahead` positions further on (negative: before it).
+__device__ inline float logit_of(const HeadForm& form, float product, float ahead) {
+  float x = form.scale * product;
+  if (form.slope != 0) x += form.slope * ahead;
+  return form.cap > 0 ? tanhf(x / form.cap) * form.cap : x;
+}
 /// The logit of query i on key j from their product; masked if the query does not see the key.
 __device__ inline float finish_logit(const HeadForm& form, float product, std::int64_t i, std::int64_t j) {
   if (j > i || j < form.mask.first_key(i)) return kMasked;
-  float x = form.scale * product;
-  if (form.slope != 0) x += form.slope * static_cast<float>(j - i);
-  return form.cap > 0 ? tanhf(x / form.cap) * form.cap : x;
-}
-
-/// Turns a row's products into logits on the keys key_of(c). `all_seen`: the query sees all of them, as in most tiles.
-template <int kCount, class KeyOf>
-__device__ inline void finish_logits(const HeadForm& form, float (&row)[kCount], std::int64_t i, KeyOf key_of,
-                                     bool all_seen) {
-  if (all_seen && form.slope == 0 && form.cap == 0) {
-    for (int c = 0; c < kCount; ++c) row[c] *= form.scale;
-  } else {
-    for (int c = 0; c < kCount; ++c) row[c] = finish_logit(form, row[c], i, key_of(c));
-  }
+  return logit_of(form, product, static_cast<float>(j - i));
 }
 
 /// Online softmax of a row (Milakov & Gimelshein 2018). add() takes in the logits of more keys (this lane's part of
@@ -60,47 +53,6 @@ struct OnlineRow {
     }
     max = largest;
     return rescale;
-  }
-};
-
-/// Statistics of a row's softmax: largest logit, sum of weights w = exp(x - max), and sum of w (x - max). Sums over the
-/// keys of one call are in float32, over all keys in float64; each lane holds its part.
-struct RowSums {
-  float max = kMasked;
-  double weights = 0, weighted = 0;
-
-  /// Takes in the logits of more keys.
-  template <int kCount>
-  __device__ void add(const float (&logits)[kCount]) {
-    float largest = max;
-    for (int c = 0; c < kCount; ++c) largest = larger(largest, logits[c]);
-    raise(row_max(largest));
-    float some_weights = 0, some_weighted = 0;
-    for (int c = 0; c < kCount; ++c) {
-      if (logits[c] == kMasked) continue;
-      const float below = logits[c] - max, weight = expf(below);
-      some_weights += weight;
-      some_weighted += weight * below;
-    }
-    weights += static_cast<double>(some_weights);
-    weighted += static_cast<double>(some_weighted);
-  }
-  /// out: largest logit, entropy, weight of position 0, whose logit the row's first lane knows. All lanes must call it.
-  __device__ void write(float first_logit, bool writes, double* out) const {
-    const double all = row_sum(weights), all_weighted = row_sum(weighted);
-    if (!writes) return;
-    out[0] = static_cast<double>(max);
-    out[1] = log(all) - all_weighted / all;
-    out[2] = exp(static_cast<double>(first_logit) - static_cast<double>(max)) / all;
-  }
-
- private:
-  __device__ void raise(float to) {
-    if (to <= max) return;  // not for a NaN, which replaces max
-    const double by = static_cast<double>(max) - static_cast<double>(to), factor = exp(by);
-    weighted = weights > 0 ? (weighted + by * weights) * factor : 0.0;  // from -inf, by * 0 must not be formed
-    weights *= factor;
-    max = to;
   }
 };
 

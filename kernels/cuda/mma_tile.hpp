@@ -1,68 +1,133 @@
 #pragma once
 #include "kernels/cuda/attention_tile.hpp"
 
-// Code shared by the kernels of the causal softmax on tensor cores. A block has kWarps warps, of 16 queries each. Rows
-// of bf16 are in shared memory; logits are multiplied from them into accumulators.
+// Code shared by the kernels of the causal softmax on tensor cores. A block has kWarps warps, each with kTiles times 16
+// queries. Rows of bf16 are in shared memory; their products are in accumulators. What was loaded for one tile of
+// queries serves all of the warp's: shared memory would be the bottleneck otherwise. Sizes are known to the compiler,
+// so that addresses are constant offsets; columns that a head does not have are zeros.
 namespace logitfield::kernels::cuda::mma {
 
-inline constexpr int kWarps = 4, kQueries = 16 * kWarps, kThreads = kWarp * kWarps;
+inline constexpr int kWarps = 4, kThreads = kWarp * kWarps;
 /// Extra elements (16 bytes) per row in shared memory, so that the 8 rows of a small matrix fall into different banks.
 inline constexpr int kPadding = 8;
 
-/// Starts copying `rows` rows of `width` from device memory; zeros after the last valid one.
-__device__ inline void start_rows(const Bf16* from, std::int64_t valid, int rows, int width, Bf16* to) {
-  const int eights = width / 8;
-  for (int i = static_cast<int>(threadIdx.x); i < rows * eights; i += kThreads) {
-    const int row = i / eights, column = i % eights * 8;
-    const bool there = row < valid;
-    start_copy(to + row * (width + kPadding) + column, from + (there ? std::int64_t{row} * width + column : 0), there);
+/// Accumulators of [16 kTiles, kColumns]: value [m][t][2 half + e] of lane 4 g + q is in row 16 m + 8 half + g and in
+/// column 8 t + 2 q + e.
+template <int kTiles, int kColumns>
+using Accumulators = float[kTiles][kColumns / 8][4];
+
+/// Starts copying kRows rows of `width` from device memory; zeros in the other columns of kColumns and after the last
+/// valid row. Eight threads copy 64 columns of a row.
+template <int kRows, int kColumns>
+__device__ inline void start_rows(const Bf16* from, int valid, int width, Bf16* to) {
+  constexpr int kRowsAtOnce = kThreads / 8, kStride = kColumns + kPadding;
+  static_assert(kRows % kRowsAtOnce == 0 && kColumns % 64 == 0);
+  const int row = static_cast<int>(threadIdx.x) / 8, first_column = static_cast<int>(threadIdx.x) % 8 * 8;
+  from += row * width + first_column;
+  to += row * kStride + first_column;
+#pragma unroll
+  for (int start = 0; start < kRows; start += kRowsAtOnce) {
+#pragma unroll
+    for (int column = 0; column < kColumns; column += 64) {
+      const bool there = row + start < valid && first_column + column < width;
+      start_copy(to + start * kStride + column, from + column, there);
+    }
+    from += kRowsAtOnce * width;
   }
 }
 
-/// Waits until the block has a tile, whose copies were started before. If there is a next tile, starts its copies
-/// first.
-template <class StartTile>
-__device__ inline void await_tile(std::int64_t tile, std::int64_t tiles, StartTile start_tile) {
-  if (tile + 1 < tiles) {
-    start_tile(tile + 1);
-    wait_for_copies<1>();
-  } else {
-    wait_for_copies<0>();
-  }
-  __syncthreads();
-}
-
-/// logits [16, kKeys] of a warp's queries, in kKeys / 8 accumulators.
-template <int kKeys>
-__device__ inline void multiply_keys(const Bf16* queries, const Bf16* keys, int width, float (&logits)[kKeys / 8][4]) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp, stride = width + kPadding;
-  const Bf16* query = queries + lane % 16 * stride + lane / 16 * 8;
-  const Bf16* key = keys + (lane % 8 + lane / 16 * 8) * stride + lane / 8 % 2 * 8;
-  for (int column = 0; column < width; column += 16) {
-    PackedA a;
-    load_matrices<false>(a.a, query + column);
+/// products += queries [16 kTiles, kColumns] * keys [kKeys, kColumns]^T.
+template <int kTiles, int kKeys, int kColumns>
+__device__ inline void multiply_keys(const Bf16* queries, const Bf16* keys, Accumulators<kTiles, kKeys>& products) {
+  constexpr int kStride = kColumns + kPadding;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const Bf16* query = queries + lane % 16 * kStride + lane / 16 * 8;
+  const Bf16* key = keys + (lane % 8 + lane / 16 * 8) * kStride + lane / 8 % 2 * 8;
+#pragma unroll
+  for (int column = 0; column < kColumns; column += 16) {
+    PackedA a[kTiles];
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) load_matrices<false>(a[m].a, query + m * 16 * kStride + column);
 #pragma unroll
     for (int pair = 0; pair < kKeys / 16; ++pair) {
       std::uint32_t b[4];
-      load_matrices<false>(b, key + pair * 16 * stride + column);
-      multiply_add(logits[2 * pair], a, {b[0], b[1]});
-      multiply_add(logits[2 * pair + 1], a, {b[2], b[3]});
+      load_matrices<false>(b, key + pair * 16 * kStride + column);
+#pragma unroll
+      for (int m = 0; m < kTiles; ++m) {
+        multiply_add(products[m][2 * pair], a[m], {b[0], b[1]});
+        multiply_add(products[m][2 * pair + 1], a[m], {b[2], b[3]});
+      }
     }
   }
 }
 
-/// Whether all queries of a warp, from first_query on, see all kKeys keys from first_key on.
-template <int kKeys>
-__device__ inline bool sees_all(const HeadForm& form, std::int64_t first_query, std::int64_t first_key) {
-  return first_key + kKeys - 1 <= first_query && first_key >= form.mask.first_key(first_query + 15);
-}
+/// Scores are products if logits are products times a positive scale, else logits; exp(logit) = 2^(factor score).
+struct Scores {
+  bool are_products;
+  /// logit = unit score.
+  float unit, factor;
 
-/// This lane's part of row g + 8 half of a warp's logits: value c belongs to key column_of(c).
-template <int kKeys>
-__device__ inline void row_of(const float (&logits)[kKeys / 8][4], int half, float (&row)[kKeys / 4]) {
+  __device__ explicit Scores(const HeadForm& form)
+      : are_products(form.slope == 0 && form.cap == 0 && form.scale > 0),
+        unit(are_products ? form.scale : 1),
+        factor(unit * OnlineRow::kLog2E) {}
+};
+
+/// The keys that a warp's queries, from `first_query` on, see. Positions fit an int; so do fewer registers hold them.
+template <int kTiles>
+class OwnQueries {
+ public:
+  __device__ OwnQueries(const HeadForm* form, int first_query)
+      : form_(form),
+        first_(first_query),
+        first_seen_(static_cast<int>(form->mask.first_key(first_query))),
+        seen_by_all_(static_cast<int>(form->mask.first_key(first_query + 16 * kTiles - 1))) {}
+
+  /// Whether some query may see some key of a tile.
+  template <int kKeys>
+  __device__ bool see(int first_key) const {
+    return first_key < first_ + 16 * kTiles && first_key + kKeys > first_seen_;
+  }
+  /// Whether all queries see all keys of a tile.
+  template <int kKeys>
+  __device__ bool see_all(int first_key) const {
+    return first_key + kKeys - 1 <= first_ && first_key >= seen_by_all_;
+  }
+  /// Turns products into scores, and those of unseen keys into kMasked.
+  template <int kKeys>
+  __device__ void finish(const Scores& scores, int first_key, Accumulators<kTiles, kKeys>& products) const {
+    if (scores.are_products && see_all<kKeys>(first_key)) return;
+    const int lane = static_cast<int>(threadIdx.x) % kWarp, g = lane / 4, q = lane % 4;
 #pragma unroll
-  for (int c = 0; c < kKeys / 4; ++c) row[c] = logits[c / 2][2 * half + c % 2];
+    for (int r = 0; r < 2 * kTiles; ++r) {
+      const int query = first_ + 8 * r + g, last = query - first_key - 2 * q;
+      const int first = static_cast<int>(form_->mask.first_key(query)) - first_key - 2 * q;
+#pragma unroll
+      for (int c = 0; c < kKeys / 4; ++c) {
+        const int key = c / 2 * 8 + c % 2;  // and 2 q more, as `first` and `last`
+        float& x = products[r / 2][c / 2][r % 2 * 2 + c % 2];
+        if (!scores.are_products) x = logit_of(*form_, x, static_cast<float>(key - last));
+        if (key > last || key < first) x = kMasked;
+      }
+    }
+  }
+
+ private:
+  const HeadForm* form_;
+  int first_, first_seen_, seen_by_all_;
+};
+
+/// Weights are 2^(factor (score - reference)) and need not be at most 1: a row's reference follows its largest score
+/// only when weights would exceed 2^kSlack. So sums are seldom rescaled. The reference cancels in the end.
+inline constexpr float kSlack = 8;
+/// A reference before the first score: finite, so that it can be subtracted from any score.
+inline constexpr float kNoReference = -std::numeric_limits<float>::max();
+__device__ inline bool must_rise(float reference, float largest, float factor) {
+  return (largest - reference) * factor > kSlack;
 }
-__device__ inline int column_of(int c) { return c / 2 * 8 + 2 * (static_cast<int>(threadIdx.x) % 4) + c % 2; }
+/// A weight is 2^(factor score - shift), shift = factor reference, in one multiply-add. The rounding of shifts up to
+/// kMostShift is harmless; for others, references are subtracted from scores.
+inline constexpr float kMostShift = 1024;
+__device__ inline bool is_huge(float shift) { return fabsf(shift) > kMostShift; }
 
 }  // namespace logitfield::kernels::cuda::mma

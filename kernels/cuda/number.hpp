@@ -33,4 +33,10 @@ __host__ __device__ inline Bf16 from_float<Bf16>(float x) {
   return {static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16)};
 }
 
+/// Numbers that a thread loads and stores together, aligned to their size.
+template <class T, int kCount>
+struct alignas(kCount * sizeof(T)) Pack {
+  T x[kCount];
+};
+
 }  // namespace logitfield::kernels::cuda

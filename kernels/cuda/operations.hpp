@@ -28,7 +28,7 @@ void convert(const float* in, std::int64_t size, T* out, const Stream& stream);
 template <class T>
 void convert_rows(const float* in, std::int64_t stride, std::int64_t rows, std::int64_t columns, T* out,
                   std::int64_t out_stride, const Stream& stream);
-/// sum += term.
+/// sum += term; both aligned to 16 bytes, as buffers are.
 void add(const float* term, std::int64_t size, float* sum, const Stream& stream);
 /// Every row [columns] += bias.
 void add_bias(const float* bias, std::int64_t rows, std::int64_t columns, float* out, const Stream& stream);

@@ -46,8 +46,17 @@ __global__ void convert_rows_kernel(const float* in, int64_t stride, int64_t siz
   }
 }
 
+/// Both are aligned to 16 bytes.
 __global__ void add_kernel(const float* term, int64_t size, float* sum) {
-  for (int64_t i = first_element(); i < size; i += element_step()) sum[i] += term[i];
+  using Four = Pack<float, 4>;
+  const int64_t fours = size / 4;
+  for (int64_t i = first_element(); i < fours; i += element_step()) {
+    const Four more = reinterpret_cast<const Four*>(term)[i];
+    Four all = reinterpret_cast<const Four*>(sum)[i];
+    for (int e = 0; e < 4; ++e) all.x[e] += more.x[e];
+    reinterpret_cast<Four*>(sum)[i] = all;
+  }
+  for (int64_t i = 4 * fours + first_element(); i < size; i += element_step()) sum[i] += term[i];
 }
 
 __global__ void add_bias_kernel(const float* bias, int64_t size, int64_t columns, float* out) {
@@ -128,7 +137,7 @@ template void convert_rows(const float*, int64_t, int64_t, int64_t, float*, int6
 template void convert_rows(const float*, int64_t, int64_t, int64_t, Bf16*, int64_t, const Stream&);
 
 void add(const float* term, int64_t size, float* sum, const Stream& stream) {
-  launch("add", add_kernel, shape_for(size), stream, term, size, sum);
+  launch("add", add_kernel, shape_for((size + 3) / 4), stream, term, size, sum);
 }
 
 void add_bias(const float* bias, int64_t rows, int64_t columns, float* out, const Stream& stream) {
