@@ -119,13 +119,20 @@ void fill_zero(void* memory, std::size_t bytes, const Stream& stream) {
   check(cudaMemsetAsync(memory, 0, bytes, stream_of(stream)), "cudaMemsetAsync", bytes);
 }
 
-void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes) {
-  constexpr std::size_t kWithoutAsking = 48 * 1024;
-  if (bytes <= kWithoutAsking) return;
+std::size_t most_shared_memory() {
   int device = 0, most = 0;
   check(cudaGetDevice(&device), "cudaGetDevice", 0);
   check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute", 0);
-  if (bytes > static_cast<std::size_t>(most)) {
+  return static_cast<std::size_t>(most);
+}
+
+void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes) {
+  constexpr std::size_t kWithoutAsking = 48 * 1024;
+  if (bytes <= kWithoutAsking) return;
+  const std::size_t most = most_shared_memory();
+  if (bytes > most) {
+    int device = 0;
+    check(cudaGetDevice(&device), "cudaGetDevice", 0);
     throw DeviceError(fmt::format(
         "the kernel '{}' needs {} bytes of shared memory a block for heads of this size, but CUDA device {} has {}; "
         "use --precision bf16 or --backend cpu",
@@ -133,7 +140,7 @@ void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes
   }
   // Set to the most there is, not to `bytes`, so that threads that launch the same kernel with other sizes set the same
   // value.
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most), name, bytes);
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most)), name, bytes);
 }
 
 void use_device(int number) {

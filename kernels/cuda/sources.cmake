@@ -3,10 +3,14 @@ set(LOGITFIELD_CUDA_KERNELS
   cuda/activation.cu
   cuda/attention.cu
   cuda/attention_mma.cu
+  cuda/band_chase.cu
+  cuda/band_panels.cu
+  cuda/bisection.cu
   cuda/causal_tiles.cu
   cuda/field_rows.cu
   cuda/heads.cu
   cuda/rows.cu
+  cuda/small_spectra.cu
   cuda/softmax_rows.cu
   cuda/softmax_rows_mma.cu)
 set(LOGITFIELD_CUDA_HOST
@@ -17,6 +21,7 @@ set(LOGITFIELD_CUDA_HOST
   cuda/direct_field.cpp
   cuda/field_context.cpp
   cuda/field_statistics.cpp
+  cuda/singular_values.cpp
   cuda/tall_factor.cpp
   cuda/weights.cpp)
 set(LOGITFIELD_CUDA_TOOLKIT
