@@ -129,10 +129,10 @@ std::size_t most_shared_memory() {
 void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes) {
   constexpr std::size_t kWithoutAsking = 48 * 1024;
   if (bytes <= kWithoutAsking) return;
-  int device = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice", 0);
-  const int most = static_cast<int>(most_shared_memory());
-  if (bytes > most_shared_memory()) {
+  const std::size_t most = most_shared_memory();
+  if (bytes > most) {
+    int device = 0;
+    check(cudaGetDevice(&device), "cudaGetDevice", 0);
     throw DeviceError(fmt::format(
         "the kernel '{}' needs {} bytes of shared memory a block for heads of this size, but CUDA device {} has {}; "
         "use --precision bf16 or --backend cpu",
@@ -140,7 +140,7 @@ void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes
   }
   // Set to the most there is, not to `bytes`, so that threads that launch the same kernel with other sizes set the same
   // value.
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most), name, bytes);
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most)), name, bytes);
 }
 
 void use_device(int number) {

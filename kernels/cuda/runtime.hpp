@@ -131,7 +131,7 @@ class PinnedBuffer {
 /// Allows a kernel, which has no static shared memory, this much dynamic shared memory per block. Safe to call from
 /// several threads at once. Throws DeviceError if the device has less.
 void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes);
-/// Bytes of shared memory that a block can have on the calling thread's device.
+/// The most that allow_shared_memory allows on the calling thread's device.
 std::size_t most_shared_memory();
 
 /// Makes device `number` the calling thread's current device.

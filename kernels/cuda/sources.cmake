@@ -3,12 +3,16 @@ set(LOGITFIELD_CUDA_KERNELS
   cuda/activation.cu
   cuda/attention.cu
   cuda/attention_mma.cu
+  cuda/band_chase.cu
+  cuda/band_panels.cu
+  cuda/bisection.cu
   cuda/causal_tiles.cu
   cuda/cholesky.cu
   cuda/direct_products.cu
   cuda/field_rows.cu
   cuda/heads.cu
   cuda/rows.cu
+  cuda/small_spectra.cu
   cuda/softmax_rows.cu
   cuda/softmax_rows_mma.cu)
 set(LOGITFIELD_CUDA_HOST

@@ -97,8 +97,7 @@ void fill_zero(void* memory, std::size_t bytes, const Stream&) {
   if (bytes > 0) std::memset(memory, 0, bytes);
 }
 
-std::size_t most_shared_memory() { return std::size_t{227} << 10; }
-
+std::size_t most_shared_memory() { return 227 * 1024; }
 void use_device(int) {}
 std::size_t free_bytes() { return list_devices().devices[0].memory_bytes; }
 std::string device_identity(int) { return "emulated"; }
