@@ -131,10 +131,9 @@ __global__ void __launch_bounds__(kThreads, 2)
   const int width = kExact ? kHead : static_cast<int>(padded(s.head_dim));
   const int value_width = kExact ? kValue : static_cast<int>(padded(s.value_dim));
 
-  const int heads = static_cast<int>(s.heads), head = static_cast<int>(blockIdx.x) % heads;
-  const int length = static_cast<int>(s.length);
+  const int head = static_cast<int>(blockIdx.x), length = static_cast<int>(s.length);
   // Long rows of all heads first, so that the last blocks are short.
-  const int first_query = static_cast<int>(gridDim.x - 1 - blockIdx.x) / heads * kQueries;
+  const int first_query = static_cast<int>(gridDim.y - 1 - blockIdx.y) * kQueries;
   const int end = first_query + kQueries < length ? first_query + kQueries : length;
   const int own_rows = static_cast<int>(threadIdx.x) / kWarp * 16 * kTiles;
   const HeadForm* form = forms + head;
@@ -187,7 +186,7 @@ void attend(const AttentionSizes& s, const HeadForm* forms, const Bf16* queries,
     constexpr std::size_t kBytes =
         sizeof(Bf16) * ((kQueries + kKeys) * (kHead + kPadding) + kKeys * (kValue + kPadding));
     static_assert(kBytes <= 99 * 1024);
-    const Shape shape{dim3(blocks_for(s.length, kQueries) * static_cast<unsigned>(s.heads)), dim3(kThreads), kBytes};
+    const Shape shape{dim3(static_cast<unsigned>(s.heads), blocks_for(s.length, kQueries)), dim3(kThreads), kBytes};
     launch("attention_mma", attention_kernel<kTiles, kKeys, kHead, kValue, kExact>, shape, stream, s, forms, queries,
            keys, values, out);
   };
@@ -195,8 +194,8 @@ void attend(const AttentionSizes& s, const HeadForm* forms, const Bf16* queries,
   if (width == 64 && value_width == 64) return start.template operator()<2, 64, 64, 64, true>();
   if (width == 128 && value_width == 128) return start.template operator()<2, 64, 128, 128, true>();
   if (width <= 64 && value_width <= 64) return start.template operator()<2, 64, 64, 64>();
-  if (width <= 128 && value_width <= 128) return start.template operator()<2, 64, 128, 128>();
-  if (width <= 192 && value_width <= 128) return start.template operator()<2, 64, 192, 128>();
+  if (width <= 128 && value_width <= 128) return start.template operator()<2, 32, 128, 128>();
+  if (width == 192 && value_width == 128) return start.template operator()<2, 64, 192, 128, true>();
   start.template operator()<1, 32, 256, 256>();
 }
 

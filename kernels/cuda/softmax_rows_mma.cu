@@ -73,10 +73,9 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 3)
   Bf16* query_rows = reinterpret_cast<Bf16*>(shared_memory());
   Bf16* key_rows = query_rows + kQueries * kStride;
   const int width = static_cast<int>(padded(s.columns));
-  const int heads = static_cast<int>(s.heads), head = static_cast<int>(blockIdx.x) % heads;
-  const int length = static_cast<int>(s.length);
+  const int head = static_cast<int>(blockIdx.x), length = static_cast<int>(s.length);
   // Long rows of all heads first, so that the last blocks are short.
-  const int first_query = static_cast<int>(gridDim.x - 1 - blockIdx.x) / heads * kQueries;
+  const int first_query = static_cast<int>(gridDim.y - 1 - blockIdx.y) * kQueries;
   const int end = first_query + kQueries < length ? first_query + kQueries : length;
   const int own_rows = static_cast<int>(threadIdx.x) / kWarp * 16 * kTiles;
   const HeadForm* form = forms + head;
@@ -130,7 +129,7 @@ void softmax_rows(const SoftmaxSizes& s, const HeadForm* forms, const Bf16* quer
     constexpr int kQueries = 16 * kTiles * kWarps;
     constexpr int kBytes = (kQueries + 2 * kKeys) * (kColumns + kPadding) * static_cast<int>(sizeof(Bf16));
     static_assert(kBytes <= 99 * 1024);
-    const Shape shape{dim3(blocks_for(s.length, kQueries) * static_cast<unsigned>(s.heads)), dim3(kThreads), kBytes};
+    const Shape shape{dim3(static_cast<unsigned>(s.heads), blocks_for(s.length, kQueries)), dim3(kThreads), kBytes};
     launch("softmax_rows_mma", softmax_rows_kernel<kTiles, kKeys, kColumns>, shape, stream, s, forms, queries, keys,
            out);
   };

@@ -83,6 +83,9 @@ const std::vector<Case> kCases{
     {1, 1, 75, 32, 32, {.scale = 0.7, .softcap = 2.0}},
     {1, 1, 70, 192, 128, {.scale = 0.07, .visible = {.window = 66}}},
     {1, 1, 66, 256, 256, {.scale = 0.06}},
+    {1, 1, 130, 64, 64, {.scale = -0.125}},
+    {2, 1, 150, 128, 128, {.scale = 0.09, .visible = {.window = 140}}},
+    {1, 1, 70, 80, 96, {.scale = 0.11}},
 };
 
 // Bounds follow from sums of length + head_dim float32 terms of size 1.
@@ -219,7 +222,10 @@ TEST(CudaAttention, LogitsThatOverflowAreNotWrongNumbers) {
 
 TEST(CudaAttention, SurvivesHugeLogits) {
   REQUIRE_DEVICE();
-  EXPECT_TRUE(difference<float>({1, 1, 64, 16, 16, {.scale = 1e4}}) <= 1e-3);
+  const Case c{1, 1, 150, 16, 16, {.scale = 1e4}};
+  EXPECT_TRUE(difference<float>(c) <= 1e-3);
+  EXPECT_TRUE(difference<Bf16>(c) <= 0.0045);
+  EXPECT_TRUE(statistics_difference(c).second <= 0.05);  // logits of size 1e5, to 1e-7 of that
 }
 
 }  // namespace
