@@ -1,4 +1,6 @@
 #pragma once
+#include <span>
+
 #include "bench/gpu/measure.hpp"
 
 namespace logitfield::bench::gpu {
@@ -15,6 +17,12 @@ inline const LayerSizes kSmall{"small", 150, 48, 4, 2, 16, 80}, kSmallToo{"small
 void time_kernels(const Meter& meter, const LayerSizes& sizes, const TakeRow& take);
 /// The field statistics of a layer and their parts.
 void time_fields(const Meter& meter, const LayerSizes& sizes, Index short_context, const TakeRow& take);
+/// Square matrices whose singular values are computed together; with the stages alone if they are large.
+struct Batches {
+  Index count, n;
+  bool stages = false;
+};
+void time_spectra(const Meter& meter, std::span<const Batches> sizes, const TakeRow& take);
 /// A layer's forward pass in each precision.
 void time_layers(const Meter& meter, const LayerSizes& sizes, const TakeRow& take);
 /// Layers that come from the host while others compute, with a comparison in `notes`.

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "bench/gpu/cases.hpp"
 #include "kernels/device.hpp"
@@ -45,6 +46,9 @@ int run(bool quick, const std::string& json_file) {
     }
   };
   part([&] { time_fields(meter, small, quick ? 70 : 1024, take); });
+  const std::vector<Batches> batches = quick ? std::vector<Batches>{{2, 40}, {2, 170, true}}
+                                             : std::vector<Batches>{{32, 128}, {32, 1024, true}, {8, 2048}};
+  part([&] { time_spectra(meter, batches, take); });
   part([&] { time_layers(meter, small, take); });
   part([&] { time_kernels(meter, small, take); });
   part([&] { time_streaming(meter, small, ceilings, notes, take); });

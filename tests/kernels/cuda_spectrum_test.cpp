@@ -66,6 +66,15 @@ TEST(CudaSpectrum, Batches) {
   }
 }
 
+/// Larger than what a block's shared memory holds: then panels, and the first rows of a band, are in device memory.
+TEST(CudaSpectrum, MatricesLargerThanSharedMemory) {
+  REQUIRE_DEVICE();
+  expect_as_lapack({random_matrix(920, 920, 12)});
+  testing::with_shared_memory(20 * 1024, [] {
+    for (const Index n : {60, 150, 210}) expect_as_lapack({random_matrix(n, n, 13), graded_matrix(n, n, 12, 14)});
+  });
+}
+
 TEST(CudaSpectrum, GradedSpectra) {
   REQUIRE_DEVICE();
   for (const Index n : {17, 64, 170}) {

@@ -68,6 +68,7 @@ struct Stack {
 };
 
 std::atomic<unsigned> thread_order = 0;
+std::atomic<std::size_t> most_shared_bytes = kSharedBytes;
 
 struct Machine {
   const char* name = "";
@@ -173,6 +174,8 @@ int fresh_byte() {
 const Place& place() { return machine().current->place; }
 int lane() { return static_cast<int>(machine().current->number % kWarp); }
 void set_seed(unsigned seed) { thread_order = seed; }
+void set_shared_bytes(std::size_t bytes) { most_shared_bytes = bytes; }
+std::size_t shared_bytes() { return most_shared_bytes; }
 
 char* shared_memory() {
   char* memory = machine().shared.data();
@@ -183,7 +186,8 @@ void run(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, 
   Machine& m = machine();
   const unsigned count = threads.x * threads.y * threads.z;
   if (count == 0 || count > 1024) throw std::logic_error(std::string(name) + ": no such block");
-  if (shared_bytes > 227 * 1024) throw std::logic_error(std::string(name) + ": more shared memory than a GPU has");
+  if (shared_bytes > most_shared_bytes)
+    throw std::logic_error(std::string(name) + ": more shared memory than a GPU has");
   if (blocks.y > 65535 || blocks.z > 65535) throw std::logic_error(std::string(name) + ": no such grid");
   m.name = name;
   m.stacks.resize(std::max(m.stacks.size(), count * kStackBytes));

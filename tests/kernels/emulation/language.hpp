@@ -41,6 +41,10 @@ int fresh_byte();
 /// Seed for the order of a block's threads; 0: by number.
 void set_seed(unsigned seed);
 char* shared_memory();
+/// Bytes of shared memory that a block may have: by default an H100's.
+inline constexpr std::size_t kSharedBytes = 227 * 1024;
+void set_shared_bytes(std::size_t bytes);
+std::size_t shared_bytes();
 
 void block_barrier();
 void warp_barrier();

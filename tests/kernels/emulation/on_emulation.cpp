@@ -12,4 +12,11 @@ void for_thread_orders(const std::function<void()>& test) {
   emulation::set_seed(0);
 }
 
+void with_shared_memory(std::size_t bytes, const std::function<void()>& test) {
+  SCOPED_TRACE(std::to_string(bytes) + " bytes of shared memory");
+  emulation::set_shared_bytes(bytes);
+  test();
+  emulation::set_shared_bytes(emulation::kSharedBytes);
+}
+
 }  // namespace logitfield::testing

@@ -97,7 +97,7 @@ void fill_zero(void* memory, std::size_t bytes, const Stream&) {
   if (bytes > 0) std::memset(memory, 0, bytes);
 }
 
-std::size_t most_shared_memory() { return 227 * 1024; }
+std::size_t most_shared_memory() { return emulation::shared_bytes(); }
 void use_device(int) {}
 std::size_t free_bytes() { return list_devices().devices[0].memory_bytes; }
 std::string device_identity(int) { return "emulated"; }
