@@ -1,5 +1,6 @@
 #pragma once
 #include "bench/gpu/measure.hpp"
+#include "kernels/precision.hpp"
 
 namespace logitfield::bench::gpu {
 
@@ -17,8 +18,8 @@ void time_kernels(const Meter& meter, const LayerSizes& sizes, const TakeRow& ta
 void time_fields(const Meter& meter, const LayerSizes& sizes, Index short_context, const TakeRow& take);
 /// A layer's forward pass in each precision.
 void time_layers(const Meter& meter, const LayerSizes& sizes, const TakeRow& take);
-/// Layers that come from the host while others compute, with a comparison in `notes`.
-void time_streaming(const Meter& meter, const LayerSizes& sizes, const Ceilings& ceilings, std::string& notes,
-                    const TakeRow& take);
+/// Layers that come from the host, as numbers of type `source`, while others compute; with a comparison in `notes`.
+void time_streaming(const Meter& meter, const LayerSizes& sizes, Precision source, const Ceilings& ceilings,
+                    std::string& notes, const TakeRow& take);
 
 }  // namespace logitfield::bench::gpu

@@ -49,8 +49,9 @@ int run(bool quick, bool only_rates, const std::string& json_file) {
   part([&] { time_fields(meter, small, quick ? 70 : 1024, take); });
   part([&] { time_layers(meter, small, take); });
   part([&] { time_kernels(meter, small, take); });
-  part([&] { time_streaming(meter, small, ceilings, notes, take); });
-  part([&] { time_streaming(meter, large, ceilings, notes, take); });
+  part([&] { time_streaming(meter, small, Precision::bf16, ceilings, notes, take); });
+  part([&] { time_streaming(meter, small, Precision::float32, ceilings, notes, take); });
+  part([&] { time_streaming(meter, large, Precision::bf16, ceilings, notes, take); });
   say("\n" + notes);
   return right ? 0 : 1;
 }

@@ -77,9 +77,10 @@ Stream::Stream(Priority priority) {
 Stream::~Stream() { cudaStreamDestroy(stream_of(*this)); }
 void Stream::wait() const { check(cudaStreamSynchronize(stream_of(*this)), "cudaStreamSynchronize", 0); }
 
-Event::Event(const Stream& stream) {
+Event::Event(const Stream& stream, Waiting waiting) {
   cudaEvent_t event;
-  check(cudaEventCreate(&event), "cudaEventCreate", 0);
+  const unsigned flags = waiting == Waiting::asleep ? cudaEventBlockingSync : cudaEventDefault;
+  check(cudaEventCreateWithFlags(&event, flags), "cudaEventCreateWithFlags", 0);
   handle_ = event;
   check(cudaEventRecord(event, stream_of(stream)), "cudaEventRecord", 0);
 }
@@ -122,8 +123,8 @@ void fill_zero(void* memory, std::size_t bytes, const Stream& stream) {
 void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes) {
   constexpr std::size_t kWithoutAsking = 48 * 1024;
   if (bytes <= kWithoutAsking) return;
-  int device = 0, most = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice", 0);
+  int most = 0;
+  const int device = current_device();
   check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute", 0);
   if (bytes > static_cast<std::size_t>(most)) {
     throw DeviceError(fmt::format(
@@ -143,6 +144,12 @@ void use_device(int number) {
   check(cudaDeviceGetDefaultMemPool(&pool, number), "cudaDeviceGetDefaultMemPool", 0);
   std::uint64_t all = UINT64_MAX;
   check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "cudaMemPoolSetAttribute", 0);
+}
+
+int current_device() {
+  int number = 0;
+  check(cudaGetDevice(&number), "cudaGetDevice", 0);
+  return number;
 }
 
 std::size_t free_bytes() {
