@@ -1,62 +1,123 @@
 #!/usr/bin/env bash
-# bench/gpu.sh [FOLDER]: builds kernels/ with CUDA, runs its tests, compute-sanitizer and benchmarks on the first GPU,
-# and writes one table, FOLDER/DATE-gpu-DEVICE.md [bench/results]. Needs neither MPI nor network. If something is
-# missing, says so and exits with 2. Libraries in unusual places: CMAKE_PREFIX_PATH. Without a GPU it only builds (and
-# exits with 2). A failed test or a wrong answer: exit 1.
+# Everything that this project can find out on the first GPU of a machine, in one table: FOLDER/DATE-gpu-DEVICE.md.
+#   bench/gpu.sh [FOLDER]             builds with this machine's packages and runs [FOLDER: bench/results]
+#   bench/gpu.sh --bundle DIR         where the packages are: gathers in DIR all that another machine with CUDA needs
+#   DIR/gpu.sh --from DIR [FOLDER]    on that machine: runs what DIR holds, or builds it again [FOLDER: .]
+# Steps in order of worth, each with a limit, 4.5 minutes in all; a table cut off still tells what was found. Raw output is
+# in one .log beside it. No network. If something is missing, says so and exits with 2, as without a GPU (after building).
+# A failed test, a wrong answer or an unfinished step: exit 1. Libraries in unusual places: CMAKE_PREFIX_PATH.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+script=$(realpath "$0")
 export PATH="$PATH:/usr/local/cuda/bin" OPENBLAS_NUM_THREADS=1
-build=build/kernels-cuda results=${1:-bench/results}
-mkdir -p build "$results"
+bundle=
+case ${1:-} in
+  --bundle) exec "${script%.sh}/bundle.sh" "${@:2}" ;;
+  --from)
+    [ $# -ge 2 ] || { sed -n '2,5s/^# //p' "$script" >&2; exit 2; }
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    tar xf "$2/logitfield-gpu.tar.xz" -C "$folder"
+    "$folder/sources/bench/gpu.sh" --unpacked "$folder" "$(realpath -m "${3:-.}")" && exit 0 || exit $? ;;
+  --unpacked) bundle=$2; shift 2 ;;
+esac
+root=$(realpath "$(dirname "$script")/..")
+results=$(realpath -m "${1:-$root/bench/results}")
+cd "$root"
+mkdir -p build/gpu "$results"
 
-missing=()
-for tool in nvcc cmake c++; do command -v $tool >/dev/null || missing+=("$tool"); done
-[ ${#missing[@]} -eq 0 ] || { echo "missing: ${missing[*]} (CUDA toolkit 12.6 or later, CMake 3.25, a C++20 compiler)" >&2; exit 2; }
-generator=(); command -v ninja >/dev/null && generator=(-G Ninja)
-if ! cmake -S kernels -B $build "${generator[@]}" -DLOGITFIELD_CUDA=ON >build/gpu-configure.log 2>&1; then
-  grep -A6 'CMake Error' build/gpu-configure.log >&2
-  echo "kernels/ needs beside CUDA: libeigen3-dev libfmt-dev libopenblas-dev liblapacke-dev libgtest-dev (Debian's names)" >&2
-  exit 2
+has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
+[ -n "${CUDAARCHS:-}" ] || ! has_gpu || export CUDAARCHS=native
+
+starts() { "$1/gpu_tests" --gtest_list_tests >/dev/null && "$1/logitfield" --version >/dev/null; }
+if [ -z "$bundle" ]; then
+  programs=build/gpu/programs
+  bench/gpu/build.sh
+else
+  programs=$bundle/bin
+  if ! starts "$programs"; then
+    echo "the carried programs do not start here: building them" >&2
+    bench/gpu/build.sh $(bench/gpu/options.sh "$bundle")
+    install build/gpu/programs/* "$bundle/usr/bin"
+    starts "$programs"
+  fi
 fi
-cmake --build $build -j "$(nproc)" --target gpu_tests gpu_bench
+has_gpu || { echo "built; no GPU is here to run it on" >&2; exit 2; }
 
-command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1 || { echo "built; no GPU is here to run it on" >&2; exit 2; }
 device=$(nvidia-smi --query-gpu=name --format=csv,noheader -i 0 | tr -c 'A-Za-z0-9\n' '-' | head -1)
 driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0 | head -1)
-table=$results/$(date +%F)-gpu-$device.md status=0
-
-run() {  # NAME COMMAND...: a line of the table's head; the output where it failed
-  local name=$1; shift
-  if "$@" >"build/gpu-run.log" 2>&1 && ! grep -q 'SKIPPED' build/gpu-run.log; then
-    echo "- $name: passed" >>"$table"
-  else
-    status=1
-    { echo "- $name: **failed**"; echo '```'; tail -40 build/gpu-run.log; echo '```'; } | tee -a "$table"
-  fi
-}
+commit=$(cat commit 2>/dev/null || git describe --always --dirty 2>/dev/null || echo unknown)
+table=$results/$(date +%F)-gpu-$device.md log=${table%.md}.log output=build/gpu/step.log status=0
+: >"$log"
 {
   echo "# $device, $(date +%F)"
   echo
-  echo "Driver $driver, $(nvcc --version | sed -n 's/.*release \([0-9.]*\).*/CUDA \1/p'), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)."
-  echo "Events around each call (the host's clock where host threads take part): with a cache full of other data; one after another. Medians."
-  echo
+  echo "Driver $driver, $(nvcc --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\).*/CUDA \1/p'), commit $commit, $(nproc) host threads."
 } >"$table"
-tests=($build/tests/gpu_tests '--gtest_filter=-Device.WithoutOneTheReasonIsGiven')
-run "kernel tests" "${tests[@]}"
+
+keep_log() {  # NAME: the end of a step's output, so that all steps stay below 200 KB
+  { echo "=== $1"; tail -c 20000 $output; echo; } >>"$log"
+}
+
+check() {  # NAME SECONDS COMMAND...: a line of the table; the end of the output where it failed
+  local name=$1 limit=$2 begin=$SECONDS code=0 said=passed
+  shift 2
+  timeout -k 5 "$limit" "$@" >$output 2>&1 || code=$?
+  ! grep -q SKIPPED $output || code=1
+  case $code in 0) ;; 124 | 137) said="**not finished** in $limit s" ;; *) said="**failed**" ;; esac
+  local counts
+  counts=$(grep -hoE '[0-9]+ FAILED TESTS?|PASSED  \] [0-9]+ tests?|(ERROR|RACECHECK) SUMMARY: .*' $output | sed 's/PASSED  \] \(.*\)/\1 passed/' | paste -sd';' | sed 's/;/; /g') || true
+  echo "- $name: $said${counts:+ ($counts)}, $((SECONDS - begin)) s" | tee -a "$table"
+  keep_log "$name"
+  [ $code -ne 0 ] || return 0
+  status=1
+  { echo '```'; grep -E 'Failure|Error|error|Hazard|hazard|FAILED|off by' $output | awk '!seen[$0]++' | head -20; tail -8 $output; echo '```'; } | cut -c-200 >>"$table"
+}
+
+measure() {  # NAME SECONDS COMMAND...: what the command prints becomes a part of the table, line by line
+  local name=$1 limit=$2 begin=$SECONDS code=0
+  shift 2
+  printf '\n## %s\n\n' "$name" >>"$table"
+  timeout -k 5 "$limit" "$@" 2>$output.err | tee $output >>"$table" || code=$?
+  cat $output.err >>$output
+  keep_log "$name"
+  case $code in
+    0) printf '\n%s s.\n' $((SECONDS - begin)) >>"$table" ;;
+    *) status=1; printf '\n**%s** after %s s. %s\n' "$([ $code = 124 ] && echo stopped || echo failed)" $((SECONDS - begin)) "$(tail -3 $output.err)" >>"$table" ;;
+  esac
+  echo "- $name: exit code $code, $((SECONDS - begin)) s"
+}
+
+# compute-sanitizer starts the test itself, not the script that gives it the bundle's libraries.
+sanitize() {  # TOOL SECONDS
+  local tests=("${tests[@]}")
+  [ -z "$bundle" ] || tests[0]=$bundle/usr/bin/gpu_tests
+  check "$1" "$2" env LD_LIBRARY_PATH="${bundle:+$(echo "$bundle"/usr/lib/*-linux-gnu)}:${LD_LIBRARY_PATH:-}" \
+    compute-sanitizer --tool "$1" --error-exitcode 1 "${tests[@]}"
+}
+
+measure "Rates of this device" 20 "$programs/gpu_bench" --rates
+printf '\n## Tests\n\n' >>"$table"
+tests=("$programs/gpu_tests" '--gtest_filter=-Device.WithoutOneTheReasonIsGiven')
+check "kernel tests" 30 "${tests[@]}"
 if command -v compute-sanitizer >/dev/null; then
-  run "memcheck" compute-sanitizer --tool memcheck --error-exitcode 1 "${tests[@]}"
-  run "racecheck" compute-sanitizer --tool racecheck --error-exitcode 1 "${tests[@]}"
+  sanitize memcheck 25
+  sanitize racecheck 35
+  sanitize initcheck 20
 else
   echo "- compute-sanitizer: not on this machine" >>"$table"
 fi
-echo >>"$table"
-if ! $build/bench/gpu_bench --json build/gpu-bench.json >>"$table" 2>build/gpu-bench.log; then
-  status=1
-  { echo "benchmark **failed**: "; cat build/gpu-bench.log; } | tee -a "$table"
-elif python3 -c 'import torch' 2>/dev/null; then
-  { echo; python3 bench/gpu_beside_pytorch.py build/gpu-bench.json; } >>"$table" || status=1
+measure "Times" 85 "$programs/gpu_bench" --json build/gpu/bench.json
+if python3 -c 'import torch' 2>/dev/null; then
+  measure "Beside PyTorch" 25 python3 -u bench/gpu_beside_pytorch.py build/gpu/bench.json
 else
   printf '\nPyTorch is not on this machine: not compared.\n' >>"$table"
+fi
+if [ -x "$programs/logitfield" ]; then
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+  launcher=$programs/mpirun
+  [ -n "$bundle" ] || launcher=$(command -v mpirun || true)
+  measure "Whole runs on the GPU and on the CPU" 45 python3 -u bench/gpu_against_cpu.py "$programs/logitfield" build/gpu/runs \
+    --make-checkpoint "$programs/make_checkpoint" --seconds 30 ${launcher:+--mpirun "$launcher -n 2 --bind-to none"}
 fi
 cat "$table"
 exit $status

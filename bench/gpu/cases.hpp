@@ -2,6 +2,7 @@
 #include <span>
 
 #include "bench/gpu/measure.hpp"
+#include "kernels/precision.hpp"
 
 namespace logitfield::bench::gpu {
 
@@ -25,8 +26,8 @@ struct Batches {
 void time_spectra(const Meter& meter, std::span<const Batches> sizes, const TakeRow& take);
 /// A layer's forward pass in each precision.
 void time_layers(const Meter& meter, const LayerSizes& sizes, const TakeRow& take);
-/// Layers that come from the host while others compute, with a comparison in `notes`.
-void time_streaming(const Meter& meter, const LayerSizes& sizes, const Ceilings& ceilings, std::string& notes,
-                    const TakeRow& take);
+/// Layers that come from the host, as numbers of type `source`, while others compute; with a comparison in `notes`.
+void time_streaming(const Meter& meter, const LayerSizes& sizes, Precision source, const Ceilings& ceilings,
+                    std::string& notes, const TakeRow& take);
 
 }  // namespace logitfield::bench::gpu

@@ -28,9 +28,10 @@ BlockShape shape_of(const LayerSizes& s) {
   return out;
 }
 
-std::shared_ptr<LayerWeights> weights_of(const LayerSizes& s) {
-  const auto map = [](Index outputs, Index inputs, unsigned seed) {
-    return Linear{MatrixF(random_rows(outputs, inputs, seed) / std::sqrt(static_cast<float>(inputs))), {}};
+std::shared_ptr<LayerWeights> weights_of(const LayerSizes& s, Precision precision = Precision::float32) {
+  const auto map = [=](Index outputs, Index inputs, unsigned seed) {
+    MatrixF values = random_rows(outputs, inputs, seed) / std::sqrt(static_cast<float>(inputs));
+    return Linear{WeightMatrix(std::move(values), precision), {}};
   };
   auto out = std::make_shared<LayerWeights>();
   out->attention_norm.present = out->mlp_norm.present = true;
@@ -120,10 +121,11 @@ void time_layers(const Meter& meter, const LayerSizes& s, const TakeRow& take) {
 }
 
 // As pipeline/forward/layer_loader does it; the same weights every time, since no file is read here.
-void time_streaming(const Meter& meter, const LayerSizes& s, const Ceilings& ceilings, std::string& notes,
-                    const TakeRow& take) {
+void time_streaming(const Meter& meter, const LayerSizes& s, Precision source, const Ceilings& ceilings,
+                    std::string& notes, const TakeRow& take) {
   constexpr int kLayers = 6;
-  const auto weights = weights_of(s);
+  const auto weights = weights_of(s, source);
+  const auto from = precision_name(source);
   Uploader uploader;
   Forward<Bf16> forward(meter.stream(), s, Precision::bf16);
   DeviceActivations hidden(random_rows(s.length, s.hidden, 12), meter.stream());
@@ -145,12 +147,11 @@ void time_streaming(const Meter& meter, const LayerSizes& s, const Ceilings& cei
   });
   const double copying = 2 * weight_count(s) / ceilings.upload, a_layer = streamed.warm / kLayers;
   notes += fmt::format(
-      "{} layers, bf16, streamed from float32 in host memory: {:.2f} ms a layer; computing alone {:.2f}, converting "
-      "and "
-      "copying alone {:.2f}, copying at the bus's speed {:.2f}: {:.2f} times the larger of computing and copying.\n\n",
-      s.name, 1e3 * a_layer, 1e3 * computing.warm, 1e3 * alone.warm, 1e3 * copying,
+      "{} layers, bf16, streamed from {} in host memory: {:.2f} ms a layer; computing alone {:.2f}, loading alone "
+      "{:.2f}, copying at the bus's speed {:.2f}: {:.2f} times the larger of computing and copying.\n\n",
+      s.name, from, 1e3 * a_layer, 1e3 * computing.warm, 1e3 * alone.warm, 1e3 * copying,
       a_layer / std::max(computing.warm, copying));
-  take({fmt::format("streamed layer {}", s.name),
+  take({fmt::format("streamed layer {} from {}", s.name, from),
         fmt::format("bf16, L = {}", s.length),
         work_of(s, Unit::bf16, 2),
         {streamed.cold / kLayers, a_layer}});

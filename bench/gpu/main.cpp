@@ -1,8 +1,8 @@
 // Benchmarks on the first GPU: the kernels of the CUDA back end, field statistics and forward pass of a layer, and
 // streamed layers.
-//   gpu_bench [--quick] [--json FILE]
+//   gpu_bench [--quick] [--rates] [--json FILE]
 // Prints a Markdown table, row by row. Every answer is checked before it is timed. A wrong one ends its part of the
-// table, and the exit code is 1.
+// table, and the exit code is 1. --rates: only the rates of the device that the table refers to.
 #include <fmt/format.h>
 
 #include <fstream>
@@ -16,7 +16,7 @@
 namespace logitfield::bench::gpu {
 namespace {
 
-int run(bool quick, const std::string& json_file) {
+int run(bool quick, bool only_rates, const std::string& json_file) {
   const DeviceList list = list_devices();
   if (list.devices.empty()) {
     std::cerr << "gpu_bench: " << list.reason << "\n";
@@ -26,9 +26,11 @@ int run(bool quick, const std::string& json_file) {
   const std::string device = kernels::cuda::describe_device(0);
   const Meter meter(quick);
   const Ceilings ceilings = measure_ceilings(meter, quick);
-  const LayerSizes &small = quick ? kSmall : k8B, &large = quick ? kSmallToo : k70B;
   const auto say = [](const std::string& text) { std::cout << text << std::flush; };
-  say(fmt::format("{}, {} host threads\n\n{}", device, kernels::cuda::host_threads(), table_head(ceilings)));
+  say(fmt::format("{}, {} host threads\n\n{}", device, kernels::cuda::host_threads(), rates(ceilings)));
+  if (only_rates) return 0;
+  say(table_head());
+  const LayerSizes &small = quick ? kSmall : k8B, &large = quick ? kSmallToo : k70B;
   std::string notes;
   std::vector<Row> rows;
   const TakeRow take = [&](const Row& row) {
@@ -51,8 +53,9 @@ int run(bool quick, const std::string& json_file) {
   part([&] { time_spectra(meter, batches, take); });
   part([&] { time_layers(meter, small, take); });
   part([&] { time_kernels(meter, small, take); });
-  part([&] { time_streaming(meter, small, ceilings, notes, take); });
-  part([&] { time_streaming(meter, large, ceilings, notes, take); });
+  part([&] { time_streaming(meter, small, Precision::bf16, ceilings, notes, take); });
+  part([&] { time_streaming(meter, small, Precision::float32, ceilings, notes, take); });
+  part([&] { time_streaming(meter, large, Precision::bf16, ceilings, notes, take); });
   say("\n" + notes);
   return right ? 0 : 1;
 }
@@ -61,21 +64,23 @@ int run(bool quick, const std::string& json_file) {
 }  // namespace logitfield::bench::gpu
 
 int main(int argc, char** argv) {
-  bool quick = false;
+  bool quick = false, only_rates = false;
   std::string json_file;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--quick") {
       quick = true;
+    } else if (argument == "--rates") {
+      only_rates = true;
     } else if (argument == "--json" && i + 1 < argc) {
       json_file = argv[++i];
     } else {
-      std::cerr << "usage: gpu_bench [--quick] [--json FILE]\n";
+      std::cerr << "usage: gpu_bench [--quick] [--rates] [--json FILE]\n";
       return 2;
     }
   }
   try {
-    return logitfield::bench::gpu::run(quick, json_file);
+    return logitfield::bench::gpu::run(quick, only_rates, json_file);
   } catch (const std::exception& error) {
     std::cerr << "gpu_bench: " << error.what() << "\n";
     return 1;

@@ -75,8 +75,9 @@ void expect_small(const std::string& name, double error, double tolerance);
 /// Numbers of size 1 that depend only on seed and place, generated as fast as memory takes them.
 MatrixF random_rows(Index rows, Index columns, unsigned seed);
 
-/// The head of a Markdown table with the ceilings, a line of it, and all numbers as JSON for other programs.
-std::string table_head(const Ceilings& ceilings);
+/// The ceilings as a sentence; the head of a Markdown table, a line of it; all numbers as JSON for other programs.
+std::string rates(const Ceilings& ceilings);
+std::string table_head();
 std::string table_line(const Row& row, const Ceilings& ceilings);
 std::string json(const std::vector<Row>& rows, const Ceilings& ceilings, const std::string& device);
 

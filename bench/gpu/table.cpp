@@ -21,14 +21,17 @@ Bound bound_of(const Work& work, const Ceilings& ceilings) {
 
 }  // namespace
 
-std::string table_head(const Ceilings& c) {
+std::string rates(const Ceilings& c) {
   return fmt::format(
       "Ceilings measured in this run: copying {:.0f} GB/s (read and written), from the host {:.1f} GB/s; products in "
-      "TFLOP/s: bf16 {:.1f}, tf32 {:.1f}, float32 {:.1f}, float64 {:.1f}.\n\n"
-      "| what | size | cold ms | warm ms | TFLOP/s | GB/s | ceiling | % of it |\n"
-      "|---|---|---|---|---|---|---|---|\n",
+      "TFLOP/s: bf16 {:.1f}, tf32 {:.1f}, float32 {:.1f}, float64 {:.1f}.\n",
       c.copy * 1e-9, c.upload * 1e-9, c.products[0] * 1e-12, c.products[1] * 1e-12, c.products[2] * 1e-12,
       c.products[3] * 1e-12);
+}
+
+std::string table_head() {
+  return "\n| what | size | cold ms | warm ms | TFLOP/s | GB/s | ceiling | % of it |\n"
+         "|---|---|---|---|---|---|---|---|\n";
 }
 
 std::string table_line(const Row& row, const Ceilings& ceilings) {

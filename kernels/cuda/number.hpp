@@ -25,12 +25,14 @@ template <>
 __host__ __device__ inline float from_float<float>(float x) {
   return x;
 }
+/// Without branches, so that compilers convert several numbers at a time.
 template <>
 __host__ __device__ inline Bf16 from_float<Bf16>(float x) {
   std::uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
-  if ((bits & 0x7fffffffU) > 0x7f800000U) return {static_cast<std::uint16_t>((bits >> 16) | 0x40U)};
-  return {static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16)};
+  const bool is_nan = (bits & 0x7fffffffU) > 0x7f800000U;
+  const std::uint32_t rounded = bits + 0x7fffU + ((bits >> 16) & 1U), quiet = bits | 0x400000U;
+  return {static_cast<std::uint16_t>((is_nan ? quiet : rounded) >> 16)};
 }
 
 /// Numbers that a thread loads and stores together, aligned to their size.

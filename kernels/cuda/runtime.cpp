@@ -77,9 +77,10 @@ Stream::Stream(Priority priority) {
 Stream::~Stream() { cudaStreamDestroy(stream_of(*this)); }
 void Stream::wait() const { check(cudaStreamSynchronize(stream_of(*this)), "cudaStreamSynchronize", 0); }
 
-Event::Event(const Stream& stream) {
+Event::Event(const Stream& stream, Waiting waiting) {
   cudaEvent_t event;
-  check(cudaEventCreate(&event), "cudaEventCreate", 0);
+  const unsigned flags = waiting == Waiting::asleep ? cudaEventBlockingSync : cudaEventDefault;
+  check(cudaEventCreateWithFlags(&event, flags), "cudaEventCreateWithFlags", 0);
   handle_ = event;
   check(cudaEventRecord(event, stream_of(stream)), "cudaEventRecord", 0);
 }
@@ -120,8 +121,8 @@ void fill_zero(void* memory, std::size_t bytes, const Stream& stream) {
 }
 
 std::size_t most_shared_memory() {
-  int device = 0, most = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice", 0);
+  int most = 0;
+  const int device = current_device();
   check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute", 0);
   return static_cast<std::size_t>(most);
 }
@@ -131,12 +132,10 @@ void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes
   if (bytes <= kWithoutAsking) return;
   const std::size_t most = most_shared_memory();
   if (bytes > most) {
-    int device = 0;
-    check(cudaGetDevice(&device), "cudaGetDevice", 0);
     throw DeviceError(fmt::format(
         "the kernel '{}' needs {} bytes of shared memory a block for heads of this size, but CUDA device {} has {}; "
         "use --precision bf16 or --backend cpu",
-        name, bytes, device, most));
+        name, bytes, current_device(), most));
   }
   // Set to the most there is, not to `bytes`, so that threads that launch the same kernel with other sizes set the same
   // value.
@@ -150,6 +149,12 @@ void use_device(int number) {
   check(cudaDeviceGetDefaultMemPool(&pool, number), "cudaDeviceGetDefaultMemPool", 0);
   std::uint64_t all = UINT64_MAX;
   check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "cudaMemPoolSetAttribute", 0);
+}
+
+int current_device() {
+  int number = 0;
+  check(cudaGetDevice(&number), "cudaGetDevice", 0);
+  return number;
 }
 
 std::size_t free_bytes() {

@@ -41,10 +41,13 @@ class Stream {
   void* handle_ = nullptr;
 };
 
+/// How the host waits: on a core of its own, or asleep, which takes longer to notice and leaves the core to others.
+enum class Waiting { awake, asleep };
+
 /// A point in the work of a stream; another stream, or the host, can wait for it.
 class Event {
  public:
-  explicit Event(const Stream& stream);
+  explicit Event(const Stream& stream, Waiting waiting = Waiting::awake);
   ~Event();
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
@@ -136,6 +139,7 @@ std::size_t most_shared_memory();
 
 /// Makes device `number` the calling thread's current device.
 void use_device(int number);
+int current_device();
 /// Bytes that are free now on the calling thread's device.
 std::size_t free_bytes();
 /// The device's UUID: the same in every process.

@@ -1,29 +1,21 @@
 #include "kernels/cuda/weights.hpp"
 
 #include <algorithm>
-#include <future>
+#include <atomic>
+#include <type_traits>
 
 namespace logitfield::kernels::cuda {
 namespace {
 
-/// Uses several threads: one converts about a tenth of the data that the bus takes in the same time.
 template <class T, class Scalar>
 void convert(const Scalar* values, std::int64_t count, T* out) {
-  const std::int64_t threads = std::clamp<std::int64_t>(count >> 20, 1, host_threads());
-  std::vector<std::future<void>> others;
-  for (std::int64_t t = 0; t < threads; ++t) {
-    const std::int64_t begin = count * t / threads, end = count * (t + 1) / threads;
-    const auto some = [=] {
-      std::transform(values + begin, values + end, out + begin,
-                     [](Scalar x) { return from_float<T>(static_cast<float>(x)); });
-    };
-    if (t + 1 < threads) {
-      others.push_back(std::async(std::launch::async, some));
-    } else {
-      some();
-    }
+  constexpr bool kSame =
+      std::is_same_v<T, Scalar> || (std::is_same_v<T, Bf16> && std::is_same_v<Scalar, Eigen::bfloat16>);
+  if constexpr (kSame) {
+    std::memcpy(out, values, static_cast<std::size_t>(count) * sizeof(T));
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) out[i] = from_float<T>(static_cast<float>(values[i]));
   }
-  for (std::future<void>& other : others) other.get();
 }
 
 template <class T>
@@ -45,18 +37,35 @@ DeviceMlp<T> upload_mlp(Uploader& uploader, const MlpWeights& weights) {
 
 }  // namespace
 
+std::byte* Uploader::Lane::room() {
+  Piece& piece = pieces_[next_];
+  if (piece.copied) piece.copied->wait();
+  return piece.memory.data();
+}
+
+void Uploader::Lane::send(void* to, std::size_t bytes, const Stream& stream) {
+  Piece& piece = pieces_[next_];
+  copy(to, piece.memory.data(), bytes, stream);
+  piece.copied.emplace(stream, Waiting::asleep);
+  next_ = 1 - next_;
+}
+
 template <class T, class Scalar>
 Buffer<T> Uploader::upload(const Scalar* values, std::int64_t count) {
   Buffer<T> out(count, stream_);
-  constexpr auto kMost = static_cast<std::int64_t>(kStagingBytes / sizeof(T));
-  for (std::int64_t begin = 0; begin < count; begin += kMost) {
-    const std::int64_t some = std::min(kMost, count - begin);
-    if (copied_[next_]) copied_[next_]->wait();
-    T* staged = reinterpret_cast<T*>(staging_[next_].data());
-    convert(values + begin, some, staged);
-    copy(out.data() + begin, staged, static_cast<std::size_t>(some) * sizeof(T), stream_);
-    copied_[next_].emplace(stream_);
-    next_ = 1 - next_;
+  constexpr auto kMost = static_cast<std::int64_t>(kPieceBytes / sizeof(T));
+  std::atomic<std::int64_t> next = 0;
+  const auto send_pieces = [&](Lane& lane) {
+    for (std::int64_t begin = kMost * next++; begin < count; begin = kMost * next++) {
+      const std::int64_t some = std::min(kMost, count - begin);
+      convert(values + begin, some, reinterpret_cast<T*>(lane.room()));
+      lane.send(out.data() + begin, static_cast<std::size_t>(some) * sizeof(T), stream_);
+    }
+  };
+  if (count <= kMost) {
+    send_pieces(lanes_.front());
+  } else {
+    workers_.run([&](int worker) { send_pieces(lanes_[static_cast<std::size_t>(worker)]); });
   }
   return out;
 }

@@ -1,30 +1,49 @@
 #pragma once
 #include <array>
+#include <deque>
 #include <mutex>
 #include <optional>
 
 #include "kernels/backend.hpp"
 #include "kernels/cuda/operations.hpp"
+#include "kernels/cuda/workers.hpp"
 
 // Weights in device memory. T: operand type of the matrix products.
 namespace logitfield::kernels::cuda {
 
-/// Copies host numbers to the device through two page-locked buffers on its own stream, in parallel with computing. One
-/// buffer is filled with converted numbers while the other is copied. For one thread at a time; others wait.
+/// Copies host numbers to the device on its own stream, in parallel with computing. Several threads convert a piece at
+/// a time, each into page-locked memory of its own, and send it. For one thread at a time; others wait.
 class Uploader {
  public:
-  Uploader() : staging_{PinnedBuffer(kStagingBytes), PinnedBuffer(kStagingBytes)} {}
+  Uploader() : workers_(host_threads()), lanes_(static_cast<std::size_t>(workers_.count())) {}
   const Stream& stream() const { return stream_; }
   template <class T, class Scalar>
   Buffer<T> upload(const Scalar* values, std::int64_t count);
   std::mutex& in_use() { return in_use_; }
 
  private:
-  static constexpr std::size_t kStagingBytes = std::size_t{32} << 20;
+  /// So small that the first is on its way soon, so large that starting a copy does not count.
+  static constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+
+  /// A thread fills one piece while the other is copied.
+  class Lane {
+   public:
+    /// Waits until the piece that used this memory has been copied.
+    std::byte* room();
+    void send(void* to, std::size_t bytes, const Stream& stream);
+
+   private:
+    struct Piece {
+      PinnedBuffer memory{kPieceBytes};
+      std::optional<Event> copied;
+    };
+    std::array<Piece, 2> pieces_;
+    std::size_t next_ = 0;
+  };
+
   Stream stream_;
-  std::array<PinnedBuffer, 2> staging_;
-  std::array<std::optional<Event>, 2> copied_;
-  std::size_t next_ = 0;
+  Workers workers_;
+  std::deque<Lane> lanes_;
   std::mutex in_use_;
 };
 

@@ -14,7 +14,7 @@ namespace {
 
 /// Measured: what a program with CUDA holds of its libraries, also where it computes on CPUs.
 constexpr double kCudaLibraryBytes = 160e6;
-/// Assumed, not measured: host memory of the CUDA runtime, with 64 MiB of page-locked buffers.
+/// Assumed, not measured: host memory of the CUDA runtime, with up to 32 MiB of page-locked buffers.
 constexpr double kCudaBytes = 600e6;
 /// Measured: program and libraries before any data, with the mapped pieces of files being read (34 MB and two of 4
 /// MiB); memory that MPI shares with other ranks; OpenBLAS's packed copies of large matrices, less for small ones.

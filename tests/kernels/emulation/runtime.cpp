@@ -54,7 +54,7 @@ Stream::Stream(Priority) : handle_(this) {}
 Stream::~Stream() = default;
 void Stream::wait() const {}
 
-Event::Event(const Stream&) {
+Event::Event(const Stream&, Waiting) {
   using namespace std::chrono;
   handle_ = reinterpret_cast<void*>(duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count());
 }
@@ -99,6 +99,7 @@ void fill_zero(void* memory, std::size_t bytes, const Stream&) {
 
 std::size_t most_shared_memory() { return emulation::shared_bytes(); }
 void use_device(int) {}
+int current_device() { return 0; }
 std::size_t free_bytes() { return list_devices().devices[0].memory_bytes; }
 std::string device_identity(int) { return "emulated"; }
 std::string describe_device(int) { return "GPU emulated on a CPU, for tests"; }
