@@ -37,7 +37,7 @@ cpu::FormedField direct_field(const Worker& worker, const FactorForm& queries, c
     const Index count = strip.rows.length;
     const std::span<const Index> own{positions.data() + begin, static_cast<std::size_t>(count)};
     const DirectRows rows = direct_rows(worker, strip, keys, form, own);
-    add_column_squares(rows.field.data(), count, length, key_energy.data(), worker.stream);
+    add_column_squares(rows.field.data(), 1, count, length, key_energy.data(), worker.stream);
     rows.field.read({out.field.row(begin).data(), static_cast<std::size_t>(count * length)});
     out.query_energy.segment(begin, count) = rows.sums.col(1 + cpu::kSquares);
     out.products.middleRows(begin, count) = rows.sums.rightCols(2);

@@ -7,15 +7,6 @@
 #include "kernels/field/spectrum.hpp"
 
 namespace logitfield::kernels::cuda {
-namespace {
-
-/// The first `length` of `padded` rows of each head, `columns` numbers a row: [heads, length * columns].
-Matrix download_rows(const Buffer<double>& values, Index heads, Index padded, Index length, Index columns) {
-  return download(values, heads, padded * columns).leftCols(length * columns);
-}
-
-}  // namespace
-
 FactoredFields::FactoredFields(const Worker& worker, const TallFactors& queries, const TallFactors& keys, Index length)
     : heads_(queries.heads()), members_(queries.heads() / keys.heads()), length_(length), width_(queries.width()) {
   const Index size = width_ * width_;
@@ -46,8 +37,8 @@ FactoredFields::FactoredFields(const Worker& worker, const TallFactors& queries,
            fourth.data(), worker.stream);
   queries_ = measure(worker, queries, keys, of_queries, true);
   keys_ = measure(worker, keys, queries, of_keys, false);
-  fourth_powers_ = download(fourth, heads_, width_).rowwise().sum();
-  sigma_ = download(singular_values(worker, core.data(), width_, heads_), heads_, width_);
+  fourth_powers_ = start_download(fourth, heads_, width_, worker);
+  sigma_ = start_download(singular_values(worker, core.data(), width_, heads_), heads_, width_, worker);
 }
 
 auto FactoredFields::measure(const Worker& worker, const TallFactors& own, const TallFactors& other,
@@ -73,21 +64,19 @@ auto FactoredFields::measure(const Worker& worker, const TallFactors& own, const
   const TallFactors::BasisProducts basis = own.basis_products(image, shared);
   multiply_vectors({heads_, padded, basis.rows.stride, columns, 2, shared, 1}, basis.rows.data, basis.vectors,
                    rebuilt.data(), worker.stream);
-  return {download_rows(energy, heads_, padded, length_, 1), download_rows(direct, heads_, padded, length_, 2),
-          download_rows(rebuilt, heads_, padded, length_, 2), download(image, heads_, 2 * width_)};
+  const Index chunks = padded / kRowPadding;
+  Buffer<double> parts(heads_ * chunks * 4, worker.stream), squares(heads_ * 4, worker.stream);
+  difference_squares(direct.data(), rebuilt.data(), heads_, padded, length_, parts.data(), worker.stream);
+  sum_matrices(parts.data(), heads_, chunks, 4, squares.data(), worker.stream);
+  return {start_download(energy, heads_, padded, worker), start_download(rebuilt, heads_, 2 * padded, worker),
+          start_download(squares, heads_, 4, worker), start_download(image, heads_, 2 * width_, worker)};
 }
 
 cpu::Side FactoredFields::side(const Sides& sides, Index head) const {
-  const auto pairs = [&](const Matrix& of_heads, Index rows) {
-    return Matrix(Eigen::Map<const Matrix>(of_heads.row(head).data(), rows, 2));
-  };
   cpu::Side out;
-  out.energy = sides.energy.row(head);
-  out.products = pairs(sides.rebuilt, length_);
-  const Matrix direct = pairs(sides.direct, length_);
-  Matrix sums(2, 2);
-  sums << direct.colwise().squaredNorm(), (direct - out.products).colwise().squaredNorm();
-  cpu::judge_probes(sums, pairs(sides.image, width_), out);
+  out.energy = sides.energy.matrix().row(head).head(length_);
+  out.products = sides.products.matrix_of(head, 2).topRows(length_);
+  cpu::judge_probes(sides.squares.matrix_of(head, 2), sides.image.matrix_of(head, 2), out);
   return out;
 }
 
@@ -102,7 +91,7 @@ double FactoredFields::value_error(std::span<const double> sigma, Index head) co
     logarithm += std::log(s);
     relative += sigma[0] / s;
   }
-  const double powers = std::abs(fourth - fourth_powers_(head, 0)) / (unit * 4 * sigma[0] * cubes);
+  const double powers = std::abs(fourth - fourth_powers_.matrix().row(head).sum()) / (unit * 4 * sigma[0] * cubes);
   const double determinant = std::abs(logarithm - determinants_[static_cast<std::size_t>(head)]) / (unit * relative);
   return unit * relative < 1 ? larger(powers, determinant) : powers;
 }
@@ -110,7 +99,8 @@ double FactoredFields::value_error(std::span<const double> sigma, Index head) co
 std::optional<RouteResult> FactoredFields::result(Index head, const Rounding& limits) const {
   const auto h = static_cast<std::size_t>(head);
   if (!decomposed_[h]) return std::nullopt;
-  std::vector<double> sigma(sigma_.row(head).begin(), sigma_.row(head).end());
+  const double* values = sigma_.data + head * width_;
+  std::vector<double> sigma(values, values + width_);
   const auto side = [&](bool queries) { return this->side(queries ? queries_ : keys_, head); };
   RouteResult out =
       cpu::factored_result(std::move(sigma), side, {query_norms_[h], key_norms_[h], width_}, length_, limits);

@@ -9,16 +9,18 @@ namespace logitfield::kernels::cuda {
 /// fourth powers and the determinant of that matrix instead.
 class FactoredFields {
  public:
+  /// The numbers are there once the worker's stream has been waited for, until its room is cleared.
   FactoredFields(const Worker& worker, const TallFactors& queries, const TallFactors& keys, Index length);
 
   /// The result of a head; nothing if one of its factors is not decomposed. See cpu::factored_route for the limits.
   std::optional<RouteResult> result(Index head, const Rounding& limits) const;
 
  private:
-  /// One side of every field: energies [heads, length], products with the probes by the factors and by the basis
-  /// [heads, length, 2], and the fields of the probes in the basis [heads, width, 2].
+  /// One side of every field: energies [heads, padded], products with the probes by the basis [heads, padded, 2], the
+  /// squares of those by the factors and of the differences [heads, 2, 2], and the fields of the probes in the basis
+  /// [heads, width, 2].
   struct Sides {
-    Matrix energy, direct, rebuilt, image;
+    HostRows energy, products, squares, image;
   };
   Sides measure(const Worker& worker, const TallFactors& own, const TallFactors& other, const Buffer<double>& image,
                 bool of_queries) const;
@@ -29,8 +31,8 @@ class FactoredFields {
   Index heads_, members_, length_, width_;
   std::vector<bool> decomposed_;
   std::vector<double> query_norms_, key_norms_, determinants_;
-  /// Singular values [heads, width], and sums of their fourth powers.
-  Matrix sigma_, fourth_powers_;
+  /// Singular values [heads, width], and terms of the sums of their fourth powers [heads, width].
+  HostRows sigma_, fourth_powers_;
   Sides queries_, keys_;
 };
 

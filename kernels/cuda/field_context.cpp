@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "kernels/cuda/causal_field.hpp"
-#include "kernels/cuda/direct_field.hpp"
 
 namespace logitfield::kernels::cuda {
 namespace {
@@ -36,26 +35,10 @@ RouteResult FieldContext::krylov(std::size_t head, Index components) {
   return cpu::krylov_route(alone(), std::move(energies), field, &rows, placement_, components, rounding(head));
 }
 
-// Uses the logits of cpu::dense_field: if they are not capped, up to a constant per row.
-cpu::FormedField FieldContext::formed(std::size_t head, Scope scope) {
-  const LogitForm& form = forms_[head];
-  const bool factors = form.has_factors();
-  const DirectHead rule{factors ? 0 : form.alibi_slope, form.softcap.value_or(0),
-                        key_mask(mask_of(form, scope, rows_))};
-  const Buffer<DirectHead> rules{std::span<const DirectHead>(&rule, 1), worker_.stream};
-  worker_.stream.wait();  // the rule may be freed now
-  const FactorForm queries = factors ? batch_.query_form(in_batch(head)) : batch_.raw_query_form(in_batch(head)),
-                   keys = factors ? key_form(head) : batch_.raw_key_form(kv_head_);
-  Buffer<double> made(padded_rows(rows_) * keys.width(), worker_.stream);
-  make_factor(keys, made.data(), worker_.stream);
-  return direct_field(worker_, queries, made.data(),
-                      {rows_, rules.data(), scope != Scope::full, is_masked(scope), batch_.probes()});
-}
-
 RouteResult FieldContext::take_route(std::size_t head, const FieldRequest& request) {
   const bool factors = forms_[head].has_factors(), doubtful = batch_.doubtful(kv_head_);
-  if (request.route == Route::dense && !(factors && doubtful)) {
-    return cpu::dense_route(formed(head, request.scope), request.scope, coupling(head, request.scope), rounding(head));
+  if (request.route == Route::dense) {
+    if (auto out = batch_.dense(in_batch(head), request.scope, rounding(head))) return std::move(*out);
   }
   if (factors && !doubtful) {
     const bool windowed = mask_of(forms_[head], request.scope, rows_) != Visible{};  // then the host's route
@@ -80,13 +63,13 @@ const cpu::Leverage& FieldContext::key_leverage(std::size_t head) {
 }
 
 cpu::RowSample FieldContext::sample(std::size_t head, Scope scope, const Matrix& probes) {
-  const cpu::RowSample* found = batch_.sample(in_batch(head), scope);
-  return found ? *found : host().sample(head, scope, probes);
+  std::optional<cpu::RowSample> found = batch_.sample(in_batch(head), scope);
+  return found ? std::move(*found) : host().sample(head, scope, probes);
 }
 
 cpu::DirectProducts FieldContext::direct(std::size_t head, Scope scope, const Matrix& probes) {
-  const cpu::DirectProducts* found = batch_.direct(in_batch(head), scope);
-  return found ? *found : host().direct(head, scope, probes);
+  std::optional<cpu::DirectProducts> found = batch_.direct(in_batch(head), scope);
+  return found ? std::move(*found) : host().direct(head, scope, probes);
 }
 
 cpu::HeadContext& FieldContext::host() {

@@ -24,7 +24,6 @@ class FieldContext final : public cpu::FieldContext {
   Index in_batch(std::size_t head) const { return first_head_ + static_cast<Index>(head); }
   FactorForm key_form(std::size_t head) const;
   RouteResult krylov(std::size_t head, Index components);
-  cpu::FormedField formed(std::size_t head, Scope scope);
   cpu::HeadContext& host();
 
   const Worker& worker_;

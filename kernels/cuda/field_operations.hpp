@@ -77,6 +77,11 @@ struct VectorProducts {
 void multiply_vectors(const VectorProducts& sizes, const double* rows, const double* vectors, double* out,
                       const Stream& stream);
 
+/// Sums over the rows of each chunk of kRowPadding of a^2 and (a - b)^2, for each of the kVectors columns: a, b [heads,
+/// rows, kVectors], of which the first `length` rows count; out [heads, chunks, 2, kVectors].
+void difference_squares(const double* a, const double* b, std::int64_t heads, std::int64_t rows, std::int64_t length,
+                        double* out, const Stream& stream);
+
 /// out[i] = x_i . y_i over rows [rows, columns]; added to the old values if `adds`.
 void row_dots(const double* x, std::int64_t x_stride, const double* y, std::int64_t y_stride, std::int64_t rows,
               int columns, bool adds, double* out, const Stream& stream);
@@ -119,8 +124,8 @@ struct DirectForm {
 inline constexpr int kDirectSums = 6;
 void centre_rows(const DirectForm& form, const std::int64_t* positions, std::int64_t heads, std::int64_t rows,
                  double* products, double* sums, const Stream& stream);
-/// sums[j] += sum of field_ij^2 over the rows of `field` [rows, length].
-void add_column_squares(const double* field, std::int64_t rows, std::int64_t length, double* sums,
+/// sums[head][j] += sum of field_ij^2 over the rows of `fields` [heads, rows, length].
+void add_column_squares(const double* fields, std::int64_t heads, std::int64_t rows, std::int64_t length, double* sums,
                         const Stream& stream);
 
 /// Statistics of the causal softmax of rows first ... first + rows - 1 of a head over the keys that the mask shows, in

@@ -108,6 +108,20 @@ __global__ void multiply_vectors_kernel(VectorProducts s, const double* rows, co
   }
 }
 
+/// One block per chunk; blockIdx.y is the head.
+__global__ void difference_squares_kernel(const double* a, const double* b, int64_t rows, int64_t length, double* out) {
+  double* scratch = reinterpret_cast<double*>(shared_memory());
+  const int64_t row = int64_t{blockIdx.x} * kRowPadding + threadIdx.x, place = (blockIdx.y * rows + row) * kVectors;
+  double* own = out + (int64_t{blockIdx.y} * gridDim.x + blockIdx.x) * 2 * kVectors;
+  for (int v = 0; v < kVectors; ++v) {
+    const double x = row < length ? a[place + v] : 0, y = row < length ? x - b[place + v] : 0;
+    const double squares = block_sum(x * x, scratch), differences = block_sum(y * y, scratch);
+    if (threadIdx.x != 0) continue;
+    own[v] = squares;
+    own[kVectors + v] = differences;
+  }
+}
+
 /// One warp per row.
 __global__ void row_dots_kernel(const double* x, int64_t x_stride, const double* y, int64_t y_stride, int64_t rows,
                                 int columns, bool adds, double* out) {
@@ -158,13 +172,20 @@ __global__ void centre_rows_kernel(DirectForm form, const int64_t* positions, do
   }
 }
 
-/// One thread per column, so that the order of summation is always the same.
-__global__ void add_column_squares_kernel(const double* field, int64_t rows, int64_t length, double* sums) {
-  for (int64_t j = first_element(); j < length; j += element_step()) {
-    double sum = sums[j];
-    for (int64_t i = 0; i < rows; ++i) sum += field[i * length + j] * field[i * length + j];
-    sums[j] = sum;
-  }
+/// One block per 32 columns; blockIdx.y is the head. Every warp sums some rows, in an order that is always the same.
+__global__ void add_column_squares_kernel(const double* fields, int64_t rows, int64_t length, double* sums) {
+  double* parts = reinterpret_cast<double*>(shared_memory());
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int64_t j = int64_t{blockIdx.x} * kWarp + lane;
+  const double* field = fields + blockIdx.y * rows * length;
+  double sum = 0;
+  for (int64_t i = warp; i < rows && j < length; i += kWarps) sum += field[i * length + j] * field[i * length + j];
+  parts[warp * kWarp + lane] = sum;
+  __syncthreads();
+  if (warp != 0 || j >= length) return;
+  double total = sums[blockIdx.y * length + j];
+  for (int w = 0; w < kWarps; ++w) total += parts[w * kWarp + lane];
+  sums[blockIdx.y * length + j] = total;
 }
 
 constexpr std::size_t kScratch = kWarp * sizeof(double);
@@ -206,6 +227,13 @@ void multiply_vectors(const VectorProducts& s, const double* rows, const double*
   launch("multiply_vectors", multiply_vectors_kernel, shape, stream, s, rows, vectors, out);
 }
 
+void difference_squares(const double* a, const double* b, int64_t heads, int64_t rows, int64_t length, double* out,
+                        const Stream& stream) {
+  static_assert(kThreads == kRowPadding);
+  const Shape shape{dim3(blocks_for(rows, kRowPadding), count_of(heads)), dim3(kThreads), kScratch};
+  launch("difference_squares", difference_squares_kernel, shape, stream, a, b, rows, length, out);
+}
+
 void row_dots(const double* x, int64_t x_stride, const double* y, int64_t y_stride, int64_t rows, int columns,
               bool adds, double* out, const Stream& stream) {
   launch("row_dots", row_dots_kernel, Shape{dim3(blocks_for(rows, kWarps)), dim3(kThreads), 0}, stream, x, x_stride, y,
@@ -218,8 +246,10 @@ void centre_rows(const DirectForm& form, const int64_t* positions, int64_t heads
          stream, form, positions, products, sums);
 }
 
-void add_column_squares(const double* field, int64_t rows, int64_t length, double* sums, const Stream& stream) {
-  launch("add_column_squares", add_column_squares_kernel, shape_for(length), stream, field, rows, length, sums);
+void add_column_squares(const double* fields, int64_t heads, int64_t rows, int64_t length, double* sums,
+                        const Stream& stream) {
+  const Shape shape{dim3(blocks_for(length, kWarp), count_of(heads)), dim3(kThreads), kThreads * sizeof(double)};
+  launch("add_column_squares", add_column_squares_kernel, shape, stream, fields, rows, length, sums);
 }
 
 }  // namespace logitfield::kernels::cuda

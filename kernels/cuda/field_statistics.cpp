@@ -99,6 +99,7 @@ std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHead
     for (const std::size_t r : which) here.push_back(requests[r]);
     for (Index first = 0; first < kv_heads; first += together) {
       const Index some = std::min(together, kv_heads - first), first_head = first * members;
+      workers_[0]->room.clear();
       HeadBatch batch(*workers_[0], heads, first, some,
                       {forms.begin() + first_head, forms.begin() + first_head + some * members}, context);
       batch.prepare(here);

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <numeric>
 #include <set>
 
 #include "kernels/cuda/causal_field.hpp"
-#include "kernels/cuda/direct_field.hpp"
 #include "kernels/cuda/direct_products.hpp"
 #include "kernels/cuda/singular_values.hpp"
+#include "kernels/field/routes.hpp"
 
 namespace logitfield::kernels::cuda {
 namespace {
@@ -18,24 +20,22 @@ Matrix sums_of(const Worker& worker, const HeadRows& rows) {
   Buffer<double> parts(rows.heads * chunks * size, worker.stream), sums(rows.heads * size, worker.stream);
   column_sums(rows, parts.data(), worker.stream);
   sum_matrices(parts.data(), rows.heads, chunks, size, sums.data(), worker.stream);
-  return download(sums, rows.heads, size);
-}
-
-template <class T>
-Buffer<T> upload_all(const std::vector<T>& values, const Worker& worker) {
-  Buffer<T> out{std::span<const T>(values), worker.stream};
-  worker.stream.wait();  // the values may be freed now
-  return out;
-}
-
-/// Row `head` of numbers [heads, rows * columns].
-Matrix matrix_of(const Matrix& of_heads, Index head, Index rows, Index columns) {
-  return Eigen::Map<const Matrix>(of_heads.row(head).data(), rows, columns);
+  const HostRows found = start_download(sums, rows.heads, size, worker);
+  worker.stream.wait();
+  return found.matrix();
 }
 
 static_assert(kSampledKeys >= cpu::kMostKeys);
 
 }  // namespace
+
+/// Fields that are decomposed together: as many as fill the device, within a bound on memory.
+Index dense_together(Index length, Index heads) {
+  constexpr double kMostBytes = 2e9;
+  const double bytes =
+      sizeof(double) * static_cast<double>(length * length) + static_cast<double>(singular_value_bytes(length, 1));
+  return std::clamp<Index>(static_cast<Index>(kMostBytes / bytes), 1, heads);
+}
 
 double batch_bytes(Index context, Index head_dim, Index members) {
   const double length = static_cast<double>(context), rows = static_cast<double>(padded_rows(context));
@@ -62,8 +62,8 @@ HeadBatch::HeadBatch(const Worker& worker, const DeviceHeads& heads, Index first
     scales.push_back(form.scale);
     slopes.push_back(form.alibi_slope);
   }
-  scales_ = upload_all(scales, worker);
-  slopes_ = upload_all(slopes, worker);
+  scales_ = send(scales);
+  slopes_ = send(slopes);
   const Matrix of_keys = sums_of(worker, key_rows()), of_queries = sums_of(worker, query_rows());
   const double length = static_cast<double>(context);
   means_ = of_keys.leftCols(head_dim_) / length;
@@ -74,6 +74,17 @@ HeadBatch::HeadBatch(const Worker& worker, const DeviceHeads& heads, Index first
   for (Index h = 0; h < std::ssize(forms_); ++h) query_norms_.push_back(of_queries(h, head_dim_));
   shifts_ = upload(means_, worker);
   probes_ = upload(probe_rows(0, context).transpose(), worker);
+}
+
+/// A copy of host values, through the worker's room, so that nobody waits.
+template <class T>
+Buffer<T> HeadBatch::send(const std::vector<T>& values) const {
+  const auto bytes = values.size() * sizeof(T);
+  void* room = worker_.room.take(static_cast<Index>((bytes + sizeof(double) - 1) / sizeof(double)));
+  std::memcpy(room, values.data(), bytes);
+  Buffer<T> out(std::ssize(values), worker_.stream);
+  copy(out.data(), room, bytes, worker_.stream);
+  return out;
 }
 
 HeadRows HeadBatch::query_rows() const {
@@ -133,10 +144,11 @@ bool HeadBatch::has_slope(bool slope) const {
 }
 
 void HeadBatch::prepare(std::span<const FieldRequest> requests) {
-  std::set<Scope> scopes, by_factors;
+  std::set<Scope> scopes, by_factors, dense;
   for (const FieldRequest& request : requests) {
     scopes.insert(request.scope);
     if (request.route == Route::factored) by_factors.insert(request.scope);
+    if (request.route == Route::dense) dense.insert(request.scope);
   }
   prepare_coherence();
   for (const Scope scope : by_factors) {
@@ -148,48 +160,31 @@ void HeadBatch::prepare(std::span<const FieldRequest> requests) {
     prepare_samples(scope);
     prepare_direct(scope);
   }
+  for (const Scope scope : dense) prepare_dense(scope);
+  worker_.stream.wait();
 }
 
-Matrix HeadBatch::leverages(const TallFactors& keys) const {
-  const Buffer<double> bases = keys.bases();
+HostRows HeadBatch::leverages(const TallFactors& keys, const Buffer<double>& bases) const {
   Buffer<double> squares(kv_heads_ * keys.padded(), worker_.stream);
   row_dots(bases.data(), keys.width(), bases.data(), keys.width(), kv_heads_ * keys.padded(),
            static_cast<int>(keys.width()), false, squares.data(), worker_.stream);
-  return download(squares, kv_heads_, keys.padded()).leftCols(context_);
+  return start_download(squares, kv_heads_, keys.padded(), worker_);
 }
 
-// The direction (v, b) of [basis, 1 / sqrt L] that the uncentred keys lack satisfies r^T v + sqrt(L) mean^T b = 0.
 void HeadBatch::prepare_coherence() {
   full_keys_[0].emplace(worker_, all_keys(false), probes_.data());
   const TallFactors& keys = *full_keys_[0];
   const Index width = keys.width(), padded = keys.padded();
   const Buffer<double> solved = keys.solve_transposed(shifts_), bases = keys.bases();
-  Buffer<double> squares(kv_heads_ * padded, worker_.stream), along(kv_heads_ * padded * 2, worker_.stream);
-  row_dots(bases.data(), width, bases.data(), width, kv_heads_ * padded, static_cast<int>(width), false, squares.data(),
-           worker_.stream);
+  Buffer<double> along(kv_heads_ * padded * kVectors, worker_.stream),
+      triangles(kv_heads_ * width * width, worker_.stream);
   multiply_vectors({kv_heads_, padded, width, static_cast<int>(width)}, bases.data(), solved.data(), along.data(),
                    worker_.stream);
-  Buffer<double> triangles(kv_heads_ * width * width, worker_.stream);
   copy(triangles.data(), keys.r().data(), static_cast<std::size_t>(triangles.size()) * sizeof(double), worker_.stream);
-  const Matrix sigma = download(singular_values(worker_, triangles.data(), width, kv_heads_), kv_heads_, width);
-  const Matrix values = download(squares, kv_heads_, padded), products = download(along, kv_heads_, 2 * padded),
-               directions = download(solved, kv_heads_, 2 * width);
-  const double length = static_cast<double>(context_);
-  for (Index k = 0; k < kv_heads_; ++k) {
-    if (doubtful(k) || !keys.decomposed(k)) {
-      coherence_.emplace_back();
-      continue;
-    }
-    const Vector leverage = values.row(k).head(context_);
-    const double b = 1 / std::sqrt(1 + length * directions.row(k).squaredNorm());
-    const Eigen::ArrayXd t = matrix_of(products, k, padded, 2).col(0).head(context_).array();
-    const Eigen::ArrayXd missing = b * (1 / std::sqrt(length) - std::sqrt(length) * t);
-    const Vector raw = leverage.array() + 1 / length - missing.square();
-    coherence_.emplace_back(cpu::CoherentKeys{
-        cpu::full_rank_coherence(length, {sigma.row(k).begin(), sigma.row(k).end()},
-                                 leverage.maxCoeff<Eigen::PropagateNaN>(), raw.maxCoeff<Eigen::PropagateNaN>()),
-        {leverage, width}});
-  }
+  const Buffer<double> sigma = singular_values(worker_, triangles.data(), width, kv_heads_);
+  coherence_ = {leverages(keys, bases), start_download(along, kv_heads_, kVectors * padded, worker_),
+                start_download(solved, kv_heads_, kVectors * width, worker_),
+                start_download(sigma, kv_heads_, width, worker_)};
 }
 
 void HeadBatch::prepare_factored(Scope scope, bool slope) {
@@ -213,7 +208,7 @@ void HeadBatch::prepare_factored(Scope scope, bool slope) {
   std::optional<TallFactors> other;
   std::optional<TallFactors>& factors = full ? full_keys_[slope] : other;
   if (!factors) factors.emplace(worker_, keys, probes_.data());
-  if (full && slope) slope_leverages_ = leverages(*factors);
+  if (full && slope) slope_leverages_ = leverages(*factors, factors->bases());
   factored_.emplace(std::pair{scope, slope},
                     FactoredFields(worker_, TallFactors(worker_, queries, probes_.data()), *factors, context_));
 }
@@ -221,12 +216,10 @@ void HeadBatch::prepare_factored(Scope scope, bool slope) {
 void HeadBatch::prepare_samples(Scope scope) {
   const std::vector<Index> positions = cpu::sampled_positions(context_);
   const Index count = std::ssize(positions), heads = std::ssize(forms_), padded = padded_rows(count);
-  const Buffer<std::int64_t> where = upload_all(std::vector<std::int64_t>(positions.begin(), positions.end()), worker_);
+  const Buffer<std::int64_t> where = send(std::vector<std::int64_t>(positions.begin(), positions.end()));
   std::vector<DirectHead> host_rules;
-  for (const LogitForm& form : forms_) {
-    host_rules.push_back({form.alibi_slope, form.softcap.value_or(0), key_mask(mask_of(form, scope, context_))});
-  }
-  const Buffer<DirectHead> rules = upload_all(host_rules, worker_);
+  for (Index h = 0; h < heads; ++h) host_rules.push_back(rule_of(h, scope));
+  const Buffer<DirectHead> rules = send(host_rules);
   FactorForm queries = all_queries(false), keys = all_keys(false);
   queries.positions = where.data();
   queries.rows.length = count;
@@ -249,17 +242,8 @@ void HeadBatch::prepare_samples(Scope scope) {
               count, products.data(), sums.data(), worker_.stream);
   row_dots(of_queries.data(), head_dim_, of_queries.data(), head_dim_, heads * padded, static_cast<int>(head_dim_),
            false, norms.data(), worker_.stream);
-  const Matrix found = download(sums, heads, count * kDirectSums), squares = download(norms, heads, padded);
-  std::vector<cpu::RowSample>& out = samples_[scope];
-  for (Index h = 0; h < heads; ++h) {
-    const LogitForm& form = forms_[static_cast<std::size_t>(h)];
-    cpu::RowSample& sample = out.emplace_back();
-    const Matrix own = matrix_of(found, h, count, kDirectSums);
-    sample.positions = positions;
-    sample.query_norms = squares.row(h).sum() + static_cast<double>(count) * form.alibi_slope * form.alibi_slope;
-    sample.products = own.rightCols(2);
-    cpu::judge_rows(form, scope, context_, own.leftCols(1), own.middleCols(1, cpu::kRowSums), sample);
-  }
+  samples_[scope] = {start_download(sums, heads, count * kDirectSums, worker_),
+                     start_download(norms, heads, padded, worker_)};
 }
 
 void HeadBatch::prepare_direct(Scope scope) {
@@ -269,7 +253,7 @@ void HeadBatch::prepare_direct(Scope scope) {
   std::vector<Index> keys = cpu::some_keys(context_);
   std::vector<std::int64_t> host_keys(keys.begin(), keys.end());
   host_keys.resize(kSampledKeys, 0);
-  const Buffer<std::int64_t> sampled = upload_all(host_keys, worker_);
+  const Buffer<std::int64_t> sampled = send(host_keys);
   Buffer<double> before(kv_heads_ * tiles * size, worker_.stream), all(kv_heads_ * size, worker_.stream),
       products(heads * context_ * kVectors, worker_.stream), parts(heads * tiles * kSampledKeys, worker_.stream),
       energies(heads * kSampledKeys, worker_.stream);
@@ -280,12 +264,66 @@ void HeadBatch::prepare_direct(Scope scope) {
                   key_rows(), scales_.data(), slopes_.data(), sampled.data(), probes_.data(), before.data(), all.data(),
                   products.data(), parts.data(), worker_.stream);
   sum_matrices(parts.data(), heads, tiles, kSampledKeys, energies.data(), worker_.stream);
-  const Matrix found = download(products, heads, context_ * kVectors),
-               of_keys = download(energies, heads, kSampledKeys);
-  std::vector<cpu::DirectProducts>& out = direct_[scope];
+  direct_[scope] = {start_download(products, heads, context_ * kVectors, worker_),
+                    start_download(energies, heads, kSampledKeys, worker_)};
+}
+
+DirectHead HeadBatch::rule_of(Index head, Scope scope) const {
+  const LogitForm& form = forms_[static_cast<std::size_t>(head)];
+  return {form.alibi_slope, form.softcap.value_or(0), key_mask(mask_of(form, scope, context_))};
+}
+
+std::vector<std::int64_t> HeadBatch::all_positions() const {
+  std::vector<std::int64_t> out(static_cast<std::size_t>(context_));
+  std::iota(out.begin(), out.end(), std::int64_t{0});
+  return out;
+}
+
+// Uses the logits of cpu::dense_field: if they are not capped, up to a constant per row, from centred keys.
+void HeadBatch::form(Index head, Scope scope, const DirectHead* rules, const std::int64_t* positions, double* field,
+                     double* sums) const {
+  const LogitForm& form = forms_[static_cast<std::size_t>(head)];
+  const bool factors = form.has_factors();
+  const FactorForm queries = factors ? query_form(head) : raw_query_form(head),
+                   keys = factors ? key_form(head / members(), form.alibi_slope != 0) : raw_key_form(head / members());
+  const Index padded = padded_rows(context_), width = keys.width();
+  Buffer<double> of_queries(padded * width, worker_.stream), of_keys(padded * width, worker_.stream);
+  make_factor(queries, of_queries.data(), worker_.stream);
+  make_factor(keys, of_keys.data(), worker_.stream);
+  worker_.products.multiply_transposed({context_, context_, width}, {of_queries.data(), width}, {of_keys.data(), width},
+                                       {field, context_});
+  centre_rows({context_, rules, scope != Scope::full, is_masked(scope), probes_.data()}, positions, 1, context_, field,
+              sums, worker_.stream);
+}
+
+void HeadBatch::prepare_dense(Scope scope) {
+  const Index heads = std::ssize(forms_), length = context_;
+  std::vector<DirectHead> host_rules;
   for (Index h = 0; h < heads; ++h) {
-    out.push_back({matrix_of(found, h, context_, kVectors), keys, of_keys.row(h).head(std::ssize(keys)).transpose()});
+    host_rules.push_back(rule_of(h, scope));
+    if (forms_[static_cast<std::size_t>(h)].has_factors()) host_rules.back().slope = 0;  // its column is in the factors
   }
+  const Buffer<DirectHead> rules = send(host_rules);
+  const Buffer<std::int64_t> positions = send(all_positions());
+  Buffer<double> sigma(heads * length, worker_.stream), energy(heads * length, worker_.stream),
+      sums(heads * length * kDirectSums, worker_.stream);
+  energy.zero();
+  const Index together = dense_together(length, heads);
+  for (Index first = 0; first < heads; first += together) {
+    const Index some = std::min(together, heads - first);
+    Buffer<double> fields(some * length * length, worker_.stream);
+    for (Index h = 0; h < some; ++h) {
+      const Index head = first + h;
+      form(head, scope, rules.data() + head, positions.data(), fields.data() + h * length * length,
+           sums.data() + head * length * kDirectSums);
+    }
+    add_column_squares(fields.data(), some, length, length, energy.data() + first * length, worker_.stream);
+    const Buffer<double> found = singular_values(worker_, fields.data(), length, some);
+    copy(sigma.data() + first * length, found.data(), static_cast<std::size_t>(found.size()) * sizeof(double),
+         worker_.stream);
+  }
+  dense_[scope] = {start_download(sigma, heads, length, worker_), start_download(energy, heads, length, worker_),
+                   start_download(sums, heads, length * kDirectSums, worker_)};
 }
 
 std::optional<RouteResult> HeadBatch::factored(Index head, Scope scope, const Rounding& limits) const {
@@ -295,26 +333,63 @@ std::optional<RouteResult> HeadBatch::factored(Index head, Scope scope, const Ro
   return found->second.result(head, limits);
 }
 
+std::optional<RouteResult> HeadBatch::dense(Index head, Scope scope, const Rounding& rounding) const {
+  const auto found = dense_.find(scope);
+  const bool doubtful = forms_[static_cast<std::size_t>(head)].has_factors() && this->doubtful(head / members());
+  if (found == dense_.end() || doubtful) return std::nullopt;
+  const double* values = found->second.sigma.data + head * context_;
+  const auto sums = found->second.sums.matrix_of(head, kDirectSums);
+  return cpu::dense_result({values, values + context_}, found->second.key_energy.matrix().row(head),
+                           sums.col(1 + cpu::kSquares), sums.rightCols(kVectors), sums.col(1 + cpu::kTotal).norm(),
+                           rounding);
+}
+
+// The direction (v, b) of [basis, 1 / sqrt L] that the uncentred keys lack satisfies r^T v + sqrt(L) mean^T b = 0.
 std::optional<cpu::CoherentKeys> HeadBatch::coherence(Index kv_head) const {
-  return coherence_.empty() ? std::nullopt : coherence_[static_cast<std::size_t>(kv_head)];
+  const auto& keys = full_keys_[0];
+  if (!keys || doubtful(kv_head) || !keys->decomposed(kv_head)) return std::nullopt;
+  const Index width = keys->width();
+  const double length = static_cast<double>(context_);
+  const Vector leverage = coherence_.leverages.matrix().row(kv_head).head(context_);
+  const double b = 1 / std::sqrt(1 + length * coherence_.directions.matrix().row(kv_head).squaredNorm());
+  const Eigen::ArrayXd t = coherence_.along.matrix_of(kv_head, kVectors).col(0).head(context_).array();
+  const Eigen::ArrayXd missing = b * (1 / std::sqrt(length) - std::sqrt(length) * t);
+  const Vector raw = leverage.array() + 1 / length - missing.square();
+  const double* sigma = coherence_.sigma.data + kv_head * width;
+  const KeyCoherence statistics = cpu::full_rank_coherence(
+      length, {sigma, sigma + width}, leverage.maxCoeff<Eigen::PropagateNaN>(), raw.maxCoeff<Eigen::PropagateNaN>());
+  return cpu::CoherentKeys{statistics, {leverage, width}};
 }
 
 std::optional<cpu::Leverage> HeadBatch::slope_leverage(Index kv_head) const {
   const auto& keys = full_keys_[1];
-  if (slope_leverages_.size() == 0 || doubtful(kv_head) || !keys->decomposed(kv_head)) return std::nullopt;
-  return cpu::Leverage{slope_leverages_.row(kv_head), keys->width()};
+  if (slope_leverages_.rows == 0 || doubtful(kv_head) || !keys->decomposed(kv_head)) return std::nullopt;
+  return cpu::Leverage{slope_leverages_.matrix().row(kv_head).head(context_), keys->width()};
 }
 
-const cpu::RowSample* HeadBatch::sample(Index head, Scope scope) const {
+std::optional<cpu::RowSample> HeadBatch::sample(Index head, Scope scope) const {
   const auto found = samples_.find(scope);
-  return found == samples_.end() ? nullptr : &found->second[static_cast<std::size_t>(head)];
+  if (found == samples_.end()) return std::nullopt;
+  const LogitForm& form = forms_[static_cast<std::size_t>(head)];
+  const auto own = found->second.sums.matrix_of(head, kDirectSums);
+  cpu::RowSample out;
+  out.positions = cpu::sampled_positions(context_);
+  out.query_norms = found->second.norms.matrix().row(head).sum() +
+                    static_cast<double>(own.rows()) * form.alibi_slope * form.alibi_slope;
+  out.products = own.rightCols(kVectors);
+  cpu::judge_rows(form, scope, context_, own.leftCols(1), own.middleCols(1, cpu::kRowSums), out);
+  return out;
 }
 
-const cpu::DirectProducts* HeadBatch::direct(Index head, Scope scope) const {
+std::optional<cpu::DirectProducts> HeadBatch::direct(Index head, Scope scope) const {
   const LogitForm& form = forms_[static_cast<std::size_t>(head)];
   const auto found = direct_.find(scope);
   const bool simple = form.has_factors() && mask_of(form, scope, context_) == Visible{};
-  return found == direct_.end() || !simple ? nullptr : &found->second[static_cast<std::size_t>(head)];
+  if (found == direct_.end() || !simple) return std::nullopt;
+  std::vector<Index> keys = cpu::some_keys(context_);
+  const Index count = std::ssize(keys);
+  return cpu::DirectProducts{found->second.products.matrix_of(head, kVectors), std::move(keys),
+                             found->second.energies.matrix().row(head).head(count)};
 }
 
 }  // namespace logitfield::kernels::cuda

@@ -38,8 +38,9 @@ class HeadBatch {
   std::optional<cpu::CoherentKeys> coherence(Index kv_head) const;
   /// Leverage of the centred keys and the positions.
   std::optional<cpu::Leverage> slope_leverage(Index kv_head) const;
-  const cpu::RowSample* sample(Index head, Scope scope) const;
-  const cpu::DirectProducts* direct(Index head, Scope scope) const;
+  std::optional<cpu::RowSample> sample(Index head, Scope scope) const;
+  std::optional<cpu::DirectProducts> direct(Index head, Scope scope) const;
+  std::optional<RouteResult> dense(Index head, Scope scope, const Rounding& rounding) const;
 
   // Inputs of the routes that take heads one by one, and copies of the rows.
   FactorForm query_form(Index head) const;
@@ -61,9 +62,17 @@ class HeadBatch {
   void prepare_factored(Scope scope, bool slope);
   void prepare_samples(Scope scope);
   void prepare_direct(Scope scope);
-  /// Squared norms of the rows of the bases [KV heads, length].
-  Matrix leverages(const TallFactors& keys) const;
+  void prepare_dense(Scope scope);
+  /// Forms the field [context, context] of a head, and the sums of centre_rows.
+  void form(Index head, Scope scope, const DirectHead* rules, const std::int64_t* positions, double* field,
+            double* sums) const;
+  DirectHead rule_of(Index head, Scope scope) const;
+  std::vector<std::int64_t> all_positions() const;
+  /// Squared norms of the rows of the bases [KV heads, padded].
+  HostRows leverages(const TallFactors& keys, const Buffer<double>& bases) const;
   bool has_slope(bool slope) const;
+  template <class T>
+  Buffer<T> send(const std::vector<T>& values) const;
 
   const Worker& worker_;
   const DeviceHeads& heads_;
@@ -76,12 +85,31 @@ class HeadBatch {
   Buffer<double> scales_, slopes_, shifts_, probes_;
   /// Key factors of scope full, [0] without and [1] with positions.
   std::optional<TallFactors> full_keys_[2];
-  std::vector<std::optional<cpu::CoherentKeys>> coherence_;
-  Matrix slope_leverages_;
+  // Results, in the worker's room.
+  /// Squared norms of the bases' rows, their products with r^-T mean, r^-T mean [KV heads, head_dim, 2], and the
+  /// singular values of the centred keys.
+  struct Coherence {
+    HostRows leverages, along, directions, sigma;
+  };
+  Coherence coherence_;
+  HostRows slope_leverages_;
   /// By scope, then without and with positions.
   std::map<std::pair<Scope, bool>, FactoredFields> factored_;
-  std::map<Scope, std::vector<cpu::RowSample>> samples_;
-  std::map<Scope, std::vector<cpu::DirectProducts>> direct_;
+  /// The sums of centre_rows for the sampled rows, and the squared norms of their queries [heads, padded].
+  struct Samples {
+    HostRows sums, norms;
+  };
+  std::map<Scope, Samples> samples_;
+  /// Products with the probes [heads, length, 2], and energies of the sampled keys.
+  struct Direct {
+    HostRows products, energies;
+  };
+  std::map<Scope, Direct> direct_;
+  /// Singular values and energies of the keys [heads, length], and the sums of centre_rows [heads, length, .].
+  struct Dense {
+    HostRows sigma, key_energy, sums;
+  };
+  std::map<Scope, Dense> dense_;
 };
 
 }  // namespace logitfield::kernels::cuda

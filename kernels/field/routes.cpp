@@ -109,18 +109,23 @@ FormedField formed_field(Matrix field) {
 }
 
 RouteResult dense_route(FormedField formed, Scope scope, Index coupling, const Rounding& rounding) {
+  const double sums = row_sums(formed.field, scope).norm();
+  return dense_result(two_stage_singular_values(std::move(formed.field), coupling), std::move(formed.key_energy),
+                      std::move(formed.query_energy), std::move(formed.products), sums, rounding);
+}
+
+RouteResult dense_result(std::vector<double> sigma, Vector key_energy, Vector query_energy, Matrix products,
+                         double row_sums, const Rounding& rounding) {
   RouteResult out;
   out.route = Route::dense;
-  const Index length = formed.field.rows();
-  const double sums = row_sums(formed.field, scope).norm();
-  out.sigma = two_stage_singular_values(std::move(formed.field), coupling);
-  out.spectrum = spectrum_statistics(out.sigma, length, rounding.noise, rounding.unresolved);
+  out.spectrum = spectrum_statistics(sigma, std::ssize(sigma), rounding.noise, rounding.unresolved);
+  out.sigma = std::move(sigma);
   if (out.spectrum.energy == 0) return out;
-  out.key_energy = std::move(formed.key_energy);
-  out.query_energy = std::move(formed.query_energy);
+  out.key_energy = std::move(key_energy);
+  out.query_energy = std::move(query_energy);
   out.energy_bound = rounding.energy / out.spectrum.energy;
-  out.row_sums = sums;
-  out.products = std::move(formed.products);
+  out.row_sums = row_sums;
+  out.products = std::move(products);
   return out;
 }
 

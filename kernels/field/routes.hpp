@@ -24,6 +24,10 @@ struct FormedField {
 };
 FormedField formed_field(Matrix field);
 
+/// The dense route from values found elsewhere, descending. `row_sums`: their norm; see RouteResult.
+RouteResult dense_result(std::vector<double> sigma, Vector key_energy, Vector query_energy, Matrix products,
+                         double row_sums, const Rounding& rounding);
+
 /// Decomposes a formed field of a head that one rank holds; any field. O(L^3), memory L^2. `coupling`: see
 /// two_stage_singular_values; L if nothing is known.
 RouteResult dense_route(FormedField formed, Scope scope, Index coupling, const Rounding& rounding);
