@@ -18,8 +18,7 @@ set(LOGITFIELD_CUDA_HOST
   cuda/field_context.cpp
   cuda/field_statistics.cpp
   cuda/tall_factor.cpp
-  cuda/weights.cpp
-  cuda/workers.cpp)
+  cuda/weights.cpp)
 set(LOGITFIELD_CUDA_TOOLKIT
   cuda/products.cpp
   cuda/runtime.cpp)
