@@ -38,7 +38,6 @@ else
     echo "the carried programs do not start here: building them" >&2
     bench/gpu/build.sh $(bench/gpu/options.sh "$bundle")
     install build/gpu/programs/* "$bundle/usr/bin"
-    starts "$programs"
   fi
 fi
 has_gpu || { echo "built; no GPU is here to run it on" >&2; exit 2; }
@@ -91,7 +90,7 @@ measure() {  # NAME SECONDS COMMAND...: what the command prints becomes a part o
 sanitize() {  # TOOL SECONDS
   local tests=("${tests[@]}")
   [ -z "$bundle" ] || tests[0]=$bundle/usr/bin/gpu_tests
-  check "$1" "$2" env LD_LIBRARY_PATH="${bundle:+$(echo "$bundle"/usr/lib/*-linux-gnu)}:${LD_LIBRARY_PATH:-}" \
+  check "$1" "$2" env LD_LIBRARY_PATH="${bundle:+$(echo "$bundle"/usr/lib/*-linux-gnu):}${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}/usr/local/cuda/lib64" \
     compute-sanitizer --tool "$1" --error-exitcode 1 "${tests[@]}"
 }
 

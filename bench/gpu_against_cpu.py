@@ -86,7 +86,8 @@ def analyze(program, case, backend, folder, seconds):
     # Open MPI's session files of runs at the same time must not share a folder: the first to end removes it.
     folder.parent.mkdir(exist_ok=True)
     environment = {**os.environ, "OMPI_MCA_orte_tmpdir_base": str(folder.parent.resolve())}
-    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=seconds, env=environment)
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=seconds, env=environment,
+                            stdin=subprocess.DEVNULL)
     taken = time.monotonic() - begin
     if result.returncode != 0:
         raise RuntimeError(f"--backend {backend}: exit code {result.returncode}: {(result.stderr or result.stdout)[-300:].strip()}")

@@ -22,11 +22,13 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 else()
   set(LOGITFIELD_MARCH "" CACHE STRING "value of -march, empty for the compiler's default")
 endif()
+set(LOGITFIELD_WERROR ON CACHE BOOL "warnings are errors; for compilers that warn of more: OFF")
 set(LOGITFIELD_SANITIZE "" CACHE STRING "sanitizers, as -fsanitize takes them; empty for none")
 
 add_library(logitfield_build_options INTERFACE)
 target_compile_options(logitfield_build_options INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror>)
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+  $<$<BOOL:${LOGITFIELD_WERROR}>:-Werror>>)
 if(LOGITFIELD_MARCH)
   target_compile_options(logitfield_build_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${LOGITFIELD_MARCH}>)
 endif()

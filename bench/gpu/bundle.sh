@@ -70,13 +70,16 @@ headers() {
 }
 
 link_libraries() {  # The linker looks for libNAME.so.
-  local name file
-  for name in dnnl openblas blas lapack lapacke fmt netcdf netcdf_c++4 icuuc icudata pcre2-8 xxhash scalapack-openmpi mpi; do
+  local name file soname
+  for name in dnnl openblas blas lapack lapacke fmt netcdf netcdf_c++4 icuuc icudata pcre2-8 xxhash scalapack-openmpi mpi mpi_cxx; do
     file=/$libraries/lib$name.so
     [ -e "$file" ] || file=/$libraries/openmpi/lib/lib$name.so
-    ln -sf "$(objdump -p "$file" | awk '$1 == "SONAME" {print $2}')" "$root/$libraries/lib$name.so"
+    soname=$(objdump -p "$file" | awk '$1 == "SONAME" {print $2}')
+    [ -e "$root/$libraries/$soname" ] || copy "/$libraries/$soname"
+    ln -sf "$soname" "$root/$libraries/lib$name.so"
+    ln -s "$soname" "$root/$libraries/$(basename "$(realpath "$file")")" 2>/dev/null || true  # as CMake packages name it
   done
-  mkdir -p $root/$libraries/openmpi/lib
+  mkdir -p $root/$libraries/openmpi/lib $root/usr/include/hdf5/serial  # the second is named by netcdf.pc
   ln -sf ../../libmpi.so $root/$libraries/openmpi/lib/libmpi.so
 }
 

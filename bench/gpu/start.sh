@@ -3,7 +3,7 @@
 # libraries, Open MPI and packages.
 root=$(cd "$(dirname "$0")/.." && pwd)
 libraries=$(echo "$root"/usr/lib/*-linux-gnu)
-export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+export LD_LIBRARY_PATH="$libraries:${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}/usr/local/cuda/lib64"
 export OPAL_PREFIX="$root/usr"
 export PKG_CONFIG_SYSROOT_DIR="$root" PKG_CONFIG_LIBDIR="$libraries/pkgconfig:$root/usr/share/pkgconfig"
 # No ssh, which only more than one machine needs.

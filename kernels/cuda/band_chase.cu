@@ -60,14 +60,12 @@ __device__ void shorten_row(const Rows& rows, int above, int first, int lane) {
 #pragma unroll
   for (int k = 0; k < kBand; ++k) u[k] = x[place(first + k - above)];
   const int row = above + lane;
-  if (row >= first + kBand) {  // in the first step only
-    __syncwarp();
-    return;
-  }
-  double* own = rows[row];
+  const bool there = row < first + kBand;  // a sweep's first step has fewer rows
+  double* own = rows[there ? row : above];
 #pragma unroll
   for (int k = 0; k < kBand; ++k) y[k] = own[place(first + k - row)];
   __syncwarp();  // every lane has read x
+  if (!there) return;
   const Reflection r = reflection_of(u);
   reflect(u, r.g, y);
 #pragma unroll

@@ -27,8 +27,7 @@ set(LOGITFIELD_CUDA_HOST
   cuda/head_batch.cpp
   cuda/singular_values.cpp
   cuda/tall_factor.cpp
-  cuda/weights.cpp
-  cuda/workers.cpp)
+  cuda/weights.cpp)
 set(LOGITFIELD_CUDA_TOOLKIT
   cuda/products.cpp
   cuda/runtime.cpp)

@@ -1,15 +1,45 @@
 #pragma once
 #include <array>
+#include <condition_variable>
 #include <deque>
+#include <exception>
+#include <functional>
 #include <mutex>
 #include <optional>
+#include <thread>
+#include <vector>
 
 #include "kernels/backend.hpp"
 #include "kernels/cuda/operations.hpp"
-#include "kernels/cuda/workers.hpp"
 
 // Weights in device memory. T: operand type of the matrix products.
 namespace logitfield::kernels::cuda {
+
+/// Threads that wait for work, all on the device that was current when they were made.
+class Workers {
+ public:
+  explicit Workers(int count);
+  ~Workers();
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  int count() const { return static_cast<int>(threads_.size()); }
+  /// Calls work(0), work(1) ... work(count() - 1), each on its own thread, and waits for all of them. Rethrows the
+  /// first exception. For one caller at a time.
+  void run(const std::function<void(int)>& work);
+
+ private:
+  void serve(int worker, int device);
+
+  std::mutex mutex_;
+  std::condition_variable begin_, end_;
+  const std::function<void(int)>* work_ = nullptr;
+  std::exception_ptr failure_;
+  long round_ = 0;
+  int busy_ = 0;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
 
 /// Copies host numbers to the device on its own stream, in parallel with computing. Several threads convert a piece at
 /// a time, each into page-locked memory of its own, and send it. For one thread at a time; others wait.
