@@ -10,6 +10,7 @@
 #include "kernels/cuda/causal_field.hpp"
 #include "kernels/cuda/direct_field.hpp"
 #include "kernels/cuda/field_statistics.hpp"
+#include "kernels/cuda/head_batch.hpp"
 #include "kernels/field/attention_statistics.hpp"
 #include "kernels/field/causal_field.hpp"
 #include "kernels/field/centring.hpp"
@@ -53,6 +54,30 @@ class Layer {
     return {fmt::format("field statistics, full, L = {}", context),
             size(context),
             {square * number(3 * s_.heads + s_.kv_heads), Unit::float64, bytes(context)},
+            meter_.by_clock([&] { measurer_.measure(heads_, forms_, requests); })};
+  }
+
+  /// The device's part of that, without softmax statistics.
+  Row prepared(Index context) {
+    const std::vector<FieldRequest> requests{{.context = context}};
+    const double square = number(context * s_.head_dim * s_.head_dim);
+    return {fmt::format("of these, on the device, L = {}", context),
+            size(context),
+            {square * number(3 * s_.heads + s_.kv_heads), Unit::float64, bytes(context)},
+            meter_.by_clock([&] {
+              workers_[0]->room.clear();
+              HeadBatch(*workers_[0], heads_, 0, s_.kv_heads, forms_, context).prepare(requests);
+            })};
+  }
+
+  /// Every statistic of scope causal, with all singular values.
+  Row causal_spectra(Index context) {
+    const std::vector<FieldRequest> requests{{.context = context, .scope = Scope::causal, .route = Route::dense}};
+    check(measurer_.measure(heads_, forms_, requests), requests);
+    const double cube = number(context) * number(context) * number(context);
+    return {fmt::format("field statistics, exact causal, L = {}", context),
+            size(context),
+            {number(s_.heads) * 8 / 3 * cube, Unit::float64, 8 * number(s_.heads * context * context)},
             meter_.by_clock([&] { measurer_.measure(heads_, forms_, requests); })};
   }
 
@@ -196,7 +221,7 @@ class Layer {
   const MatrixF queries_, keys_;
   const std::vector<LogitForm> forms_;
   DeviceHeads heads_;
-  FieldMeasurer measurer_{0};
+  FieldMeasurer measurer_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 
@@ -206,7 +231,10 @@ void time_fields(const Meter& meter, const LayerSizes& sizes, Index short_contex
   Layer layer(meter, sizes);
   take(layer.gram());
   take(layer.full(sizes.length));
+  take(layer.prepared(sizes.length));
   take(layer.full(short_context));
+  take(layer.prepared(short_context));
+  take(layer.causal_spectra(short_context));
   take(layer.softmax());
   take(layer.causal());
   take(layer.direct(short_context));

@@ -24,8 +24,7 @@ class CudaBackend final : public Backend {
       : number_(number),
         precision_(precision),
         host_(cpu::make_backend(Precision::float32)),
-        block_(stream_, precision),
-        fields_(number) {}
+        block_(stream_, precision) {}
 
   std::string description() const override {
     return fmt::format("cuda ({}, {}; {})", describe_device(number_), precision_name(precision_), host_->description());

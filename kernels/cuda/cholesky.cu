@@ -93,6 +93,31 @@ __device__ void judge(const Triangle& a, double* sums, double* checks) {
   checks[kLogDeterminant] = logarithm;
 }
 
+/// Trace, and distance from the identity, of a matrix that is still whole. `sums`: 2 width numbers.
+__device__ void measure(const Triangle& a, double* sums, double* checks) {
+  const int own = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
+  for (int j = own; j < a.width; j += static_cast<int>(blockDim.x * blockDim.y)) {
+    double sum = 0;
+    for (int i = 0; i < a.width; ++i) {
+      const double off = a.at(i, j) - (i == j ? 1 : 0);
+      sum += off * off;
+    }
+    sums[j] = sum;
+  }
+  __syncthreads();
+  if (own == 0) {
+    double trace = 0, deviation = 0;
+    for (int j = 0; j < a.width; ++j) {
+      trace += a.at(j, j);
+      deviation += sums[j];
+    }
+    checks[kPositive] = 0;
+    checks[kTrace] = trace;
+    checks[kDeviation] = sqrt(deviation);
+  }
+  __syncthreads();  // before the matrix changes
+}
+
 /// One block per matrix. Shared memory: diagonal, sums of columns, and the matrix where it has room.
 __global__ void __launch_bounds__(kMostSide* kMostSide)
     cholesky_kernel(const double* gram, int64_t gram_stride, int width, double* scratch, double* r, double* inverse,
@@ -110,12 +135,7 @@ __global__ void __launch_bounds__(kMostSide* kMostSide)
       a.at(i, j) = gram[i * gram_stride + j];
   }
   __syncthreads();
-  if (threadIdx.x == 0 && threadIdx.y == 0) {
-    double trace = 0;
-    for (int i = 0; i < width; ++i) trace += a.at(i, i);
-    checks[kPositive] = 0;
-    checks[kTrace] = trace;
-  }
+  measure(a, shared + width, checks);
   const bool positive = eliminate(a);
   if (positive) {
     scale_rows(a);

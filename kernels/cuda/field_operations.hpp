@@ -3,13 +3,12 @@
 
 #include "kernels/cuda/heads.hpp"
 #include "kernels/cuda/runtime.hpp"
+#include "kernels/field/device_fields.hpp"
 
 // Kernels of the field statistics. float64 unless stated otherwise, row-major, all pointers to device memory.
 namespace logitfield::kernels::cuda {
 
-/// Rows of a tile. Matrices of rows are padded with zero rows up to a multiple of kRowPadding.
-inline constexpr std::int64_t kTileRows = 64, kRowPadding = 256;
-constexpr std::int64_t padded_rows(std::int64_t rows) { return (rows + kRowPadding - 1) / kRowPadding * kRowPadding; }
+inline constexpr std::int64_t kTileRows = kDeviceTileRows;
 
 /// The float32 rows of some heads: row i of head h begins at data + h * head_stride + i * columns.
 struct HeadRows {
@@ -56,9 +55,10 @@ void sums_after(double* matrices, std::int64_t rows, std::int64_t count, std::in
 /// Cholesky decompositions of `count` symmetric matrices [width, gram_stride], one after the other: upper triangular r,
 /// and its inverse [count, width, width]; NaN where a pivot is not positive. checks [count, kCholeskyChecks].
 enum CholeskyCheck {
-  kPositive,  // 1 if all pivots are positive, else 0 and only the trace is set
-  kTrace,     // of the matrix
-  kNorm,      // 1-norm of r
+  kPositive,   // 1 if all pivots are positive, else 0 and only the next two are set
+  kTrace,      // of the matrix
+  kDeviation,  // Frobenius norm of its difference from the identity
+  kNorm,       // 1-norm of r
   kInverseNorm,
   kLogDeterminant,  // of r
   kCholeskyChecks

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <future>
 #include <map>
 
 #include "kernels/cuda/attention_statistics.hpp"
@@ -43,30 +42,31 @@ AttentionStatistics attention_of(const Matrix& rows, Index context) {
   return {seen.col(0).maxCoeff<Eigen::PropagateNaN>(), seen.col(1).mean(), seen.col(2).mean()};
 }
 
-/// KV heads whose fields are prepared together: as many as a bound on memory allows.
-Index kv_heads_together(Index context, Index head_dim, Index members) {
-  constexpr double kMostBytes = 4e9;
-  return std::max<Index>(1, static_cast<Index>(kMostBytes / batch_bytes(context, head_dim, members)));
+/// The fields of all heads in a context, as far as their memory depends on it.
+DeviceFields device_fields(const DeviceHeads& heads, Index members, Index context,
+                           std::span<const FieldRequest> requests) {
+  const auto asks = [&](Route route) {
+    return std::ranges::any_of(requests, [=](auto& r) { return r.route == route; });
+  };
+  return {.context = context,
+          .head_dim = heads.head_dim,
+          .kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim),
+          .members = members,
+          .factored = asks(Route::factored),
+          .dense = asks(Route::dense)};
 }
 
 }  // namespace
 
-FieldMeasurer::FieldMeasurer(int number) : number_(number) {
-  for (int t = 0; t < host_threads(); ++t) workers_.push_back(std::make_unique<Worker>());
+FieldMeasurer::FieldMeasurer() : threads_(host_threads()) {
+  for (int t = 0; t < threads_.count(); ++t) workers_.push_back(std::make_unique<Worker>());
 }
 
 void FieldMeasurer::share(std::size_t count, const std::function<void(const Worker&, std::size_t)>& run) const {
   std::atomic<std::size_t> next = 0;
-  const auto work = [&](const Worker& worker) {
-    use_device(number_);
-    for (std::size_t t = next++; t < count; t = next++) run(worker, t);
-  };
-  std::vector<std::future<void>> others;
-  for (std::size_t t = 1; t < std::min(workers_.size(), count); ++t) {
-    others.push_back(std::async(std::launch::async, [&, t] { work(*workers_[t]); }));
-  }
-  work(*workers_[0]);
-  for (std::future<void>& other : others) other.get();
+  threads_.run([&](int thread) {
+    for (std::size_t t = next++; t < count; t = next++) run(*workers_[static_cast<std::size_t>(thread)], t);
+  });
 }
 
 std::vector<Matrix> FieldMeasurer::softmax(const DeviceHeads& heads, std::span<const LogitForm> forms,
@@ -94,9 +94,9 @@ std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHead
   const Index members = std::ssize(forms) / kv_heads;
   std::vector<std::vector<HeadStatistics>> out(forms.size(), std::vector<HeadStatistics>(requests.size()));
   for (const auto& [context, which] : contexts) {
-    const Index together = kv_heads_together(context, heads.head_dim, members);
     std::vector<FieldRequest> here;
     for (const std::size_t r : which) here.push_back(requests[r]);
+    const Index together = kv_heads_together(device_fields(heads, members, context, here));
     for (Index first = 0; first < kv_heads; first += together) {
       const Index some = std::min(together, kv_heads - first), first_head = first * members;
       workers_[0]->room.clear();

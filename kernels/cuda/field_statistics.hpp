@@ -3,14 +3,15 @@
 
 #include "kernels/backend.hpp"
 #include "kernels/cuda/field_context.hpp"
+#include "kernels/cuda/threads.hpp"
 
 namespace logitfield::kernels::cuda {
 
-/// Measures the heads of layers. Work of O(L d^2) and more runs on the device `number`. Work of O(L) or O(d^3) runs at
-/// the same time on host threads; each takes a KV head, or a query head, in one context.
+/// Measures the heads of layers. Work of O(L d^2) and more runs on the device that was current when it was made. Work
+/// of O(L) or O(d^3) runs at the same time on host threads; each takes a KV head, or a query head, in one context.
 class FieldMeasurer {
  public:
-  explicit FieldMeasurer(int number);
+  FieldMeasurer();
   int workers() const { return static_cast<int>(workers_.size()); }
 
   /// Measures all query heads of a layer; see field/field_statistics.hpp. Their stream may continue with other work.
@@ -23,9 +24,9 @@ class FieldMeasurer {
   /// Softmax rows [length, 3] of every head; nothing for length 0.
   std::vector<Matrix> softmax(const DeviceHeads& heads, std::span<const LogitForm> forms, Index length) const;
 
-  int number_;
-  /// One per host thread.
+  /// One per thread.
   std::vector<std::unique_ptr<Worker>> workers_;
+  mutable Threads threads_;
 };
 
 }  // namespace logitfield::kernels::cuda

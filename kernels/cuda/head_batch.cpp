@@ -26,26 +26,10 @@ Matrix sums_of(const Worker& worker, const HeadRows& rows) {
 }
 
 static_assert(kSampledKeys >= cpu::kMostKeys);
+static_assert(static_cast<double>(singular_value_bytes(1, 1)) <= decomposing_bytes(1) &&
+              static_cast<double>(singular_value_bytes(100'000, 1)) <= decomposing_bytes(100'000));
 
 }  // namespace
-
-/// Fields that are decomposed together: as many as fill the device, within a bound on memory.
-Index dense_together(Index length, Index heads) {
-  constexpr double kMostBytes = 2e9;
-  const double bytes =
-      sizeof(double) * static_cast<double>(length * length) + static_cast<double>(singular_value_bytes(length, 1));
-  return std::clamp<Index>(static_cast<Index>(kMostBytes / bytes), 1, heads);
-}
-
-double batch_bytes(Index context, Index head_dim, Index members) {
-  const double length = static_cast<double>(context), rows = static_cast<double>(padded_rows(context));
-  const double w = static_cast<double>(head_dim + 3), heads = static_cast<double>(members);
-  // Factors of queries and keys, each with a basis; and energies and products with the probes of one side at a time.
-  const double factored = rows * (2 * (heads + 1) * (w + 3) + heads * (w + 5));
-  const double samples = static_cast<double>(std::ssize(cpu::sampled_positions(context)));
-  const double sampled = heads * (samples * length + rows / length * w) + rows * w;
-  return sizeof(double) * (factored + sampled);
-}
 
 HeadBatch::HeadBatch(const Worker& worker, const DeviceHeads& heads, Index first_kv_head, Index kv_heads,
                      std::vector<LogitForm> forms, Index context)

@@ -9,9 +9,6 @@
 
 namespace logitfield::kernels::cuda {
 
-/// Most bytes of device memory that a HeadBatch takes for each of its KV heads, which `members` query heads read.
-double batch_bytes(Index context, Index head_dim, Index members);
-
 /// Some KV heads of a layer and all query heads that read them, in one context on a device. prepare() computes what the
 /// requests need of all of them at once: a few large operations instead of many small ones per head. FieldContext asks
 /// for the results, head by head. Everything is over the context.

@@ -82,7 +82,10 @@ Event::Event(const Stream& stream, Waiting waiting) {
   const unsigned flags = waiting == Waiting::asleep ? cudaEventBlockingSync : cudaEventDefault;
   check(cudaEventCreateWithFlags(&event, flags), "cudaEventCreateWithFlags", 0);
   handle_ = event;
-  check(cudaEventRecord(event, stream_of(stream)), "cudaEventRecord", 0);
+  move_to(stream);
+}
+void Event::move_to(const Stream& stream) {
+  check(cudaEventRecord(event_of(handle_), stream_of(stream)), "cudaEventRecord", 0);
 }
 Event::~Event() { cudaEventDestroy(event_of(handle_)); }
 void Event::hold_back(const Stream& other) const {

@@ -27,6 +27,7 @@ set(LOGITFIELD_CUDA_HOST
   cuda/head_batch.cpp
   cuda/singular_values.cpp
   cuda/tall_factor.cpp
+  cuda/threads.cpp
   cuda/weights.cpp)
 set(LOGITFIELD_CUDA_TOOLKIT
   cuda/products.cpp

@@ -26,6 +26,7 @@ TallFactors::TallFactors(const Worker& worker, FactorForm form, const double* pr
       stride_((width_ + 3) / 2 * 2),
       decomposed_(static_cast<std::size_t>(heads_), false),
       norms_(static_cast<std::size_t>(heads_), 0.0),
+      conditions_(static_cast<std::size_t>(heads_), 0.0),
       determinants_(static_cast<std::size_t>(heads_), 0.0),
       rows_(heads_ * padded_ * stride_, worker.stream),
       r_(heads_ * width_ * width_, worker.stream),
@@ -43,8 +44,8 @@ TallFactors::TallFactors(const Worker& worker, FactorForm form, const double* pr
     norms_[head] = std::sqrt(checks(h, kTrace));
     determinants_[head] = checks(h, kLogDeterminant);
     decomposed_[head] = length > width_ && checks(h, kPositive) == 1;
-    const double condition = checks(h, kNorm) * checks(h, kInverseNorm);
-    if (decomposed_[head] && !cpu::one_pass_is_enough(condition, width_)) enough = false;
+    conditions_[head] = checks(h, kNorm) * checks(h, kInverseNorm);
+    if (decomposed_[head] && !cpu::one_pass_is_enough(conditions_[head], width_)) enough = false;
   }
   if (!enough) {
     second_pass(length);
@@ -96,19 +97,25 @@ void TallFactors::second_pass(Index length) {
   worker_.products.multiply(square, {inverse_.data(), width_, size}, {inverse.data(), width_, size},
                             {both.data(), width_, size});
   inverse_ = std::move(both);
-  const Matrix host_grams = download(grams, heads_ * width_, width_), host_r = download(r_, heads_ * width_, width_);
   for (Index h = 0; h < heads_; ++h) {
     const auto head = static_cast<std::size_t>(h);
     if (!decomposed_[head]) continue;
-    decomposed_[head] = checks(h, kPositive) == 1 &&
-                        cpu::second_pass_for(host_grams.middleRows(h * width_, width_)) != cpu::SecondPass::hopeless &&
-                        cpu::has_full_rank(host_r.middleRows(h * width_, width_), length);
+    conditions_[head] *= checks(h, kNorm) * checks(h, kInverseNorm);
     determinants_[head] += checks(h, kLogDeterminant);
+    decomposed_[head] = checks(h, kPositive) == 1 &&
+                        cpu::second_pass_for(checks(h, kDeviation), width_) != cpu::SecondPass::hopeless &&
+                        (cpu::surely_full_rank(conditions_[head]) || has_full_rank(h, length));
   }
   const Buffer<double> of_probes =
       tall_products({basis_.data(), width_, padded_ * width_}, {rows_.data() + width_, stride_, padded_ * stride_}, 2);
   copy(basis_probes_.data(), of_probes.data(), static_cast<std::size_t>(basis_probes_.size()) * sizeof(double),
        worker_.stream);
+}
+
+bool TallFactors::has_full_rank(Index head, Index length) const {
+  Matrix r(width_, width_);
+  r_.read(as_span(r), head * width_ * width_);
+  return cpu::has_full_rank(r, length);
 }
 
 Buffer<double> TallFactors::bases() const {

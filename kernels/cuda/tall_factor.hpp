@@ -54,11 +54,13 @@ class TallFactors {
   /// Decomposes grams; returns the checks [heads, kCholeskyChecks].
   Matrix decompose(const Buffer<double>& grams, Index stride, Buffer<double>& r, Buffer<double>& inverse) const;
   void second_pass(Index length);
+  bool has_full_rank(Index head, Index length) const;
 
   const Worker& worker_;
   Index heads_, padded_, width_, stride_;
   std::vector<bool> decomposed_;
-  std::vector<double> norms_, determinants_;
+  /// Bounds on the condition numbers: products of 1-norms.
+  std::vector<double> norms_, conditions_, determinants_;
   /// rows_ [heads, padded, stride]: the factor, the probes, and zeros that make the width even.
   Buffer<double> rows_, grams_, r_, inverse_, basis_probes_;
   /// [heads, padded, width]; empty if one pass was enough for all heads.

@@ -1,59 +1,33 @@
 #pragma once
+#include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <deque>
-#include <exception>
-#include <functional>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "kernels/backend.hpp"
 #include "kernels/cuda/operations.hpp"
+#include "kernels/cuda/threads.hpp"
 
 // Weights in device memory. T: operand type of the matrix products.
 namespace logitfield::kernels::cuda {
-
-/// Threads that wait for work, all on the device that was current when they were made.
-class Workers {
- public:
-  explicit Workers(int count);
-  ~Workers();
-  Workers(const Workers&) = delete;
-  Workers& operator=(const Workers&) = delete;
-
-  int count() const { return static_cast<int>(threads_.size()); }
-  /// Calls work(0), work(1) ... work(count() - 1), each on its own thread, and waits for all of them. Rethrows the
-  /// first exception. For one caller at a time.
-  void run(const std::function<void(int)>& work);
-
- private:
-  void serve(int worker, int device);
-
-  std::mutex mutex_;
-  std::condition_variable begin_, end_;
-  const std::function<void(int)>* work_ = nullptr;
-  std::exception_ptr failure_;
-  long round_ = 0;
-  int busy_ = 0;
-  bool stopping_ = false;
-  std::vector<std::thread> threads_;
-};
 
 /// Copies host numbers to the device on its own stream, in parallel with computing. Several threads convert a piece at
 /// a time, each into page-locked memory of its own, and send it. For one thread at a time; others wait.
 class Uploader {
  public:
-  Uploader() : workers_(host_threads()), lanes_(static_cast<std::size_t>(workers_.count())) {}
+  Uploader() : workers_(std::min(host_threads(), kMostLanes)), lanes_(static_cast<std::size_t>(workers_.count())) {}
   const Stream& stream() const { return stream_; }
   template <class T, class Scalar>
   Buffer<T> upload(const Scalar* values, std::int64_t count);
   std::mutex& in_use() { return in_use_; }
 
  private:
-  /// So small that the first is on its way soon, so large that starting a copy does not count.
-  static constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+  /// So small that the first is on its way soon, so large that starting a copy does not count. More lanes than these do
+  /// not copy faster (bench/results: an H100 in a virtual machine).
+  static constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
+  static constexpr int kMostLanes = 8;
 
   /// A thread fills one piece while the other is copied.
   class Lane {
@@ -72,7 +46,7 @@ class Uploader {
   };
 
   Stream stream_;
-  Workers workers_;
+  Threads workers_;
   std::deque<Lane> lanes_;
   std::mutex in_use_;
 };

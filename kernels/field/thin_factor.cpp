@@ -27,7 +27,8 @@ Matrix gram_of_kept(const Team& team, const Matrix& basis) {
 /// Makes the second pass, on a basis that is orthonormal to some digits. Nothing if it cannot be repaired.
 std::optional<Kept> second_pass(const Team& team, Kept factor) {
   const Matrix gram = gram_of_kept(team, factor.basis);
-  const SecondPass pass = second_pass_for(gram);
+  const double deviation = (gram - Matrix::Identity(gram.rows(), gram.cols())).norm();
+  const SecondPass pass = second_pass_for(deviation, gram.cols());
   if (pass == SecondPass::not_needed) return factor;
   if (pass == SecondPass::hopeless) return std::nullopt;
   const std::optional<Matrix> r = cholesky(gram);
@@ -95,16 +96,19 @@ bool one_pass_is_enough(double condition, Index width) {
   return condition * condition <= 4 * static_cast<double>(width);
 }
 
-bool has_full_rank(const Matrix& r, Index length) {
+bool surely_full_rank(double condition) {
   constexpr double kFarFromSingular = 1e8;
-  if (condition(r) < kFarFromSingular) return true;
+  return condition < kFarFromSingular;
+}
+
+bool has_full_rank(const Matrix& r, Index length) {
+  if (surely_full_rank(condition(r))) return true;
   const std::vector<double> sigma = singular_values(r);
   return sigma.back() > static_cast<double>(std::max(length, r.cols())) * kEpsilon * sigma.front();
 }
 
-SecondPass second_pass_for(const Matrix& gram) {
-  const double deviation = (gram - Matrix::Identity(gram.rows(), gram.cols())).norm();
-  if (deviation <= 32 * static_cast<double>(gram.cols()) * kEpsilon) return SecondPass::not_needed;
+SecondPass second_pass_for(double deviation, Index width) {
+  if (deviation <= 32 * static_cast<double>(width) * kEpsilon) return SecondPass::not_needed;
   return deviation <= kRepairable ? SecondPass::needed : SecondPass::hopeless;  // including NaN
 }
 

@@ -53,9 +53,12 @@ bool has_full_rank(const Matrix& r, Index length);
 /// Whether a factor a r^-1 found in one pass is orthonormal up to unavoidable rounding, by the condition number of r
 /// [width, width].
 bool one_pass_is_enough(double condition, Index width);
-/// Verdict of a factor's Gram matrix after one pass: done, a second pass, or another method.
+/// Whether a condition number alone shows it.
+bool surely_full_rank(double condition);
+/// Verdict on a factor after one pass, by the distance of its Gram matrix [width, width] from the identity (Frobenius
+/// norm): done, a second pass, or another method.
 enum class SecondPass { not_needed, needed, hopeless };
-SecondPass second_pass_for(const Matrix& gram);
+SecondPass second_pass_for(double deviation, Index width);
 
 /// a^T a [w, w] over the team, both triangles. Collective.
 Matrix gram_of(const Team& team, const FactorRows& a);

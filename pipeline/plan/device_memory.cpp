@@ -2,9 +2,7 @@
 #include <cmath>
 
 #include "kernels/field/attention_statistics.hpp"
-#include "kernels/field/row_sample.hpp"
-#include "kernels/spectra/krylov.hpp"
-#include "kernels/tiles.hpp"
+#include "kernels/field/device_fields.hpp"
 #include "pipeline/plan/memory.hpp"
 #include "pipeline/plan/shard.hpp"
 #include "pipeline/plan/work.hpp"
@@ -13,34 +11,15 @@
 namespace logitfield {
 namespace {
 
-/// Of kernels/cuda: rows of a tile of logits, of a padded factor's chunks, and of an MLP that are computed together.
-constexpr double kTileRows = 64, kChunkRows = 256, kMlpRows = 8192;
-/// Number of vectors that the Krylov method applies a field to at a time.
-constexpr double kBlockVectors = 32;
+/// Rows of an MLP that are computed together (kernels/cuda/block.cpp), and of a strip of attention logits.
+constexpr double kMlpRows = 8192, kStripRows = static_cast<double>(kernels::kRowPadding);
 
 double up_to(double x, double multiple) { return std::ceil(x / multiple) * multiple; }
 
-/// Bytes for the fields of a KV head in one context, one query head at a time; `w`: columns of a factor.
-double field_of(const FieldPlan& field, double d) {
-  const double length = static_cast<double>(field.request.context), rows = up_to(length, kChunkRows), w = d + 3;
-  const double samples = static_cast<double>(kernels::cpu::sampled_positions(field.request.context).size());
-  const bool dense = field.request.route == kernels::Route::dense, masked = field.request.scope != kernels::Scope::full;
-  // Rows formed from their logits: the sampled ones, or a strip of a field that is decomposed.
-  const double direct = (dense ? std::min(length, kChunkRows) : samples) * length + kChunkRows * w;
-  // Factored keys, original keys, Gram matrices of their chunks.
-  const double keys = rows * (w + 2) + rows * d + rows / kChunkRows * w * (w + 2) + direct;
-  if (dense) return kDouble * (keys + rows * (w + 2));  // with a basis, or centred keys
-  // With energies or a basis in turn; the causal field's tiles and sums exist before them.
-  const double factored = rows * (w + 2) + 2 * rows * w;
-  const double causal = 3 * rows * w + rows * kTileRows + rows / kTileRows * w * w;
-  const double applied = 2 * rows * kBlockVectors + rows / kTileRows * w * kBlockVectors;
-  return kDouble * (keys + std::max(factored, masked ? causal + std::max(rows * w, applied) : 0));
-}
-
 /// Bytes for a query head's attention in float64: its keys, a strip of logits, and the statistics of each row.
 double attention_of(double length, double d) {
-  const double strip = std::min(length, kChunkRows);
-  return kDouble * (up_to(length, kChunkRows) * d + kChunkRows * d + strip * length + 3 * length);
+  const double strip = std::min(length, kStripRows);
+  return kDouble * (up_to(length, kStripRows) * d + kStripRows * d + strip * length + 3 * length);
 }
 
 /// Heads measured together: all of a rank's for a model, those of one KV head for a capture.
@@ -48,10 +27,38 @@ double heads_at_a_time(const Job& job, const Plan& plan) {
   return job.config ? largest(plan.partition.heads) : static_cast<double>(job.group_size());
 }
 
+/// KV heads measured together, likewise.
+double kv_heads_at_a_time(const Job& job, const Plan& plan) {
+  return job.config ? largest(plan.partition.kv_heads) : 1;
+}
+
+/// Bytes for the fields of one context: of all heads at once, and of one more for each host thread that applies the
+/// Krylov method.
+double fields_in(std::int64_t context, const Job& job, const Plan& plan, int workers) {
+  const auto kv_heads = static_cast<std::int64_t>(kv_heads_at_a_time(job, plan));
+  const auto heads = static_cast<std::int64_t>(heads_at_a_time(job, plan));
+  kernels::DeviceFields fields{.context = context,
+                               .head_dim = job.head_dim,
+                               .kv_heads = kv_heads,
+                               .members = std::max<std::int64_t>(1, heads / kv_heads)};
+  bool any = false, krylov = false;
+  for (const FieldPlan& field : plan.fields) {
+    if (field.request.context != context || field.collective()) continue;
+    any = true;
+    fields.factored |= field.request.route == kernels::Route::factored;
+    fields.dense |= field.request.route == kernels::Route::dense;
+    // Means of causal-mean fields come from the same operator.
+    krylov |= field.request.route == kernels::Route::krylov || field.request.scope == kernels::Scope::causal_mean;
+  }
+  if (!any) return 0;
+  const double threads = std::min<double>(workers, static_cast<double>(heads));
+  return kernels::device_bytes(fields) + (krylov ? threads * kernels::krylov_device_bytes(context, job.head_dim) : 0);
+}
+
 double fields_of(const Job& job, const Plan& plan, int workers) {
   double most = 0;
   for (const FieldPlan& field : plan.fields) {
-    if (!field.collective()) most = std::max(most, field_of(field, static_cast<double>(job.head_dim)));
+    most = std::max(most, fields_in(field.request.context, job, plan, workers));
   }
   const double attended = static_cast<double>(longest_attended(plan.fields));
   // Attention comes first: host threads take float32 heads one by one; bf16 heads are measured all at once.
@@ -60,7 +67,7 @@ double fields_of(const Job& job, const Plan& plan, int workers) {
       job.config && job.precision == "bf16"
           ? kDouble * 3 * heads * attended
           : std::min(static_cast<double>(workers), heads) * attention_of(attended, static_cast<double>(job.head_dim));
-  return std::max(fields_at_a_time(job, plan, workers) * most, attention);
+  return std::max(most, attention);
 }
 
 /// Bytes of a layer's Q and K (as kept, and as they enter the dot products) and of V as it enters them.
@@ -105,10 +112,6 @@ double model_bytes(const Job& job, const Plan& plan, int workers) {
 }
 
 }  // namespace
-
-double fields_at_a_time(const Job& job, const Plan& plan, int workers) {
-  return std::min(static_cast<double>(workers), heads_at_a_time(job, plan) * static_cast<double>(job.contexts.size()));
-}
 
 double device_memory_of(const Job& job, const Plan& plan, int workers) {
   if (job.config) return model_bytes(job, plan, workers);

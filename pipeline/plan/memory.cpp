@@ -48,20 +48,10 @@ double largest_layer(const io::ModelConfig& config, const Partition& partition) 
   return static_cast<double>(most);
 }
 
-/// Bytes of a field that the GPU cannot take, and of those that other threads decompose at the same time.
-double field_bytes_beside_gpu(const Job& job, const Plan& plan, int workers) {
-  double decomposed = 0;
-  for (const FieldPlan& field : plan.fields) {
-    const double length = static_cast<double>(field.request.context);
-    if (field.request.route == kernels::Route::dense) decomposed = std::max(decomposed, kDouble * length * length);
-  }
-  return field_bytes(job, plan) + (fields_at_a_time(job, plan, workers) - 1) * decomposed;
-}
-
 /// Bytes that a rank with a GPU holds on its host besides the base: a layer being read, hidden states in transit,
 /// fields.
-double host_bytes_beside_gpu(const Job& job, const Plan& plan, int workers) {
-  const double fields = kCudaBytes + field_bytes_beside_gpu(job, plan, workers);
+double host_bytes_beside_gpu(const Job& job, const Plan& plan) {
+  const double fields = kCudaBytes + field_bytes(job, plan);
   if (job.capture) return fields;
   const double hidden = static_cast<double>(job.config->hidden_size);
   const double states = 2 * static_cast<double>(job.length()) * hidden;
@@ -125,7 +115,7 @@ double widest_mlp(const io::ModelConfig& config, const Partition& partition) {
 double memory_of(const Job& job, const Plan& plan, int device_workers) {
   const double drawn = drawn_bytes(job, plan);
   if (device_workers > 0) {
-    return base_bytes(plan, kPackingBytes) + host_bytes_beside_gpu(job, plan, device_workers) + drawn;
+    return base_bytes(plan, kPackingBytes) + host_bytes_beside_gpu(job, plan) + drawn;
   }
   if (job.capture) return base_bytes(plan, kPackingBytes) + field_bytes(job, plan) + drawn;
   const double weights = product_number(job) * weight_values(job, plan, 1);

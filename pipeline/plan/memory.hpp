@@ -15,9 +15,6 @@ double device_memory_of(const Job& job, const Plan& plan, int workers);
 /// Bytes per number of the operand type that the job's precision gives matrix products.
 double product_number(const Job& job);
 
-/// Number of fields that a rank's `workers` threads measure at a time on its GPU.
-double fields_at_a_time(const Job& job, const Plan& plan, int workers);
-
 /// Number of weights that a rank holds. Where they are not resident, `layers` layers are held at a time.
 double weight_values(const Job& job, const Plan& plan, double layers);
 /// Number of texts whose hidden states a rank holds.

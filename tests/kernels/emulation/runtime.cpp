@@ -54,7 +54,8 @@ Stream::Stream(Priority) : handle_(this) {}
 Stream::~Stream() = default;
 void Stream::wait() const {}
 
-Event::Event(const Stream&, Waiting) {
+Event::Event(const Stream& stream, Waiting) { move_to(stream); }
+void Event::move_to(const Stream&) {
   using namespace std::chrono;
   handle_ = reinterpret_cast<void*>(duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count());
 }

@@ -1,0 +1,66 @@
+#include "kernels/field/device_fields.hpp"
+
+#include <algorithm>
+
+#include "kernels/field/row_sample.hpp"
+
+namespace logitfield::kernels {
+namespace {
+
+constexpr double kDouble = sizeof(double);
+/// Columns of a factor beside the head's: positions, means, two probes, and one that makes the width even.
+constexpr double kExtras = 2, kProbes = 3;
+
+double padded(std::int64_t rows) { return static_cast<double>(padded_rows(rows)); }
+
+/// Bytes for each KV head, without fields that are formed.
+double head_bytes(const DeviceFields& f) {
+  const double length = static_cast<double>(f.context), rows = padded(f.context),
+               heads = static_cast<double>(f.members);
+  const double d = static_cast<double>(f.head_dim), w = d + kExtras;
+  const double square = w * (w + kProbes), chunks = rows / kRowPadding;
+  // A factor with its Gram matrices by chunks, r and r^-1, and a basis or another matrix of that size twice at worst.
+  const double factor = rows * (3 * w + kProbes) + (std::min(chunks, 32.0) + 4) * square;
+  const double keys = rows * (2 * w + kProbes) + 4 * square;  // kept, with their basis
+  // Means, energies, two products with two probes; the core in three copies.
+  const double factored = factor + heads * (factor + 6 * rows + 3 * square);
+  const double samples = static_cast<double>(cpu::sampled_positions(f.context).size());
+  const double sampled = rows * d + heads * (samples * length + (kRowPadding + 0.0) * d);
+  const double direct = rows / kDeviceTileRows * 3 * (d + 2) + heads * 3 * length;
+  return kDouble * (keys + std::max({f.factored ? factored : factor, sampled, direct}));
+}
+
+/// Bytes for the fields that are formed and decomposed at a time.
+double dense_bytes(const DeviceFields& f, double heads) {
+  const double length = static_cast<double>(f.context), w = static_cast<double>(f.head_dim) + kExtras;
+  const double together = static_cast<double>(dense_together(f.context, static_cast<std::int64_t>(heads)));
+  return together * (kDouble * length * length + decomposing_bytes(f.context)) +
+         kDouble * (2 * padded(f.context) * w + 8 * heads * length);
+}
+
+}  // namespace
+
+std::int64_t kv_heads_together(const DeviceFields& fields) {
+  constexpr double kMostBytes = 4e9;
+  return std::clamp<std::int64_t>(static_cast<std::int64_t>(kMostBytes / head_bytes(fields)), 1, fields.kv_heads);
+}
+
+std::int64_t dense_together(std::int64_t length, std::int64_t heads) {
+  constexpr double kMostBytes = 2e9;
+  const double bytes = kDouble * static_cast<double>(length * length) + decomposing_bytes(length);
+  return std::clamp<std::int64_t>(static_cast<std::int64_t>(kMostBytes / bytes), 1, heads);
+}
+
+double device_bytes(const DeviceFields& f) {
+  const auto kv_heads = static_cast<double>(kv_heads_together(f));
+  return kv_heads * head_bytes(f) + (f.dense ? dense_bytes(f, kv_heads * static_cast<double>(f.members)) : 0);
+}
+
+double krylov_device_bytes(std::int64_t context, std::int64_t head_dim) {
+  constexpr double kVectors = 32;  // that the field is applied to at a time
+  const double rows = padded(context), w = static_cast<double>(head_dim) + kExtras + 1, tiles = rows / kDeviceTileRows;
+  const double field = 3 * rows * w + rows * kDeviceTileRows + tiles * w * w;
+  return kDouble * (field + std::max(rows * w, 2 * rows * kVectors + tiles * w * kVectors));
+}
+
+}  // namespace logitfield::kernels
