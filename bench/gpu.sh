@@ -69,7 +69,7 @@ check() {  # NAME SECONDS COMMAND...: a line of the table; the end of the output
   keep_log "$name"
   [ $code -ne 0 ] || return 0
   status=1
-  { echo '```'; grep -E 'Failure|Error|error|Hazard|hazard|FAILED|off by' $output | awk '!seen[$0]++' | head -20; tail -8 $output; echo '```'; } | cut -c-200 >>"$table"
+  { echo '```'; grep -E 'Failure|Error|error|Hazard|hazard|FAILED|off by' $output | awk '!seen[$0]++' | head -20 || true; tail -8 $output; echo '```'; } | cut -c-200 >>"$table"
 }
 
 measure() {  # NAME SECONDS COMMAND...: what the command prints becomes a part of the table, line by line

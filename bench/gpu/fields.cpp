@@ -4,13 +4,14 @@
 #include <atomic>
 #include <cmath>
 #include <future>
+#include <numeric>
 
 #include "bench/gpu/cases.hpp"
-#include "kernels/cuda/attention_statistics.hpp"
-#include "kernels/cuda/causal_field.hpp"
-#include "kernels/cuda/direct_field.hpp"
-#include "kernels/cuda/field_statistics.hpp"
-#include "kernels/cuda/head_batch.hpp"
+#include "kernels/cuda/field/attention_statistics.hpp"
+#include "kernels/cuda/field/causal_field.hpp"
+#include "kernels/cuda/field/direct_field.hpp"
+#include "kernels/cuda/field/field_statistics.hpp"
+#include "kernels/cuda/field/head_batch.hpp"
 #include "kernels/field/attention_statistics.hpp"
 #include "kernels/field/causal_field.hpp"
 #include "kernels/field/centring.hpp"
@@ -110,7 +111,7 @@ class Layer {
             meter_.by_clock([&] { all_causal_energies(); })};
   }
 
-  /// The causal field of one head with capped logits, formed, summed and copied to the host, where LAPACK waits for it.
+  /// The causal field of one head with capped logits, formed and summed.
   Row direct(Index context) {
     const Worker& worker = *workers_[0];
     const LogitForm form{.scale = forms_[0].scale, .softcap = 50};
@@ -120,15 +121,19 @@ class Layer {
     q.factor = form.scale;
     const DirectHead rule{.cap = *form.softcap};
     const Buffer<DirectHead> rules{std::span<const DirectHead>(&rule, 1), worker.stream};
-    const DirectForm direct{context, rules.data(), true, true, probes.data()};
+    std::vector<std::int64_t> host_positions(static_cast<std::size_t>(context));
+    std::iota(host_positions.begin(), host_positions.end(), std::int64_t{0});
+    const Buffer<std::int64_t> positions{std::span<const std::int64_t>(host_positions), worker.stream};
+    Buffer<double> field(context * context, worker.stream), sums(context * kDirectSums, worker.stream);
     const auto run = [&] {
-      Buffer<double> made(padded_rows(context) * s_.head_dim, worker.stream);
-      make_factor(k, made.data(), worker.stream);
-      return direct_field(worker, q, made.data(), direct);
+      form_field(worker, q, k, {context, rules.data(), true, true, probes.data()}, positions.data(), field.data(),
+                 sums.data());
+      worker.stream.wait();
     };
+    run();
     const Matrix expected =
         cpu::dense_field(queries(0).topRows(context), keys(0).topRows(context), form, Scope::causal);
-    expect_small("direct field", (run().field - expected).norm() / expected.norm(), 1e-12);
+    expect_small("direct field", (download(field, context, context) - expected).norm() / expected.norm(), 1e-12);
     return {"direct field, capped",
             fmt::format("1 head, d = {}, L = {}", s_.head_dim, context),
             {2 * number(context * context * s_.head_dim), Unit::float64, 8 * number(context * context)},

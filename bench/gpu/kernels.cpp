@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "bench/gpu/cases.hpp"
-#include "kernels/cuda/field_operations.hpp"
+#include "kernels/cuda/field/field_operations.hpp"
 
 namespace logitfield::bench::gpu {
 namespace {

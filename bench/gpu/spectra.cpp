@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "bench/gpu/cases.hpp"
-#include "kernels/cuda/singular_values.hpp"
+#include "kernels/cuda/spectra/singular_values.hpp"
 #include "kernels/spectra/two_stage.hpp"
 
 namespace logitfield::bench::gpu {

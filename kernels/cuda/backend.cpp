@@ -7,7 +7,7 @@
 
 #include "kernels/cpu/backend.hpp"
 #include "kernels/cuda/block.hpp"
-#include "kernels/cuda/field_statistics.hpp"
+#include "kernels/cuda/field/field_statistics.hpp"
 #include "kernels/device.hpp"
 
 namespace logitfield::kernels::cuda {

@@ -3,30 +3,30 @@ set(LOGITFIELD_CUDA_KERNELS
   cuda/activation.cu
   cuda/attention.cu
   cuda/attention_mma.cu
-  cuda/band_chase.cu
-  cuda/band_panels.cu
-  cuda/bisection.cu
-  cuda/causal_tiles.cu
-  cuda/cholesky.cu
-  cuda/direct_products.cu
-  cuda/field_rows.cu
+  cuda/spectra/band_chase.cu
+  cuda/spectra/band_panels.cu
+  cuda/spectra/bisection.cu
+  cuda/field/causal_tiles.cu
+  cuda/field/cholesky.cu
+  cuda/field/direct_products.cu
+  cuda/field/field_rows.cu
   cuda/heads.cu
   cuda/rows.cu
-  cuda/small_spectra.cu
-  cuda/softmax_rows.cu
-  cuda/softmax_rows_mma.cu)
+  cuda/spectra/small_spectra.cu
+  cuda/field/softmax_rows.cu
+  cuda/field/softmax_rows_mma.cu)
 set(LOGITFIELD_CUDA_HOST
-  cuda/attention_statistics.cpp
+  cuda/field/attention_statistics.cpp
   cuda/backend.cpp
   cuda/block.cpp
-  cuda/causal_field.cpp
-  cuda/direct_field.cpp
-  cuda/factored_fields.cpp
-  cuda/field_context.cpp
-  cuda/field_statistics.cpp
-  cuda/head_batch.cpp
-  cuda/singular_values.cpp
-  cuda/tall_factor.cpp
+  cuda/field/causal_field.cpp
+  cuda/field/direct_field.cpp
+  cuda/field/factored_fields.cpp
+  cuda/field/field_context.cpp
+  cuda/field/field_statistics.cpp
+  cuda/field/head_batch.cpp
+  cuda/spectra/singular_values.cpp
+  cuda/field/tall_factors.cpp
   cuda/threads.cpp
   cuda/weights.cpp)
 set(LOGITFIELD_CUDA_TOOLKIT

@@ -5,11 +5,12 @@ import re
 
 # From the lowest room to the highest: a file includes files of its own room and of lower ones only.
 ORDER = ["io", "io/config", "io/config/families", "io/checkpoint", "io/capture", "io/text/tokenizer", "io/text", "io/run",
-         "kernels", "kernels/spectra", "kernels/field", "kernels/cpu", "kernels/cuda",
+         "kernels", "kernels/spectra", "kernels/field", "kernels/cpu", "kernels/cuda", "kernels/cuda/spectra", "kernels/cuda/field",
          "pipeline/mpi", "pipeline/scalapack", "pipeline/job", "pipeline/plan", "pipeline/results", "pipeline/run",
          "pipeline/forward", "pipeline/measure", "pipeline/report", "pipeline/compare", "pipeline/monitor", "pipeline/commands"]
-# A factory must know what it makes; a reader of a configuration, the table of families.
+# A factory must know what it makes, a back end its parts; a reader of a configuration, the table of families.
 ALLOWED_UP = {("kernels/make_backend.cpp", "kernels/cpu/backend.hpp"), ("kernels/make_backend.cpp", "kernels/cuda/backend.hpp"),
+              ("kernels/cuda/backend.cpp", "kernels/cuda/field/field_statistics.hpp"),
               ("io/config/model_config.cpp", "io/config/families/families.hpp")}
 # All that kernels/ may know of io/.
 SHARED_BY_KERNELS = {"io/config/architecture.hpp"}

@@ -2,8 +2,8 @@
 
 #include "cuda_device.hpp"
 #include "kernels/cpu/attention.hpp"
-#include "kernels/cuda/attention_statistics.hpp"
-#include "kernels/cuda/field_operations.hpp"
+#include "kernels/cuda/field/attention_statistics.hpp"
+#include "kernels/cuda/field/field_operations.hpp"
 #include "kernels/cuda/heads.hpp"
 #include "kernels/field/attention_statistics.hpp"
 #include "random_matrix.hpp"

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "cuda_device.hpp"
-#include "kernels/cuda/singular_values.hpp"
+#include "kernels/cuda/spectra/singular_values.hpp"
 #include "kernels/field/dense_field.hpp"
 #include "kernels/spectra/lapack.hpp"
 #include "random_matrix.hpp"

@@ -1,5 +1,5 @@
 #include "cuda_device.hpp"
-#include "kernels/cuda/field_context.hpp"
+#include "kernels/cuda/field/field_context.hpp"
 #include "wrong_inputs.hpp"
 
 namespace logitfield::kernels::cuda {

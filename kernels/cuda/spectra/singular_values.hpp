@@ -1,5 +1,5 @@
 #pragma once
-#include "kernels/cuda/spectrum_operations.hpp"
+#include "kernels/cuda/spectra/spectrum_operations.hpp"
 #include "kernels/cuda/worker.hpp"
 
 namespace logitfield::kernels::cuda {

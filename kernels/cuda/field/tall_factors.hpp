@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "kernels/cuda/field_operations.hpp"
+#include "kernels/cuda/field/field_operations.hpp"
 #include "kernels/cuda/worker.hpp"
 
 namespace logitfield::kernels::cuda {

@@ -1,4 +1,4 @@
-#include "kernels/cuda/head_batch.hpp"
+#include "kernels/cuda/field/head_batch.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -6,9 +6,10 @@
 #include <numeric>
 #include <set>
 
-#include "kernels/cuda/causal_field.hpp"
-#include "kernels/cuda/direct_products.hpp"
-#include "kernels/cuda/singular_values.hpp"
+#include "kernels/cuda/field/causal_field.hpp"
+#include "kernels/cuda/field/direct_field.hpp"
+#include "kernels/cuda/field/direct_products.hpp"
+#include "kernels/cuda/spectra/singular_values.hpp"
 #include "kernels/field/routes.hpp"
 
 namespace logitfield::kernels::cuda {
@@ -270,14 +271,8 @@ void HeadBatch::form(Index head, Scope scope, const DirectHead* rules, const std
   const bool factors = form.has_factors();
   const FactorForm queries = factors ? query_form(head) : raw_query_form(head),
                    keys = factors ? key_form(head / members(), form.alibi_slope != 0) : raw_key_form(head / members());
-  const Index padded = padded_rows(context_), width = keys.width();
-  Buffer<double> of_queries(padded * width, worker_.stream), of_keys(padded * width, worker_.stream);
-  make_factor(queries, of_queries.data(), worker_.stream);
-  make_factor(keys, of_keys.data(), worker_.stream);
-  worker_.products.multiply_transposed({context_, context_, width}, {of_queries.data(), width}, {of_keys.data(), width},
-                                       {field, context_});
-  centre_rows({context_, rules, scope != Scope::full, is_masked(scope), probes_.data()}, positions, 1, context_, field,
-              sums, worker_.stream);
+  form_field(worker_, queries, keys, {context_, rules, scope != Scope::full, is_masked(scope), probes_.data()},
+             positions, field, sums);
 }
 
 void HeadBatch::prepare_dense(Scope scope) {

@@ -1,6 +1,6 @@
 #include "kernels/cuda/householder.hpp"
 #include "kernels/cuda/launch.hpp"
-#include "kernels/cuda/spectrum_operations.hpp"
+#include "kernels/cuda/spectra/spectrum_operations.hpp"
 
 // The panels of the first stage, one block a matrix. A panel is kept by columns, an odd number of elements apart, in
 // shared memory, or in device memory if it does not fit. Every column costs one pass over the panel: it applies a

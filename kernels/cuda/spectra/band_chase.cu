@@ -1,6 +1,6 @@
 #include "kernels/cuda/householder.hpp"
 #include "kernels/cuda/launch.hpp"
-#include "kernels/cuda/spectrum_operations.hpp"
+#include "kernels/cuda/spectra/spectrum_operations.hpp"
 
 // The second stage, one block a matrix. Sweep i makes row i bidiagonal. Its step j, with f = i + 1 + j b and b = kBand,
 // shortens the row above (i if j = 0, else f - b) from column f on to one element, which fills the block below the

@@ -1,5 +1,5 @@
 #pragma once
-#include "kernels/cuda/tall_factor.hpp"
+#include "kernels/cuda/field/tall_factors.hpp"
 #include "kernels/field/factored_field.hpp"
 
 namespace logitfield::kernels::cuda {

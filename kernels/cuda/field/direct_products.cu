@@ -1,4 +1,4 @@
-#include "kernels/cuda/direct_products.hpp"
+#include "kernels/cuda/field/direct_products.hpp"
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/warp.hpp"
 

@@ -1,6 +1,6 @@
 #include <limits>
 
-#include "kernels/cuda/field_operations.hpp"
+#include "kernels/cuda/field/field_operations.hpp"
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/warp.hpp"
 

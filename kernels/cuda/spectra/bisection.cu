@@ -1,6 +1,6 @@
 #include "kernels/cuda/householder.hpp"
 #include "kernels/cuda/launch.hpp"
-#include "kernels/cuda/spectrum_operations.hpp"
+#include "kernels/cuda/spectra/spectrum_operations.hpp"
 
 // Singular values by bisection. Those of a bidiagonal matrix are the positive eigenvalues of the tridiagonal matrix T
 // of order 2 n with a zero diagonal and d_0, e_0, d_1, ... beside it (Golub & Kahan 1965). The leading minors of T - s,

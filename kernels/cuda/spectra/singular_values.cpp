@@ -1,4 +1,4 @@
-#include "kernels/cuda/singular_values.hpp"
+#include "kernels/cuda/spectra/singular_values.hpp"
 
 namespace logitfield::kernels::cuda {
 namespace {

@@ -1,5 +1,5 @@
 #pragma once
-#include "kernels/cuda/field_operations.hpp"
+#include "kernels/cuda/field/field_operations.hpp"
 
 // Kernels behind cpu::DirectProducts: a field's products with the probes, and the energies of some keys, straight from
 // float32 queries and keys. They share nothing with the routes: neither factors, nor means, nor cuBLAS.

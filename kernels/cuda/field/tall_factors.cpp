@@ -1,4 +1,4 @@
-#include "kernels/cuda/tall_factor.hpp"
+#include "kernels/cuda/field/tall_factors.hpp"
 
 #include <algorithm>
 #include <cmath>

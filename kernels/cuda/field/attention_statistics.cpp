@@ -1,4 +1,4 @@
-#include "kernels/cuda/attention_statistics.hpp"
+#include "kernels/cuda/field/attention_statistics.hpp"
 
 #include <algorithm>
 

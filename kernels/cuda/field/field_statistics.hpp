@@ -2,7 +2,7 @@
 #include <functional>
 
 #include "kernels/backend.hpp"
-#include "kernels/cuda/field_context.hpp"
+#include "kernels/cuda/field/field_context.hpp"
 #include "kernels/cuda/threads.hpp"
 
 namespace logitfield::kernels::cuda {

@@ -1,5 +1,5 @@
 #pragma once
-#include "kernels/cuda/field_operations.hpp"
+#include "kernels/cuda/field/field_operations.hpp"
 #include "kernels/cuda/worker.hpp"
 #include "kernels/field/causal_field.hpp"
 

@@ -1,4 +1,4 @@
-#include "kernels/cuda/field_operations.hpp"
+#include "kernels/cuda/field/field_operations.hpp"
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/mma_tile.hpp"
 

@@ -1,8 +1,8 @@
-#include "kernels/cuda/field_context.hpp"
+#include "kernels/cuda/field/field_context.hpp"
 
 #include <cmath>
 
-#include "kernels/cuda/causal_field.hpp"
+#include "kernels/cuda/field/causal_field.hpp"
 
 namespace logitfield::kernels::cuda {
 namespace {

@@ -1,6 +1,6 @@
 #include "kernels/cuda/householder.hpp"
 #include "kernels/cuda/launch.hpp"
-#include "kernels/cuda/spectrum_operations.hpp"
+#include "kernels/cuda/spectra/spectrum_operations.hpp"
 
 // Scaling, and the bidiagonal form of matrices that fit in shared memory, one block a matrix.
 namespace logitfield::kernels::cuda {

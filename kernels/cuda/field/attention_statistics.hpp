@@ -1,6 +1,6 @@
 #pragma once
+#include "kernels/cuda/field/tall_factors.hpp"
 #include "kernels/cuda/handles.hpp"
-#include "kernels/cuda/tall_factor.hpp"
 
 namespace logitfield::kernels::cuda {
 

@@ -1,9 +1,9 @@
-#include "kernels/cuda/factored_fields.hpp"
+#include "kernels/cuda/field/factored_fields.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cuda/singular_values.hpp"
+#include "kernels/cuda/spectra/singular_values.hpp"
 #include "kernels/field/spectrum.hpp"
 
 namespace logitfield::kernels::cuda {

@@ -1,7 +1,7 @@
 #pragma once
 #include <memory>
 
-#include "kernels/cuda/head_batch.hpp"
+#include "kernels/cuda/field/head_batch.hpp"
 #include "kernels/field/head_context.hpp"
 
 namespace logitfield::kernels::cuda {

@@ -1,7 +1,7 @@
 #pragma once
 #include <map>
 
-#include "kernels/cuda/factored_fields.hpp"
+#include "kernels/cuda/field/factored_fields.hpp"
 #include "kernels/cuda/handles.hpp"
 #include "kernels/field/coherence.hpp"
 #include "kernels/field/direct_products.hpp"

@@ -1,4 +1,4 @@
-#include "kernels/cuda/causal_field.hpp"
+#include "kernels/cuda/field/causal_field.hpp"
 
 namespace logitfield::kernels::cuda {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/cuda/field_statistics.hpp"
+#include "kernels/cuda/field/field_statistics.hpp"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <atomic>
 #include <map>
 
-#include "kernels/cuda/attention_statistics.hpp"
+#include "kernels/cuda/field/attention_statistics.hpp"
 #include "kernels/field/attention_statistics.hpp"
 
 namespace logitfield::kernels::cuda {
