@@ -21,16 +21,15 @@ configure kernels kernels "$@" || {
   echo "kernels/ needs beside CUDA: libeigen3-dev libfmt-dev libopenblas-dev liblapacke-dev libgtest-dev (Debian's names)" >&2
   exit 2
 }
-whole=1
-configure . whole -DLOGITFIELD_TESTS=OFF -DLOGITFIELD_BENCH=OFF "$@" || {
-  whole=0
-  echo "the whole program is not built (./dev names its packages): whole runs are not compared" >&2
-}
 # Both at a time, since each ends with one long compilation.
 jobs=$((($(nproc) + 1) / 2))
 cmake --build build/gpu/kernels -j $jobs --target gpu_tests gpu_bench &
 kernels=$!
-[ $whole = 0 ] || cmake --build build/gpu/whole -j $jobs --target logitfield make_checkpoint
+if configure . whole -DLOGITFIELD_TESTS=OFF -DLOGITFIELD_BENCH=OFF "$@" &&
+  cmake --build build/gpu/whole -j $jobs --target logitfield make_checkpoint; then
+  ln -sf ../whole/logitfield ../whole/bench/make_checkpoint $programs
+else
+  echo "the whole program is not built (./dev names its packages): whole runs are not compared" >&2
+fi
 wait $kernels
 ln -sf ../kernels/tests/gpu_tests ../kernels/bench/gpu_bench $programs
-[ $whole = 0 ] || ln -sf ../whole/logitfield ../whole/bench/make_checkpoint $programs
