@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 programs=build/gpu/programs
+rm -rf $programs  # none of an earlier build
 mkdir -p $programs
 
 missing=()
