@@ -3,7 +3,7 @@
 #   bench/gpu.sh [FOLDER]             builds with this machine's packages and runs [FOLDER: bench/results]
 #   bench/gpu.sh --bundle DIR         where the packages are: gathers in DIR all that another machine with CUDA needs
 #   DIR/gpu.sh --from DIR [FOLDER]    on that machine: runs what DIR holds, or builds it again [FOLDER: .]
-# Steps in order of worth, each with a limit, 4.5 minutes in all; a table cut off still tells what was found. Raw output is
+# Steps in order of worth, each with a limit, 5.5 minutes in all; a table cut off still tells what was found. Raw output is
 # in one .log beside it. No network. If something is missing, says so and exits with 2, as without a GPU (after building).
 # A failed test, a wrong answer or an unfinished step: exit 1. Libraries in unusual places: CMAKE_PREFIX_PATH.
 set -euo pipefail
