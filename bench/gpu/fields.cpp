@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cmath>
 #include <future>
-#include <numeric>
 
 #include "bench/gpu/cases.hpp"
 #include "kernels/cuda/field/attention_statistics.hpp"
@@ -121,13 +120,9 @@ class Layer {
     q.factor = form.scale;
     const DirectHead rule{.cap = *form.softcap};
     const Buffer<DirectHead> rules{std::span<const DirectHead>(&rule, 1), worker.stream};
-    std::vector<std::int64_t> host_positions(static_cast<std::size_t>(context));
-    std::iota(host_positions.begin(), host_positions.end(), std::int64_t{0});
-    const Buffer<std::int64_t> positions{std::span<const std::int64_t>(host_positions), worker.stream};
     Buffer<double> field(context * context, worker.stream), sums(context * kDirectSums, worker.stream);
     const auto run = [&] {
-      form_field(worker, q, k, {context, rules.data(), true, true, probes.data()}, positions.data(), field.data(),
-                 sums.data());
+      form_field(worker, q, k, {context, rules.data(), true, true, probes.data()}, field.data(), sums.data());
       worker.stream.wait();
     };
     run();

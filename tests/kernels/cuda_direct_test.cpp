@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <limits>
-#include <numeric>
 
 #include "cuda_device.hpp"
 #include "kernels/cuda/field/direct_field.hpp"
@@ -51,15 +50,11 @@ cpu::FormedField on_device(const Head& head, const LogitForm& form, Scope scope)
   const Buffer<double> probes = cuda::upload(probe_rows(0, length).transpose(), worker);
   const DirectHead rule{form.alibi_slope, form.softcap.value_or(0), key_mask(mask_of(form, scope, length))};
   const Buffer<DirectHead> rules{std::span<const DirectHead>(&rule, 1), worker.stream};
-  std::vector<std::int64_t> host_positions(static_cast<std::size_t>(length));
-  std::iota(host_positions.begin(), host_positions.end(), std::int64_t{0});
-  const Buffer<std::int64_t> positions{std::span<const std::int64_t>(host_positions), worker.stream};
   Buffer<double> field(length * length, worker.stream), sums(length * kDirectSums, worker.stream),
       energy(length, worker.stream);
   energy.zero();
   form_field(worker, form_of(q, head.queries, form.scale), form_of(k, head.keys, 1),
-             {length, rules.data(), scope != Scope::full, is_masked(scope), probes.data()}, positions.data(),
-             field.data(), sums.data());
+             {length, rules.data(), scope != Scope::full, is_masked(scope), probes.data()}, field.data(), sums.data());
   add_column_squares(field.data(), 1, length, length, energy.data(), worker.stream);
   const Matrix found = download(sums, length, kDirectSums);
   return {download(field, length, length), download(energy, length, 1), found.col(1 + cpu::kSquares),

@@ -1,6 +1,7 @@
 #pragma once
-#include "kernels/cuda/field/tall_factors.hpp"
+#include "kernels/cuda/field/field_operations.hpp"
 #include "kernels/cuda/handles.hpp"
+#include "kernels/cuda/worker.hpp"
 
 namespace logitfield::kernels::cuda {
 

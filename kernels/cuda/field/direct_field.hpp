@@ -5,8 +5,8 @@
 namespace logitfield::kernels::cuda {
 
 /// Forms the field [form.length, form.length] of one head straight from its logits, which are products of these rows,
-/// and the sums of centre_rows [form.length, kDirectSums]. `positions`: 0 ... form.length - 1. All in device memory.
+/// and the sums of centre_rows [form.length, kDirectSums]. All in device memory.
 void form_field(const Worker& worker, const FactorForm& queries, const FactorForm& keys, const DirectForm& form,
-                const std::int64_t* positions, double* field, double* sums);
+                double* field, double* sums);
 
 }  // namespace logitfield::kernels::cuda

@@ -1,12 +1,11 @@
 #include "kernels/cuda/field/factored_fields.hpp"
 
-#include <algorithm>
 #include <cmath>
 
 #include "kernels/cuda/spectra/singular_values.hpp"
-#include "kernels/field/spectrum.hpp"
 
 namespace logitfield::kernels::cuda {
+
 FactoredFields::FactoredFields(const Worker& worker, const TallFactors& queries, const TallFactors& keys, Index length)
     : heads_(queries.heads()), members_(queries.heads() / keys.heads()), length_(length), width_(queries.width()) {
   const Index size = width_ * width_;

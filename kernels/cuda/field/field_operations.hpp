@@ -118,9 +118,9 @@ struct DirectForm {
   /// [2, length]
   const double* probes = nullptr;
 };
-/// Turns products [heads, rows, length] into the fields' rows at `positions`. Six numbers per row [heads, rows, 6]: the
-/// subtracted mean; over the mean's keys, the sum of the field and of its absolute values; the sum of squares; two
-/// products with the probes.
+/// Turns products [heads, rows, length] into the fields' rows at `positions` (null: row i is at i). Six numbers per row
+/// [heads, rows, 6]: the subtracted mean; over the mean's keys, the sum of the field and of its absolute values; the
+/// sum of squares; two products with the probes.
 inline constexpr int kDirectSums = 6;
 void centre_rows(const DirectForm& form, const std::int64_t* positions, std::int64_t heads, std::int64_t rows,
                  double* products, double* sums, const Stream& stream);

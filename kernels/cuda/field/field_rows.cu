@@ -139,7 +139,8 @@ __global__ void row_dots_kernel(const double* x, int64_t x_stride, const double*
 __global__ void centre_rows_kernel(DirectForm form, const int64_t* positions, double* products, double* sums) {
   double* scratch = reinterpret_cast<double*>(shared_memory());
   const DirectHead head = form.heads[blockIdx.y];
-  const int64_t position = positions[blockIdx.x], place = int64_t{blockIdx.y} * gridDim.x + blockIdx.x;
+  const int64_t position = positions ? positions[blockIdx.x] : blockIdx.x,
+                place = int64_t{blockIdx.y} * gridDim.x + blockIdx.x;
   const int64_t first = form.causal_mean ? head.mask.first_key(position) : 0;
   const int64_t end = form.causal_mean ? position + 1 : form.length;
   double* row = products + place * form.length;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 #include <set>
 
 #include "kernels/cuda/field/causal_field.hpp"
@@ -231,8 +230,15 @@ void HeadBatch::prepare_samples(Scope scope) {
                      start_download(norms, heads, padded, worker_)};
 }
 
+bool HeadBatch::has_running_sums(Index head, Scope scope) const {
+  const LogitForm& form = forms_[static_cast<std::size_t>(head)];
+  return form.has_factors() && mask_of(form, scope, context_) == Visible{};
+}
+
 void HeadBatch::prepare_direct(Scope scope) {
-  if (head_dim_ > most_direct_columns()) return;
+  bool any = false;
+  for (Index h = 0; h < std::ssize(forms_); ++h) any |= has_running_sums(h, scope);
+  if (!any || head_dim_ > most_direct_columns()) return;
   const Index heads = std::ssize(forms_), tiles = (context_ + kTileRows - 1) / kTileRows;
   const Index size = (1 + kVectors) * (head_dim_ + 2);
   std::vector<Index> keys = cpu::some_keys(context_);
@@ -258,21 +264,14 @@ DirectHead HeadBatch::rule_of(Index head, Scope scope) const {
   return {form.alibi_slope, form.softcap.value_or(0), key_mask(mask_of(form, scope, context_))};
 }
 
-std::vector<std::int64_t> HeadBatch::all_positions() const {
-  std::vector<std::int64_t> out(static_cast<std::size_t>(context_));
-  std::iota(out.begin(), out.end(), std::int64_t{0});
-  return out;
-}
-
 // Uses the logits of cpu::dense_field: if they are not capped, up to a constant per row, from centred keys.
-void HeadBatch::form(Index head, Scope scope, const DirectHead* rules, const std::int64_t* positions, double* field,
-                     double* sums) const {
+void HeadBatch::form(Index head, Scope scope, const DirectHead* rules, double* field, double* sums) const {
   const LogitForm& form = forms_[static_cast<std::size_t>(head)];
   const bool factors = form.has_factors();
   const FactorForm queries = factors ? query_form(head) : raw_query_form(head),
                    keys = factors ? key_form(head / members(), form.alibi_slope != 0) : raw_key_form(head / members());
-  form_field(worker_, queries, keys, {context_, rules, scope != Scope::full, is_masked(scope), probes_.data()},
-             positions, field, sums);
+  form_field(worker_, queries, keys, {context_, rules, scope != Scope::full, is_masked(scope), probes_.data()}, field,
+             sums);
 }
 
 void HeadBatch::prepare_dense(Scope scope) {
@@ -283,7 +282,6 @@ void HeadBatch::prepare_dense(Scope scope) {
     if (forms_[static_cast<std::size_t>(h)].has_factors()) host_rules.back().slope = 0;  // its column is in the factors
   }
   const Buffer<DirectHead> rules = send(host_rules);
-  const Buffer<std::int64_t> positions = send(all_positions());
   Buffer<double> sigma(heads * length, worker_.stream), energy(heads * length, worker_.stream),
       sums(heads * length * kDirectSums, worker_.stream);
   energy.zero();
@@ -293,7 +291,7 @@ void HeadBatch::prepare_dense(Scope scope) {
     Buffer<double> fields(some * length * length, worker_.stream);
     for (Index h = 0; h < some; ++h) {
       const Index head = first + h;
-      form(head, scope, rules.data() + head, positions.data(), fields.data() + h * length * length,
+      form(head, scope, rules.data() + head, fields.data() + h * length * length,
            sums.data() + head * length * kDirectSums);
     }
     add_column_squares(fields.data(), some, length, length, energy.data() + first * length, worker_.stream);
@@ -361,10 +359,8 @@ std::optional<cpu::RowSample> HeadBatch::sample(Index head, Scope scope) const {
 }
 
 std::optional<cpu::DirectProducts> HeadBatch::direct(Index head, Scope scope) const {
-  const LogitForm& form = forms_[static_cast<std::size_t>(head)];
   const auto found = direct_.find(scope);
-  const bool simple = form.has_factors() && mask_of(form, scope, context_) == Visible{};
-  if (found == direct_.end() || !simple) return std::nullopt;
+  if (found == direct_.end() || !has_running_sums(head, scope)) return std::nullopt;
   std::vector<Index> keys = cpu::some_keys(context_);
   const Index count = std::ssize(keys);
   return cpu::DirectProducts{found->second.products.matrix_of(head, kVectors), std::move(keys),

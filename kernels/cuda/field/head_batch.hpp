@@ -61,10 +61,10 @@ class HeadBatch {
   void prepare_direct(Scope scope);
   void prepare_dense(Scope scope);
   /// Forms the field [context, context] of a head, and the sums of centre_rows.
-  void form(Index head, Scope scope, const DirectHead* rules, const std::int64_t* positions, double* field,
-            double* sums) const;
+  void form(Index head, Scope scope, const DirectHead* rules, double* field, double* sums) const;
   DirectHead rule_of(Index head, Scope scope) const;
-  std::vector<std::int64_t> all_positions() const;
+  /// The head's direct sums are running sums: neither a cap nor a window.
+  bool has_running_sums(Index head, Scope scope) const;
   /// Squared norms of the rows of the bases [KV heads, padded].
   HostRows leverages(const TallFactors& keys, const Buffer<double>& bases) const;
   bool has_slope(bool slope) const;
