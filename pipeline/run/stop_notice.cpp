@@ -1,10 +1,12 @@
 #include "pipeline/run/stop_notice.hpp"
 
 #include <signal.h>
+#include <unistd.h>
 
-#include <atomic>
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <vector>
 
 namespace logitfield {
 namespace {
@@ -14,12 +16,21 @@ volatile sig_atomic_t received_signal = 0;
 
 void remember(int signal) { received_signal = signal; }
 
+/// Products of oneDNN up to 3.11.1 let the stack pointer point into their workspace. A handler on the normal stack would
+/// overwrite operands and the heap (oneDNN issue 4845).
+void handle_on_own_stack() {
+  static std::vector<std::byte> memory(std::max<std::size_t>(65536, sysconf(_SC_SIGSTKSZ)));
+  const stack_t stack{.ss_sp = memory.data(), .ss_flags = 0, .ss_size = memory.size()};
+  if (sigaltstack(&stack, nullptr) != 0) throw std::runtime_error("sigaltstack failed");
+}
+
 }  // namespace
 
 void catch_stop_signals() {
+  handle_on_own_stack();
   struct sigaction action {};
   action.sa_handler = remember;
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  action.sa_flags = SA_ONSTACK | SA_RESTART | static_cast<int>(SA_RESETHAND);
   for (const int signal : {SIGUSR1, SIGTERM, SIGINT}) {
     if (sigaction(signal, &action, nullptr) != 0) throw std::runtime_error("sigaction failed");
   }

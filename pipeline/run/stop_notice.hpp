@@ -6,6 +6,7 @@
 namespace logitfield {
 
 /// Makes SIGUSR1, SIGTERM and SIGINT ask for a stop; a second signal of the same kind ends the process at once.
+/// Called by the thread that multiplies.
 void catch_stop_signals();
 
 /// Passes a stop signal, which may reach any rank, on to all ranks; no rank waits for it.
