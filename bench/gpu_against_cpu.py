@@ -15,7 +15,7 @@ FAMILIES = REPOSITORY / "tests/fixtures/families"
 TOLERANCE = 1e-4
 # Statistics that only rounding determines: certified against bounds by the program itself.
 ROUNDING = {"zero_sum_residual", "energy_error", "energy_bound", "probe_residual", "probe_bound", "zero_sum_margin",
-            "delocalisation_excess", "consistency_error"}
+            "delocalisation_excess", "consistency_error", "attention_margin"}
 NAMES = ("text", "context", "layer", "head", "scope", "route")
 COUNTS = {"kv_head", "window", "chunk", "ranks", "rank", "rank_bound", "components", "k50", "k90", "k95", "k99", "k_more_than",
           "key_argmax", "query_argmax", "key_rank", "learned_k90", "learned_plain_k90", "finite", "certified"}

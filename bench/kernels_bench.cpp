@@ -33,13 +33,12 @@ void attention_statistics(benchmark::State& state) {
   const auto length = state.range(0), d = state.range(1);
   const MatrixF q = random_matrix<float>(length, d, 1);
   const Matrix k = Matrix::Zero(length, d);
-  const std::vector<std::int64_t> contexts{length};
   double uniform = 0;  // zero logits: row i has entropy ln i
   for (int i = 1; i <= length; ++i) uniform += std::log(i) / static_cast<double>(length);
   const LogitForm form{.scale = 0.1};
-  const double entropy = cpu::attention_statistics(q, k, form, contexts)[0].entropy;
+  const double entropy = cpu::attention_rows(q, k, form, length).entropy.mean();
   if (!verified(state, std::abs(entropy / uniform - 1), 1e-13)) return;
-  for (auto _ : state) benchmark::DoNotOptimize(cpu::attention_statistics(q, k, form, contexts));
+  for (auto _ : state) benchmark::DoNotOptimize(cpu::attention_rows(q, k, form, length));
   const Size n(state);
   rates(state, n.length * n.length * n.d, 8.0 * 2 * n.length * n.d);
 }

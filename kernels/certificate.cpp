@@ -31,6 +31,7 @@ std::vector<CertificateCheck> Certificate::checks() const {
   };
   if (!std::isnan(inconsistency))
     out.push_back(check("statistics agree with each other", inconsistency, kLoosestBound));
+  if (!std::isnan(attention_margin)) out.push_back(check("attention (over rounding)", attention_margin, 1));
   if (!std::isnan(dense_difference)) out.push_back(check("dense decomposition", dense_difference, kDenseAgreement));
   return out;
 }

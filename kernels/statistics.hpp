@@ -125,6 +125,9 @@ struct Certificate {
   double dense_difference = kUndefined;
   /// Largest contradiction between the statistics (see consistency.hpp); NaN in records that predate its measurement.
   double inconsistency = 0;
+  /// Softmax rows against those of logits formed one by one: the largest ratio of a difference to its rounding bound,
+  /// at most 1. NaN where attention is not measured, or not compared.
+  double attention_margin = kUndefined;
   /// Q, K and every statistic are finite where they are defined.
   bool finite = false;
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <utility>
 
 namespace logitfield::kernels::cpu {
 namespace {
@@ -12,37 +11,15 @@ namespace {
 constexpr Index kQueryRows = 64;
 using Logits = Eigen::Ref<const Eigen::RowVectorXd>;
 
-/// Sums over the rows so far, and the statistics at the end of each context. A row's softmax is the same in every
-/// context that contains the row.
-class RowSums {
- public:
-  explicit RowSums(std::span<const std::int64_t> contexts) : contexts_(contexts) {}
-
-  void add(double max_logit, double entropy, double sink) {
-    max_logit_ = larger(max_logit_, max_logit);
-    entropy_ += entropy;
-    sink_ += sink;
-    if (++rows_ != contexts_[out_.size()]) return;
-    const double n = static_cast<double>(rows_);
-    out_.push_back({max_logit_, entropy_ / n, sink_ / n});
-  }
-  std::vector<AttentionStatistics> take() { return std::move(out_); }
-
- private:
-  std::span<const std::int64_t> contexts_;
-  double max_logit_ = -std::numeric_limits<double>::infinity(), entropy_ = 0, sink_ = 0;
-  std::int64_t rows_ = 0;
-  std::vector<AttentionStatistics> out_;
-};
-
-/// Adds the softmax of one row over the keys that it sees; sees_first: token 0 is among them. `weights` is scratch.
-void add_row(const Logits& visible, bool sees_first, Eigen::RowVectorXd& weights, RowSums& sums) {
+/// Sets row i from its logits over the keys that it sees; sees_first: token 0 is among them. `weights` is scratch.
+void set_row(const Logits& visible, bool sees_first, Eigen::RowVectorXd& weights, Index i, AttentionRows& out) {
   const double max = visible.maxCoeff<Eigen::PropagateNaN>();
   auto w = weights.head(visible.size());
   w = (visible.array() - max).exp();
   const double normaliser = w.sum();
-  sums.add(max, std::log(normaliser) - (w.array() * (visible.array() - max)).sum() / normaliser,
-           sees_first ? w[0] / normaliser : 0);
+  out.max_logit[i] = max;
+  out.entropy[i] = std::log(normaliser) - (w.array() * (visible.array() - max)).sum() / normaliser;
+  out.sink[i] = sees_first ? w[0] / normaliser : 0;
 }
 
 /// Turns scaled products of queries begin ... with keys first_key ... into logits.
@@ -56,10 +33,8 @@ void transform(const LogitForm& form, Index begin, Index first_key, Matrix& tile
 
 }  // namespace
 
-std::vector<AttentionStatistics> attention_statistics(const MatrixFRef& queries, const MatrixRef& keys,
-                                                      const LogitForm& form, std::span<const std::int64_t> contexts) {
-  const Index length = contexts.back();
-  RowSums sums(contexts);
+AttentionRows attention_rows(const MatrixFRef& queries, const MatrixRef& keys, const LogitForm& form, Index length) {
+  AttentionRows out{Vector(length), Vector(length), Vector(length)};
   const bool plain = form.alibi_slope == 0 && !form.softcap;
   Matrix rows_of_tile, tile;
   Eigen::RowVectorXd weights(length);
@@ -70,23 +45,32 @@ std::vector<AttentionStatistics> attention_statistics(const MatrixFRef& queries,
     tile.noalias() = rows_of_tile * keys.middleRows(first_key, begin + rows - first_key).transpose();
     if (!plain) transform(form, begin, first_key, tile);
     for (Index r = 0; r < rows; ++r) {
-      const Index first = form.visible.first_key(begin + r);
-      add_row(tile.row(r).segment(first - first_key, begin + r + 1 - first), first == 0, weights, sums);
+      const Index i = begin + r, first = form.visible.first_key(i);
+      set_row(tile.row(r).segment(first - first_key, i + 1 - first), first == 0, weights, i, out);
     }
   }
-  return sums.take();
+  return out;
 }
 
-std::vector<AttentionStatistics> attention_statistics(const RowAttention& rows,
+AttentionRows attention_rows(const RowAttention& rows, Index length) {
+  return {rows.max_logit.head(length).cast<double>(), rows.entropy.head(length).cast<double>(),
+          rows.sink.head(length).cast<double>(), std::numeric_limits<float>::epsilon()};
+}
+
+std::vector<AttentionStatistics> attention_statistics(const AttentionRows& rows,
                                                       std::span<const std::int64_t> contexts) {
-  RowSums sums(contexts);
-  for (Index i = 0; i < contexts.back(); ++i) sums.add(rows.max_logit[i], rows.entropy[i], rows.sink[i]);
-  return sums.take();
+  std::vector<AttentionStatistics> out;
+  for (const std::int64_t n : contexts) {
+    out.push_back({rows.max_logit.head(n).maxCoeff<Eigen::PropagateNaN>(), rows.entropy.head(n).mean(),
+                   rows.sink.head(n).mean()});
+  }
+  return out;
 }
 
-void attach(const AttentionStatistics& attention, HeadStatistics& head) {
+void attach(const AttentionStatistics& attention, double margin, HeadStatistics& head) {
   if (!head.certificate.finite) return;
   head.attention = attention;
+  head.certificate.attention_margin = margin;
   head.certificate.finite =
       std::isfinite(attention.max_logit) && std::isfinite(attention.entropy) && std::isfinite(attention.sink_first);
 }

@@ -8,6 +8,9 @@
 namespace logitfield::kernels {
 namespace {
 
+/// Far above the rounding of a sum of shares.
+constexpr double kRounding = 1e-9;
+
 class Contradictions {
  public:
   /// Checks a <= b, relative to b; `allowed` is the possible error of b.
@@ -52,12 +55,27 @@ void check_spectrum(const HeadStatistics& head, double length, Contradictions& o
   out.ascending(s.effective_rank, length, rank);
 }
 
+/// The bin of a profile (share_profile) that holds this position.
+double bin_of(std::int64_t position, std::span<const double> profile, double length) {
+  const double bins = static_cast<double>(profile.size());
+  std::size_t bin = 0;
+  while (std::floor(static_cast<double>(bin + 1) * length / bins) <= static_cast<double>(position)) ++bin;
+  return profile[bin];
+}
+
 void check_shares(const ShareStatistics& s, std::span<const double> profile, double length, Contradictions& out) {
   if (std::isnan(s.max_share)) return;
   const double even = length * s.participation, spread = std::pow(length, s.entropy);
   out.ascending(1 / s.max_share, even);
   out.ascending(even, spread);
   out.ascending(spread, length);
+  out.ascending(s.first_share, s.max_share);
+  out.ascending(s.max_share, s.top1pct_share);
+  out.ascending(s.top1pct_share, 1);
+  // The Lorenz curve lies this far below the diagonal where the largest 1 % begin. Both are about 0 for even shares.
+  out.ascending(s.top1pct_share - std::ceil(length / 100) / length, s.gini, kRounding);
+  out.ascending(s.max_share, bin_of(s.argmax, profile, length));
+  out.ascending(s.first_share, profile[0]);
   out.equal(std::accumulate(profile.begin(), profile.end(), 0.0), 1);
 }
 
@@ -74,6 +92,10 @@ double inconsistency(const HeadStatistics& head, std::int64_t length, double lev
     out.ascending(1, head.coherence.coherence);
     out.ascending(head.coherence.coherence, l / rank);
     out.equal(leverages, rank);
+    out.ascending(1, head.coherence.coherence_raw);
+    out.ascending(head.coherence.coherence_raw, l);
+    out.ascending(1, head.coherence.key_effective_rank);
+    out.ascending(head.coherence.key_effective_rank, l);
   }
   return out.worst();
 }

@@ -27,18 +27,17 @@ HeadGroup prefix(const HeadGroup& group, Index length) {
   return out;
 }
 
-using AttentionByContext = std::map<std::int64_t, AttentionStatistics>;
+/// The softmax rows of the longest context in which attention is measured. Makes no pass if the forward pass has
+/// measured them already.
+AttentionRows measure_attention(const HeadGroup& group, std::size_t head, const Matrix& keys, Index length) {
+  return group.attention.empty() ? attention_rows(group.queries[head], keys, group.forms[head], length)
+                                 : attention_rows(*group.attention[head], length);
+}
 
-/// Makes one pass for all contexts that are short enough; none if the forward pass has measured attention already.
-AttentionByContext measure_attention(const HeadGroup& group, std::size_t head, const Matrix& keys,
-                                     std::span<const std::int64_t> contexts) {
-  AttentionByContext out;
-  if (contexts.empty()) return out;
-  const auto measured = group.attention.empty()
-                            ? attention_statistics(group.queries[head], keys, group.forms[head], contexts)
-                            : attention_statistics(*group.attention[head], contexts);
-  for (std::size_t c = 0; c < contexts.size(); ++c) out[contexts[c]] = measured[c];
-  return out;
+/// Adds what the rows say of a context to the statistics of a field in it, and compares them with sampled rows.
+void add_attention(const AttentionRows& rows, std::int64_t context, std::size_t head, HeadContext& fields,
+                   HeadStatistics& out) {
+  attach(attention_statistics(rows, {&context, 1})[0], fields.attention_margin(head, rows), out);
 }
 
 }  // namespace
@@ -54,15 +53,14 @@ std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group
     }
     by_context[context].push_back(r);
   }
-  std::vector<std::int64_t> attended;
+  std::int64_t attended = 0;
   for (const auto& [context, which] : by_context) {
-    if (context <= kLongestAttention) attended.push_back(context);
+    if (context <= kLongestAttention) attended = context;
   }
-  const Matrix keys =
-      group.keys.topRows(attended.empty() || !group.attention.empty() ? 0 : attended.back()).cast<double>();
+  const Matrix keys = group.keys.topRows(group.attention.empty() ? attended : 0).cast<double>();
 
   std::vector<std::vector<HeadStatistics>> out(group.queries.size(), std::vector<HeadStatistics>(requests.size()));
-  std::vector<AttentionByContext> attention;
+  std::vector<AttentionRows> attention;
   for (std::size_t h = 0; h < group.queries.size(); ++h) {
     attention.push_back(measure_attention(group, h, keys, attended));
   }
@@ -72,7 +70,7 @@ std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group
     for (std::size_t h = 0; h < group.queries.size(); ++h) {
       for (const std::size_t r : which) {
         out[h][r] = fields.measure(h, requests[r]);
-        if (attention[h].contains(context)) attach(attention[h].at(context), out[h][r]);
+        if (context <= attended) add_attention(attention[h], context, h, fields, out[h][r]);
       }
     }
   }
@@ -93,10 +91,11 @@ std::vector<std::vector<HeadStatistics>> shared_field_statistics(const Team& tea
 
 HeadStatistics complete_statistics(const HeadGroup& group, std::size_t head, Scope scope, RouteResult result) {
   check_shapes(group);
-  const std::vector<std::int64_t> contexts{group.keys.rows()};
-  HeadStatistics out = HeadContext(alone(), group, {0, group.keys.rows()}).complete(head, scope, std::move(result));
-  if (contexts[0] <= kLongestAttention) {
-    attach(attention_statistics(group.queries[head], group.keys.cast<double>(), group.forms[head], contexts)[0], out);
+  const Index length = group.keys.rows();
+  HeadContext fields(alone(), group, {0, length});
+  HeadStatistics out = fields.complete(head, scope, std::move(result));
+  if (length <= kLongestAttention) {
+    add_attention(measure_attention(group, head, group.keys.cast<double>(), length), length, head, fields, out);
   }
   return out;
 }

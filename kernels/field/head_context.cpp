@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "kernels/field/attention_check.hpp"
 #include "kernels/field/dense_field.hpp"
 #include "kernels/field/factored_field.hpp"
 #include "kernels/field/shares.hpp"
@@ -148,7 +149,21 @@ RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& reques
 }
 
 RowSample HeadContext::sample(std::size_t head, Scope scope, const Matrix& probes) {
-  return sample_rows(team_, group_.queries[head], group_.keys, forms_[head], scope, placement_, probes);
+  return sample_rows(team_, sampled(head), forms_[head], scope, placement_, probes);
+}
+
+const SampledLogits& HeadContext::sampled(std::size_t head) {
+  if (!sampled_ || sampled_head_ != head) {
+    sampled_ = sampled_logits(team_, group_.queries[head], group_.keys, forms_[head], placement_);
+    sampled_head_ = head;
+  }
+  return *sampled_;
+}
+
+double HeadContext::attention_margin(std::size_t head, const AttentionRows& rows) {
+  if (!finite(head)) return kUndefined;
+  if (!largest_key_) largest_key_ = std::sqrt(group_.keys.cast<double>().rowwise().squaredNorm().maxCoeff());
+  return cpu::attention_margin(rows, sampled(head), forms_[head], head_dim_, *largest_key_);
 }
 
 DirectProducts HeadContext::direct(std::size_t head, Scope scope, const Matrix& probes) {

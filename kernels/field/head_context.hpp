@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 
+#include "kernels/field/attention_statistics.hpp"
 #include "kernels/field/coherence.hpp"
 #include "kernels/field/direct_products.hpp"
 #include "kernels/field/routes.hpp"
@@ -30,6 +31,8 @@ class FieldContext {
   FieldContext(const Team& team, std::vector<LogitForm> forms, const Placement& placement, Index rows, Index head_dim)
       : team_(team), forms_(std::move(forms)), placement_(placement), rows_(rows), head_dim_(head_dim) {}
   Rounding rounding(std::size_t head) const;
+  /// Whether the keys and the head's queries are finite.
+  bool finite(std::size_t head) const;
   /// Largest rank of the field's blocks below the diagonal, if those above it are zero; else the context.
   Index coupling(std::size_t head, Scope scope) const;
 
@@ -48,8 +51,6 @@ class FieldContext {
     double queries = 0, keys = 0, terms = 0;
   };
   Magnitudes magnitudes(std::size_t head) const;
-  /// Whether the keys and the head's queries are finite.
-  bool finite(std::size_t head) const;
   /// Fills the certificate. `by_keys` and `by_queries` are energies over the context. Defined in certification.cpp.
   void certify(std::size_t head, Scope scope, double by_keys, double by_queries, const RouteResult& result,
                HeadStatistics& out);
@@ -69,6 +70,8 @@ class HeadContext final : public FieldContext {
 
   /// Factors of the causal field with these row means.
   CausalField causal_rows(std::size_t head, const Vector& means) const;
+  /// Compares softmax rows with sampled ones (attention_check.hpp). This rank must hold the whole context.
+  double attention_margin(std::size_t head, const AttentionRows& rows);
 
   RouteResult take_route(std::size_t head, const FieldRequest& request) override;
   const CoherentKeys& coherence() override;
@@ -79,6 +82,8 @@ class HeadContext final : public FieldContext {
  private:
   /// Left factor of a scope that the factored route supports.
   FactorRows query_rows(std::size_t head, Scope scope) const;
+  /// The logits of the head's sampled rows; kept until another head's are asked for.
+  const SampledLogits& sampled(std::size_t head);
   /// Decomposed key factor of a scope; shared by the query heads.
   const TallFactor& key_factor(std::size_t head, Scope scope);
 
@@ -86,6 +91,9 @@ class HeadContext final : public FieldContext {
   CentredKeys keys_;
   /// Without and with the ALiBi column.
   std::optional<TallFactor> full_[2], causal_mean_[2];
+  std::optional<SampledLogits> sampled_;
+  std::size_t sampled_head_ = 0;
+  std::optional<double> largest_key_;
   std::optional<CoherentKeys> coherence_;
   std::optional<Leverage> alibi_leverage_;
 };

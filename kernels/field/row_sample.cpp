@@ -22,9 +22,9 @@ Matrix sampled_queries(const Team& team, const MatrixFRef& queries, const std::v
   return out;
 }
 
-/// Logits [rows, n] of the sampled queries and this rank's keys.
-Matrix sampled_logits(const Matrix& queries, const MatrixFRef& keys, const LogitForm& form,
-                      const std::vector<Index>& positions, Index first_row) {
+/// Logits [rows, n] of the queries at these positions and this rank's keys.
+Matrix formed_logits(const Matrix& queries, const MatrixFRef& keys, const LogitForm& form,
+                     const std::vector<Index>& positions, Index first_row) {
   Matrix out(queries.rows(), keys.rows()), tile;
   const FactorRows all(keys);
   for_tiles(keys.rows(), kTileRows, [&](Index begin, Index count) {
@@ -49,21 +49,30 @@ std::vector<Index> sampled_positions(Index length) {
   return out;
 }
 
-RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form,
-                      Scope scope, const Placement& placement, const Matrix& probes) {
-  RowSample out;
+SampledLogits sampled_logits(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form,
+                             const Placement& placement) {
+  SampledLogits out;
   out.positions = sampled_positions(placement.length);
-  const Index rows = std::ssize(out.positions);
   const Matrix sampled = sampled_queries(team, queries, out.positions, placement.first_row);
-  out.query_norms =
-      form.scale * form.scale * sampled.squaredNorm() + static_cast<double>(rows) * form.alibi_slope * form.alibi_slope;
-  Matrix field = sampled_logits(sampled, keys, form, out.positions, placement.first_row);
+  out.squared_queries = sampled.rowwise().squaredNorm();
+  out.logits = formed_logits(sampled, keys, form, out.positions, placement.first_row);
+  return out;
+}
+
+RowSample sample_rows(const Team& team, const SampledLogits& sampled, const LogitForm& form, Scope scope,
+                      const Placement& placement, const Matrix& probes) {
+  RowSample out;
+  out.positions = sampled.positions;
+  const Index rows = std::ssize(out.positions), own_count = sampled.logits.cols();
+  out.query_norms = form.scale * form.scale * sampled.squared_queries.sum() +
+                    static_cast<double>(rows) * form.alibi_slope * form.alibi_slope;
+  Matrix field = sampled.logits;
 
   // The keys that the mean of row r is taken over, and those of them that this rank holds.
   const auto all_keys = [&](Index r) { return averaged_keys(form, scope, out.positions[r], placement.length); };
   const auto own_keys = [&](Index r) {
     const Range all = all_keys(r);
-    const auto own = [&](Index j) { return std::clamp<Index>(j - placement.first_row, 0, keys.rows()); };
+    const auto own = [&](Index j) { return std::clamp<Index>(j - placement.first_row, 0, own_count); };
     return Range{own(all.begin), own(all.end)};
   };
   Matrix means(rows, 1), sums = Matrix::Zero(rows, kRowSums);
@@ -80,7 +89,7 @@ RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixF
     sums(r, kAbsolute) = seen.cwiseAbs().sum();
     if (is_masked(scope)) {
       field.row(r).head(own.begin).setZero();
-      field.row(r).tail(keys.rows() - own.end).setZero();
+      field.row(r).tail(own_count - own.end).setZero();
     }
     sums(r, kSquares) = field.row(r).squaredNorm();
   }

@@ -5,9 +5,23 @@
 
 namespace logitfield::kernels::cpu {
 
+/// Logits of some rows of a head, formed one by one.
+struct SampledLogits {
+  /// Positions i in the context, evenly spaced and including the last; at most 64, fewer where rows are long.
+  std::vector<Index> positions;
+  /// [rows, n], of all keys that this rank holds; no key is masked.
+  Matrix logits;
+  /// |q_i|^2 of the rows.
+  Vector squared_queries;
+};
+
+/// Forms the logits of the sampled rows, at most 2^20 in all (but at least 4 rows). Collective.
+SampledLogits sampled_logits(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form,
+                             const Placement& placement);
+
 /// Rows of the field formed straight from the definition; every route is compared with them.
 struct RowSample {
-  /// Positions i in the context, evenly spaced and including the last; at most 64, fewer where rows are long.
+  /// Those of the sampled logits.
   std::vector<Index> positions;
   /// Residual: max_i |sum_j E_ij| / sum_j |E_ij| over the keys that the row's mean is taken over. Margin: the largest
   /// ratio of a row's |sum_j E_ij| to its rounding bound; at most 1.
@@ -19,10 +33,9 @@ struct RowSample {
   double query_norms = 0;
 };
 
-/// Forms the logits of the sampled rows, at most 2^20 in all (but at least 4 rows), and centres them. `probes` [n, p]
-/// are this rank's rows of x. Collective.
-RowSample sample_rows(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form,
-                      Scope scope, const Placement& placement, const Matrix& probes);
+/// Centres and masks the sampled logits as the scope says. `probes` [n, p] are this rank's rows of x. Collective.
+RowSample sample_rows(const Team& team, const SampledLogits& sampled, const LogitForm& form, Scope scope,
+                      const Placement& placement, const Matrix& probes);
 
 // Parts that do not depend on where the logits are formed.
 

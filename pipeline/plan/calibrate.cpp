@@ -167,10 +167,9 @@ void add_field_samples(const mpi::Communicator& world, const kernels::Backend& b
   for (std::int64_t h = 0; h < s.group; ++h) queries.push_back(gaussian(s.context, s.head_dim, 9 + h));
   for (const MatrixF& q : queries) group.queries.push_back(q);
 
-  const std::vector<std::int64_t> contexts{s.context};
   const kernels::Matrix keys64 = keys.cast<double>();
   const double attention =
-      measure(world, [&] { kernels::cpu::attention_statistics(group.queries[0], keys64, job.forms[0], contexts); });
+      measure(world, [&] { kernels::cpu::attention_rows(group.queries[0], keys64, job.forms[0], s.context); });
   const double all = measure(world, [&] { backend.field_statistics(group, {&field.request, 1}); });
   const double each = all / static_cast<double>(s.group), length = static_cast<double>(s.context);
   const std::string route{kernels::route_name(field.request.route)};

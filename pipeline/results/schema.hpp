@@ -109,6 +109,9 @@ void visit_statistics(Statistics& s, Visit&& visit) {
         c.delocalisation_excess);
   visit({"consistency_error", "1", "by how much the statistics contradict each other, at most", Kind::certificate},
         c.inconsistency);
+  visit({"attention_margin", "1", "softmax rows against rows formed one by one, over the rounding bound, at most 1",
+         Kind::certificate},
+        c.attention_margin);
   visit({"dense_difference", "1", "largest difference from a dense decomposition, NaN where none was asked for",
          Kind::certificate},
         c.dense_difference);

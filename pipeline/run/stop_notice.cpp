@@ -16,8 +16,8 @@ volatile sig_atomic_t received_signal = 0;
 
 void remember(int signal) { received_signal = signal; }
 
-/// Products of oneDNN up to 3.11.1 let the stack pointer point into their workspace. A handler on the normal stack would
-/// overwrite operands and the heap (oneDNN issue 4845).
+/// Products of oneDNN up to 3.11.1 let the stack pointer point into their workspace. A handler on the normal stack
+/// would overwrite operands and the heap (oneDNN issue 4845).
 void handle_on_own_stack() {
   static std::vector<std::byte> memory(std::max<std::size_t>(65536, sysconf(_SC_SIGSTKSZ)));
   const stack_t stack{.ss_sp = memory.data(), .ss_flags = 0, .ss_size = memory.size()};

@@ -11,7 +11,7 @@ SESSIONS = tempfile.TemporaryDirectory(prefix="logitfield-mpi-")
 os.environ["OMPI_MCA_orte_tmpdir_base"] = SESSIONS.name
 # Statistics that only rounding determines: certified against bounds, not compared between orders of summation.
 ROUNDING = {"zero_sum_residual", "energy_error", "energy_bound", "probe_residual", "probe_bound", "zero_sum_margin",
-            "delocalisation_excess", "consistency_error"}
+            "delocalisation_excess", "consistency_error", "attention_margin"}
 # Statistics that come from the weights: unknown for captures.
 LEARNED = {"learned_k90", "learned_plain_k90", "learned_effective_rank", "learned_stable_rank", "spectral_gap"}
 # Columns that identify a row of heads.csv.

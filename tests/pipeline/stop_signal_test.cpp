@@ -17,8 +17,8 @@ bool arrived() {
   return now.sa_handler == SIG_DFL;
 }
 
-// A signal may come at any instruction of a product. On its normal stack, a handler changed the operands in about one of
-// a hundred times.
+// A signal may come at any instruction of a product. On its normal stack, a handler changed the operands in about one
+// of a hundred times.
 TEST(StopSignal, ChangesNoProduct) {
   const kernels::MatrixF x = kernels::MatrixF::Random(128, 256), w = kernels::MatrixF::Random(256, 32);
   kernels::MatrixF expected, found;

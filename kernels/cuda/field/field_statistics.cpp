@@ -109,7 +109,7 @@ std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHead
         const std::size_t place = static_cast<std::size_t>(first_head) + h;
         for (const std::size_t r : which) {
           out[place][r] = fields.measure(0, requests[r]);
-          if (context <= attended) cpu::attach(attention_of(attention[place], context), out[place][r]);
+          if (context <= attended) cpu::attach(attention_of(attention[place], context), kUndefined, out[place][r]);
         }
       });
     }
