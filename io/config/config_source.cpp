@@ -1,11 +1,12 @@
 #include "io/config/config_source.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
-#include <string_view>
 
+#include "io/config/unknown_keys.hpp"
 #include "io/error.hpp"
 #include "io/json.hpp"
 
@@ -16,73 +17,6 @@ using nlohmann::json;
 
 /// Sizes up to 2^31 - 1 keep every product of two within 64 bits.
 constexpr std::int64_t kMaxSize = std::numeric_limits<std::int32_t>::max();
-
-/// Keys of Hugging Face configurations that do not affect a forward pass: names, training, generation, storage.
-constexpr std::array<std::string_view, 56> kHarmless = {"architectures",
-                                                        "auto_map",
-                                                        "bad_words_ids",
-                                                        "begin_suppress_tokens",
-                                                        "bos_token_id",
-                                                        "cache_implementation",
-                                                        "chunk_size_feed_forward",
-                                                        "decoder_start_token_id",
-                                                        "diversity_penalty",
-                                                        "do_sample",
-                                                        "dtype",
-                                                        "early_stopping",
-                                                        "encoder_no_repeat_ngram_size",
-                                                        "eos_token_id",
-                                                        "exponential_decay_length_penalty",
-                                                        "finetuning_task",
-                                                        "forced_bos_token_id",
-                                                        "forced_eos_token_id",
-                                                        "gradient_checkpointing",
-                                                        "id2label",
-                                                        "is_decoder",
-                                                        "is_encoder_decoder",
-                                                        "label2id",
-                                                        "length_penalty",
-                                                        "max_length",
-                                                        "min_length",
-                                                        "model_type",
-                                                        "no_repeat_ngram_size",
-                                                        "num_beam_groups",
-                                                        "num_beams",
-                                                        "num_return_sequences",
-                                                        "output_attentions",
-                                                        "output_hidden_states",
-                                                        "output_router_logits",
-                                                        "output_scores",
-                                                        "pad_token_id",
-                                                        "prefix",
-                                                        "pretraining_tp",
-                                                        "problem_type",
-                                                        "pruned_heads",
-                                                        "remove_invalid_values",
-                                                        "repetition_penalty",
-                                                        "return_dict",
-                                                        "return_dict_in_generate",
-                                                        "router_aux_loss_coef",
-                                                        "sep_token_id",
-                                                        "suppress_tokens",
-                                                        "task_specific_params",
-                                                        "temperature",
-                                                        "tokenizer_class",
-                                                        "tokenizer_name",
-                                                        "top_k",
-                                                        "top_p",
-                                                        "torch_dtype",
-                                                        "transformers_version",
-                                                        "use_cache"};
-
-bool is_harmless(std::string_view key) {
-  const auto contains = [&](std::string_view part) { return key.find(part) != std::string_view::npos; };
-  return std::ranges::find(kHarmless, key) != kHarmless.end() || key.starts_with('_') || contains("dropout") ||
-         key.ends_with("_pdrop") || key.starts_with("initializer_") || key.starts_with("summary_") ||
-         contains("unsloth") || key == "init_std" || key == "typical_p" || key == "torchscript" ||
-         key == "use_bfloat16" || key == "tf_legacy_loss" || key == "tie_encoder_decoder" || key == "layerdrop" ||
-         key == "cross_attention_hidden_size" || key == "neftune_noise_alpha";
-}
 
 }  // namespace
 
@@ -170,14 +104,47 @@ void ConfigSource::require_written(const std::string& key) const {
 
 void ConfigSource::ignore(std::initializer_list<const char*> keys) const { read_.insert(keys.begin(), keys.end()); }
 
-void ConfigSource::refuse_unread() const {
+std::vector<std::string> ConfigSource::unread() const {
+  std::vector<std::string> out;
   for (const auto& [key, value] : object_.items()) {
-    if (value.is_null() || read_.contains(key) || is_harmless(key)) continue;
-    throw InputError(
-        "{}: \"{}\" is {}, a key that this program does not know for this model type; it may change the forward pass: "
-        "remove the key if you are sure that it does not, or record the model with io/capture/capture_hf.py",
-        path_, key, excerpt(value));
+    if (!value.is_null() && !read_.contains(key) && !is_harmless(key)) out.push_back(key);
   }
+  return out;
+}
+
+std::string ConfigSource::quoted(const std::string& key) const {
+  return fmt::format("\"{}\" is {}", key, excerpt(object_.at(key)));
+}
+
+bool ConfigSource::repeats_a_read_key(const std::string& key) const {
+  return std::ranges::any_of(read_, [&](const std::string& other) {
+    return key.starts_with(other) && object_.contains(other) && object_.at(other) == object_.at(key);
+  });
+}
+
+void ConfigSource::refuse_unread() const { refuse_keys(unread()); }
+
+std::vector<std::string> ConfigSource::unknown_keys() const {
+  std::vector<std::string> refused, told;
+  for (const std::string& key : unread()) {
+    if (may_change_arithmetic(key, object_.at(key)) && !repeats_a_read_key(key)) {
+      refused.push_back(key);
+    } else {
+      told.push_back(quoted(key));
+    }
+  }
+  refuse_keys(refused);
+  return told;
+}
+
+void ConfigSource::refuse_keys(const std::vector<std::string>& keys) const {
+  if (keys.empty()) return;
+  std::vector<std::string> all;
+  for (const std::string& key : keys) all.push_back(quoted(key));
+  throw InputError(
+      "{}: {}: not known for this model type, and by the name it may change the forward pass; remove what you are sure "
+      "does not, or record the model with io/capture/capture_hf.py",
+      path_, fmt::join(all, ", "));
 }
 
 void ConfigSource::refuse(const std::string& key, const std::string& remedy) const {

@@ -9,8 +9,8 @@
 
 namespace logitfield::io {
 
-/// Reads config.json, or an object inside it, key by key. It remembers which keys were read: a key that nobody read may
-/// change the arithmetic, so refuse_unread() refuses it instead of ignoring it. Every member throws InputError naming
+/// Reads config.json, or an object inside it, key by key. It remembers which keys were read: a key that nobody read
+/// may change the arithmetic, so it is refused or told, never ignored. Every member throws InputError naming
 /// file, key and value for a value of another type or out of range. A key that is null counts as absent.
 class ConfigSource {
  public:
@@ -36,14 +36,23 @@ class ConfigSource {
   void require(const std::string& key, const nlohmann::json& value) const;
   /// The key must be present, but may be null: its default differs between model types.
   void require_written(const std::string& key) const;
+  /// Whether a reader has asked for the key.
+  bool asked(const std::string& key) const { return read_.contains(key); }
   /// Marks keys of this family that change nothing in a forward pass.
   void ignore(std::initializer_list<const char*> keys) const;
-  /// Throws InputError naming the first key that was neither read nor marked by ignore().
+  /// Throws InputError naming all keys that were neither read nor marked by ignore().
   void refuse_unread() const;
+  /// Those of these keys that cannot change the arithmetic, with their values, for people to read. Throws InputError
+  /// naming the others (may_change_arithmetic). A key that repeats the value of a read one in a longer name is told.
+  std::vector<std::string> unknown_keys() const;
 
   [[noreturn]] void refuse(const std::string& key, const std::string& remedy) const;
 
  private:
+  std::vector<std::string> unread() const;
+  std::string quoted(const std::string& key) const;
+  bool repeats_a_read_key(const std::string& key) const;
+  void refuse_keys(const std::vector<std::string>& keys) const;
   template <class T>
   T value_or(const std::string& key, T fallback) const;
 

@@ -88,10 +88,13 @@ ModelConfig model_config_from(const nlohmann::json& file, const std::string& pat
     config.refuse("model_type", fmt::format("use a model of type {}", fmt::join(supported_model_types(), ", ")));
   }
   if (config.has("quantization_config")) config.refuse("quantization_config", "use the unquantized weights");
+  config.require("is_causal", true);
+  config.require("per_layer_config", nullptr);
   reader->second(config, model);
+  if (!config.asked("layer_types")) families::require_full_attention(config, model);
   if (model.embedding_size == 0) model.embedding_size = model.hidden_size;
   if (model.routing) check_routing(config, *model.routing);
-  config.refuse_unread();
+  model.unknown_keys = config.unknown_keys();
   return model;
 }
 

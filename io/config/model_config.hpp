@@ -70,6 +70,8 @@ struct LatentForm {
 /// it in.
 struct ModelConfig {
   std::string model_type;
+  /// Keys of config.json that the family does not know, with their values. They do not change the arithmetic.
+  std::vector<std::string> unknown_keys;
   /// Layers after the last that files may hold for predicting further tokens; they are not read.
   std::int64_t extra_layers = 0;
   std::int64_t num_layers = 0, hidden_size = 0, intermediate_size = 0, vocab_size = 0;
@@ -118,7 +120,8 @@ struct ModelConfig {
 /// - a file that is not a JSON object;
 /// - a missing or non-positive size, or num_heads not divisible by num_kv_heads;
 /// - an unsupported model_type (with the list of supported ones);
-/// - every value whose arithmetic is not implemented, and every key that the family does not know.
+/// - every value whose arithmetic is not implemented;
+/// - keys that the family does not know and that may change the arithmetic (unknown_keys.hpp).
 ModelConfig read_model_config(const std::filesystem::path& config_json);
 /// Reads a parsed file that came from `origin` (used in messages), with the same checks.
 ModelConfig model_config_from(const nlohmann::json& file, const std::string& origin);

@@ -27,16 +27,29 @@ std::vector<double> plain_frequencies(double theta, std::int64_t columns) {
   return out;
 }
 
+/// The context length that the rotation was trained for, which files write outside or inside the parameters. Newer
+/// files mean the outer one.
+std::int64_t original_length(const ConfigSource& config, const ConfigSource& p, std::optional<std::int64_t> fallback) {
+  constexpr const char* kKey = "original_max_position_embeddings";
+  if (config.has(kKey)) {
+    const std::int64_t outer = config.size(kKey);
+    if (p.size_or(kKey, outer) == outer) return outer;
+    throw InputError("{}: \"{}\" is {}, but {} in {}; make them equal", config.path(), kKey, outer, p.size(kKey),
+                     p.path());
+  }
+  return fallback ? p.size_or(kKey, *fallback) : p.size(kKey);
+}
+
 void scale_linear(const ConfigSource& p, Rotary& rotary) {
   const double factor = p.positive_or("factor", 1);
   for (double& f : rotary.frequencies) f /= factor;
 }
 
 /// Llama 3.1: long wavelengths are stretched, short ones kept, those in between blended.
-void scale_llama3(const ConfigSource& p, Rotary& rotary) {
+void scale_llama3(const ConfigSource& config, const ConfigSource& p, Rotary& rotary) {
   const double factor = p.positive_or("factor", 8), low = p.positive_or("low_freq_factor", 1),
                high = p.positive_or("high_freq_factor", 4),
-               original = static_cast<double>(p.size("original_max_position_embeddings"));
+               original = static_cast<double>(original_length(config, p, {}));
   for (double& f : rotary.frequencies) {
     const double turns = original * f / (2 * pi);
     const double blend = std::clamp((turns - low) / (high - low), 0.0, 1.0);
@@ -47,8 +60,9 @@ void scale_llama3(const ConfigSource& p, Rotary& rotary) {
 double yarn_scale(double factor, double weight) { return factor <= 1 ? 1 : 0.1 * weight * std::log(factor) + 1; }
 
 /// YaRN (Peng et al. 2023): fast pairs keep their frequency, slow pairs are stretched, with a ramp in between.
-double scale_yarn(const ConfigSource& p, const RotaryDefaults& defaults, double theta, Rotary& rotary) {
-  const auto original = static_cast<double>(p.size_or("original_max_position_embeddings", defaults.max_positions));
+double scale_yarn(const ConfigSource& config, const ConfigSource& p, const RotaryDefaults& defaults, double theta,
+                  Rotary& rotary) {
+  const auto original = static_cast<double>(original_length(config, p, defaults.max_positions));
   const double factor = p.positive_or("factor", static_cast<double>(defaults.max_positions) / original);
   const double weight = p.number_or("mscale", 0), all = p.number_or("mscale_all_dim", 0);
   rotary.amplitude =
@@ -80,8 +94,7 @@ void divide_by(const ConfigSource& p, const char* key, std::vector<double>& freq
 
 /// LongRoPE (Ding et al. 2024): one set of factors up to the original length, another beyond it.
 void scale_longrope(const ConfigSource& config, const ConfigSource& p, const RotaryDefaults& defaults, Rotary& rotary) {
-  const std::int64_t own = p.size_or("original_max_position_embeddings", defaults.max_positions);
-  rotary.long_above = config.size_or("original_max_position_embeddings", own);
+  rotary.long_above = original_length(config, p, defaults.max_positions);
   const auto original = static_cast<double>(rotary.long_above);
   const double factor = p.positive_or("factor", static_cast<double>(defaults.max_positions) / original);
   const double amplitude = factor <= 1 ? 1 : std::sqrt(1 + std::log(factor) / std::log(original));
@@ -130,16 +143,17 @@ RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& p, cons
   if (type == "linear") {
     scale_linear(p, out.rotary);
   } else if (type == "llama3") {
-    scale_llama3(p, out.rotary);
+    scale_llama3(config, p, out.rotary);
   } else if (type == "yarn") {
-    out.scale_factor = scale_yarn(p, defaults, theta, out.rotary);
+    out.scale_factor = scale_yarn(config, p, defaults, theta, out.rotary);
   } else if (type == "longrope" || type == "su") {
     scale_longrope(config, p, defaults, out.rotary);
   } else if (type != "default") {
     p.refuse(p.has("rope_type") ? "rope_type" : "type", "use default, linear, llama3, yarn or longrope");
   }
   // Files of the default rotation may carry leftovers of other types; of a scaled rotation every key must be known.
-  if (type != "default") p.ignore({"original_max_position_embeddings"}), p.refuse_unread();
+  for (const ConfigSource* source : {&config, &p}) source->ignore({"original_max_position_embeddings"});
+  if (type != "default") p.refuse_unread();
   check_finite(p, out.rotary);
   return out;
 }

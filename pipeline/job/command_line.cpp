@@ -16,6 +16,11 @@ constexpr const char* kConfig = "--config";
 /// Gaussian draws that a monitor takes, since one of its alerts needs them.
 constexpr std::int64_t kNullDrawsOfMonitor = 8;
 
+void add_strict_config(CLI::App& command, Options& options) {
+  command.add_flag("--strict-config", options.strict_config,
+                   "refuse a config.json with any key that its model type does not know, harmless or not");
+}
+
 void add_input(CLI::App& command, Options& options) {
   auto* input = command.add_option_group("input", "what is measured: one of")->require_option(1);
   input->add_option("--model", options.model, "Hugging Face checkpoint folder (config.json, safetensors)");
@@ -115,6 +120,7 @@ void add_measurement(CLI::App& command, Options& options) {
           "AMX) or tf32 (GPUs)")
       ->check(CLI::IsMember({"float32", "tf32", "bf16"}))
       ->capture_default_str();
+  add_strict_config(command, options);
   command.add_option(kConfig, "file of options, NAME = VALUE a line (TOML); the command line goes first");
 }
 
@@ -343,6 +349,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
                     "compare their times: speed-up, efficiency, imbalance, where the time goes");
   auto* validate = app.add_subcommand("validate", "check a checkpoint, a capture or a run; change nothing");
   add_input(*validate, options);
+  add_strict_config(*validate, options);
   validate->get_option_group("input")->add_option("RUN", options.run, "run folder");
   add_comparison(*validate, options);
 

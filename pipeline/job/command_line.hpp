@@ -64,6 +64,8 @@ struct Options {
   std::string grid;
   std::string weights = "auto";
   std::string backend = "auto";
+  /// Refuses every key of config.json that the model's family does not know.
+  bool strict_config = false;
   /// Precision of the forward pass: float32, tf32 or bf16.
   std::string precision = "float32";
 };

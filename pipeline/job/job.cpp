@@ -1,5 +1,7 @@
 #include "pipeline/job/job.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <set>
@@ -110,7 +112,11 @@ void make_names_unique(std::vector<io::TokenText>& texts) {
   }
 }
 
-void take_config(const io::ModelConfig& config, Job& job) {
+void take_config(const io::ModelConfig& config, bool strict, Job& job) {
+  if (strict && !config.unknown_keys.empty()) {
+    throw InputError("config.json: {}: not known for model type {}; remove them, or leave out --strict-config",
+                     fmt::join(config.unknown_keys, ", "), config.model_type);
+  }
   job.config = &config;
   job.num_layers = config.num_layers;
   job.head_dim = config.head_dim;
@@ -122,7 +128,7 @@ void take_config(const io::ModelConfig& config, Job& job) {
 void open_checkpoint(const Options& options, Job& job) {
   job.checkpoint = std::make_unique<io::Checkpoint>(options.model);
   const io::ModelConfig& config = job.checkpoint->config();
-  take_config(config, job);
+  take_config(config, options.strict_config, job);
   Texts read = read_texts(options, config.vocab_size);
   job.texts = std::move(read.texts);
   job.tokenization = std::move(read.tokenization);
@@ -132,7 +138,7 @@ void open_checkpoint(const Options& options, Job& job) {
 /// Makes up texts of the longest context; only their number matters.
 void imagine(const Options& options, Job& job) {
   job.shape = std::make_unique<io::ModelConfig>(model_shape(options.model_shape));
-  take_config(*job.shape, job);
+  take_config(*job.shape, options.strict_config, job);
   const std::int64_t length = options.contexts.empty() ? kImaginedContext : std::ranges::max(options.contexts);
   for (std::int64_t t = 0; t < options.num_texts; ++t) {
     job.texts.push_back({fmt::format("text {}", t), std::vector<std::int32_t>(static_cast<std::size_t>(length))});
@@ -165,6 +171,10 @@ std::string Job::model_name() const {
   if (shape) return "imagined " + shape->model_type;
   // Also works for "folder/".
   return (std::filesystem::absolute(checkpoint->folder()) / "").lexically_normal().parent_path().filename().string();
+}
+
+std::string Job::unknown_keys() const {
+  return config == nullptr ? "" : fmt::format("{}", fmt::join(config->unknown_keys, ", "));
 }
 
 std::vector<kernels::LogitForm> Job::forms_at(std::int64_t layer, Slice heads) const {

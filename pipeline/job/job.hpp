@@ -52,6 +52,8 @@ struct Job {
   /// Logit forms of a layer's query heads.
   std::vector<kernels::LogitForm> forms_at(std::int64_t layer, Slice heads) const;
   std::string model_name() const;
+  /// Keys of config.json that the model's family does not know, with their values; empty if there are none.
+  std::string unknown_keys() const;
   /// The loss needs the whole depth of a model.
   bool has_loss() const { return config && measured_layers.end == num_layers; }
 };

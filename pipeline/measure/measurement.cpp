@@ -94,6 +94,10 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   if (const std::string reason = fallback_reason(options, *backend); root && !reason.empty()) {
     fmt::print(stderr, "logitfield: no GPU is used: {}\n", reason);
   }
+  // A monitor would repeat it at every checkpoint.
+  if (const std::string keys = job.unknown_keys(); root && !keys.empty() && options.command == Command::analyze) {
+    fmt::print(stderr, "logitfield: unknown keys of config.json, which change nothing: {}\n", keys);
+  }
   mpi::agree(world, [&] { check_folder(opened.plan.result_bytes); });
   Measurement out;
   const std::uint64_t input_hash = clock.time(Phase::read, [&] {

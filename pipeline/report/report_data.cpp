@@ -216,6 +216,9 @@ json provenance(const Results& r) {
   add("model", m.at("model").value("path", ""));
   add("hash of all weights", m.at("model").at("hash"));
   add("type", model_type(r));
+  if (const std::string keys = m.at("model").value("unknown_config_keys", ""); !keys.empty()) {
+    add("unknown keys of config.json, which change nothing", keys);
+  }
   add("layers x heads (KV heads) x head dimension",
       fmt::format("{} x {} ({}) x {}", r.num_layers, r.num_heads, r.num_kv_heads,
                   m.at("model").at("head_dim").get<std::int64_t>()));

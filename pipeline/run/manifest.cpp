@@ -46,6 +46,7 @@ json describe_model(const Job& job, std::uint64_t input_hash) {
     model["source"] = job.capture->info().source;
   } else {
     model["model_type"] = job.checkpoint->config().model_type;
+    if (const std::string keys = job.unknown_keys(); !keys.empty()) model["unknown_config_keys"] = keys;
     model["learned_interaction"] =
         "W_Q^T W_K with the gains of the norms before and behind the projections folded in, before rotary positions, "
         "without biases";

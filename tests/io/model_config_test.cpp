@@ -1,5 +1,6 @@
 #include "io/config/model_config.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -180,14 +181,70 @@ TEST(ModelConfig, LongRopeChangesItsFactorsWithTheLength) {
   EXPECT_EQ(config.rotaries.at(0).frequencies_at(17), std::vector<double>{0.25});
 }
 
-TEST(ModelConfig, RefusesEveryKeyThatItDoesNotKnow) {
-  for (const char* key : {"attention_multiplier", "attn_logit_softcapping", "embedding_multiplier", "logit_scale",
-                          "num_experts", "n_routed_experts", "quantization_config", "query_pre_attn_scalar",
-                          "residual_multiplier", "sliding_window", "zebra"}) {
+TEST(ModelConfig, RefusesUnknownKeysThatMayChangeTheArithmetic) {
+  for (const char* key : {"alibi_bias_max",
+                          "attention_chunk_size",
+                          "attention_multiplier",
+                          "attn_logit_softcapping",
+                          "clip_qkv",
+                          "embedding_multiplier",
+                          "final_logit_softcapping",
+                          "logit_scale",
+                          "logits_scaling",
+                          "moe_topk",
+                          "n_routed_experts",
+                          "num_experts",
+                          "qk_layernorm",
+                          "quantization_config",
+                          "query_pre_attn_scalar",
+                          "residual_multiplier",
+                          "rope_ratio",
+                          "rotary_pct",
+                          "sliding_window",
+                          "use_logn_attn"}) {
     EXPECT_TRUE(refused_config(with(key, 7), {key, "7"}));
     EXPECT_NO_THROW(read(with(key, nullptr))) << key;
   }
-  EXPECT_NO_THROW(read(with("architectures", {"X"}, with("attention_dropout", 0.1, with("bos_token_id", 3)))));
+  EXPECT_TRUE(refused_config(with("qkv_bias", true), {"qkv_bias", "true"}));
+  EXPECT_TRUE(refused_config(with("is_causal", false), {"is_causal", "false"}));
+  EXPECT_TRUE(refused_config(with("no_rope_layers", {1, 0}), {"no_rope_layers"}));
+  // All in one message.
+  EXPECT_TRUE(
+      refused_config(with("clip_qkv", 7, with("residual_multiplier", 0.5)), {"clip_qkv", "residual_multiplier"}));
+}
+
+TEST(ModelConfig, PythiaMayNameItsRotationTwice) {
+  json neox = with("model_type", "gpt_neox", with("rotary_pct", 0.5, with("rotary_emb_base", 500)));
+  neox["head_dim"] = 4;
+  EXPECT_EQ(read(with("rope_theta", 500.0, with("partial_rotary_factor", 0.5, neox))).rotaries.at(0).frequencies.size(),
+            1);
+  EXPECT_TRUE(refused_config(with("rope_theta", 400, neox), {"rotary_emb_base", "500", "rope_theta", "400"}));
+  EXPECT_TRUE(refused_config(with("partial_rotary_factor", 1.0, neox), {"rotary_pct", "0.5", "partial_rotary_factor"}));
+}
+
+TEST(ModelConfig, TellsUnknownKeysThatChangeNothing) {
+  EXPECT_TRUE(read(tiny_config()).unknown_keys.empty());
+  EXPECT_TRUE(
+      read(with("architectures", {"X"}, with("attention_dropout", 0.1, with("bos_token_id", 3)))).unknown_keys.empty());
+  const auto told = [](const char* key, const json& value) {
+    return read(with(key, value)).unknown_keys ==
+           std::vector<std::string>{fmt::format("\"{}\" is {}", key, value.dump())};
+  };
+  EXPECT_TRUE(told("zebra", 7));
+  EXPECT_TRUE(told("unk_token_id", 0));
+  EXPECT_TRUE(told("is_llama_config", true));
+  EXPECT_EQ(read(with("transformers.js_config", {{"kv_cache_dtype", "float16"}})).unknown_keys.size(), 1);
+  // Neutral values of keys that mean something in other families.
+  EXPECT_TRUE(told("use_mrope", false));
+  EXPECT_TRUE(told("rope_interleaved", false));
+  EXPECT_TRUE(told("interpolate_factor", 1));
+  EXPECT_TRUE(told("attention_multiplier", 1.0));
+  EXPECT_TRUE(told("sliding_window", 0));
+  EXPECT_TRUE(told("n_special", 0));
+  // The same value under a longer name.
+  EXPECT_EQ(read(with("sliding_window_size", 8, with("sliding_window", 8, tiny_mistral()))).unknown_keys.size(), 1);
+  EXPECT_TRUE(refused_config(with("sliding_window_size", 9, with("sliding_window", 8, tiny_mistral())),
+                             {"sliding_window_size", "9"}));
 }
 
 TEST(ModelConfig, LayerTypesMustAllBeFull) {

@@ -8,9 +8,9 @@ namespace logitfield::io::families {
 
 void read_bloom(const ConfigSource& config, ModelConfig& model) {
   model.num_layers = config.size(config.has("n_layer") ? "n_layer" : "num_hidden_layers");
-  model.hidden_size = config.size(config.has("hidden_size") ? "hidden_size" : "n_embed");
+  model.hidden_size = config.size(name_of_either(config, "hidden_size", "n_embed"));
   model.num_heads = config.size(config.has("n_head") ? "n_head" : "num_attention_heads");
-  config.ignore({"n_embed", "num_attention_heads", "n_inner", "offset_alibi", "slow_but_exact", "masked_softmax_fusion",
+  config.ignore({"num_attention_heads", "n_inner", "offset_alibi", "slow_but_exact", "masked_softmax_fusion",
                  "bias_dropout_fusion", "attention_softmax_in_fp32", "skip_bias_add", "skip_bias_add_qkv",
                  "unk_token_id"});
   model.intermediate_size = 4 * model.hidden_size;
@@ -84,7 +84,7 @@ void read_mpt(const ConfigSource& config, ModelConfig& model) {
 
 void read_falcon(const ConfigSource& config, ModelConfig& model) {
   model.num_layers = config.size(config.has("num_hidden_layers") ? "num_hidden_layers" : "n_layer");
-  model.hidden_size = config.size("hidden_size");
+  model.hidden_size = config.size(name_of_either(config, "hidden_size", "n_embed"));
   model.num_heads = config.size(config.has("num_attention_heads") ? "num_attention_heads" : "n_head");
   model.intermediate_size = config.size_or("ffn_hidden_size", 4 * model.hidden_size);
   model.vocab_size = config.size("vocab_size");

@@ -109,6 +109,14 @@ void require_full_attention(const ConfigSource& config, const ModelConfig& model
   }
 }
 
+const char* name_of_either(const ConfigSource& config, const char* older, const char* newer) {
+  if (config.has(older) && config.has(newer) && config.at(older) != config.at(newer)) {
+    throw InputError("{}: \"{}\" is {}, but \"{}\", another name of it, is {}; make them equal", config.path(), older,
+                     config.at(older).dump(), newer, config.at(newer).dump());
+  }
+  return config.has(older) ? older : newer;
+}
+
 void set_plain_mlp(std::string up, std::string down, ModelConfig& model) {
   model.gated = false;
   model.names.gate.clear();

@@ -53,6 +53,8 @@ void set_activation(const ConfigSource& config, const char* key, const char* fal
 template <class Predicate>
 void set_windows(const ConfigSource& config, std::int64_t window, Predicate slides, ModelConfig& model);
 bool is_sliding(const ConfigSource& config, std::int64_t layer, bool otherwise);
+/// The name under which the file gives a value that has two names. Throws InputError where they have different values.
+const char* name_of_either(const ConfigSource& config, const char* older, const char* newer);
 /// Throws InputError if layer_types names a layer that is not full_attention.
 void require_full_attention(const ConfigSource& config, const ModelConfig& model);
 /// Sets an MLP without a gate: act(up x), then down.

@@ -35,9 +35,10 @@ void read_second(const ConfigSource& config, ModelConfig& model) {
 void read_gemma(const ConfigSource& config, ModelConfig& model) {
   read_gemma_base(config, model);
   set_rotary(config, model);
-  // The first files say hidden_act "gelu", but were trained with the tanh form, which hidden_activation names.
-  config.ignore({"hidden_act"});
-  set_activation(config, "hidden_activation", "gelu_pytorch_tanh", model);
+  // The first files say hidden_act "gelu", but were trained with the tanh form, which hidden_activation may name.
+  config.ignore({"hidden_activation"});
+  set_activation(config, "hidden_act", "gelu_pytorch_tanh", model);
+  if (model.activation == Activation::gelu) model.activation = Activation::gelu_tanh;
   config.require("use_bidirectional_attention", false);
 }
 
@@ -62,6 +63,7 @@ void read_gemma3(const ConfigSource& config, ModelConfig& model) {
   local.theta_key = "rope_local_base_freq";
   const ConfigSource none(config.path(), nlohmann::json::object());
   if (config.has("rope_parameters") && config.object("rope_parameters").has("sliding_attention")) {
+    config.require("rope_scaling", nullptr);
     const ConfigSource by_type = config.object("rope_parameters");
     model.rotaries = {rotary_from(config, by_type.object("full_attention"), global).rotary,
                       rotary_from(config, by_type.object("sliding_attention"), local).rotary};

@@ -108,11 +108,12 @@ void read_gpt_neox(const ConfigSource& config, ModelConfig& model) {
   read_common_sizes(config, model);
   set_layer_norm(config, "layer_norm_eps", model);
   set_activation(config, "hidden_act", "gelu", model);
+  config.ignore({"rms_norm_eps"});  // read by a class of transformers that nothing uses
   model.rotaries = {read_rotary(config, {.columns = model.head_dim,
                                          .partial_factor = 0.25,
                                          .max_positions = model.max_positions,
-                                         .theta_key = "rotary_emb_base",
-                                         .factor_key = "rotary_pct"})
+                                         .theta_key = name_of_either(config, "rotary_emb_base", "rope_theta"),
+                                         .factor_key = name_of_either(config, "rotary_pct", "partial_rotary_factor")})
                         .rotary};
   set_layers(config, model, 0);
   model.parallel = config.flag("use_parallel_residual", true);

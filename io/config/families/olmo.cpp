@@ -44,6 +44,7 @@ void read_olmoe(const ConfigSource& config, ModelConfig& model) {
                           .top_k = config.size("num_experts_per_tok"),
                           .normalise = config.flag("norm_topk_prob")};
   model.expert_size = model.intermediate_size;
+  config.require("sliding_window", nullptr);
   for (LayerForm& layer : model.layers) layer = {.rotary = 0, .routed = true};
 }
 

@@ -27,7 +27,6 @@ void read_phi3(const ConfigSource& config, ModelConfig& model) {
   set_rms_norm(config, model);
   set_activation(config, "hidden_act", "silu", model);
   set_rotary(config, model, 1);
-  config.ignore({"original_max_position_embeddings"});
   config.require("attention_bias", false);
   model.tied_embeddings = config.flag("tie_word_embeddings");
   model.names.heads = HeadLayout::stacked;
