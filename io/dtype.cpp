@@ -20,7 +20,7 @@ struct Entry {
   std::size_t size;
 };
 /// In the order of DType.
-constexpr std::array<Entry, 15> kEntries = {{{"F64", 8},
+constexpr std::array<Entry, 19> kEntries = {{{"F64", 8},
                                              {"F32", 4},
                                              {"F16", 2},
                                              {"BF16", 2},
@@ -34,7 +34,11 @@ constexpr std::array<Entry, 15> kEntries = {{{"F64", 8},
                                              {"U8", 1},
                                              {"BOOL", 1},
                                              {"F8_E4M3", 1},
-                                             {"F8_E5M2", 1}}};
+                                             {"F8_E5M2", 1},
+                                             {"F8_E8M0", 1},
+                                             {"F8_E4M3FNUZ", 1},
+                                             {"F8_E5M2FNUZ", 1},
+                                             {"C64", 8}}};
 
 const Entry& entry(DType type) { return kEntries.at(static_cast<std::size_t>(type)); }
 

@@ -7,8 +7,28 @@
 
 namespace logitfield::io {
 
-/// Element types of the safetensors format. Only F32, F16 and BF16 hold weights and captures.
-enum class DType { F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL, F8_E4M3, F8_E5M2 };
+/// Element types of the safetensors format that take whole bytes. Only F32, F16 and BF16 hold weights and captures.
+enum class DType {
+  F64,
+  F32,
+  F16,
+  BF16,
+  I64,
+  I32,
+  I16,
+  I8,
+  U64,
+  U32,
+  U16,
+  U8,
+  BOOL,
+  F8_E4M3,
+  F8_E5M2,
+  F8_E8M0,
+  F8_E4M3FNUZ,
+  F8_E5M2FNUZ,
+  C64
+};
 
 /// "BF16" -> DType::BF16; empty if the format has no type of that name.
 std::optional<DType> parse_dtype(std::string_view name);

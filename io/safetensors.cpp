@@ -25,8 +25,18 @@ struct Layout {
   std::span<const std::byte> data;
 };
 
+/// A file that Git LFS left in place of a large one.
+bool is_lfs_pointer(std::span<const std::byte> bytes) {
+  constexpr std::string_view kBegin = "version https://git-lfs.github.com";
+  return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()).starts_with(kBegin);
+}
+
 Layout split(const MappedFile& file) {
   const auto bytes = file.bytes();
+  if (is_lfs_pointer(bytes)) {
+    throw InputError("{}: is a Git LFS pointer, not the file itself; fetch it (git lfs pull), or download it",
+                     file.path().string());
+  }
   std::uint64_t length = 0;
   if (bytes.size() < sizeof(length)) {
     throw InputError("{}: {} bytes are too few for a safetensors file; {}", file.path().string(), bytes.size(),

@@ -65,13 +65,14 @@ void convert(const Tensor& tensor, std::span<const std::byte> bytes, Slice colum
 }  // namespace
 
 Checkpoint::Checkpoint(const std::filesystem::path& folder)
-    : folder_(folder), config_(read_model_config(folder / "config.json")) {
+    : folder_(folder), config_(read_model_config(config_of_checkpoint(folder))) {
   const WeightFiles weights = find_weight_files(folder);
+  unused_index_ = weights.unused_index;
   for (const auto& path : weights.paths) add_file(path);
   check_index(weights.index);
   for (const auto& expected : expected_tensors(config_)) check(tensor(expected.name), expected.shape);
   check(input_embedding(), input_embedding_tensor(config_).shape);
-  check(output_embedding(), output_embedding_tensor(config_).shape);
+  if (has_output()) check(output_embedding(), output_embedding_tensor(config_).shape);
   refuse_unused_layer_tensors();
 }
 
@@ -113,6 +114,12 @@ void Checkpoint::check_index(const std::map<std::string, std::string>& index) co
 
 void Checkpoint::check(const Tensor& tensor, const std::vector<std::int64_t>& shape) const {
   const std::string origin = file_of(tensor).string() + ": tensor " + excerpt(tensor.name);
+  if (tensor.data.empty() && tensor.shape != shape) {
+    throw InputError(
+        "{} is empty; DeepSpeed ZeRO-3 saves such files: gather the weights "
+        "(stage3_gather_16bit_weights_on_model_save, or zero_to_fp32.py) and save again",
+        origin);
+  }
   if (tensor.shape != shape) {
     throw InputError("{} has shape {}, but config.json asks for {}; use the config.json of these weights", origin,
                      shape_text(tensor.shape), shape_text(shape));
@@ -130,7 +137,24 @@ const Tensor& Checkpoint::input_embedding() const {
 }
 
 const Tensor& Checkpoint::output_embedding() const {
-  return config_.tied_embeddings ? input_embedding() : tensor(output_embedding_tensor(config_).name);
+  const std::string name = output_embedding_tensor(config_).name;
+  return config_.tied_embeddings && !find(name) ? input_embedding() : tensor(name);
+}
+
+bool Checkpoint::has_output() const { return config_.tied_embeddings || find(output_embedding_tensor(config_).name); }
+
+std::vector<std::string> Checkpoint::notices() const {
+  std::vector<std::string> out = config_.notices();
+  const std::string output = output_embedding_tensor(config_).name;
+  if (!unused_index_.empty()) out.push_back(fmt::format("{} is not used, since a single file is there", unused_index_));
+  if (config_.tied_embeddings && &input_embedding() != &output_embedding()) {
+    out.push_back(
+        fmt::format("config.json ties the output matrix to the embedding, but the files hold {}: it is used, "
+                    "as by transformers 5",
+                    output));
+  }
+  if (!has_output()) out.push_back(fmt::format("no file holds {}: the next-token loss is left out", output));
+  return out;
 }
 
 const Tensor* Checkpoint::find(const std::string& name) const {
@@ -142,15 +166,33 @@ const Tensor* Checkpoint::find(const std::string& name) const {
 
 const Tensor& Checkpoint::tensor(const std::string& name) const {
   const Tensor* found = find(name);
-  if (!found) {
-    throw InputError("{}: no file holds tensor {}; complete the checkpoint, or use the config.json of these weights",
-                     folder_.string(), excerpt(name));
-  }
+  if (!found) refuse_missing(name);
   return *found;
 }
 
+void Checkpoint::refuse_missing(const std::string& name) const {
+  struct Wrapper {
+    const char *prefix, *remedy;
+  };
+  constexpr Wrapper kWrappers[] = {
+      {"_orig_mod.", "torch.compile adds it: save model._orig_mod, or rename the tensors"},
+      {"module.", "data parallel training adds it: save model.module, or rename the tensors"},
+      {"base_model.model.", "PEFT adds it: merge the adapter (merge_and_unload) and save the result"}};
+  for (const auto& [prefix, remedy] : kWrappers) {
+    for (const std::string& inner :
+         {name, name.substr(name.starts_with(config_.names.base) ? config_.names.base.size() : 0)}) {
+      if (!tensors_.contains(prefix + inner)) continue;
+      throw InputError("{}: tensor {} begins with {}; {}", tensors_.at(prefix + inner).second->path().string(),
+                       excerpt(prefix + inner), prefix, remedy);
+    }
+  }
+  throw InputError("{}: no file holds tensor {}; complete the checkpoint, or use the config.json of these weights",
+                   folder_.string(), excerpt(name));
+}
+
 std::vector<const Tensor*> Checkpoint::model_tensors() const {
-  std::vector<const Tensor*> all = {&input_embedding(), &output_embedding()};
+  std::vector<const Tensor*> all = {&input_embedding()};
+  if (has_output()) all.push_back(&output_embedding());
   for (const auto& expected : expected_tensors(config_)) all.push_back(&tensor(expected.name));
   std::sort(all.begin(), all.end(), [](const Tensor* a, const Tensor* b) { return a->name < b->name; });
   all.erase(std::unique(all.begin(), all.end()), all.end());

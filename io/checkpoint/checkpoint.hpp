@@ -20,7 +20,8 @@ class Checkpoint {
  public:
   /// Throws InputError (naming file, tensor, remedy) for everything that read_model_config and SafetensorsFile refuse,
   /// and for:
-  /// - a folder without weights;
+  /// - a path that is no folder, and a folder without weights (weight_files.hpp);
+  /// - names with the prefix of a wrapper (torch.compile, DataParallel, PEFT);
   /// - an index that is no JSON object of {"weight_map": {tensor: file}}, or that names a missing file, a path outside
   ///   the folder, or a tensor that its file lacks;
   /// - the same tensor in two shards;
@@ -33,10 +34,16 @@ class Checkpoint {
   const std::filesystem::path& folder() const { return folder_; }
   const ModelConfig& config() const { return config_; }
 
-  /// The token embedding and the output matrix as stored. Where the checkpoint ties them, both are the one tensor that
-  /// it holds, under either name.
+  /// What people should know of the checkpoint, a sentence each: which files or tensors are used where that is not
+  /// evident, and what is missing.
+  std::vector<std::string> notices() const;
+
+  /// The token embedding and the output matrix as stored. Where the checkpoint ties them and holds one tensor, under
+  /// either name, both are that one. If it holds both, each is its own, as in transformers 5.
   const Tensor& input_embedding() const;
   const Tensor& output_embedding() const;
+  /// Whether there is an output matrix. A backbone has none.
+  bool has_output() const;
   /// Throws InputError naming folder and tensor if it is missing.
   const Tensor& tensor(const std::string& name) const;
   /// Every tensor that the configuration names, in name order, each once: the tensors that a run reads.
@@ -66,10 +73,12 @@ class Checkpoint {
   void refuse_unused_layer_tensors() const;
   /// Finds a tensor by its name, or by its name without the family's base prefix; null if the files hold neither.
   const Tensor* find(const std::string& name) const;
+  [[noreturn]] void refuse_missing(const std::string& name) const;
   const SafetensorsFile& holder(const Tensor& tensor) const;
 
   std::filesystem::path folder_;
   ModelConfig config_;
+  std::string unused_index_;
   std::vector<std::unique_ptr<SafetensorsFile>> files_;
   std::map<std::string, std::pair<const Tensor*, const SafetensorsFile*>> tensors_;
 };

@@ -1,5 +1,8 @@
 #include "io/checkpoint/weight_files.hpp"
 
+#include <algorithm>
+#include <string_view>
+
 #include "io/error.hpp"
 #include "io/json.hpp"
 
@@ -50,13 +53,59 @@ WeightFiles read_index(const fs::path& path) {
   return files;
 }
 
+bool holds_file_ending(const fs::path& folder, std::string_view ending) {
+  std::error_code none;
+  for (fs::directory_iterator entry(folder, none), end; !none && entry != end; entry.increment(none)) {
+    if (entry->path().filename().string().ends_with(ending)) return true;
+  }
+  return false;
+}
+
+/// What to do with a folder that has no weights under the names that are read.
+std::string remedy_for(const fs::path& folder) {
+  if (fs::exists(folder / "adapter_config.json") || fs::exists(folder / "adapter_model.safetensors")) {
+    return "it holds a PEFT adapter: merge it into its model (merge_and_unload) and save the result";
+  }
+  if (holds_file_ending(folder, ".safetensors")) {
+    return fmt::format("shards need their {}: copy or download it; rename a single file {}", kIndexName, kSingleName);
+  }
+  if (holds_file_ending(folder, ".bin") || holds_file_ending(folder, ".pt") || holds_file_ending(folder, ".pth")) {
+    return "its weights are PyTorch pickles: load them with transformers and save_pretrained() them as safetensors";
+  }
+  if (holds_file_ending(folder, ".gguf")) {
+    return "GGUF is not read: load it with transformers (gguf_file=...) and save_pretrained() it as safetensors";
+  }
+  return "give a Hugging Face checkpoint folder with safetensors weights";
+}
+
+/// Whether this looks like the name of a model on the Hugging Face hub.
+bool is_hub_name(const fs::path& path) {
+  const std::string name = path.string();
+  return path.is_relative() && !name.starts_with('.') && std::ranges::count(name, '/') == 1 && !name.ends_with('/');
+}
+
 }  // namespace
 
+fs::path config_of_checkpoint(const fs::path& folder) {
+  if (fs::is_directory(folder)) return folder / "config.json";
+  const std::string name = folder.string();
+  if (fs::exists(folder)) {
+    throw InputError("{}: is a file; give the folder that holds it and config.json", name);
+  }
+  if (is_hub_name(folder)) {
+    throw InputError(
+        "{}: is no folder here; if it is a model on the Hugging Face hub, download it first: "
+        "hf download {} --local-dir {}",
+        name, name, folder.filename().string());
+  }
+  throw InputError("{}: No such folder; give a Hugging Face checkpoint folder", name);
+}
+
 WeightFiles find_weight_files(const fs::path& folder) {
-  if (fs::exists(folder / kSingleName)) return {{folder / kSingleName}, {}};
-  if (fs::exists(folder / kIndexName)) return read_index(folder / kIndexName);
-  throw InputError("{}: holds neither {} nor {}; give a Hugging Face checkpoint folder with safetensors weights",
-                   folder.string(), kSingleName, kIndexName);
+  const bool has_index = fs::exists(folder / kIndexName);
+  if (fs::exists(folder / kSingleName)) return {{folder / kSingleName}, {}, has_index ? kIndexName : ""};
+  if (has_index) return read_index(folder / kIndexName);
+  throw InputError("{}: holds neither {} nor {}; {}", folder.string(), kSingleName, kIndexName, remedy_for(folder));
 }
 
 }  // namespace logitfield::io

@@ -62,6 +62,11 @@ void check_routing(const ConfigSource& config, const Routing& r) {
 
 }  // namespace
 
+std::vector<std::string> ModelConfig::notices() const {
+  if (unknown_keys.empty()) return {};
+  return {fmt::format("unknown keys of config.json, which change nothing: {}", fmt::join(unknown_keys, ", "))};
+}
+
 std::int64_t ModelConfig::rotation_changes_after() const {
   for (const Rotary& rotary : rotaries) {
     if (!rotary.long_frequencies.empty() && rotary.long_frequencies != rotary.frequencies) return rotary.long_above;

@@ -110,6 +110,8 @@ struct ModelConfig {
   std::optional<LatentForm> latent;
   TensorNames names;
 
+  /// What people should know of config.json, a sentence each.
+  std::vector<std::string> notices() const;
   std::int64_t group_size() const { return num_heads / num_kv_heads; }
   /// Texts of more tokens are rotated differently from shorter ones (LongRoPE), so a short context is no prefix of a
   /// long one. 0: all are rotated alike.

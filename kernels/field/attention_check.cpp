@@ -36,8 +36,9 @@ Row softmax_of(const Eigen::Ref<const Eigen::RowVectorXd>& logits, bool sees_fir
 
 }  // namespace
 
-// A logit errs by at most `off`: d products, the scale, the slope and the cap. That moves a row's largest logit by `off`,
-// its entropy by `off` times the mean deviation, and a weight by the relative size 2 `off`. Sums add `terms` roundings.
+// A logit errs by at most `off`: d products, the scale, the slope and the cap. That moves a row's largest logit by
+// `off`, its entropy by `off` times the mean deviation, and a weight by the relative size 2 `off`. Sums add `terms`
+// roundings.
 double attention_margin(const AttentionRows& rows, const SampledLogits& sampled, const LogitForm& form, Index head_dim,
                         double largest_key) {
   double worst = 0;

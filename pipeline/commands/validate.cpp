@@ -64,9 +64,7 @@ int validate(const Options& options, const mpi::Communicator& world) {
   print_once(world, fmt::format("{}: sound, {} layers x {} heads over {} KV heads of dimension {}, {}\n",
                                 job.model_name(), job.num_layers, job.extents.num_heads, job.extents.num_kv_heads,
                                 job.head_dim, io::hash_text(hash)));
-  if (const std::string keys = job.unknown_keys(); !keys.empty()) {
-    print_once(world, "unknown keys of config.json, which change nothing: " + keys + "\n");
-  }
+  for (const std::string& notice : job.notices()) print_once(world, notice + "\n");
   return 0;
 }
 

@@ -173,8 +173,9 @@ std::string Job::model_name() const {
   return (std::filesystem::absolute(checkpoint->folder()) / "").lexically_normal().parent_path().filename().string();
 }
 
-std::string Job::unknown_keys() const {
-  return config == nullptr ? "" : fmt::format("{}", fmt::join(config->unknown_keys, ", "));
+std::vector<std::string> Job::notices() const {
+  if (checkpoint) return checkpoint->notices();
+  return config ? config->notices() : std::vector<std::string>();
 }
 
 std::vector<kernels::LogitForm> Job::forms_at(std::int64_t layer, Slice heads) const {

@@ -52,10 +52,12 @@ struct Job {
   /// Logit forms of a layer's query heads.
   std::vector<kernels::LogitForm> forms_at(std::int64_t layer, Slice heads) const;
   std::string model_name() const;
-  /// Keys of config.json that the model's family does not know, with their values; empty if there are none.
-  std::string unknown_keys() const;
-  /// The loss needs the whole depth of a model.
-  bool has_loss() const { return config && measured_layers.end == num_layers; }
+  /// What people should know of the checkpoint (Checkpoint::notices).
+  std::vector<std::string> notices() const;
+  /// The loss needs the whole depth of a model, and its output matrix.
+  bool has_loss() const {
+    return config && (!checkpoint || checkpoint->has_output()) && measured_layers.end == num_layers;
+  }
 };
 
 /// Opens and checks the input. Throws InputError for everything that Checkpoint, Capture and read_tokens refuse; for

@@ -95,8 +95,8 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
     fmt::print(stderr, "logitfield: no GPU is used: {}\n", reason);
   }
   // A monitor would repeat it at every checkpoint.
-  if (const std::string keys = job.unknown_keys(); root && !keys.empty() && options.command == Command::analyze) {
-    fmt::print(stderr, "logitfield: unknown keys of config.json, which change nothing: {}\n", keys);
+  if (root && options.command == Command::analyze) {
+    for (const std::string& notice : job.notices()) fmt::print(stderr, "logitfield: {}\n", notice);
   }
   mpi::agree(world, [&] { check_folder(opened.plan.result_bytes); });
   Measurement out;

@@ -190,9 +190,7 @@ std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
   line(job.capture ? "capture" : "model",
        fmt::format("{}: {} layers x {} heads over {} KV heads, head dimension {}", job.model_name(), job.num_layers,
                    job.extents.num_heads, job.extents.num_kv_heads, job.head_dim));
-  if (const std::string keys = job.unknown_keys(); !keys.empty()) {
-    line("config", "unknown keys, which change nothing: " + keys);
-  }
+  for (const std::string& notice : job.notices()) line("notice", notice);
   line("texts", fmt::format("{}, first {} tokens each", job.num_texts(), job.length()));
   line("contexts", fmt::format("{}", fmt::join(job.contexts, ", ")));
   line("measures", fmt::format("layers {} to {}", job.measured_layers.begin, job.measured_layers.end - 1));

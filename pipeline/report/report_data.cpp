@@ -216,9 +216,7 @@ json provenance(const Results& r) {
   add("model", m.at("model").value("path", ""));
   add("hash of all weights", m.at("model").at("hash"));
   add("type", model_type(r));
-  if (const std::string keys = m.at("model").value("unknown_config_keys", ""); !keys.empty()) {
-    add("unknown keys of config.json, which change nothing", keys);
-  }
+  for (const json& notice : m.at("model").value("notices", json::array())) add("notice", notice);
   add("layers x heads (KV heads) x head dimension",
       fmt::format("{} x {} ({}) x {}", r.num_layers, r.num_heads, r.num_kv_heads,
                   m.at("model").at("head_dim").get<std::int64_t>()));

@@ -46,7 +46,8 @@ json describe_model(const Job& job, std::uint64_t input_hash) {
     model["source"] = job.capture->info().source;
   } else {
     model["model_type"] = job.checkpoint->config().model_type;
-    if (const std::string keys = job.unknown_keys(); !keys.empty()) model["unknown_config_keys"] = keys;
+    // Written only if there are some: manifests of runs that older versions began do not have it.
+    if (const std::vector<std::string> notices = job.notices(); !notices.empty()) model["notices"] = notices;
     model["learned_interaction"] =
         "W_Q^T W_K with the gains of the norms before and behind the projections folded in, before rotary positions, "
         "without biases";

@@ -153,22 +153,91 @@ TEST(Checkpoint, UntiedEmbeddingsAreTwoTensors) {
   const Checkpoint checkpoint(folder.path());
   EXPECT_EQ(checkpoint.input_embedding().name, embed);
   EXPECT_EQ(checkpoint.output_embedding().name, head);
-  for (const char* name : {embed, head}) {
-    EXPECT_TRUE(refused_checkpoint(tiny_config(), without(tiny_tensors(tiny_config()), name), {name, "no file holds"}));
-  }
+  EXPECT_TRUE(checkpoint.has_output() && checkpoint.notices().empty());
+  EXPECT_TRUE(refused_checkpoint(tiny_config(), without(tiny_tensors(tiny_config()), embed), {embed, "no file holds"}));
+}
+
+TEST(Checkpoint, ABackboneHasNoOutput) {
+  const TemporaryFolder folder;
+  write_checkpoint(folder.path(), tiny_config(), without(tiny_tensors(tiny_config()), head));
+  const Checkpoint checkpoint(folder.path());
+  EXPECT_FALSE(checkpoint.has_output());
+  EXPECT_EQ(checkpoint.model_tensors().size(), 2U * 9 + 2);
+  EXPECT_EQ(checkpoint.notices(),
+            std::vector<std::string>{"no file holds lm_head.weight: the next-token loss is left out"});
 }
 
 TEST(Checkpoint, TiedEmbeddingsAreWhicheverIsThere) {
   const auto both = tiny_tensors(tiny_config());
-  for (const auto& [missing, used] : {std::pair(head, embed), std::pair(embed, head), std::pair("", embed)}) {
+  for (const auto& [missing, used] : {std::pair(head, embed), std::pair(embed, head)}) {
     const TemporaryFolder folder;
     write_checkpoint(folder.path(), tied_config(), without(both, missing));
     const Checkpoint checkpoint(folder.path());
     EXPECT_EQ(checkpoint.input_embedding().name, used);
     EXPECT_EQ(&checkpoint.input_embedding(), &checkpoint.output_embedding());
     EXPECT_EQ(checkpoint.model_tensors().size(), 2U * 9 + 2);
+    EXPECT_TRUE(checkpoint.notices().empty());
   }
   EXPECT_TRUE(refused_checkpoint(tied_config(), without(without(both, head), embed), {head, "no file holds"}));
+}
+
+// As transformers 5, which does not tie what the file keeps apart.
+TEST(Checkpoint, TiedEmbeddingsThatTheFilesKeepApartAreTwoTensors) {
+  const TemporaryFolder folder;
+  write_checkpoint(folder.path(), tied_config(), tiny_tensors(tiny_config()));
+  const Checkpoint checkpoint(folder.path());
+  EXPECT_EQ(checkpoint.input_embedding().name, embed);
+  EXPECT_EQ(checkpoint.output_embedding().name, head);
+  EXPECT_EQ(checkpoint.model_tensors().size(), 2U * 9 + 3);
+  ASSERT_EQ(checkpoint.notices().size(), 1);
+  EXPECT_NE(checkpoint.notices()[0].find("lm_head.weight"), std::string::npos);
+}
+
+TEST(Checkpoint, PrefixesOfWrappersAreNamed) {
+  for (const auto& [prefix, remedy] : {std::pair("_orig_mod.", "torch.compile"), std::pair("module.", "data parallel"),
+                                       std::pair("base_model.model.", "merge_and_unload")}) {
+    auto tensors = tiny_tensors(tiny_config());
+    for (auto& tensor : tensors) tensor.name = prefix + tensor.name;
+    EXPECT_TRUE(refused_checkpoint(tiny_config(), tensors, {"model.safetensors", prefix, remedy}));
+  }
+}
+
+TEST(Checkpoint, EmptyTensorsAreThoseOfZero3) {
+  auto tensors = tiny_tensors(tiny_config());
+  for (auto& tensor : tensors) tensor.shape = {0}, tensor.fill = [](std::size_t, std::span<std::byte>) {};
+  EXPECT_TRUE(refused_checkpoint(tiny_config(), tensors, {"model.safetensors", "is empty", "zero_to_fp32.py"}));
+}
+
+TEST(Checkpoint, WhatIsNoCheckpointFolderIsNamedWithWhatToDo) {
+  const TemporaryFolder folder;
+  const auto refused = [](const std::filesystem::path& path, std::vector<std::string_view> parts) {
+    return refuses([&] { Checkpoint checkpoint(path); }, parts);
+  };
+  const auto file = folder.write("some.safetensors", "x");
+  EXPECT_TRUE(refused(file, {"some.safetensors", "is a file", "folder"}));
+  EXPECT_TRUE(
+      refused("somebody/model-7B", {"somebody/model-7B", "hf download somebody/model-7B --local-dir model-7B"}));
+  EXPECT_TRUE(refused(folder.path() / "nothing", {"nothing", "No such folder"}));
+  folder.write("config.json", tiny_config().dump());
+  EXPECT_TRUE(refused(folder.path(), {"model.safetensors.index.json", "rename a single file"}));
+  folder.write("adapter_config.json", "{}");
+  EXPECT_TRUE(refused(folder.path(), {"merge_and_unload"}));
+  std::filesystem::remove(file);
+  folder.write("model.gguf", "x");
+  EXPECT_TRUE(refused(folder.path(), {"GGUF", "save_pretrained"}));
+  folder.write("pytorch_model.bin", "x");
+  EXPECT_TRUE(refused(folder.path(), {"pickles", "save_pretrained"}));
+  folder.write("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n");
+  EXPECT_TRUE(refused(folder.path(), {"model.safetensors", "Git LFS pointer", "git lfs pull"}));
+}
+
+TEST(Checkpoint, ASingleFileGoesBeforeAnIndex) {
+  const TemporaryFolder folder;
+  write_checkpoint(folder.path(), tiny_config(), tiny_tensors(tiny_config()));
+  folder.write("model.safetensors.index.json", "no JSON");
+  const Checkpoint checkpoint(folder.path());
+  ASSERT_EQ(checkpoint.notices().size(), 1);
+  EXPECT_NE(checkpoint.notices()[0].find("model.safetensors.index.json is not used"), std::string::npos);
 }
 
 TEST(Checkpoint, BiasesAreAskedFor) {

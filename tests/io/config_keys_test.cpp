@@ -60,7 +60,8 @@ TEST(ConfigKeys, EveryKeyThatTransformersReadsIsKnown) {
   std::set<std::string> types;
   for (const auto& [type, versions] : table.items()) {
     types.insert(type);
-    for (const std::string& key : keys_of(versions)) EXPECT_TRUE(is_known(examples.at(type), key)) << type << ": " << key;
+    for (const std::string& key : keys_of(versions))
+      EXPECT_TRUE(is_known(examples.at(type), key)) << type << ": " << key;
   }
   const std::vector<std::string> supported = supported_model_types();
   EXPECT_EQ(types, std::set<std::string>(supported.begin(), supported.end()));

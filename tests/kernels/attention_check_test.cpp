@@ -59,8 +59,8 @@ TEST(AttentionCheck, PassesRightRowsInBothPrecisions) {
 TEST(AttentionCheck, SeesAnotherScaleMaskSlopeCapAndWrongSums) {
   const AttendedHead head{random_matrix<float>(200, 16, 1), random_matrix<float>(200, 16, 2), {.scale = 0.5}};
   for (const LogitForm& wrong :
-       {LogitForm{.scale = 0.5001}, LogitForm{.scale = 0.5, .alibi_slope = 1e-4}, LogitForm{.scale = 0.5, .softcap = 100},
-        LogitForm{.scale = 0.5, .visible = {.window = 199}}}) {
+       {LogitForm{.scale = 0.5001}, LogitForm{.scale = 0.5, .alibi_slope = 1e-4},
+        LogitForm{.scale = 0.5, .softcap = 100}, LogitForm{.scale = 0.5, .visible = {.window = 199}}}) {
     const AttendedHead other{head.queries, head.keys, wrong};
     EXPECT_FALSE(head.margin(other.in_float64()) <= 1);
     EXPECT_FALSE(head.margin(other.in_float32()) <= 1);
