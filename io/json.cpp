@@ -25,7 +25,8 @@ std::string shortened(std::string text) {
 /// Watches the parser for two things that it would accept silently: a repeated key, and unlimited depth.
 class Guard {
  public:
-  explicit Guard(const std::string& origin) : origin_(origin) {}
+  /// `only`: the one key of the outermost object that must not be repeated; empty: no key of any object must be.
+  explicit Guard(const std::string& origin, std::string_view only = {}) : origin_(origin), only_(only) {}
 
   bool operator()(int depth, json::parse_event_t event, const json& parsed) {
     if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) check_depth(depth);
@@ -42,14 +43,35 @@ class Guard {
     }
   }
   void check_key(const json& key) {
+    if (!only_.empty() && (open_objects_.size() > 1 || key != only_)) return;
     if (!open_objects_.back().insert(key.get<std::string>()).second) {
       throw InputError("{}: the name {} appears twice in one object; remove one", origin_, excerpt(key));
     }
   }
 
   const std::string& origin_;
+  const std::string_view only_;
   std::vector<std::set<std::string>> open_objects_;
 };
+
+/// Python's json module writes NaN and infinite numbers by names that JSON does not have; they become null.
+std::string with_null_for_names(std::string_view text) {
+  std::string out;
+  bool inside = false;  // a string
+  for (std::size_t at = 0; at < text.size();) {
+    const std::string_view rest = text.substr(at);
+    std::size_t length = 1;
+    bool is_name = false;
+    for (const std::string_view name : {"NaN", "Infinity", "-Infinity"}) {
+      if (!inside && rest.starts_with(name)) length = name.size(), is_name = true;
+    }
+    if (rest.front() == '"') inside = !inside;
+    if (inside && rest.front() == '\\' && rest.size() > 1) length = 2;
+    out += is_name ? "null" : rest.substr(0, length);
+    at += length;
+  }
+  return out;
+}
 
 template <class T>
 constexpr const char* kTypeName = nullptr;
@@ -86,12 +108,22 @@ void require_object(const json& object, const std::string& origin) {
 
 }  // namespace
 
-json parse_json(std::string_view text, const std::string& origin) {
+namespace {
+
+json parse_guarded(std::string_view text, const std::string& origin, const Guard& guard) {
   try {
-    return json::parse(text, Guard(origin));
+    return json::parse(text, guard);
   } catch (const json::exception& error) {
     throw InputError("{}: not valid JSON: {}; correct it or copy the file again", origin, shortened(error.what()));
   }
+}
+
+}  // namespace
+
+json parse_json(std::string_view text, const std::string& origin) { return parse_guarded(text, origin, Guard(origin)); }
+
+json parse_json_record(std::string_view text, const std::string& origin, std::string_view key) {
+  return parse_guarded(with_null_for_names(text), origin, Guard(origin, key));
 }
 
 json read_json(const std::filesystem::path& path) { return parse_json(read_file(path, kMaxFileSize), path.string()); }

@@ -8,6 +8,10 @@
 
 namespace logitfield::io {
 
+/// Parses one record of a data set, of which only some keys are read: as parse_json, but NaN and infinite numbers
+/// become null, and keys may be repeated, except `key` in the record itself.
+nlohmann::json parse_json_record(std::string_view text, const std::string& origin, std::string_view key);
+
 /// Parses `text`, which came from `origin` (used in messages). Throws InputError if it is not JSON, repeats a name
 /// within one object, or nests deeper than 64 levels.
 nlohmann::json parse_json(std::string_view text, const std::string& origin);

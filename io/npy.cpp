@@ -7,6 +7,7 @@
 
 #include "io/error.hpp"
 #include "io/file.hpp"
+#include "io/integers.hpp"
 #include "io/json.hpp"
 
 namespace logitfield::io {
@@ -17,7 +18,7 @@ constexpr std::size_t kLargestNpy = std::size_t{1} << 30;
 constexpr std::size_t kMaxDescriptionSize = 4096;
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
-  throw InputError("{}: {}; save a one-dimensional int32 or int64 array with numpy.save", path.string(), reason);
+  throw InputError("{}: {}; save a one-dimensional array of integers with numpy.save", path.string(), reason);
 }
 
 /// The header's text and the array's bytes.
@@ -51,24 +52,17 @@ std::string_view field(const std::filesystem::path& path, std::string_view heade
   return header.substr(begin + 1, end - begin - 1);
 }
 
-/// "512," is the shape of 512 elements in one dimension.
+/// "512," is the shape of 512 elements in one dimension; "1, 512" that of a batch of one text.
 std::uint64_t length_of(const std::filesystem::path& path, std::string_view shape) {
+  constexpr std::string_view kBatchOfOne = "1, ";
   std::uint64_t length = 0;
+  const bool is_batch = shape.starts_with(kBatchOfOne);
+  if (is_batch) shape.remove_prefix(kBatchOfOne.size());
   const char* end = shape.data() + shape.size();
   const auto [rest, error] = std::from_chars(shape.data(), end, length);
-  if (error != std::errc() || std::string_view(rest, end) != ",") refuse(path, "shape " + excerpt(shape));
+  if (error != std::errc() || std::string_view(rest, end) != (is_batch ? "" : ","))
+    refuse(path, "shape " + excerpt(shape));
   return length;
-}
-
-template <class T>
-std::vector<std::int64_t> integers(std::string_view data) {
-  std::vector<std::int64_t> values(data.size() / sizeof(T));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    T value;
-    std::memcpy(&value, data.data() + i * sizeof(T), sizeof(T));
-    values[i] = value;
-  }
-  return values;
 }
 
 }  // namespace
@@ -77,14 +71,15 @@ std::vector<std::int64_t> read_npy_integers(const std::filesystem::path& path) {
   const std::string content = read_file(path, kLargestNpy);
   const auto [header, data] = split(path, content);
   const std::string_view type = field(path, header, "'descr'", '\'', '\'');
-  if (type != "<i4" && type != "<i8") refuse(path, "elements of type " + excerpt(type));
+  const auto kind = integer_kind(type.starts_with('<') || type.starts_with('|') ? type.substr(1) : "");
+  if (!kind) refuse(path, "elements of type " + excerpt(type));
   const std::uint64_t length = length_of(path, field(path, header, "'shape'", '(', ')'));
-  const std::size_t width = type == "<i4" ? 4 : 8;
+  const std::size_t width = integer_size(*kind);
   if (data.size() % width != 0 || data.size() / width != length) {
     refuse(path,
            fmt::format("the header says {} elements of {} bytes, but {} bytes follow it", length, width, data.size()));
   }
-  return width == 4 ? integers<std::int32_t>(data) : integers<std::int64_t>(data);
+  return integers_of(*kind, std::as_bytes(std::span(data)));
 }
 
 }  // namespace logitfield::io

@@ -5,8 +5,9 @@
 
 namespace logitfield::io {
 
-/// Reads a one-dimensional int32 or int64 array in NumPy's .npy format (versions 1 to 3, little-endian, either order).
-/// Throws InputError naming the file for anything else, and for a file longer or shorter than its header says.
+/// Reads a one-dimensional array of integers (or one with a single row) in NumPy's .npy format (versions 1 to 3,
+/// little-endian, either order). Throws InputError naming the file for anything else, and for a file longer or shorter
+/// than its header says.
 std::vector<std::int64_t> read_npy_integers(const std::filesystem::path& path);
 
 }  // namespace logitfield::io

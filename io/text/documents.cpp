@@ -22,22 +22,39 @@ void check_utf8(const std::string& content, const std::string& file) {
                    static_cast<unsigned char>(content[*invalid]), line);
 }
 
-/// Checks a document's name: it becomes the name of a folder (--dump-captures) and appears in tables.
-void check_name(const std::string& name, const std::string& place) {
+/// Whether a document may have this name: it becomes the name of a folder (--dump-captures) and appears in tables.
+bool is_fit(const std::string& name) {
   const auto is_unfit = [](char c) { return c == '/' || static_cast<unsigned char>(c) < ' ' || c == 0x7F; };
-  if (!name.starts_with('.') && std::none_of(name.begin(), name.end(), is_unfit)) return;
-  throw InputError("{}: the name {} begins with a dot or holds a slash or a control character; give another one", place,
-                   excerpt(name));
+  return !name.empty() && !name.starts_with('.') && std::none_of(name.begin(), name.end(), is_unfit);
 }
 
-std::string name_of(const json& object, const std::string& place) {
+/// The record's name or id, if it can name a document; else empty. Ids may be addresses, paths or objects.
+std::string name_of(const json& object) {
   for (const char* key : {"name", "id"}) {
     const auto found = object.find(key);
-    if (found == object.end() || found->is_null()) continue;
+    if (found == object.end()) continue;
     if (const auto number = as_integer(*found)) return std::to_string(*number);
-    return required<std::string>(object, key, place);
+    if (found->is_string() && is_fit(found->get<std::string>())) return found->get<std::string>();
   }
   return {};
+}
+
+/// Names formats that are no text, by their first bytes.
+void refuse_known_formats(const std::string& content, const std::string& file) {
+  struct Format {
+    std::string_view begin, remedy;
+  };
+  constexpr Format kFormats[] = {{"\x1F\x8B", "compressed by gzip; decompress it (gunzip -k)"},
+                                 {"\x28\xB5\x2F\xFD", "compressed by zstd; decompress it (zstd -d)"},
+                                 {"BZh", "compressed by bzip2; decompress it (bunzip2 -k)"},
+                                 {"\xFD"
+                                  "7zXZ",
+                                  "compressed by xz; decompress it (unxz -k)"},
+                                 {"PK\x03\x04", "a zip archive; unpack it"},
+                                 {"PAR1", "a Parquet table; write its texts as .jsonl with pandas or datasets"}};
+  for (const auto& [begin, remedy] : kFormats) {
+    if (content.starts_with(begin)) throw InputError("{}: is {}", file, remedy);
+  }
 }
 
 /// Other keys of a line describe the origin of its text; they are not needed.
@@ -51,10 +68,9 @@ std::vector<Document> read_lines(const std::string& content, const std::string& 
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string place = fmt::format("{}: line {}", file, number);
-    const json object = parse_json(line, place);
+    const json object = parse_json_record(line, place, "text");
     auto text = required<std::string>(object, "text", place);
-    std::string name = name_of(object, place);
-    check_name(name, place);
+    std::string name = name_of(object);
     if (name.empty()) name = fmt::format("{}-{}", stem, number);
     documents.push_back({std::move(name), std::move(text), place});
   }
@@ -82,6 +98,7 @@ std::vector<Document> read_list(const std::string& content, const std::string& f
 std::vector<Document> read_documents(const std::filesystem::path& path) {
   const std::string file = path.string(), stem = path.stem().string();
   std::string content = read_file(path, kLargestFile);
+  refuse_known_formats(content, file);
   check_utf8(content, file);
   std::vector<Document> documents;
   if (path.extension() == ".jsonl" || path.extension() == ".ndjson") {

@@ -15,8 +15,10 @@ struct Document {
 };
 
 /// Reads a text file of at most 1 GiB. Throws InputError naming the file and the line, element or byte for invalid
-/// UTF-8, an empty document, a name that cannot name a file, or no documents. Formats:
-/// - `.jsonl` and `.ndjson`: one document per line, an object with "text", and "name" or "id" if it is to be named;
+/// UTF-8, an empty document, no documents, and for compressed files and archives. Formats:
+/// - `.jsonl` and `.ndjson`: one document per line, an object with "text". A "name" or an "id" names it, unless it is
+/// no
+///   name (an address, a path, an object): then it is FILE-LINE;
 /// - `.json`: a list of strings;
 /// - any other: one document, named after the file without its extension.
 std::vector<Document> read_documents(const std::filesystem::path& path);

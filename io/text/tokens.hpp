@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "io/integers.hpp"
+
 namespace logitfield::io {
 
 /// One text as token ids.
@@ -16,9 +18,10 @@ struct TokenText {
   std::optional<std::uint64_t> text_hash = {};
 };
 
-/// Reads a token file: .npy (int32 or int64, one dimension) or .json (a list of integers). Throws InputError naming the
-/// file, position and value for another extension, an empty list, an element that is no integer, or an id outside 0 ...
-/// vocab_size - 1.
-TokenText read_tokens(const std::filesystem::path& path, std::int64_t vocab_size);
+/// Reads a token file: .npy (integers, one text), .json (a list of integers, or an object with "input_ids"), or .bin
+/// (nothing but integers of kind `raw`). Throws InputError naming the file, position and value for another extension,
+/// several texts, an empty list, an element that is no integer, or an id outside 0 ... vocab_size - 1.
+TokenText read_tokens(const std::filesystem::path& path, std::int64_t vocab_size,
+                      std::optional<IntegerKind> raw = std::nullopt);
 
 }  // namespace logitfield::io

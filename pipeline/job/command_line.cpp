@@ -71,7 +71,12 @@ void add_routes(CLI::App& command, Options& options) {
 
 /// Options for a model's texts.
 void add_texts(CLI::App& command, Options& options) {
-  command.add_option("--tokens", options.tokens, "token files, .npy or .json, one text each (with --model)");
+  command.add_option("--tokens", options.tokens,
+                     "token files, one text each (with --model): .npy, .json (a list, or input_ids), or raw .bin");
+  command.add_option("--token-dtype", options.token_dtype, "how .bin files store their token ids")
+      ->check(CLI::IsMember({"uint8", "uint16", "uint32", "int8", "int16", "int32", "int64"}));
+  command.add_flag("--skip-short", options.skip_short,
+                   "leave out texts that are shorter than the longest of --contexts, instead of refusing them");
   auto* text =
       command.add_option("--text", options.text,
                          "text files for the model's own tokenizer, .txt (one text), .jsonl or .json (with --model)");

@@ -17,6 +17,10 @@ struct Options {
   Command command = Command::analyze;
   std::filesystem::path model, capture, out;
   std::vector<std::filesystem::path> tokens, text;
+  /// How .bin files of tokens are stored (integer_kind); empty: there are none.
+  std::string token_dtype;
+  /// Leaves out texts that are shorter than the longest of the contexts.
+  bool skip_short = false;
   /// How --text becomes tokens. `bos`: auto, yes or no. `start`: tokens left out at the beginning. `num_tokens`: the
   /// most tokens kept; 0: all.
   std::string bos = "auto";

@@ -132,6 +132,7 @@ void open_checkpoint(const Options& options, Job& job) {
   Texts read = read_texts(options, config.vocab_size);
   job.texts = std::move(read.texts);
   job.tokenization = std::move(read.tokenization);
+  job.text_notices = std::move(read.notices);
   make_names_unique(job.texts);
 }
 
@@ -174,8 +175,10 @@ std::string Job::model_name() const {
 }
 
 std::vector<std::string> Job::notices() const {
-  if (checkpoint) return checkpoint->notices();
-  return config ? config->notices() : std::vector<std::string>();
+  std::vector<std::string> out;
+  if (config) out = checkpoint ? checkpoint->notices() : config->notices();
+  out.insert(out.end(), text_notices.begin(), text_notices.end());
+  return out;
 }
 
 std::vector<kernels::LogitForm> Job::forms_at(std::int64_t layer, Slice heads) const {

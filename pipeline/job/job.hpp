@@ -26,6 +26,7 @@ struct Job {
   std::vector<io::TokenText> texts;
   /// Set where some texts came from --text.
   std::optional<Tokenization> tokenization;
+  std::vector<std::string> text_notices;
   /// Ascending; a run takes the first contexts.back() tokens of every text.
   std::vector<std::int64_t> contexts;
   std::int64_t num_layers = 0;
@@ -52,7 +53,7 @@ struct Job {
   /// Logit forms of a layer's query heads.
   std::vector<kernels::LogitForm> forms_at(std::int64_t layer, Slice heads) const;
   std::string model_name() const;
-  /// What people should know of the checkpoint (Checkpoint::notices).
+  /// What people should know of the checkpoint and of its texts, a sentence each.
   std::vector<std::string> notices() const;
   /// The loss needs the whole depth of a model, and its output matrix.
   bool has_loss() const {

@@ -44,21 +44,46 @@ io::TokenText tokenize(const Options& options, io::Tokenizer& tokenizer, std::op
   return text;
 }
 
-}  // namespace
-
-Texts read_texts(const Options& options, std::int64_t vocab_size) {
-  Texts out;
-  for (const auto& path : options.tokens) out.texts.push_back(io::read_tokens(path, vocab_size));
-  if (options.text.empty()) return out;
+void add_documents(const Options& options, std::int64_t vocab_size, Texts& out) {
   io::Tokenizer tokenizer(options.model);
   const auto bos = token_in_front(options, tokenizer);
   out.tokenization = {tokenizer.path(), tokenizer.hash(), bos, options.start};
   for (const auto& path : options.text) {
     for (const io::Document& document : io::read_documents(path)) {
       out.texts.push_back(tokenize(options, tokenizer, bos, document));
-      check_ids(options, tokenizer, out.texts.back(), document.place, vocab_size);
+      const io::TokenText& text = out.texts.back();
+      check_ids(options, tokenizer, text, document.place, vocab_size);
+      if (bos && text.tokens.size() > 1 && text.tokens[1] == *bos) {
+        out.notices.push_back(
+            fmt::format("{}: begins with the model's first token itself, which now stands there twice; give --bos no",
+                        document.place));
+      }
     }
   }
+}
+
+void leave_out_short(const std::vector<std::int64_t>& contexts, Texts& out) {
+  if (contexts.empty()) throw InputError("--skip-short goes with --contexts, which say what is too short");
+  const auto longest = static_cast<std::size_t>(std::ranges::max(contexts));
+  const std::size_t all = out.texts.size();
+  const std::size_t removed = std::erase_if(out.texts, [=](const auto& text) { return text.tokens.size() < longest; });
+  if (out.texts.empty()) {
+    throw InputError("--skip-short leaves none of {} texts: all are shorter than {} tokens; use shorter --contexts",
+                     all, longest);
+  }
+  if (removed > 0) {
+    out.notices.push_back(fmt::format("{} of {} texts are left out, shorter than {} tokens", removed, all, longest));
+  }
+}
+
+}  // namespace
+
+Texts read_texts(const Options& options, std::int64_t vocab_size) {
+  Texts out;
+  const auto raw = io::integer_kind(options.token_dtype);
+  for (const auto& path : options.tokens) out.texts.push_back(io::read_tokens(path, vocab_size, raw));
+  if (!options.text.empty()) add_documents(options, vocab_size, out);
+  if (options.skip_short) leave_out_short(options.contexts, out);
   return out;
 }
 

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "io/text/tokens.hpp"
@@ -24,11 +25,13 @@ struct Texts {
   std::vector<io::TokenText> texts;
   /// Only with --text.
   std::optional<Tokenization> tokenization;
+  /// What people should know of them, a sentence each.
+  std::vector<std::string> notices;
 };
 
 /// Reads token files, and texts through the model's own tokenizer. Throws InputError for everything that read_tokens,
 /// read_documents and Tokenizer refuse; for --bos yes without such a token; for a text of which --start leaves nothing;
-/// and for ids outside the model's vocabulary, naming tokenizer and model.
+/// for ids outside the model's vocabulary, naming tokenizer and model; and for --skip-short that leaves none.
 Texts read_texts(const Options& options, std::int64_t vocab_size);
 
 }  // namespace logitfield

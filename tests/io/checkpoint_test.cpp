@@ -223,6 +223,7 @@ TEST(Checkpoint, WhatIsNoCheckpointFolderIsNamedWithWhatToDo) {
   folder.write("adapter_config.json", "{}");
   EXPECT_TRUE(refused(folder.path(), {"merge_and_unload"}));
   std::filesystem::remove(file);
+  std::filesystem::remove(folder.path() / "adapter_config.json");
   folder.write("model.gguf", "x");
   EXPECT_TRUE(refused(folder.path(), {"GGUF", "save_pretrained"}));
   folder.write("pytorch_model.bin", "x");

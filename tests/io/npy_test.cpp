@@ -48,6 +48,20 @@ TEST(Npy, ReadsBothWidthsInEveryVersion) {
   EXPECT_TRUE(read(npy(1, header_of("<i4", "(0,)"), "")).empty());
 }
 
+TEST(Npy, ReadsEveryKindOfIntegerAndABatchOfOne) {
+  const auto ids = [](auto last) { return std::vector{decltype(last)(0), decltype(last)(7), last}; };
+  const auto both = [](const char* type, const auto& values) {
+    const std::vector<std::int64_t> expected(values.begin(), values.end());
+    EXPECT_EQ(read(npy(1, header_of(type, "(3,)"), bytes_of(values))), expected) << type;
+    EXPECT_EQ(read(npy(1, header_of(type, "(1, 3)"), bytes_of(values))), expected) << type;
+  };
+  both("|u1", ids(std::uint8_t{255}));
+  both("|i1", ids(std::int8_t{-1}));
+  both("<u2", ids(std::uint16_t{65535}));
+  both("<i2", ids(std::int16_t{-2}));
+  both("<u4", ids(std::uint32_t{4294967295U}));
+}
+
 TEST(Npy, RefusesOtherFiles) {
   EXPECT_TRUE(refused_npy("", {"not a .npy file"}));
   EXPECT_TRUE(refused_npy("PK\x03\x04 an npz file", {"not a .npy file"}));
@@ -59,7 +73,10 @@ TEST(Npy, RefusesOtherFiles) {
 TEST(Npy, RefusesOtherArrays) {
   EXPECT_TRUE(refused_npy(npy(1, header_of("<f4", "(2,)"), "12345678"), {"\"<f4\""}));
   EXPECT_TRUE(refused_npy(npy(1, header_of(">i4", "(2,)"), "12345678"), {"\">i4\""}));
-  EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(1, 2)"), "12345678"), {"shape \"1, 2\""}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<u8", "(1,)"), "12345678"), {"\"<u8\""}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(2, 1)"), "12345678"), {"shape \"2, 1\""}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(1, 2, 1)"), "12345678"), {"shape"}));
+  EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(1, 2,)"), "12345678"), {"shape"}));
   EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "()"), "1234"), {"shape \"\""}));
   EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(-1,)"), ""), {"shape \"-1,\""}));
   EXPECT_TRUE(refused_npy(npy(1, "{}", ""), {"{}"}));

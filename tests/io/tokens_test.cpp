@@ -34,6 +34,26 @@ TEST(Tokens, ReadsAnArray) {
   EXPECT_TRUE(refuses([&] { read_tokens(path, 10); }, {"b.npy", "token 1 is 10", "0 ... 9"}));
 }
 
+TEST(Tokens, ReadsWhatTokenizersReturn) {
+  const TemporaryFolder folder;
+  for (const char* json :
+       {"[1, 2]", "[[1, 2]]", R"({"input_ids": [1, 2], "attention_mask": [1, 1]})", R"({"input_ids": [[1, 2]]})"}) {
+    EXPECT_EQ(read_tokens(folder.write("t.json", json), 10).tokens, (std::vector<std::int32_t>{1, 2})) << json;
+  }
+}
+
+TEST(Tokens, ReadsRawFilesOfAKnownKind) {
+  const TemporaryFolder folder;
+  const auto path = folder.write("t.bin", std::string("\x01\x00\x02\x01", 4));
+  EXPECT_EQ(read_tokens(path, 300, IntegerKind::u2).tokens, (std::vector<std::int32_t>{1, 258}));
+  EXPECT_EQ(read_tokens(path, 300, IntegerKind::u1).tokens, (std::vector<std::int32_t>{1, 0, 2, 1}));
+  EXPECT_TRUE(refuses([&] { read_tokens(path, 300); }, {"t.bin", "--token-dtype"}));
+  EXPECT_TRUE(refuses([&] { read_tokens(path, 300, IntegerKind::i8); }, {"t.bin", "4 bytes", "--token-dtype"}));
+  EXPECT_TRUE(refuses([&] { read_tokens(path, 200, IntegerKind::u2); }, {"token 1 is 258"}));
+  EXPECT_EQ(integer_kind("uint16"), IntegerKind::u2);
+  EXPECT_FALSE(integer_kind("float32"));
+}
+
 TEST(Tokens, RefusesIdsOutsideTheVocabulary) {
   EXPECT_TRUE(refused_tokens("[1, 2, 10]", {"token 2 is 10", "0 ... 9", "tokenizer"}));
   EXPECT_TRUE(refused_tokens("[-1]", {"token 0 is -1"}));
@@ -45,7 +65,9 @@ TEST(Tokens, RefusesWhatIsNoListOfIntegers) {
   EXPECT_TRUE(refused_tokens("{}", {"list of token ids", "an object"}));
   EXPECT_TRUE(refused_tokens("[1, 2.0]", {"element 1 is 2.0"}));
   EXPECT_TRUE(refused_tokens("[\"a\"]", {"element 0 is \"a\""}));
-  EXPECT_TRUE(refused_tokens("[[1]]", {"element 0 is a list"}));
+  EXPECT_TRUE(refused_tokens("[[1], [2]]", {"2 lists", "one text a file"}));
+  EXPECT_TRUE(refused_tokens("[1, [2]]", {"element 1 is a list"}));
+  EXPECT_TRUE(refused_tokens(R"({"input_ids": 3})", {"list of token ids", "3"}));
   EXPECT_TRUE(refused_tokens("[18446744073709551615]", {"18446744073709551615"}));
 }
 
