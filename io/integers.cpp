@@ -12,12 +12,12 @@ struct IntegerEntry {
 };
 /// In the order of IntegerKind.
 constexpr std::array<IntegerEntry, 7> kIntegers = {{{"i1", "int8", 1},
-                                            {"i2", "int16", 2},
-                                            {"i4", "int32", 4},
-                                            {"i8", "int64", 8},
-                                            {"u1", "uint8", 1},
-                                            {"u2", "uint16", 2},
-                                            {"u4", "uint32", 4}}};
+                                                    {"i2", "int16", 2},
+                                                    {"i4", "int32", 4},
+                                                    {"i8", "int64", 8},
+                                                    {"u1", "uint8", 1},
+                                                    {"u2", "uint16", 2},
+                                                    {"u4", "uint32", 4}}};
 
 template <class T>
 std::vector<std::int64_t> as(std::span<const std::byte> bytes) {
@@ -43,13 +43,20 @@ std::size_t integer_size(IntegerKind kind) { return kIntegers.at(static_cast<std
 
 std::vector<std::int64_t> integers_of(IntegerKind kind, std::span<const std::byte> bytes) {
   switch (kind) {
-    case IntegerKind::i1: return as<std::int8_t>(bytes);
-    case IntegerKind::i2: return as<std::int16_t>(bytes);
-    case IntegerKind::i4: return as<std::int32_t>(bytes);
-    case IntegerKind::i8: return as<std::int64_t>(bytes);
-    case IntegerKind::u1: return as<std::uint8_t>(bytes);
-    case IntegerKind::u2: return as<std::uint16_t>(bytes);
-    case IntegerKind::u4: return as<std::uint32_t>(bytes);
+    case IntegerKind::i1:
+      return as<std::int8_t>(bytes);
+    case IntegerKind::i2:
+      return as<std::int16_t>(bytes);
+    case IntegerKind::i4:
+      return as<std::int32_t>(bytes);
+    case IntegerKind::i8:
+      return as<std::int64_t>(bytes);
+    case IntegerKind::u1:
+      return as<std::uint8_t>(bytes);
+    case IntegerKind::u2:
+      return as<std::uint16_t>(bytes);
+    case IntegerKind::u4:
+      return as<std::uint32_t>(bytes);
   }
   return {};
 }

@@ -39,10 +39,10 @@ std::vector<std::int64_t> read_json_integers(const std::filesystem::path& path) 
 /// A file of nothing but ids, as training programs write them.
 std::vector<std::int64_t> read_raw_integers(const std::filesystem::path& path, std::optional<IntegerKind> kind) {
   constexpr std::size_t kLargestRawFile = std::size_t{1} << 32;
-  if (!kind) throw InputError("{}: does not say how its token ids are stored; give --token-dtype", path.string());
+  if (!kind) throw InputError("{}: does not say how its token ids are stored; name their type", path.string());
   const std::string content = read_file(path, kLargestRawFile);
   if (content.size() % integer_size(*kind) != 0) {
-    throw InputError("{}: {} bytes are no whole number of ids of {} bytes; give another --token-dtype", path.string(),
+    throw InputError("{}: {} bytes are no whole number of ids of {} bytes; name another type", path.string(),
                      content.size(), integer_size(*kind));
   }
   return integers_of(*kind, std::as_bytes(std::span(content)));

@@ -81,7 +81,12 @@ void leave_out_short(const std::vector<std::int64_t>& contexts, Texts& out) {
 Texts read_texts(const Options& options, std::int64_t vocab_size) {
   Texts out;
   const auto raw = io::integer_kind(options.token_dtype);
-  for (const auto& path : options.tokens) out.texts.push_back(io::read_tokens(path, vocab_size, raw));
+  for (const auto& path : options.tokens) {
+    if (path.extension() == ".bin" && !raw) {
+      throw InputError("{}: does not say how its token ids are stored; give --token-dtype", path.string());
+    }
+    out.texts.push_back(io::read_tokens(path, vocab_size, raw));
+  }
   if (!options.text.empty()) add_documents(options, vocab_size, out);
   if (options.skip_short) leave_out_short(options.contexts, out);
   return out;

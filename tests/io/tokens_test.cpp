@@ -47,8 +47,8 @@ TEST(Tokens, ReadsRawFilesOfAKnownKind) {
   const auto path = folder.write("t.bin", std::string("\x01\x00\x02\x01", 4));
   EXPECT_EQ(read_tokens(path, 300, IntegerKind::u2).tokens, (std::vector<std::int32_t>{1, 258}));
   EXPECT_EQ(read_tokens(path, 300, IntegerKind::u1).tokens, (std::vector<std::int32_t>{1, 0, 2, 1}));
-  EXPECT_TRUE(refuses([&] { read_tokens(path, 300); }, {"t.bin", "--token-dtype"}));
-  EXPECT_TRUE(refuses([&] { read_tokens(path, 300, IntegerKind::i8); }, {"t.bin", "4 bytes", "--token-dtype"}));
+  EXPECT_TRUE(refuses([&] { read_tokens(path, 300); }, {"t.bin", "name their type"}));
+  EXPECT_TRUE(refuses([&] { read_tokens(path, 300, IntegerKind::i8); }, {"t.bin", "4 bytes", "another type"}));
   EXPECT_TRUE(refuses([&] { read_tokens(path, 200, IntegerKind::u2); }, {"token 1 is 258"}));
   EXPECT_EQ(integer_kind("uint16"), IntegerKind::u2);
   EXPECT_FALSE(integer_kind("float32"));

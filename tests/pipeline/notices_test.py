@@ -94,6 +94,8 @@ class Notices(Case):
         self.analyze("json", "--tokens", self.folder / "same.json")
         self.analyze("bin", "--tokens", self.folder / "same.bin", "--token-dtype", "uint16")
         self.assertEqual(heads(self.folder / "json"), heads(self.folder / "bin"))
+        self.refuse(("analyze", "--model", self.model, "--tokens", self.folder / "same.bin", "--out", self.folder / "no"),
+                    "same.bin", "--token-dtype")
 
     def test_a_text_with_a_first_token_of_its_own_is_told(self):
         model = self.folder / "texts"
