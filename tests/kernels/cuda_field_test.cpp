@@ -86,6 +86,24 @@ TEST(CudaField, KeysThatNeedASecondPassOrTheHost) {
   }
 }
 
+// Fourth powers of their singular values leave float64's range.
+TEST(CudaField, TinyAndHugeHeadsAreCertified) {
+  REQUIRE_DEVICE();
+  for (const float size : {1e-38F, 1e-30F, 1e36F}) {
+    Group group = group_of(90, 8, {{.scale = 0.3}, {.scale = 0.3}});
+    group.queries[1] *= size;
+    group.keys *= size;
+    for (const Scope scope : {Scope::full, Scope::causal_mean}) {
+      const auto found = make_backend("cuda")->field_statistics(group.view(), {{{.context = 90, .scope = scope}}});
+      const auto expected = make_backend("cpu")->field_statistics(group.view(), {{{.context = 90, .scope = scope}}});
+      for (std::size_t h = 0; h < 2; ++h) {
+        EXPECT_TRUE(found[h][0].certificate.certified()) << size << " head " << h;
+        EXPECT_NEAR(found[h][0].spectrum.stable_rank, expected[h][0].spectrum.stable_rank, 1e-8) << size;
+      }
+    }
+  }
+}
+
 TEST(CudaField, ConstantKeysHaveNoField) {
   REQUIRE_DEVICE();
   Group constant = group_of(100, 8, {{.scale = 0.2}, {.scale = 0.2, .softcap = 1.0}});

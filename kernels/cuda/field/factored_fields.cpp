@@ -5,6 +5,15 @@
 #include "kernels/cuda/spectra/singular_values.hpp"
 
 namespace logitfield::kernels::cuda {
+namespace {
+
+/// Whether the fourth power of the largest value, with which values are compared, lies well inside float64's range.
+bool has_fourth_power(double sigma_1) {
+  const double fourth = sigma_1 * sigma_1 * sigma_1 * sigma_1;
+  return fourth > 1e-280 && fourth < 1e280;
+}
+
+}  // namespace
 
 FactoredFields::FactoredFields(const Worker& worker, const TallFactors& queries, const TallFactors& keys, Index length)
     : heads_(queries.heads()), members_(queries.heads() / keys.heads()), length_(length), width_(queries.width()) {
@@ -100,6 +109,7 @@ std::optional<RouteResult> FactoredFields::result(Index head, const Rounding& li
   if (!decomposed_[h]) return std::nullopt;
   const double* values = sigma_.data + head * width_;
   std::vector<double> sigma(values, values + width_);
+  if (sigma[0] > 0 && !has_fourth_power(sigma[0])) return std::nullopt;
   const auto side = [&](bool queries) { return this->side(queries ? queries_ : keys_, head); };
   RouteResult out =
       cpu::factored_result(std::move(sigma), side, {query_norms_[h], key_norms_[h], width_}, length_, limits);

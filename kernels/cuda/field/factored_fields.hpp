@@ -12,7 +12,8 @@ class FactoredFields {
   /// The numbers are there once the worker's stream has been waited for, until its room is cleared.
   FactoredFields(const Worker& worker, const TallFactors& queries, const TallFactors& keys, Index length);
 
-  /// The result of a head; nothing if one of its factors is not decomposed. See cpu::factored_route for the limits.
+  /// The result of a head; nothing if one of its factors is not decomposed, or its values are too small or too large to
+  /// be compared. See cpu::factored_route for the limits.
   std::optional<RouteResult> result(Index head, const Rounding& limits) const;
 
  private:
