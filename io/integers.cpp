@@ -6,21 +6,8 @@
 namespace logitfield::io {
 namespace {
 
-struct IntegerEntry {
-  std::string_view numpy, common;
-  std::size_t size;
-};
-/// In the order of IntegerKind.
-constexpr std::array<IntegerEntry, 7> kIntegers = {{{"i1", "int8", 1},
-                                                    {"i2", "int16", 2},
-                                                    {"i4", "int32", 4},
-                                                    {"i8", "int64", 8},
-                                                    {"u1", "uint8", 1},
-                                                    {"u2", "uint16", 2},
-                                                    {"u4", "uint32", 4}}};
-
 template <class T>
-std::vector<std::int64_t> as(std::span<const std::byte> bytes) {
+std::vector<std::int64_t> elements(std::span<const std::byte> bytes) {
   std::vector<std::int64_t> values(bytes.size() / sizeof(T));
   for (std::size_t i = 0; i < values.size(); ++i) {
     T value;
@@ -29,6 +16,22 @@ std::vector<std::int64_t> as(std::span<const std::byte> bytes) {
   }
   return values;
 }
+
+struct IntegerEntry {
+  std::string_view numpy, common;
+  std::size_t size;
+  std::vector<std::int64_t> (*elements)(std::span<const std::byte>);
+};
+/// In the order of IntegerKind.
+constexpr std::array<IntegerEntry, 7> kIntegers = {{{"i1", "int8", 1, elements<std::int8_t>},
+                                                    {"i2", "int16", 2, elements<std::int16_t>},
+                                                    {"i4", "int32", 4, elements<std::int32_t>},
+                                                    {"i8", "int64", 8, elements<std::int64_t>},
+                                                    {"u1", "uint8", 1, elements<std::uint8_t>},
+                                                    {"u2", "uint16", 2, elements<std::uint16_t>},
+                                                    {"u4", "uint32", 4, elements<std::uint32_t>}}};
+
+const IntegerEntry& integer_entry(IntegerKind kind) { return kIntegers.at(static_cast<std::size_t>(kind)); }
 
 }  // namespace
 
@@ -39,26 +42,10 @@ std::optional<IntegerKind> integer_kind(std::string_view name) {
   return std::nullopt;
 }
 
-std::size_t integer_size(IntegerKind kind) { return kIntegers.at(static_cast<std::size_t>(kind)).size; }
+std::size_t integer_size(IntegerKind kind) { return integer_entry(kind).size; }
 
 std::vector<std::int64_t> integers_of(IntegerKind kind, std::span<const std::byte> bytes) {
-  switch (kind) {
-    case IntegerKind::i1:
-      return as<std::int8_t>(bytes);
-    case IntegerKind::i2:
-      return as<std::int16_t>(bytes);
-    case IntegerKind::i4:
-      return as<std::int32_t>(bytes);
-    case IntegerKind::i8:
-      return as<std::int64_t>(bytes);
-    case IntegerKind::u1:
-      return as<std::uint8_t>(bytes);
-    case IntegerKind::u2:
-      return as<std::uint16_t>(bytes);
-    case IntegerKind::u4:
-      return as<std::uint32_t>(bytes);
-  }
-  return {};
+  return integer_entry(kind).elements(bytes);
 }
 
 }  // namespace logitfield::io

@@ -94,9 +94,8 @@ fs::path config_of_checkpoint(const fs::path& folder) {
   }
   if (is_hub_name(folder)) {
     throw InputError(
-        "{}: is no folder here; if it is a model on the Hugging Face hub, download it first: `hf download {}` prints "
-        "the "
-        "folder to give",
+        "{}: is no folder here; if it is a model on the Hugging Face hub, download it first: `hf download {}` "
+        "prints the folder to give",
         name, name);
   }
   throw InputError("{}: No such folder; give a Hugging Face checkpoint folder", name);
