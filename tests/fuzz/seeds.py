@@ -16,6 +16,7 @@ WORDS = {
     "capture": ["io/capture/capture.cpp"],
     "command_line": ["pipeline/job/command_line.cpp"],
     "config_file": ["pipeline/job/command_line.cpp"],
+    "gguf": ["io/gguf/*.cpp"],
     "manifest": ["pipeline/run/manifest.cpp", "pipeline/results/manifest*.cpp"],
     "model_config": ["io/config/*.cpp", "io/config/families/*.cpp"],
     "npy": ["io/npy.cpp"],
@@ -38,6 +39,23 @@ def safetensors():
     yield file({})
     yield file({"__metadata__": {"format": "pt"}, "a": entry("F32", [2, 2], 0, 16), "b": entry("BF16", [3], 16, 22),
                 "c": entry("I64", [], 22, 30), "d": entry("F16", [0, 5], 30, 30)}, bytes(range(30)))
+
+
+def gguf():
+    def text(value):
+        return struct.pack("<Q", len(value)) + value
+
+    def file(values, rows, data):
+        head = b"GGUF" + struct.pack("<IQQ", 3, len(rows), len(values)) + b"".join(values + rows)
+        return head + bytes(-len(head) % 32) + data
+
+    values = [text(b"general.architecture") + struct.pack("<I", 8) + text(b"llama"),
+              text(b"general.alignment") + struct.pack("<II", 4, 32),
+              text(b"tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + text(b"a") + text(b"b"),
+              text(b"llama.rope.freq_base") + struct.pack("<If", 6, 1e4)]
+    rows = [text(b"a") + struct.pack("<IQQIQ", 2, 32, 2, 2, 0), text(b"b") + struct.pack("<IQIQ", 1, 3, 0, 64)]
+    yield file([], [], b"")
+    yield file(values, rows, bytes(range(76)))
 
 
 def weight_index():

@@ -1,0 +1,23 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "io/dtype.hpp"
+
+// Bytes and scales of quantised blocks.
+namespace logitfield::io {
+
+inline unsigned byte_at(const std::byte* block, std::size_t index) { return std::to_integer<unsigned>(block[index]); }
+
+inline int signed_byte_at(const std::byte* block, std::size_t index) {
+  return static_cast<std::int8_t>(byte_at(block, index));
+}
+
+/// The float16 number at a place of a block.
+inline float half_at(const std::byte* block, std::size_t offset) {
+  float value = 0;
+  to_float32(DType::F16, block + offset, {&value, 1});
+  return value;
+}
+
+}  // namespace logitfield::io

@@ -1,0 +1,42 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+
+namespace logitfield::io {
+
+/// Reads the header of a GGUF file from front to back. Throws InputError naming file and place where it ends too soon.
+class HeaderReader {
+ public:
+  HeaderReader(std::span<const std::byte> bytes, std::string path);
+
+  std::size_t position() const { return position_; }
+  const std::string& path() const { return path_; }
+
+  template <class Number>
+  Number number() {
+    Number value;
+    std::memcpy(&value, take(sizeof(Number)).data(), sizeof(Number));
+    return value;
+  }
+  std::string text();
+  /// A metadata value, its type before it; `key` is used in messages.
+  nlohmann::json value(const std::string& key);
+
+  /// Throws InputError: what is wrong, and that the file should be copied again.
+  [[noreturn]] void refuse(const std::string& what) const;
+
+ private:
+  std::span<const std::byte> take(std::uint64_t count);
+  nlohmann::json value_of(std::uint32_t type, const std::string& key);
+  nlohmann::json list(const std::string& key);
+
+  std::span<const std::byte> bytes_;
+  std::string path_;
+  std::size_t position_ = 0;
+};
+
+}  // namespace logitfield::io
