@@ -92,8 +92,8 @@ class EntryOfTable {
   std::size_t size(const BlockType& type, const std::vector<std::int64_t>& shape) const {
     const auto width = static_cast<std::size_t>(shape.back());
     if (width % type.numbers != 0) {
-      refuse_tensor(fmt::format("has rows of {} numbers, which are no whole {} blocks of {}", width, type.name,
-                                type.numbers));
+      refuse_tensor(
+          fmt::format("has rows of {} numbers, which are no whole {} blocks of {}", width, type.name, type.numbers));
     }
     std::size_t bytes = width / type.numbers * type.bytes;
     for (std::size_t axis = 0; axis + 1 < shape.size(); ++axis) {
@@ -116,8 +116,7 @@ void check_apart(const std::map<std::string, GgufTensor>& tensors, const HeaderR
   for (std::size_t i = 1; i < order.size(); ++i) {
     const auto& before = order[i - 1]->data;
     if (before.data() + before.size() <= order[i]->data.data()) continue;
-    header.refuse(
-        fmt::format("tensors {} and {} overlap", excerpt(order[i - 1]->name), excerpt(order[i]->name)));
+    header.refuse(fmt::format("tensors {} and {} overlap", excerpt(order[i - 1]->name), excerpt(order[i]->name)));
   }
 }
 

@@ -50,8 +50,8 @@ class GgufFile {
 /// Whether the name ends in ".gguf".
 bool is_gguf_name(const std::filesystem::path& path);
 
-/// The files of a model that `first` begins: itself, or all parts NAME-00001-of-0000N.gguf. Throws InputError if `first`
-/// is another part than the first, or a part is missing.
+/// The files of a model that `first` begins: itself, or all parts NAME-00001-of-0000N.gguf. Throws InputError if
+/// `first` is another part than the first, or a part is missing.
 std::vector<std::filesystem::path> gguf_parts(const std::filesystem::path& first);
 
 }  // namespace logitfield::io

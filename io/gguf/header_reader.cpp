@@ -45,27 +45,42 @@ json HeaderReader::value(const std::string& key) { return value_of(number<std::u
 
 json HeaderReader::value_of(std::uint32_t type, const std::string& key) {
   switch (MetadataType{type}) {
-    case MetadataType::u8: return number<std::uint8_t>();
-    case MetadataType::i8: return number<std::int8_t>();
-    case MetadataType::u16: return number<std::uint16_t>();
-    case MetadataType::i16: return number<std::int16_t>();
-    case MetadataType::u32: return number<std::uint32_t>();
-    case MetadataType::i32: return number<std::int32_t>();
-    case MetadataType::f32: return number<float>();
-    case MetadataType::boolean: return number<std::uint8_t>() != 0;
-    case MetadataType::text: return text();
-    case MetadataType::list: return list(key);
-    case MetadataType::u64: return number<std::uint64_t>();
-    case MetadataType::i64: return number<std::int64_t>();
-    case MetadataType::f64: return number<double>();
-    default: refuse(fmt::format("{} has a value of type {}, which the format has not", excerpt(key), type));
+    case MetadataType::u8:
+      return number<std::uint8_t>();
+    case MetadataType::i8:
+      return number<std::int8_t>();
+    case MetadataType::u16:
+      return number<std::uint16_t>();
+    case MetadataType::i16:
+      return number<std::int16_t>();
+    case MetadataType::u32:
+      return number<std::uint32_t>();
+    case MetadataType::i32:
+      return number<std::int32_t>();
+    case MetadataType::f32:
+      return number<float>();
+    case MetadataType::boolean:
+      return number<std::uint8_t>() != 0;
+    case MetadataType::text:
+      return text();
+    case MetadataType::list:
+      return list(key);
+    case MetadataType::u64:
+      return number<std::uint64_t>();
+    case MetadataType::i64:
+      return number<std::int64_t>();
+    case MetadataType::f64:
+      return number<double>();
+    default:
+      refuse(fmt::format("{} has a value of type {}, which the format has not", excerpt(key), type));
   }
 }
 
 json HeaderReader::list(const std::string& key) {
   const auto type = number<std::uint32_t>();
   const auto count = number<std::uint64_t>();
-  if (MetadataType{type} == MetadataType::list) refuse(fmt::format("{} is a list of lists, which is not read", excerpt(key)));
+  if (MetadataType{type} == MetadataType::list)
+    refuse(fmt::format("{} is a list of lists, which is not read", excerpt(key)));
   if (count > std::min<std::uint64_t>(kLongestList, bytes_.size() - position_)) {
     refuse(fmt::format("{} is said to be a list of {} values (limit {})", excerpt(key), count, kLongestList));
   }

@@ -1,12 +1,12 @@
 #include "io/text/tokenizer/tokenizer.hpp"
 
 #include "io/error.hpp"
-#include "io/file.hpp"
-#include "io/hash.hpp"
+#include "io/gguf/gguf_file.hpp"
 #include "io/text/tokenizer/added_tokens.hpp"
 #include "io/text/tokenizer/bpe.hpp"
 #include "io/text/tokenizer/post_processor.hpp"
 #include "io/text/tokenizer/pre_tokenizer.hpp"
+#include "io/text/tokenizer/tokenizer_file.hpp"
 #include "io/text/tokenizer/utf8.hpp"
 
 namespace logitfield::io {
@@ -14,19 +14,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kLargestTokenizer = std::size_t{1} << 30;
 /// Steps after normalisation may triple a text; its places must stay within 32 bits.
 constexpr std::size_t kLargestText = std::size_t{1} << 30;
-
-std::string read_tokenizer_file(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) {
-    throw InputError(
-        "{}: no such file; {}, or write one with AutoTokenizer.from_pretrained(...).save_pretrained(...) of "
-        "transformers",
-        path.string(), kTokenizerRemedy);
-  }
-  return read_file(path, kLargestTokenizer);
-}
 
 /// Refuses files that rewrite text and depend on its beginning: it is then unknown which characters come from there.
 void check_beginning(const Section& file) {
@@ -36,11 +25,6 @@ void check_beginning(const Section& file) {
   throw InputError(
       "{}: \"prepend_scheme\" is \"first\" in a file with a \"normalizer\", a combination that is not implemented; {}",
       file.origin(), kTokenizerRemedy);
-}
-
-/// An object of another file in the folder; empty if there is no such file.
-json read_neighbour(const std::filesystem::path& path) {
-  return std::filesystem::exists(path) ? read_json(path) : json::object();
 }
 
 }  // namespace
@@ -71,11 +55,11 @@ struct Tokenizer::Parts {
   Pieces pieces;
 };
 
-Tokenizer::Tokenizer(const std::filesystem::path& folder) : path_(folder / "tokenizer.json") {
-  const std::string text = read_tokenizer_file(path_);
-  hash_ = hash_bytes(std::as_bytes(std::span(text)));
-  const json parsed = parse_json(text, path_.string());
-  const Section file(parsed, path_.string());
+Tokenizer::Tokenizer(const std::filesystem::path& model)
+    : Tokenizer(is_gguf_name(model) ? read_gguf_tokenizer(model) : read_tokenizer_folder(model)) {}
+
+Tokenizer::Tokenizer(const TokenizerFile& source) : path_(source.path), hash_(source.hash) {
+  const Section file(source.content, path_.string());
   // Not used here: rules that cut and pad a list of texts to one length, and that turn ids back into text.
   file.allow({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
               "decoder", "model"});
@@ -83,40 +67,37 @@ Tokenizer::Tokenizer(const std::filesystem::path& folder) : path_(folder / "toke
   check_beginning(file);
   parts_ = std::make_unique<Parts>(file);
   const auto post_processor = file.section("post_processor");
-  find_bos(post_processor ? read_prefix(*post_processor) : std::vector<std::int32_t>{});
+  find_bos(source, post_processor ? read_prefix(*post_processor) : std::vector<std::int32_t>{});
 }
 
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-void Tokenizer::find_bos(const std::vector<std::int32_t>& prefix) {
+void Tokenizer::find_bos(const TokenizerFile& source, const std::vector<std::int32_t>& prefix) {
   if (prefix.size() > 1) {
     throw InputError("{}: the post-processor puts {} tokens in front of a text, which is not implemented; {}",
                      path_.string(), prefix.size(), kTokenizerRemedy);
   }
-  bos_ = prefix.empty() ? configured_bos() : std::optional(prefix.front());
-  const auto config_path = path_.parent_path() / "tokenizer_config.json";
-  const json config = read_neighbour(config_path);
-  adds_bos_ = optional_or(config, "add_bos_token", !prefix.empty(), config_path.string()) && bos_;
+  bos_ = prefix.empty() ? configured_bos(source) : std::optional(prefix.front());
+  const std::string origin = (path_.parent_path() / "tokenizer_config.json").string();
+  adds_bos_ = optional_or(source.tokenizer_config, "add_bos_token", !prefix.empty(), origin) && bos_;
 }
 
-std::optional<std::int32_t> Tokenizer::configured_bos() const {
-  const auto tokenizer_config = path_.parent_path() / "tokenizer_config.json";
-  const json config = read_neighbour(tokenizer_config);
+std::optional<std::int32_t> Tokenizer::configured_bos(const TokenizerFile& source) const {
+  const json& config = source.tokenizer_config;
   if (const auto found = config.find("bos_token"); found != config.end() && !found->is_null()) {
+    const std::string origin = (path_.parent_path() / "tokenizer_config.json").string();
     // Either the token alone, or an object that also says how it is found.
-    const auto text = found->is_object() ? required<std::string>(*found, "content", tokenizer_config.string())
-                                         : required<std::string>(config, "bos_token", tokenizer_config.string());
+    const auto text = found->is_object() ? required<std::string>(*found, "content", origin)
+                                         : required<std::string>(config, "bos_token", origin);
     auto id = parts_->added.find(text);
     if (!id) id = parts_->model.vocabulary().find(text);
     if (id) return id;
-    throw InputError("{}: \"bos_token\" {} is no token of {}; correct it", tokenizer_config.string(), excerpt(text),
-                     path_.string());
+    throw InputError("{}: \"bos_token\" {} is no token of {}; correct it", origin, excerpt(text), path_.string());
   }
-  const json model_config = read_neighbour(path_.parent_path() / "config.json");
-  const auto found = model_config.find("bos_token_id");
-  const auto id = found == model_config.end() ? std::nullopt : as_integer(*found);
+  const auto found = source.config.find("bos_token_id");
+  const auto id = found == source.config.end() ? std::nullopt : as_integer(*found);
   return id ? std::optional(static_cast<std::int32_t>(*id)) : std::nullopt;
 }
 

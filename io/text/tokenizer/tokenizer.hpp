@@ -9,8 +9,10 @@
 
 namespace logitfield::io {
 
-/// The tokenizer of a Hugging Face model folder, read from tokenizer.json. Turns text into the ids that the library
-/// `tokenizers` gives. Not for several threads at once.
+struct TokenizerFile;
+
+/// The tokenizer of a Hugging Face model folder, read from tokenizer.json, or of a GGUF file. Turns text into the ids
+/// that the library `tokenizers` gives. Not for several threads at once.
 class Tokenizer {
  public:
   /// Reads tokenizer.json; tokenizer_config.json and config.json, where they exist, for the token before a text. Throws
@@ -18,13 +20,14 @@ class Tokenizer {
   /// - is missing, malformed or contradicts itself;
   /// - has a part that is not implemented: any model but BPE, dropout, unknown normalizers, pre-tokenizers,
   ///   post-processors, regular expressions and keys.
-  explicit Tokenizer(const std::filesystem::path& folder);
+  /// A GGUF file is refused for the same reasons, and for those of read_gguf_tokenizer (tokenizer_file.hpp).
+  explicit Tokenizer(const std::filesystem::path& model);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
   const std::filesystem::path& path() const { return path_; }
-  /// XXH3 of tokenizer.json.
+  /// XXH3 of tokenizer.json, or of what the GGUF file says in its place.
   std::uint64_t hash() const { return hash_; }
 
   /// Returns the ids of `text` alone (add_special_tokens=False). Tokens spelled out in the text are found as the
@@ -41,8 +44,9 @@ class Tokenizer {
  private:
   struct Parts;
 
-  void find_bos(const std::vector<std::int32_t>& prefix);
-  std::optional<std::int32_t> configured_bos() const;
+  explicit Tokenizer(const TokenizerFile& source);
+  void find_bos(const TokenizerFile& source, const std::vector<std::int32_t>& prefix);
+  std::optional<std::int32_t> configured_bos(const TokenizerFile& source) const;
   void encode_raw(std::string_view text, bool begins_document, std::vector<std::int32_t>& ids);
   void encode_normalized(std::string_view text, bool begins_document, std::vector<std::int32_t>& ids);
 

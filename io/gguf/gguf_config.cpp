@@ -1,0 +1,229 @@
+#include "io/gguf/gguf_config.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "io/error.hpp"
+#include "io/gguf/architecture_keys.hpp"
+#include "io/gguf/gguf_rotation.hpp"
+#include "io/json.hpp"
+
+namespace logitfield::io {
+namespace {
+
+using nlohmann::json;
+
+/// What a builder of a configuration works with.
+struct Description {
+  const GgufModel& model;
+  ArchitectureKeys keys;
+  json config = json::object();
+
+  bool has_tensor(const char* name) const { return model.has(name); }
+};
+
+/// Sizes under the names that Llama and its relatives use, RMS norm and rotation.
+void describe_llama_like(Description& d) {
+  d.keys.copy(d.config, {{"num_hidden_layers", "block_count"},
+                         {"hidden_size", "embedding_length"},
+                         {"intermediate_size", "feed_forward_length"},
+                         {"num_attention_heads", "attention.head_count"},
+                         {"max_position_embeddings", "context_length"},
+                         {"head_dim", "attention.key_length"},
+                         {"rms_norm_eps", "attention.layer_norm_rms_epsilon"},
+                         {"layer_norm_eps", "attention.layer_norm_epsilon"}});
+  d.config["num_key_value_heads"] =
+      d.keys.integer_or("attention.head_count_kv", d.keys.integer("attention.head_count"));
+  const std::int64_t head_dim = head_dim_of(d.keys);
+  if (!d.config.contains("head_dim")) d.config["head_dim"] = head_dim;
+  describe_rotation(d.model, d.keys, d.config);
+}
+
+void describe_experts(Description& d, const char* count_key) {
+  d.keys.copy(d.config, {{count_key, "expert_count"}, {"num_experts_per_tok", "expert_used_count"}});
+}
+
+void describe_llama(Description& d) {
+  describe_llama_like(d);
+  if (d.keys.integer_or("expert_count", 0) > 0) {
+    d.config["model_type"] = "mixtral";
+    describe_experts(d, "num_local_experts");
+    return;
+  }
+  d.keys.ignore({"expert_used_count"});
+  d.config["attention_bias"] = d.has_tensor("blk.0.attn_q.bias");
+  d.config["mlp_bias"] = d.has_tensor("blk.0.ffn_up.bias");
+}
+
+void describe_qwen3(Description& d) {
+  describe_llama_like(d);
+  d.config["attention_bias"] = d.has_tensor("blk.0.attn_q.bias");
+}
+
+void describe_qwen3_moe(Description& d) {
+  describe_qwen3(d);
+  describe_experts(d, "num_experts");
+  d.keys.copy(d.config, {{"moe_intermediate_size", "expert_feed_forward_length"}});
+  if (!d.config.contains("intermediate_size")) d.config["intermediate_size"] = d.config["moe_intermediate_size"];
+  d.config["norm_topk_prob"] = true;  // as llama.cpp computes it; the file does not say
+}
+
+void describe_phi3(Description& d) {
+  describe_llama_like(d);
+  // 0 in files of models without windows.
+  if (d.keys.integer_or("attention.sliding_window", 0) > 0) {
+    d.keys.copy(d.config, {{"sliding_window", "attention.sliding_window"}});
+  }
+}
+
+void describe_stablelm(Description& d) {
+  describe_llama_like(d);
+  d.keys.ignore({"use_parallel_residual"});
+  d.config["use_parallel_residual"] = !d.has_tensor("blk.0.ffn_norm.weight");
+  d.config["use_qkv_bias"] = d.has_tensor("blk.0.attn_q.bias");
+  d.config["qk_layernorm"] = d.has_tensor("blk.0.attn_q_norm.weight");
+}
+
+/// Gemma 2 and 3: the largest of each divides by the root of another number than the head dimension, which the file
+/// does not say.
+void describe_gemma_scale(Description& d, std::int64_t layers_of_largest) {
+  const std::int64_t heads = d.keys.integer("attention.head_count");
+  const bool is_largest = d.keys.integer("block_count") == layers_of_largest;
+  d.config["query_pre_attn_scalar"] =
+      is_largest ? d.keys.integer("embedding_length") / std::max<std::int64_t>(1, heads) : head_dim_of(d.keys);
+  d.config["sliding_window"] = d.keys.integer_or("attention.sliding_window", 4096);
+}
+
+void describe_gemma2(Description& d) {
+  describe_llama_like(d);
+  describe_gemma_scale(d, 46);
+  d.config["attn_logit_softcapping"] = d.keys.number_or("attn_logit_softcapping", 50);
+  d.config["final_logit_softcapping"] = d.keys.number_or("final_logit_softcapping", 30);
+}
+
+void describe_gemma3(Description& d) {
+  describe_llama_like(d);
+  describe_gemma_scale(d, 62);
+  d.keys.copy(d.config, {{"attn_logit_softcapping", "attn_logit_softcapping"},
+                         {"final_logit_softcapping", "final_logit_softcapping"},
+                         {"sliding_window_pattern", "attention.sliding_window_pattern"}});
+  d.config["rope_local_base_freq"] = d.keys.number_or("rope.freq_base_swa", 10000);
+}
+
+void describe_gpt2(Description& d) {
+  d.keys.copy(d.config, {{"n_layer", "block_count"},
+                         {"n_embd", "embedding_length"},
+                         {"n_head", "attention.head_count"},
+                         {"n_inner", "feed_forward_length"},
+                         {"n_positions", "context_length"},
+                         {"layer_norm_epsilon", "attention.layer_norm_epsilon"}});
+  d.keys.ignore({"attention.head_count_kv"});
+}
+
+void describe_gpt_neox(Description& d) {
+  describe_llama_like(d);
+  d.config["use_parallel_residual"] = d.keys.flag_or("use_parallel_residual", true);
+}
+
+void describe_bloom(Description& d) {
+  d.keys.copy(d.config, {{"n_layer", "block_count"},
+                         {"hidden_size", "embedding_length"},
+                         {"n_head", "attention.head_count"},
+                         {"layer_norm_epsilon", "attention.layer_norm_epsilon"}});
+  d.keys.ignore({"attention.head_count_kv", "feed_forward_length", "context_length"});  // that of training
+}
+
+void describe_mpt(Description& d) {
+  d.keys.copy(d.config, {{"n_layers", "block_count"},
+                         {"d_model", "embedding_length"},
+                         {"n_heads", "attention.head_count"},
+                         {"max_seq_len", "context_length"},
+                         {"layer_norm_epsilon", "attention.layer_norm_epsilon"}});
+  d.keys.ignore({"attention.head_count_kv", "feed_forward_length"});
+  d.config["attn_config"] = {{"alibi", true}, {"alibi_bias_max", d.keys.number_or("attention.max_alibi_bias", 8)}};
+  if (d.keys.number_or("attention.clamp_kqv", 0) > 0) {
+    d.keys.copy(d.config["attn_config"], {{"clip_qkv", "attention.clamp_kqv"}});
+  }
+}
+
+/// Written as the newer architecture, which has the older one as its case of one KV head and one norm.
+void describe_falcon(Description& d) {
+  describe_llama_like(d);
+  d.config["num_kv_heads"] = d.config["num_key_value_heads"];
+  d.config["ffn_hidden_size"] = d.config["intermediate_size"];
+  d.config["layer_norm_epsilon"] = d.config["layer_norm_eps"];
+  for (const char* key : {"num_key_value_heads", "intermediate_size", "layer_norm_eps"}) d.config.erase(key);
+  d.config["new_decoder_architecture"] = true;
+  d.config["num_ln_in_parallel_attn"] = d.has_tensor("blk.0.attn_norm_2.weight") ? 2 : 1;
+}
+
+void describe_olmo(Description& d) {
+  describe_llama_like(d);
+  d.config.erase("layer_norm_eps");  // 1e-5 in every model
+  if (d.keys.number_or("attention.clamp_kqv", 0) > 0) d.keys.copy(d.config, {{"clip_qkv", "attention.clamp_kqv"}});
+}
+
+void describe_olmoe(Description& d) {
+  describe_llama_like(d);
+  describe_experts(d, "num_experts");
+  d.keys.ignore({"expert_feed_forward_length"});  // the same as feed_forward_length
+}
+
+/// An architecture of llama.cpp, and the model_type of the family that it is.
+struct GgufArchitecture {
+  const char *name, *model_type;
+  void (*describe)(Description&);
+  bool interleaves_heads = false;
+};
+
+constexpr GgufArchitecture kArchitectures[] = {{"bloom", "bloom", describe_bloom},
+                                               {"falcon", "falcon", describe_falcon},
+                                               {"gemma", "gemma", describe_llama_like},
+                                               {"gemma2", "gemma2", describe_gemma2},
+                                               {"gemma3", "gemma3_text", describe_gemma3},
+                                               {"gpt2", "gpt2", describe_gpt2},
+                                               {"gptneox", "gpt_neox", describe_gpt_neox},
+                                               {"llama", "llama", describe_llama, true},
+                                               {"mpt", "mpt", describe_mpt},
+                                               {"olmo", "olmo", describe_olmo, true},
+                                               {"olmo2", "olmo2", describe_llama_like},
+                                               {"olmoe", "olmoe", describe_olmoe},
+                                               {"phi2", "phi", describe_llama_like},
+                                               {"phi3", "phi3", describe_phi3},
+                                               {"qwen2", "qwen2", describe_llama_like},
+                                               {"qwen3", "qwen3", describe_qwen3},
+                                               {"qwen3moe", "qwen3_moe", describe_qwen3_moe},
+                                               {"stablelm", "stablelm", describe_stablelm}};
+
+const GgufArchitecture* find_architecture(const std::string& name) {
+  const auto* found = std::ranges::find(kArchitectures, name, &GgufArchitecture::name);
+  return found == std::end(kArchitectures) ? nullptr : found;
+}
+
+}  // namespace
+
+json config_of_gguf(const GgufModel& model) {
+  const GgufArchitecture* architecture = find_architecture(model.architecture());
+  if (!architecture) {
+    std::vector<std::string> known;
+    for (const GgufArchitecture& other : kArchitectures) known.emplace_back(other.name);
+    throw InputError("{}: \"general.architecture\" is {}, which is not implemented; use a model of {}",
+                     model.path().string(), excerpt(model.architecture()), fmt::join(known, ", "));
+  }
+  Description d{model, ArchitectureKeys(model)};
+  d.config["model_type"] = architecture->model_type;
+  architecture->describe(d);
+  if (const auto embedding = model.find("token_embd.weight")) d.config["vocab_size"] = embedding->tensor->shape[0];
+  d.config["tie_word_embeddings"] = !model.has("output.weight");
+  d.keys.ignore({"vocab_size", "tensor_data_layout", "attention.value_length", "attention.causal"});
+  d.keys.hand_on_unread(d.config);
+  return d.config;
+}
+
+bool interleaves_heads(const std::string& architecture) {
+  const GgufArchitecture* found = find_architecture(architecture);
+  return found && found->interleaves_heads;
+}
+
+}  // namespace logitfield::io

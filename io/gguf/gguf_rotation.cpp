@@ -1,0 +1,84 @@
+#include "io/gguf/gguf_rotation.hpp"
+
+#include <algorithm>
+
+#include "io/error.hpp"
+#include "io/json.hpp"
+
+namespace logitfield::io {
+namespace {
+
+using nlohmann::json;
+
+json factors_of(const GgufModel& model, const char* name) {
+  const PlacedTensor placed = *model.find(name);
+  const GgufTensor& tensor = *placed.tensor;
+  if (tensor.shape.size() != 1 || tensor.type->plain != DType::F32) {
+    throw InputError("{}: tensor {} is {} with {} axes, not a list of F32 numbers; copy or download the file again",
+                     placed.file->path().string(), excerpt(tensor.name), tensor.type->name, tensor.shape.size());
+  }
+  std::vector<float> values(static_cast<std::size_t>(tensor.shape[0]));
+  dequantise(*tensor.type, tensor.data.data(), values);
+  return values;
+}
+
+/// Frequencies divided by factors, those of long texts by others.
+json divided(const json& short_factors, const json& long_factors, double attention_factor, std::int64_t original) {
+  return {{"rope_type", "longrope"},
+          {"short_factor", short_factors},
+          {"long_factor", long_factors},
+          {"attention_factor", attention_factor},
+          {"original_max_position_embeddings", original}};
+}
+
+json scaling_by_type(const GgufModel& model, ArchitectureKeys& keys) {
+  const std::string type = keys.text_or("rope.scaling.type", "none");
+  if (type == "none") return {{"rope_type", "default"}};
+  if (type != "linear" && type != "yarn") {
+    throw InputError(
+        "{}: \"rope.scaling.type\" is {} without factors of the frequencies, which is not implemented; "
+        "use a model with linear, yarn or longrope",
+        model.path().string(), excerpt(type));
+  }
+  json scaling = {{"rope_type", type}};
+  keys.copy(scaling, {{"factor", "rope.scaling.factor"}});
+  if (type == "yarn") {
+    keys.copy(scaling, {{"original_max_position_embeddings", "rope.scaling.original_context_length"},
+                        {"beta_fast", "rope.scaling.yarn_beta_fast"},
+                        {"beta_slow", "rope.scaling.yarn_beta_slow"}});
+  }
+  return scaling;
+}
+
+json gguf_scaling(const GgufModel& model, ArchitectureKeys& keys) {
+  if (model.has("rope_factors_long.weight") && model.has("rope_factors_short.weight")) {
+    keys.ignore({"rope.scaling.type", "rope.scaling.factor"});
+    return divided(factors_of(model, "rope_factors_short.weight"), factors_of(model, "rope_factors_long.weight"),
+                   keys.number_or("rope.scaling.attn_factor", 1), keys.integer("rope.scaling.original_context_length"));
+  }
+  if (model.has("rope_freqs.weight")) {
+    // Llama 3's blend of frequencies, worked out: one set of factors for texts of any length.
+    const json factors = factors_of(model, "rope_freqs.weight");
+    return divided(factors, factors, 1, keys.integer("context_length"));
+  }
+  return scaling_by_type(model, keys);
+}
+
+}  // namespace
+
+std::int64_t head_dim_of(ArchitectureKeys& keys) {
+  const std::int64_t heads = std::max<std::int64_t>(1, keys.integer("attention.head_count"));
+  return keys.integer_or("attention.key_length", keys.integer("embedding_length") / heads);
+}
+
+void describe_rotation(const GgufModel& model, ArchitectureKeys& keys, json& config) {
+  json rotation = gguf_scaling(model, keys);
+  rotation["rope_theta"] = keys.number_or("rope.freq_base", 10000);
+  const std::int64_t head_dim = head_dim_of(keys), columns = keys.integer_or("rope.dimension_count", head_dim);
+  // Also where it is 1, since families have other defaults.
+  rotation["partial_rotary_factor"] = static_cast<double>(columns) / static_cast<double>(head_dim);
+  keys.ignore({"rope.scaling.finetuned"});
+  config["rope_parameters"] = rotation;
+}
+
+}  // namespace logitfield::io

@@ -1,0 +1,12 @@
+#pragma once
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+
+namespace logitfield::io {
+
+/// The merges that a vocabulary with scores stands for, as tokenizer.json lists them: every way to make a token of two
+/// others, those of the highest scores first. There is a finite score for each token, and the tokens are valid UTF-8.
+nlohmann::json merges_by_score(std::span<const std::string> tokens, std::span<const double> scores);
+
+}  // namespace logitfield::io
