@@ -73,7 +73,7 @@ std::string remedy_for(const fs::path& folder) {
     return "its weights are PyTorch pickles: load them with transformers and save_pretrained() them as safetensors";
   }
   if (holds_file_ending(folder, ".gguf")) {
-    return "GGUF is not read: load it with transformers (gguf_file=...) and save_pretrained() it as safetensors";
+    return "it holds GGUF files: give one of them, or the first of its parts, instead of the folder";
   }
   return "give a Hugging Face checkpoint folder with safetensors weights";
 }

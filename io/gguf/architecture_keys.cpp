@@ -18,6 +18,10 @@ void ArchitectureKeys::copy(nlohmann::json& config, std::initializer_list<Renami
   }
 }
 
+void ArchitectureKeys::copy_sizes(nlohmann::json& config, std::initializer_list<Renaming> names) {
+  for (const auto& [to, from] : names) config[to] = integer(from);
+}
+
 double ArchitectureKeys::number_or(const std::string& key, double fallback) {
   return optional_or(metadata_, full(key).c_str(), fallback, origin_);
 }

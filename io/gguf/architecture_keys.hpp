@@ -20,6 +20,8 @@ class ArchitectureKeys {
 
   /// Copies values that are there to the keys of `config`: {to, from}.
   void copy(nlohmann::json& config, std::initializer_list<Renaming> names);
+  /// The same for sizes that must be there; throws InputError naming the key where one is missing or no integer.
+  void copy_sizes(nlohmann::json& config, std::initializer_list<Renaming> names);
   /// The value of a key, or the fallback; throws InputError naming the key for another type.
   double number_or(const std::string& key, double fallback);
   std::int64_t integer_or(const std::string& key, std::int64_t fallback);

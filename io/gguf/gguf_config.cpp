@@ -14,6 +14,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::int64_t kMostLayersLookedAt = 10'000;  // more are refused, or have no tensors
+
 /// What a builder of a configuration works with.
 struct Description {
   const GgufModel& model;
@@ -25,18 +27,16 @@ struct Description {
 
 /// Sizes under the names that Llama and its relatives use, RMS norm and rotation.
 void describe_llama_like(Description& d) {
-  d.keys.copy(d.config, {{"num_hidden_layers", "block_count"},
-                         {"hidden_size", "embedding_length"},
-                         {"intermediate_size", "feed_forward_length"},
-                         {"num_attention_heads", "attention.head_count"},
-                         {"max_position_embeddings", "context_length"},
-                         {"head_dim", "attention.key_length"},
+  d.keys.copy_sizes(d.config, {{"num_hidden_layers", "block_count"},
+                               {"hidden_size", "embedding_length"},
+                               {"num_attention_heads", "attention.head_count"},
+                               {"max_position_embeddings", "context_length"}});
+  d.keys.copy(d.config, {{"intermediate_size", "feed_forward_length"},
                          {"rms_norm_eps", "attention.layer_norm_rms_epsilon"},
                          {"layer_norm_eps", "attention.layer_norm_epsilon"}});
   d.config["num_key_value_heads"] =
       d.keys.integer_or("attention.head_count_kv", d.keys.integer("attention.head_count"));
-  const std::int64_t head_dim = head_dim_of(d.keys);
-  if (!d.config.contains("head_dim")) d.config["head_dim"] = head_dim;
+  d.config["head_dim"] = head_dim_of(d.keys);
   describe_rotation(d.model, d.keys, d.config);
 }
 
@@ -61,8 +61,19 @@ void describe_qwen3(Description& d) {
   d.config["attention_bias"] = d.has_tensor("blk.0.attn_q.bias");
 }
 
+/// Layers without a router.
+json dense_layers(const Description& d) {
+  json out = json::array();
+  const auto layers = optional_or<std::int64_t>(d.config, "num_hidden_layers", 0, d.model.path().string());
+  for (std::int64_t layer = 0; layer < std::min(layers, kMostLayersLookedAt); ++layer) {
+    if (!d.model.has(fmt::format("blk.{}.ffn_gate_inp.weight", layer))) out.push_back(layer);
+  }
+  return out;
+}
+
 void describe_qwen3_moe(Description& d) {
   describe_qwen3(d);
+  d.config["mlp_only_layers"] = dense_layers(d);
   describe_experts(d, "num_experts");
   d.keys.copy(d.config, {{"moe_intermediate_size", "expert_feed_forward_length"}});
   if (!d.config.contains("intermediate_size")) d.config["intermediate_size"] = d.config["moe_intermediate_size"];
@@ -88,10 +99,12 @@ void describe_stablelm(Description& d) {
 /// Gemma 2 and 3: the largest of each divides by the root of another number than the head dimension, which the file
 /// does not say.
 void describe_gemma_scale(Description& d, std::int64_t layers_of_largest) {
-  const std::int64_t heads = d.keys.integer("attention.head_count");
+  const std::int64_t heads = std::max<std::int64_t>(1, d.keys.integer("attention.head_count"));
   const bool is_largest = d.keys.integer("block_count") == layers_of_largest;
-  d.config["query_pre_attn_scalar"] =
-      is_largest ? d.keys.integer("embedding_length") / std::max<std::int64_t>(1, heads) : head_dim_of(d.keys);
+  const auto divisor =
+      static_cast<double>(is_largest ? d.keys.integer("embedding_length") / heads : head_dim_of(d.keys));
+  const double scale = d.keys.number_or("attention.scale", 0);
+  d.config["query_pre_attn_scalar"] = scale > 0 ? 1 / (scale * scale) : divisor;
   d.config["sliding_window"] = d.keys.integer_or("attention.sliding_window", 4096);
 }
 
@@ -112,34 +125,33 @@ void describe_gemma3(Description& d) {
 }
 
 void describe_gpt2(Description& d) {
-  d.keys.copy(d.config, {{"n_layer", "block_count"},
-                         {"n_embd", "embedding_length"},
-                         {"n_head", "attention.head_count"},
-                         {"n_inner", "feed_forward_length"},
-                         {"n_positions", "context_length"},
-                         {"layer_norm_epsilon", "attention.layer_norm_epsilon"}});
+  d.keys.copy_sizes(d.config, {{"n_layer", "block_count"},
+                               {"n_embd", "embedding_length"},
+                               {"n_head", "attention.head_count"},
+                               {"n_positions", "context_length"}});
+  d.keys.copy(d.config, {{"n_inner", "feed_forward_length"}, {"layer_norm_epsilon", "attention.layer_norm_epsilon"}});
   d.keys.ignore({"attention.head_count_kv"});
 }
 
 void describe_gpt_neox(Description& d) {
   describe_llama_like(d);
   d.config["use_parallel_residual"] = d.keys.flag_or("use_parallel_residual", true);
+  d.config["attention_bias"] = d.has_tensor("blk.0.attn_qkv.bias");
 }
 
 void describe_bloom(Description& d) {
-  d.keys.copy(d.config, {{"n_layer", "block_count"},
-                         {"hidden_size", "embedding_length"},
-                         {"n_head", "attention.head_count"},
-                         {"layer_norm_epsilon", "attention.layer_norm_epsilon"}});
+  d.keys.copy_sizes(
+      d.config, {{"n_layer", "block_count"}, {"hidden_size", "embedding_length"}, {"n_head", "attention.head_count"}});
+  d.keys.copy(d.config, {{"layer_norm_epsilon", "attention.layer_norm_epsilon"}});
   d.keys.ignore({"attention.head_count_kv", "feed_forward_length", "context_length"});  // that of training
 }
 
 void describe_mpt(Description& d) {
-  d.keys.copy(d.config, {{"n_layers", "block_count"},
-                         {"d_model", "embedding_length"},
-                         {"n_heads", "attention.head_count"},
-                         {"max_seq_len", "context_length"},
-                         {"layer_norm_epsilon", "attention.layer_norm_epsilon"}});
+  d.keys.copy_sizes(d.config, {{"n_layers", "block_count"},
+                               {"d_model", "embedding_length"},
+                               {"n_heads", "attention.head_count"},
+                               {"max_seq_len", "context_length"}});
+  d.keys.copy(d.config, {{"layer_norm_epsilon", "attention.layer_norm_epsilon"}});
   d.keys.ignore({"attention.head_count_kv", "feed_forward_length"});
   d.config["attn_config"] = {{"alibi", true}, {"alibi_bias_max", d.keys.number_or("attention.max_alibi_bias", 8)}};
   if (d.keys.number_or("attention.clamp_kqv", 0) > 0) {
@@ -216,7 +228,7 @@ json config_of_gguf(const GgufModel& model) {
   architecture->describe(d);
   if (const auto embedding = model.find("token_embd.weight")) d.config["vocab_size"] = embedding->tensor->shape[0];
   d.config["tie_word_embeddings"] = !model.has("output.weight");
-  d.keys.ignore({"vocab_size", "tensor_data_layout", "attention.value_length", "attention.causal"});
+  d.keys.ignore({"vocab_size", "tensor_data_layout", "attention.value_length"});
   d.keys.hand_on_unread(d.config);
   return d.config;
 }

@@ -14,10 +14,11 @@ namespace logitfield {
 namespace {
 
 /// The largest file of the model; it lies on the disk that a run reads.
-std::filesystem::path largest_file(const std::filesystem::path& folder) {
+std::filesystem::path largest_file(const std::filesystem::path& model) {
+  if (std::filesystem::is_regular_file(model)) return model;
   std::filesystem::path largest;
   std::uintmax_t bytes = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  for (const auto& entry : std::filesystem::directory_iterator(model)) {
     if (!entry.is_regular_file() || entry.file_size() <= bytes) continue;
     bytes = entry.file_size();
     largest = entry.path();

@@ -33,8 +33,7 @@ Longest longest_context(const Job& job) {
   }
   Longest out{job.config->max_positions,
               fmt::format("{} has max_position_embeddings {}",
-                          job.shape ? "the shape" : (job.checkpoint->folder() / "config.json").string(),
-                          job.config->max_positions)};
+                          job.shape ? "the shape" : job.checkpoint->config_path().string(), job.config->max_positions)};
   for (const io::TokenText& text : job.texts) {
     const auto tokens = static_cast<std::int64_t>(text.tokens.size());
     if (tokens < out.tokens) out = {tokens, fmt::format("text '{}' has {} tokens", text.name, tokens)};
@@ -171,7 +170,7 @@ std::string Job::model_name() const {
   if (capture) return capture->info().model;
   if (shape) return "imagined " + shape->model_type;
   // Also works for "folder/".
-  return (std::filesystem::absolute(checkpoint->folder()) / "").lexically_normal().parent_path().filename().string();
+  return (std::filesystem::absolute(checkpoint->path()) / "").lexically_normal().parent_path().filename().string();
 }
 
 std::vector<std::string> Job::notices() const {

@@ -30,7 +30,7 @@ json describe_model(const Job& job, std::uint64_t input_hash) {
   json model{
       {"name", job.model_name()},
       {"kind", job.capture ? "capture" : "checkpoint"},
-      {"path", std::filesystem::absolute(job.capture ? job.capture->folder() : job.checkpoint->folder()).string()},
+      {"path", std::filesystem::absolute(job.capture ? job.capture->folder() : job.checkpoint->path()).string()},
       {"hash", io::hash_text(input_hash)},
       {"num_layers", job.num_layers},
       {"num_heads", job.extents.num_heads},

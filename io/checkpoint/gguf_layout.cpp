@@ -1,0 +1,74 @@
+#include "io/checkpoint/gguf_layout.hpp"
+
+#include "io/gguf/gguf_config.hpp"
+
+namespace logitfield::io {
+namespace {
+
+/// Names a part that the family has.
+void rename(std::string& name, const char* own) {
+  if (!name.empty()) name = own;
+}
+
+void name_norms(const GgufModel& model, TensorNames& n) {
+  const bool one_for_both = n.mlp_norm == n.attention_norm;
+  rename(n.attention_norm, "attn_norm");
+  rename(n.mlp_norm, one_for_both ? "attn_norm" : "ffn_norm");
+  if (model.has("blk.0.attn_norm_2.weight")) {
+    // Falcon: the second norm is that of attention.
+    n.attention_norm = "attn_norm_2";
+    n.mlp_norm = "attn_norm";
+  }
+  rename(n.attention_output_norm, "post_attention_norm");
+  rename(n.mlp_output_norm, "post_ffw_norm");
+  const bool by_head = n.query_norm.ends_with("{}");
+  rename(n.query_norm, by_head ? "attn_q_norm[{}]" : "attn_q_norm");
+  rename(n.key_norm, by_head ? "attn_k_norm[{}]" : "attn_k_norm");
+}
+
+/// llama.cpp's converter sorts the rows of grouped heads: all queries, all keys, all values.
+void name_heads(const GgufModel& model, TensorNames& n) {
+  const bool is_one = model.has("blk.0.attn_qkv.weight");
+  n.heads = is_one ? HeadLayout::stacked : HeadLayout::separate;
+  n.query = is_one ? "attn_qkv" : "attn_q";
+  n.key = "attn_k";
+  n.value = "attn_v";
+  n.attention_output = "attn_output";
+}
+
+TensorNames gguf_names(const GgufModel& model, TensorNames n) {
+  n.base.clear();
+  n.layer = "blk.{}.";
+  n.embedding = "token_embd";
+  n.output = "output";
+  rename(n.final_norm, "output_norm");
+  rename(n.position_embedding, "position_embd");
+  rename(n.embedding_norm, "token_embd_norm");
+  name_norms(model, n);
+  name_heads(model, n);
+  rename(n.gate, "ffn_gate");
+  n.up = "ffn_up";
+  n.down = "ffn_down";
+  n.router = "ffn_gate_inp";
+  n.expert_gate = "ffn_gate_exps[{}]";
+  n.expert_up = "ffn_up_exps[{}]";
+  n.expert_down = "ffn_down_exps[{}]";
+  n.transposed = false;
+  n.derived.clear();
+  return n;
+}
+
+}  // namespace
+
+ModelConfig gguf_model_config(const GgufModel& model) {
+  ModelConfig config = model_config_from(config_of_gguf(model), model.path().string());
+  config.names = gguf_names(model, config.names);
+  // The converter adds the offset to the gains.
+  config.norm.gain_offset = config.head_norm.gain_offset = 0;
+  if (interleaves_heads(model.architecture())) {
+    for (Rotary& rotary : config.rotaries) rotary.pairs = RotaryPairs::neighbours_to_halves;
+  }
+  return config;
+}
+
+}  // namespace logitfield::io

@@ -1,0 +1,77 @@
+"""Checkpoints as GGUF files give what transformers gives for the folders that they were made of."""
+import json, unittest
+
+from gguf_files import convert, metadata_of, tensors_of, write_gguf
+from harness import Case, FIXTURES, heads, largest_difference, run
+
+# Every family that llama.cpp knows, and every kind of rotation that it writes.
+NAMES = ["bloom", "bloom_odd_heads", "falcon", "falcon_40b", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neox",
+         "gpt_neox_sequential", "llama3", "llama_linear", "llama_yarn", "mistral_full", "mixtral", "mpt", "mpt_odd_heads", "olmo",
+         "olmo2", "olmoe", "phi", "phi3", "phi3_longrope", "phi3_longrope_short", "phi3_window", "qwen2", "qwen3", "qwen3_moe",
+         "stablelm", "stablelm_parallel"]
+TOLERANCE = 2e-5
+
+
+def folder_of(name):
+    return FIXTURES / "families" / name
+
+
+class Gguf(Case):
+    def validate(self, model, name, grid="1x1"):
+        stages, shards = map(int, grid.split("x"))
+        return run("validate", "--model", model, "--against", folder_of(name) / "reference", "--tolerance", TOLERANCE, "--grid", grid,
+                   ranks=stages * shards)
+
+    def test_queries_keys_and_logits_equal_transformers(self):
+        for name in NAMES:
+            with self.subTest(name):
+                result = self.validate(convert(folder_of(name), self.folder / f"{name}.gguf"), name)
+                self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+                self.assertRegex(result.stdout, r"final logits [0-9.e-]+\n")
+
+    def test_on_every_grid(self):
+        for name in ("llama3", "mixtral", "falcon_40b"):
+            model = convert(folder_of(name), self.folder / f"{name}.gguf")
+            for grid in ("2x1", "1x2", "2x2"):
+                with self.subTest(name, grid=grid):
+                    result = self.validate(model, name, grid)
+                    self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def analyze(self, model, name, *options):
+        out = self.folder / f"run-{len(list(self.folder.iterdir()))}"
+        result = run("analyze", "--model", model, "--tokens", folder_of(name) / "reference/tokens.npy", "--backend", "cpu",
+                     "--out", out, *options)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        return out
+
+    def test_a_run_gives_the_numbers_of_the_folder(self):
+        model = convert(folder_of("llama3"), self.folder / "small.gguf")
+        ours, theirs = self.analyze(model, "llama3"), self.analyze(folder_of("llama3"), "llama3")
+        self.assertLess(largest_difference(heads(theirs), heads(ours))[0], 1e-5)
+        manifest = json.loads((ours / "manifest.json").read_text())
+        self.assertEqual(manifest["model"]["name"], "small.gguf")
+        again = run("analyze", "--model", model, "--tokens", folder_of("llama3") / "reference/tokens.npy", "--backend", "cpu",
+                    "--out", ours, "--resume")
+        self.assertEqual(again.returncode, 0, again.stderr)
+
+    def test_unknown_architectures_and_missing_tensors_are_refused(self):
+        config = json.loads((folder_of("qwen3") / "config.json").read_text())
+        tensors = tensors_of(folder_of("qwen3"), config)
+        metadata = metadata_of(config, tensors)
+
+        def refused(*parts, metadata=metadata, tensors=tensors):
+            write_gguf(self.folder / "x.gguf", metadata, tensors)
+            result = self.validate(self.folder / "x.gguf", "qwen3")
+            self.assertEqual(result.returncode, 2, result.stdout + result.stderr)
+            for part in ("x.gguf", *parts):
+                self.assertIn(part, result.stderr)
+
+        refused("mamba", "not implemented", metadata=metadata | {"general.architecture": "mamba"})
+        refused("qwen3.block_count", metadata={k: v for k, v in metadata.items() if k != "qwen3.block_count"})
+        refused("qwen3.attention.logit_scale", "0.5", metadata=metadata | {"qwen3.attention.logit_scale": 0.5})
+        refused("blk.1.attn_k.weight", tensors={k: v for k, v in tensors.items() if k != "blk.1.attn_k.weight"})
+        refused("blk.1.attn_sinks.weight", "no place", tensors=tensors | {"blk.1.attn_sinks.weight": ([2], [0.0, 0.0])})
+
+
+if __name__ == "__main__":
+    unittest.main()
