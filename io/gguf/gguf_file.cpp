@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
-#include <ranges>
 
 #include "io/error.hpp"
 #include "io/gguf/header_reader.hpp"
@@ -69,12 +68,12 @@ class EntryOfTable {
     const auto count = header_.number<std::uint32_t>();
     if (count < 1 || count > kMostAxes) refuse_tensor(fmt::format("has {} axes, not 1 to {}", count, kMostAxes));
     std::vector<std::int64_t> shape(count);
-    for (std::int64_t& axis : std::views::reverse(shape)) {
+    for (std::size_t axis = count; axis-- > 0;) {
       const auto value = header_.number<std::uint64_t>();
       if (value < 1 || value > kLargestAxis) {
         refuse_tensor(fmt::format("has an axis of size {}, not 1 to {}", value, kLargestAxis));
       }
-      axis = static_cast<std::int64_t>(value);
+      shape[axis] = static_cast<std::int64_t>(value);
     }
     return shape;
   }

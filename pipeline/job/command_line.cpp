@@ -23,7 +23,8 @@ void add_strict_config(CLI::App& command, Options& options) {
 
 void add_input(CLI::App& command, Options& options) {
   auto* input = command.add_option_group("input", "what is measured: one of")->require_option(1);
-  input->add_option("--model", options.model, "Hugging Face checkpoint folder (config.json, safetensors), or a GGUF file");
+  input->add_option("--model", options.model,
+                    "Hugging Face checkpoint folder (config.json, safetensors), or a GGUF file");
   input->add_option("--capture", options.capture, "folder of recorded Q and K (capture.json)");
 }
 

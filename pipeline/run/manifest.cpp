@@ -27,16 +27,15 @@ json describe_texts(const Job& job) {
 }
 
 json describe_model(const Job& job, std::uint64_t input_hash) {
-  json model{
-      {"name", job.model_name()},
-      {"kind", job.capture ? "capture" : "checkpoint"},
-      {"path", std::filesystem::absolute(job.capture ? job.capture->folder() : job.checkpoint->path()).string()},
-      {"hash", io::hash_text(input_hash)},
-      {"num_layers", job.num_layers},
-      {"num_heads", job.extents.num_heads},
-      {"num_kv_heads", job.extents.num_kv_heads},
-      {"head_dim", job.head_dim},
-      {"scale", job.forms.front().scale}};
+  json model{{"name", job.model_name()},
+             {"kind", job.capture ? "capture" : "checkpoint"},
+             {"path", std::filesystem::absolute(job.capture ? job.capture->folder() : job.checkpoint->path()).string()},
+             {"hash", io::hash_text(input_hash)},
+             {"num_layers", job.num_layers},
+             {"num_heads", job.extents.num_heads},
+             {"num_kv_heads", job.extents.num_kv_heads},
+             {"head_dim", job.head_dim},
+             {"scale", job.forms.front().scale}};
   if (job.forms.front().softcap) model["logit_softcap"] = *job.forms.front().softcap;
   for (const kernels::LogitForm& form : job.forms) {
     if (form.alibi_slope != 0) model["alibi_slopes"].push_back(form.alibi_slope);
