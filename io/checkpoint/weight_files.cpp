@@ -87,7 +87,11 @@ bool is_hub_name(const fs::path& path) {
 }  // namespace
 
 fs::path config_of_checkpoint(const fs::path& folder) {
-  if (fs::is_directory(folder)) return folder / "config.json";
+  const fs::path config = folder / "config.json";
+  if (fs::is_directory(folder)) {
+    if (fs::exists(config) || !holds_file_ending(folder, ".gguf")) return config;
+    throw InputError("{}: holds no config.json; {}", folder.string(), remedy_for(folder));
+  }
   const std::string name = folder.string();
   if (fs::exists(folder)) {
     throw InputError("{}: is a file; give the folder that holds it and config.json", name);

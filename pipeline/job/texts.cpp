@@ -22,9 +22,9 @@ void check_ids(const Options& options, const io::Tokenizer& tokenizer, const io:
                const std::string& place, std::int64_t vocab_size) {
   const auto bad = std::find_if(text.tokens.begin(), text.tokens.end(), [&](auto id) { return id >= vocab_size; });
   if (bad == text.tokens.end()) return;
+  const auto config = std::filesystem::is_directory(options.model) ? options.model / "config.json" : options.model;
   throw InputError("{}: token {} has the id {} by {}, but {} has the \"vocab_size\" {}; use the model's own tokenizer",
-                   place, bad - text.tokens.begin(), *bad, tokenizer.path().string(), options.model.string(),
-                   vocab_size);
+                   place, bad - text.tokens.begin(), *bad, tokenizer.path().string(), config.string(), vocab_size);
 }
 
 /// The BOS token, if any, then at most --num-tokens tokens in all, from --start on.
