@@ -1,4 +1,5 @@
-// print_ids MODEL FILE...: the token ids of each file, a line a file. Development only: tests/development/gguf_models.py.
+// print_ids MODEL FILE...: the token ids of each file, a line a file. Development only:
+// tests/development/gguf_models.py.
 #include <fmt/ranges.h>
 
 #include <cstdio>
