@@ -103,6 +103,17 @@ float nearest_half(float value) {
   return std::bit_cast<float>((bits + 0xfffU + ((bits >> 13) & 1U)) & ~0x1fffU);
 }
 
+void round_to_half(std::span<float> values) {
+  std::size_t i = 0;
+#ifdef __F16C__
+  for (; i + 8 <= values.size(); i += 8) {
+    const __m128i halves = _mm256_cvtps_ph(_mm256_loadu_ps(&values[i]), _MM_FROUND_TO_NEAREST_INT);
+    _mm256_storeu_ps(&values[i], _mm256_cvtph_ps(halves));
+  }
+#endif
+  for (; i < values.size(); ++i) values[i] = nearest_half(values[i]);
+}
+
 /// NaN and infinity are the patterns whose exponent bits are all ones.
 template <class Bits>
 bool any_non_finite(const std::byte* source, std::size_t count, Bits exponent) {
@@ -174,8 +185,7 @@ void round_to(DType type, std::span<float> values) {
     case DType::F32:
       return;
     case DType::F16:
-      std::ranges::transform(values, values.begin(), nearest_half);
-      return;
+      return round_to_half(values);
     case DType::BF16:
       std::ranges::transform(values, values.begin(),
                              [](float value) { return bfloat16_value(nearest_bfloat16(value)); });

@@ -143,7 +143,7 @@ Quantisation read_quantisation(const ConfigSource& config) {
       {"fp8", {Method::float8, read_float8}},
       {"gptq", {Method::gptq, read_gptq}},
       {"mxfp4", {Method::mxfp4, read_mxfp4}}};
-  const std::string key = config.has("quant_method") ? "quant_method" : "quantization_method";
+  const std::string key = config.has("quantization_method") ? "quantization_method" : "quant_method";
   Quantisation out;
   out.name = config.text_or(key, "");
   const auto found = methods.find(out.name);

@@ -22,18 +22,18 @@ class AwqWeight final : public QuantisedWeight {
 
  protected:
   void dequantise(Slice rows, Slice columns, std::span<float> target) const override {
-    std::vector<float> scales(static_cast<std::size_t>(rows.size()));
+    std::vector<float> scales(static_cast<std::size_t>(rows.size())), zeros(scales.size());
     for (std::int64_t column = columns.begin; column < columns.end; ++column) {
       const std::int64_t group = column / packed_.group_size;
       if (column == columns.begin || column % packed_.group_size == 0) {
         read_scales(packed_.scales, static_cast<std::size_t>(group * num_rows() + rows.begin), scales);
+        for_each_number(packed_.zeros, group, rows, [&](std::size_t i, float zero) { zeros[i] = zero; });
       }
       float* out = target.data() + (column - columns.begin);
-      for (std::int64_t row = rows.begin; row < rows.end; ++row, out += columns.size()) {
-        const std::int32_t number = number_of(word_of(packed_.numbers, column, row), row);
-        const std::int32_t zero = number_of(word_of(packed_.zeros, group, row), row);
-        *out = scales[static_cast<std::size_t>(row - rows.begin)] * static_cast<float>(number - zero);
-      }
+      for_each_number(packed_.numbers, column, rows, [&](std::size_t i, float number) {
+        *out = scales[i] * (number - zeros[i]);
+        out += columns.size();
+      });
     }
     round_to(packed_.scales.dtype, target);
   }
@@ -49,8 +49,15 @@ class AwqWeight final : public QuantisedWeight {
   void check_scales() const override { require_finite_scales(packed_.scales); }
 
  private:
-  std::uint32_t word_of(const StoredPart& part, std::int64_t line, std::int64_t row) const {
-    return word(part, (line * num_rows() + row) / kWordNumbers);
+  /// Calls visit(place in rows, number) for the numbers of some rows in a line of packed words.
+  template <class Visit>
+  void for_each_number(const StoredPart& part, std::int64_t line, Slice rows, const Visit& visit) const {
+    const std::int64_t first = line * num_rows() / kWordNumbers;
+    std::uint32_t bits = 0;
+    for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+      if (row == rows.begin || row % kWordNumbers == 0) bits = word(part, first + row / kWordNumbers);
+      visit(static_cast<std::size_t>(row - rows.begin), static_cast<float>(number_of(bits, row)));
+    }
   }
 
   PackedIntegers packed_;
