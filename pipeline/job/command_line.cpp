@@ -155,6 +155,8 @@ void add_monitor(CLI::App& command, Options& options) {
       .add_option("--checkpoints", options.checkpoints,
                   "checkpoints or captures of one model with their steps in their names, or folders of them")
       ->required();
+  command.add_option("--step-pattern", options.step_pattern,
+                     "regular expression whose first group is the step in a checkpoint's name, such as 'it(\\d+)_'");
   command.add_option("--out", options.out, "the monitor's folder: made, or gone on with")->required();
   command.add_flag("--follow", options.follow, "look for new checkpoints until a signal comes");
   command.add_option("--interval", options.interval, "with --follow: seconds between two looks")
