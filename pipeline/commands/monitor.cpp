@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "io/error.hpp"
+#include "io/printable.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/measure/measurement.hpp"
 #include "pipeline/monitor/store.hpp"
@@ -59,7 +60,7 @@ class Watch {
     io::StepFolders all = io::find_step_folders(options_.checkpoints, names_);
     for (const io::LeftOut& one : all.left_out) {
       std::string line = fmt::format("logitfield: left out: {}: {}\n", one.path.string(), one.reason);
-      if (told_.insert(line).second) fmt::print(stderr, "{}", line);
+      if (told_.insert(line).second) fmt::print(stderr, "{}", io::printable(line));
     }
     return std::move(all.found);
   }
