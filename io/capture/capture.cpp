@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "io/capture/capture_format.hpp"
-#include "io/checkpoint/tensor_check.hpp"
+#include "io/weights/tensor_check.hpp"
 #include "io/error.hpp"
 #include "io/json.hpp"
 

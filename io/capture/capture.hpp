@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "io/checkpoint/checkpoint.hpp"
-#include "io/checkpoint/tensor_check.hpp"
+#include "io/weights/tensor_check.hpp"
 
 namespace logitfield::io {
 

@@ -26,13 +26,13 @@ std::unique_ptr<LoadedLinear> load_map(const io::Checkpoint& checkpoint, const k
 std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
                                    std::span<const std::int32_t> tokens) {
   const io::ModelConfig& config = checkpoint.config();
-  const io::Tensor& embedding = checkpoint.input_embedding();
+  const io::StoredWeight& embedding = checkpoint.input_embedding();
   MatrixF rows(tokens.size(), config.embedding_size);
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    checkpoint.read(embedding, {tokens[i], tokens[i] + 1}, {0, config.embedding_size},
-                    {rows.row(i).data(), static_cast<std::size_t>(config.embedding_size)});
+    embedding.read({tokens[i], tokens[i] + 1}, {0, config.embedding_size},
+                   std::span(rows.row(i).data(), static_cast<std::size_t>(config.embedding_size)));
   }
-  checkpoint.release(embedding);  // each row brings in many pages around it
+  embedding.release();  // each row brings in many pages around it
   if (config.embedding_scale != 1) rows *= static_cast<float>(config.embedding_scale);
   std::unique_ptr<Activations> out = backend.upload(std::move(rows));
   const auto projection = load_map(checkpoint, backend, io::embedding_in_tensors(config));
@@ -40,7 +40,7 @@ std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kerne
   if (const auto positions = io::position_embedding_tensor(config)) {
     const Slice used{config.position_offset, config.position_offset + std::ssize(tokens)};
     MatrixF added(used.size(), config.hidden_size);
-    checkpoint.read(checkpoint.tensor(positions->name), used, {0, config.hidden_size}, kernels::as_span(added));
+    checkpoint.weight(positions->name).read(used, {0, config.hidden_size}, kernels::as_span(added));
     backend.add(*backend.upload(std::move(added)), *out);
   }
   backend.normalise(read_norm(checkpoint, io::embedding_norm_tensors(config)), *out);
@@ -58,7 +58,7 @@ std::unique_ptr<Activations> FinalStates::apply(const kernels::Backend& backend,
 }
 
 Linear load_output_rows(const io::Checkpoint& checkpoint, Slice rows, kernels::Precision precision) {
-  Linear out{read_matrix(checkpoint, checkpoint.output_embedding(), rows, precision), {}};
+  Linear out{read_matrix(checkpoint.output_embedding(), rows, precision), {}};
   if (const auto bias = io::output_bias_tensor(checkpoint.config())) out.bias = read_vector(checkpoint, *bias, rows);
   return out;
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "io/checkpoint/tensor_check.hpp"
 #include "io/hash.hpp"
+#include "io/weights/tensor_check.hpp"
 #include "pipeline/mpi/agreement.hpp"
 
 namespace logitfield {
@@ -44,13 +44,13 @@ std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& worl
     return hash_parts(world, bytes,
                       [&](std::size_t layer) { return job.capture->check_and_hash(std::int64_t(layer)); });
   }
-  const std::vector<const io::Tensor*> tensors = job.checkpoint->model_tensors();
+  const std::vector<const io::StoredWeight*> weights = job.checkpoint->weights();
   std::vector<std::uint64_t> bytes;
-  for (const io::Tensor* tensor : tensors) bytes.push_back(tensor->data.size());
+  for (const io::StoredWeight* weight : weights) bytes.push_back(weight->num_bytes());
   std::vector<NotFinite> mine;
   const std::uint64_t hash = hash_parts(world, bytes, [&](std::size_t i) -> std::uint64_t {
     try {
-      return job.checkpoint->check_and_hash(*tensors[i]);
+      return weights[i]->check_and_hash();
     } catch (const io::NotFiniteError& error) {
       if (!not_finite) throw;
       mine.push_back(locate(*job.checkpoint, error));

@@ -59,8 +59,7 @@ void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& name
   if (!names.router) return;
   const std::int64_t columns = names.router->shape[1];
   out.router.resize(names.router->shape[0], columns);
-  checkpoint.read(checkpoint.tensor(names.router->name), {0, names.router->shape[0]}, {0, columns},
-                  kernels::as_span(out.router));
+  checkpoint.weight(names.router->name).read({0, names.router->shape[0]}, {0, columns}, kernels::as_span(out.router));
   if (names.router_bias) {
     out.router_bias = read_vector(checkpoint, *names.router_bias, {0, names.router_bias->shape[0]});
   }
@@ -118,9 +117,13 @@ void prefetch_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const 
   const io::LayerTensors names = io::layer_tensors(checkpoint.config(), layer);
   const LayerPart part = part_of(names, checkpoint.config(), shard);
   const auto prefetch = [&](const MapRows& rows, bool stored_as_rows) {
-    const io::Tensor& tensor = checkpoint.tensor(rows.map->weight.name);
+    const io::StoredWeight& weight = checkpoint.weight(rows.map->weight.name);
     const Slice some{rows.map->first + rows.rows.begin, rows.map->first + rows.rows.end};
-    checkpoint.prefetch(tensor, stored_as_rows ? some : Slice{0, tensor.shape[0]});
+    if (stored_as_rows) {
+      weight.prefetch(some, {0, weight.num_columns()});
+    } else {
+      weight.prefetch({0, weight.num_rows()}, some);
+    }
   };
   for (const MapRows& rows : part.by_rows) prefetch(rows, !rows.map->transposed);
   for (const MapRows& columns : part.by_columns) prefetch(columns, columns.map->transposed);

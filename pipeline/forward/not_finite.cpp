@@ -14,8 +14,10 @@ using nlohmann::json;
 
 /// Whether the tensor holds (rows of) this map.
 bool is_of(const io::Checkpoint& checkpoint, const io::LinearTensors& map, const std::string& tensor) {
-  return checkpoint.tensor(map.weight.name).name == tensor ||
-         (map.bias && checkpoint.tensor(map.bias->name).name == tensor);
+  const auto is_part = [&](const std::string& name) {
+    return std::ranges::any_of(checkpoint.weight(name).parts(), [&](const auto& part) { return part.name == tensor; });
+  };
+  return is_part(map.weight.name) || (map.bias && is_part(map.bias->name));
 }
 
 /// Adds the query heads whose rows in the map are not finite; each head of the map serves `group` query heads.

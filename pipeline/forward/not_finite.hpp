@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "io/checkpoint/checkpoint.hpp"
-#include "io/checkpoint/tensor_check.hpp"
+#include "io/weights/tensor_check.hpp"
 #include "pipeline/mpi/communicator.hpp"
 
 namespace logitfield {

@@ -31,14 +31,14 @@ void fill_weights(Precision precision, std::int64_t rows, std::int64_t columns, 
 template <class Scalar>
 void read_block(const io::Checkpoint& checkpoint, const io::LinearTensors& map, Slice rows, Slice columns,
                 Eigen::Ref<RowMajor<Scalar>> out) {
-  const io::Tensor& tensor = checkpoint.tensor(map.weight.name);
+  const io::StoredWeight& weight = checkpoint.weight(map.weight.name);
   const Slice stored{map.first + rows.begin, map.first + rows.end};
   if (!map.transposed) {
-    checkpoint.read(tensor, stored, columns, numbers(out.data(), out.size()));
+    weight.read(stored, columns, numbers(out.data(), out.size()));
     return;
   }
   RowMajor<Scalar> turned(columns.size(), rows.size());
-  checkpoint.read(tensor, columns, stored, numbers(turned.data(), turned.size()));
+  weight.read(columns, stored, numbers(turned.data(), turned.size()));
   out = turned.transpose();
 }
 
@@ -86,17 +86,17 @@ void read_columns(const io::Checkpoint& checkpoint, const io::LinearTensors& map
   out.bias = with_bias && map.bias ? read_vector(checkpoint, *map.bias, {0, map.outputs}) : VectorF();
 }
 
-WeightMatrix read_matrix(const io::Checkpoint& checkpoint, const io::Tensor& tensor, Slice rows, Precision precision) {
+WeightMatrix read_matrix(const io::StoredWeight& matrix, Slice rows, Precision precision) {
   WeightMatrix out;
-  const Slice columns{0, tensor.shape[1]};
+  const Slice columns{0, matrix.num_columns()};
   fill_weights(precision, rows.size(), columns.size(), out,
-               [&](auto& weight) { checkpoint.read(tensor, rows, columns, numbers(weight.data(), weight.size())); });
+               [&](auto& weight) { matrix.read(rows, columns, numbers(weight.data(), weight.size())); });
   return out;
 }
 
 VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, Slice rows) {
   VectorF out(rows.size());
-  checkpoint.read(checkpoint.tensor(tensor.name), rows, {0, 1}, kernels::as_span(out));
+  checkpoint.weight(tensor.name).read(rows, {0, 1}, kernels::as_span(out));
   return out;
 }
 

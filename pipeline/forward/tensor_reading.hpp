@@ -19,8 +19,7 @@ void read_columns(const io::Checkpoint& checkpoint, const io::LinearTensors& map
                   kernels::Precision precision, kernels::Linear& out);
 
 /// Reads some rows of a matrix.
-kernels::WeightMatrix read_matrix(const io::Checkpoint& checkpoint, const io::Tensor& tensor, io::Slice rows,
-                                  kernels::Precision precision);
+kernels::WeightMatrix read_matrix(const io::StoredWeight& matrix, io::Slice rows, kernels::Precision precision);
 
 /// Reads some rows of a vector.
 kernels::VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, io::Slice rows);

@@ -93,7 +93,7 @@ double head_null_flops(const Job& job, const std::vector<FieldPlan>& fields, std
 std::uint64_t weight_bytes(const Job& job) {
   std::uint64_t bytes = 0;
   if (job.checkpoint) {
-    for (const io::Tensor* tensor : job.checkpoint->model_tensors()) bytes += tensor->data.size();
+    for (const io::StoredWeight* weight : job.checkpoint->weights()) bytes += weight->num_bytes();
     return bytes;
   }
   const io::ModelConfig& c = *job.config;

@@ -4,7 +4,7 @@ import pathlib
 import re
 
 # From the lowest room to the highest: a file includes files of its own room and of lower ones only.
-ORDER = ["io", "io/config", "io/config/families", "io/checkpoint", "io/capture", "io/text/tokenizer", "io/text", "io/run",
+ORDER = ["io", "io/config", "io/config/families", "io/weights", "io/checkpoint", "io/capture", "io/text/tokenizer", "io/text", "io/run",
          "kernels", "kernels/spectra", "kernels/field", "kernels/cpu", "kernels/cuda", "kernels/cuda/spectra", "kernels/cuda/field",
          "pipeline/mpi", "pipeline/scalapack", "pipeline/job", "pipeline/plan", "pipeline/results", "pipeline/run",
          "pipeline/forward", "pipeline/measure", "pipeline/report", "pipeline/compare", "pipeline/monitor", "pipeline/commands"]

@@ -46,7 +46,7 @@ std::vector<TensorToWrite> replaced(std::vector<TensorToWrite> tensors, TensorTo
 
 std::vector<float> read_block(const Checkpoint& checkpoint, const std::string& name, Slice rows, Slice columns) {
   std::vector<float> values(static_cast<std::size_t>(rows.size() * columns.size()));
-  checkpoint.read(checkpoint.tensor(name), rows, columns, values);
+  checkpoint.weight(name).read(rows, columns, std::span(values));
   return values;
 }
 
@@ -89,12 +89,12 @@ TEST_P(CheckpointOf, EveryValueIsRead) {
   const TemporaryFolder folder;
   write_checkpoint(folder.path(), tiny_config(), tiny_tensors(tiny_config(), GetParam()));
   const Checkpoint checkpoint(folder.path());
-  EXPECT_EQ(checkpoint.model_tensors().size(), 2U * 9 + 3);
-  for (const Tensor* tensor : checkpoint.model_tensors()) {
-    const std::int64_t columns = tensor->shape.size() == 2 ? tensor->shape[1] : 1;
-    const auto values = read_block(checkpoint, tensor->name, {0, tensor->shape[0]}, {0, columns});
-    ASSERT_EQ(values.size(), tensor->size());
-    for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], tiny_value(tensor->name, i)) << tensor->name;
+  EXPECT_EQ(checkpoint.weights().size(), 2U * 9 + 3);
+  for (const StoredWeight* weight : checkpoint.weights()) {
+    const std::string& name = weight->name();
+    const auto values = read_block(checkpoint, name, {0, weight->num_rows()}, {0, weight->num_columns()});
+    ASSERT_EQ(values.size() * dtype_size(GetParam()), weight->num_bytes());
+    for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], tiny_value(name, i)) << name;
   }
 }
 
@@ -102,14 +102,14 @@ TEST_P(CheckpointOf, BlocksEqualTheSameBlockOfTheWhole) {
   const TemporaryFolder folder;
   write_checkpoint(folder.path(), tiny_config(), tiny_tensors(tiny_config(), GetParam()));
   const Checkpoint checkpoint(folder.path());
-  const Tensor& tensor = checkpoint.tensor(down);
-  const std::int64_t width = tensor.shape[1];
+  const StoredWeight& weight = checkpoint.weight(down);
+  const std::int64_t width = weight.num_columns();
   for (const Slice rows : {Slice{0, 8}, Slice{3, 5}, Slice{7, 8}, Slice{4, 4}}) {
     for (const Slice columns : {Slice{0, width}, Slice{0, 6}, Slice{5, width}, Slice{2, 2}}) {
-      checkpoint.prefetch(tensor, rows);
+      weight.prefetch(rows, columns);
       const auto block = read_block(checkpoint, down, rows, columns);
       std::vector<std::uint16_t> bits(block.size());
-      checkpoint.read(tensor, rows, columns, bits);
+      weight.read(rows, columns, std::span(bits));
       std::size_t next = 0;
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         for (std::int64_t column = columns.begin; column < columns.end; ++column) {
@@ -144,15 +144,15 @@ TEST(Checkpoint, BlocksOutsideATensorAreProgrammingErrors) {
   EXPECT_THROW(read_block(checkpoint, down, {-1, 1}, {0, 12}), std::invalid_argument);
   EXPECT_THROW(read_block(checkpoint, down, {0, 1}, {0, 13}), std::invalid_argument);
   std::vector<float> small(3);
-  EXPECT_THROW(checkpoint.read(checkpoint.tensor(down), {0, 1}, {0, 12}, small), std::invalid_argument);
+  EXPECT_THROW(checkpoint.weight(down).read({0, 1}, {0, 12}, std::span(small)), std::invalid_argument);
 }
 
 TEST(Checkpoint, UntiedEmbeddingsAreTwoTensors) {
   const TemporaryFolder folder;
   write_checkpoint(folder.path(), tiny_config(), tiny_tensors(tiny_config()));
   const Checkpoint checkpoint(folder.path());
-  EXPECT_EQ(checkpoint.input_embedding().name, embed);
-  EXPECT_EQ(checkpoint.output_embedding().name, head);
+  EXPECT_EQ(checkpoint.input_embedding().name(), embed);
+  EXPECT_EQ(checkpoint.output_embedding().name(), head);
   EXPECT_TRUE(checkpoint.has_output() && checkpoint.notices().empty());
   EXPECT_TRUE(refused_checkpoint(tiny_config(), without(tiny_tensors(tiny_config()), embed), {embed, "no file holds"}));
 }
@@ -162,7 +162,7 @@ TEST(Checkpoint, ABackboneHasNoOutput) {
   write_checkpoint(folder.path(), tiny_config(), without(tiny_tensors(tiny_config()), head));
   const Checkpoint checkpoint(folder.path());
   EXPECT_FALSE(checkpoint.has_output());
-  EXPECT_EQ(checkpoint.model_tensors().size(), 2U * 9 + 2);
+  EXPECT_EQ(checkpoint.weights().size(), 2U * 9 + 2);
   EXPECT_EQ(checkpoint.notices(),
             std::vector<std::string>{"no file holds lm_head.weight: the next-token loss is left out"});
 }
@@ -173,9 +173,9 @@ TEST(Checkpoint, TiedEmbeddingsAreWhicheverIsThere) {
     const TemporaryFolder folder;
     write_checkpoint(folder.path(), tied_config(), without(both, missing));
     const Checkpoint checkpoint(folder.path());
-    EXPECT_EQ(checkpoint.input_embedding().name, used);
+    EXPECT_EQ(checkpoint.input_embedding().name(), used);
     EXPECT_EQ(&checkpoint.input_embedding(), &checkpoint.output_embedding());
-    EXPECT_EQ(checkpoint.model_tensors().size(), 2U * 9 + 2);
+    EXPECT_EQ(checkpoint.weights().size(), 2U * 9 + 2);
     EXPECT_TRUE(checkpoint.notices().empty());
   }
   EXPECT_TRUE(refused_checkpoint(tied_config(), without(without(both, head), embed), {head, "no file holds"}));
@@ -186,9 +186,9 @@ TEST(Checkpoint, TiedEmbeddingsThatTheFilesKeepApartAreTwoTensors) {
   const TemporaryFolder folder;
   write_checkpoint(folder.path(), tied_config(), tiny_tensors(tiny_config()));
   const Checkpoint checkpoint(folder.path());
-  EXPECT_EQ(checkpoint.input_embedding().name, embed);
-  EXPECT_EQ(checkpoint.output_embedding().name, head);
-  EXPECT_EQ(checkpoint.model_tensors().size(), 2U * 9 + 3);
+  EXPECT_EQ(checkpoint.input_embedding().name(), embed);
+  EXPECT_EQ(checkpoint.output_embedding().name(), head);
+  EXPECT_EQ(checkpoint.weights().size(), 2U * 9 + 3);
   ASSERT_EQ(checkpoint.notices().size(), 1);
   EXPECT_NE(checkpoint.notices()[0].find("lm_head.weight"), std::string::npos);
 }
@@ -279,7 +279,7 @@ TEST(Checkpoint, TensorsThatTheModelDoesNotNeedAreIgnored) {
   const char* extra = "model.layers.0.self_attn.rotary_emb.inv_freq";
   write_checkpoint(folder.path(), tiny_config(), replaced(tiny_tensors(tiny_config()), tensor_to_write(extra, {1})));
   const Checkpoint checkpoint(folder.path());
-  for (const Tensor* tensor : checkpoint.model_tensors()) EXPECT_NE(tensor->name, extra);
+  for (const StoredWeight* weight : checkpoint.weights()) EXPECT_NE(weight->name(), extra);
 }
 
 TEST(Checkpoint, RefusesTensorsOfALayerThatTheConfigurationHasNoPlaceFor) {
@@ -305,8 +305,8 @@ TEST(Checkpoint, ShardsTogetherHoldTheModel) {
   write_shards(folder.path(), tensors);
   const Checkpoint checkpoint(folder.path());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& tensor = checkpoint.tensor(tensors[i].name);
-    EXPECT_EQ(checkpoint.file_of(tensor).filename(), i < 7 ? "a.safetensors" : "b.safetensors");
+    const auto file = checkpoint.weight(tensors[i].name).parts().front().file->path();
+    EXPECT_EQ(file.filename(), i < 7 ? "a.safetensors" : "b.safetensors");
   }
   EXPECT_EQ(read_block(checkpoint, down, {1, 2}, {3, 4}).front(), tiny_value(down, 12 + 3));
 }
@@ -345,9 +345,10 @@ TEST(Checkpoint, RefusesATensorInTwoShards) {
 TEST(Checkpoint, HashesTellNameTypeShapeAndBytesApart) {
   const auto hash_of = [](const TensorToWrite& written) {
     const TemporaryFolder folder;
-    write_checkpoint(folder.path(), tied_config(), replaced(tiny_tensors(tied_config()), written));
-    const Checkpoint checkpoint(folder.path());
-    return checkpoint.check_and_hash(checkpoint.tensor(written.name));
+    write_checkpoint(folder.path(), tied_config(), {written});
+    const SafetensorsFile file(folder.path() / "model.safetensors");
+    const auto find = [&](const std::string& name) { return std::optional(FileTensor{&file, &file.at(name)}); };
+    return open_weight(written.name, written.shape, find)->check_and_hash();
   };
   const auto zeros = [](const char* name, std::vector<std::int64_t> shape, DType dtype) {
     const auto fill = [](std::size_t, std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{0}); };
@@ -379,7 +380,7 @@ TEST(Checkpoint, ValuesThatAreNotFiniteAreNamed) {
     config["vocab_size"] = rows;
     write_checkpoint(folder.path(), config, replaced(without(tiny_tensors(config), embed), tensor));
     const Checkpoint checkpoint(folder.path());
-    EXPECT_TRUE(refuses([&] { checkpoint.check_and_hash(checkpoint.input_embedding()); },
+    EXPECT_TRUE(refuses([&] { checkpoint.input_embedding().check_and_hash(); },
                         {"model.safetensors", embed, text, "[299999, 5]"}));
   }
 }

@@ -1,13 +1,16 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "io/dtype.hpp"
 #include "io/error.hpp"
 #include "io/hash.hpp"
 #include "io/safetensors.hpp"
+#include "io/weights/stored_weight.hpp"
 
 namespace logitfield::io {
 
@@ -23,17 +26,31 @@ class NotFiniteError : public InputError {
   float value;
 };
 
-/// Throws NotFiniteError at the first NaN or infinity among `count` elements from element `first` on, naming file,
-/// tensor, index and value. `axes` names the axes of the index in the message ("head, row, component").
+/// Throws NotFiniteError naming file, tensor, index and value. `axes` names the axes of the index in the message
+/// ("head, row, component").
+[[noreturn]] void refuse_not_finite(const StoredPart& part, float value, std::string_view axes,
+                                    const std::vector<std::int64_t>& index);
+
+/// Refuses the first NaN or infinity among `count` elements from element `first` on; `type` must be an is_float_weight
+/// type.
+void require_finite(const StoredPart& part, DType type, std::size_t first, std::size_t count, std::string_view axes);
 void require_finite(const SafetensorsFile& file, const Tensor& tensor, std::size_t first, std::size_t count,
                     std::string_view axes);
+
+/// Adds type, shape, name and bytes to the hash. Reads in pieces, calls visit (if there is one) for the bytes of each,
+/// and releases their pages.
+void hash_part(const StoredPart& part, Hasher& hasher,
+               const std::function<void(std::size_t begin, std::size_t count)>& visit = nullptr);
 
 /// Whether values have to be finite.
 enum class Finite { required, not_required };
 
 /// Calls require_finite for the whole tensor where that is required, and adds its type, shape, name and bytes to the
-/// hash. Reads in pieces and releases the pages.
+/// hash.
 void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,
                     Hasher& hasher);
+
+/// The tensor as a part of a weight.
+StoredPart part_of(const SafetensorsFile& file, const Tensor& tensor);
 
 }  // namespace logitfield::io

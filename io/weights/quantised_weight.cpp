@@ -1,0 +1,84 @@
+#include "io/weights/quantised_weight.hpp"
+
+#include <algorithm>
+
+#include "io/dtype.hpp"
+#include "io/hash.hpp"
+#include "io/weights/tensor_check.hpp"
+
+namespace logitfield::io {
+namespace {
+
+std::span<const std::byte> bytes_of_floats(std::span<const float> values) { return std::as_bytes(values); }
+
+void store(std::span<const float> values, float* target) { std::ranges::copy(values, target); }
+void store(std::span<const float> values, std::uint16_t* target) {
+  to_bfloat16(DType::F32, bytes_of_floats(values).data(), {target, values.size()});
+}
+
+}  // namespace
+
+template <class Visit>
+void QuantisedWeight::for_each_tile(Slice rows, Slice columns, const Visit& visit) const {
+  constexpr std::int64_t kTileNumbers = 1 << 18;
+  constexpr std::size_t kWorthReleasing = 64 << 10;
+  const bool by_rows = lines() == Lines::rows;
+  const Slice along = by_rows ? rows : columns;
+  const std::int64_t length = std::max<std::int64_t>(1, (by_rows ? columns : rows).size());
+  const std::int64_t together = lines_together();
+  const std::int64_t step = std::max<std::int64_t>(1, kTileNumbers / length / together) * together;
+  for (std::int64_t begin = along.begin; begin < along.end;) {
+    const Slice tile{begin, std::min(begin / together * together + step, along.end)};
+    by_rows ? visit(tile, columns) : visit(rows, tile);
+    const auto bytes = bytes_of(tile);
+    if (bytes.size() > kWorthReleasing) parts().front().file->release(bytes);
+    begin = tile.end;
+  }
+}
+
+template <class Number>
+void QuantisedWeight::read_tiles(Slice rows, Slice columns, std::span<Number> target) const {
+  require_inside(rows, columns, target.size());
+  std::vector<float> tile;
+  for_each_tile(rows, columns, [&](Slice tile_rows, Slice tile_columns) {
+    const auto width = static_cast<std::size_t>(tile_columns.size());
+    tile.resize(static_cast<std::size_t>(tile_rows.size()) * width);
+    dequantise(tile_rows, tile_columns, tile);
+    Number* out = target.data() + (tile_rows.begin - rows.begin) * columns.size() + tile_columns.begin - columns.begin;
+    for (std::size_t begin = 0; begin < tile.size(); begin += width, out += columns.size()) {
+      store(std::span(tile).subspan(begin, width), out);
+    }
+  });
+}
+
+void QuantisedWeight::read(Slice rows, Slice columns, std::span<float> target) const {
+  read_tiles(rows, columns, target);
+}
+
+void QuantisedWeight::read(Slice rows, Slice columns, std::span<std::uint16_t> target) const {
+  read_tiles(rows, columns, target);
+}
+
+void QuantisedWeight::prefetch(Slice rows, Slice columns) const {
+  parts().front().file->prefetch(bytes_of(lines() == Lines::rows ? rows : columns));
+}
+
+std::uint64_t QuantisedWeight::check_and_hash() const {
+  Hasher hasher;
+  for (const StoredPart& part : parts()) hash_part(part, hasher);
+  check_scales();
+  std::vector<float> tile;
+  for_each_tile({0, num_rows()}, {0, num_columns()}, [&](Slice rows, Slice columns) {
+    tile.resize(static_cast<std::size_t>(rows.size() * columns.size()));
+    dequantise(rows, columns, tile);
+    const auto found = first_non_finite(DType::F32, bytes_of_floats(tile).data(), tile.size());
+    if (!found) return;
+    const auto place = static_cast<std::int64_t>(*found);
+    refuse_not_finite(parts().front(), tile[*found], "row, column",
+                      {rows.begin + place / columns.size(), columns.begin + place % columns.size()});
+  });
+  release();
+  return hasher.digest();
+}
+
+}  // namespace logitfield::io

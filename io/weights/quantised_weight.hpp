@@ -1,0 +1,39 @@
+#pragma once
+#include "io/weights/stored_weight.hpp"
+
+namespace logitfield::io {
+
+/// A weight whose numbers are computed from what is stored. The base of formats: it reads in tiles, so that never more
+/// than a tile is dequantised beside the target; rounds to bfloat16; and finds numbers that are not finite.
+class QuantisedWeight : public StoredWeight {
+ public:
+  void read(Slice rows, Slice columns, std::span<float> target) const override;
+  void read(Slice rows, Slice columns, std::span<std::uint16_t> target) const override;
+  void prefetch(Slice rows, Slice columns) const override;
+  std::uint64_t check_and_hash() const override;
+
+ protected:
+  using StoredWeight::StoredWeight;
+
+  /// What lies together in the first part: rows, or columns (outputs vary fastest).
+  enum class Lines { rows, columns };
+
+  /// Computes the block rows x columns, row-major.
+  virtual void dequantise(Slice rows, Slice columns, std::span<float> target) const = 0;
+  virtual Lines lines() const { return Lines::rows; }
+  /// Lines that share words: bytes_of() gets slices that begin at a multiple of this.
+  virtual std::int64_t lines_together() const { return 1; }
+  /// The bytes of the first part that hold these rows (or columns).
+  virtual std::span<const std::byte> bytes_of(Slice lines) const = 0;
+  /// Throws NotFiniteError for scales that are no numbers, so that the message names them and not what they spoil.
+  virtual void check_scales() const = 0;
+
+ private:
+  /// Calls visit(rows, columns) for tiles of a block, and releases each tile's pages.
+  template <class Visit>
+  void for_each_tile(Slice rows, Slice columns, const Visit& visit) const;
+  template <class Number>
+  void read_tiles(Slice rows, Slice columns, std::span<Number> target) const;
+};
+
+}  // namespace logitfield::io

@@ -1,0 +1,38 @@
+#include "io/weights/stored_weight.hpp"
+
+#include <stdexcept>
+
+#include "io/json.hpp"
+#include "io/safetensors.hpp"
+
+namespace logitfield::io {
+
+std::string StoredPart::origin() const { return file->path().string() + ": tensor " + excerpt(name); }
+
+StoredWeight::StoredWeight(std::vector<StoredPart> parts, std::vector<std::int64_t> shape)
+    : parts_(std::move(parts)), shape_(std::move(shape)) {
+  if (parts_.empty() || shape_.empty() || shape_.size() > 2) {
+    throw std::invalid_argument("StoredWeight: no part, or neither a vector nor a matrix");
+  }
+}
+
+std::uint64_t StoredWeight::num_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const StoredPart& part : parts_) bytes += part.bytes.size();
+  return bytes;
+}
+
+void StoredWeight::release() const {
+  for (const StoredPart& part : parts_) part.file->release(part.bytes);
+}
+
+void StoredWeight::require_inside(Slice rows, Slice columns, std::size_t size) const {
+  const auto fits = [](Slice s, std::int64_t limit) { return 0 <= s.begin && s.begin <= s.end && s.end <= limit; };
+  if (!fits(rows, num_rows()) || !fits(columns, num_columns()) ||
+      static_cast<std::size_t>(rows.size() * columns.size()) != size) {
+    throw std::invalid_argument("StoredWeight: block and target do not fit tensor " + name() + " " +
+                                shape_text(shape_));
+  }
+}
+
+}  // namespace logitfield::io

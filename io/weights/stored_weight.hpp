@@ -1,0 +1,70 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/mapped_file.hpp"
+#include "io/slice.hpp"
+
+namespace logitfield::io {
+
+/// A tensor of a file, as it lies there: the whole of a weight, or a part of one that is stored in several tensors.
+struct StoredPart {
+  const MappedFile* file = nullptr;
+  /// Of the elements; goes into hashes and messages.
+  std::string type;
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::span<const std::byte> bytes;
+
+  /// "model.safetensors: tensor NAME"
+  std::string origin() const;
+};
+
+/// A weight of the model: rows x columns of numbers (a vector has one column), whatever the format of the file. A
+/// format is a class that derives from this one, or from QuantisedWeight, which leaves it one function to write.
+class StoredWeight {
+ public:
+  virtual ~StoredWeight() = default;
+  StoredWeight(const StoredWeight&) = delete;
+  StoredWeight& operator=(const StoredWeight&) = delete;
+
+  /// Of the tensor that holds the numbers.
+  const std::string& name() const { return parts_.front().name; }
+  /// Of the numbers: [rows, columns] or [rows].
+  const std::vector<std::int64_t>& shape() const { return shape_; }
+  std::int64_t num_rows() const { return shape_.front(); }
+  std::int64_t num_columns() const { return shape_.size() == 2 ? shape_[1] : 1; }
+  /// The tensors of the file that it consists of: that of the numbers first, then scales and the like.
+  const std::vector<StoredPart>& parts() const { return parts_; }
+  /// Of all parts.
+  std::uint64_t num_bytes() const;
+
+  /// Reads the block rows x columns as float32, row-major, and releases the pages it touched. target.size() must be
+  /// rows.size() * columns.size().
+  virtual void read(Slice rows, Slice columns, std::span<float> target) const = 0;
+  /// Reads the block as the bits of bfloat16 numbers, rounded to nearest.
+  virtual void read(Slice rows, Slice columns, std::span<std::uint16_t> target) const = 0;
+  /// Asks the system to start reading the block now.
+  virtual void prefetch(Slice rows, Slice columns) const = 0;
+  /// Releases the memory of the mapped pages of all parts; a later read maps them anew.
+  void release() const;
+
+  /// Throws NotFiniteError naming file, tensor, index and value at the first NaN or infinity. Returns the XXH3 hash of
+  /// name, type, shape and bytes of all parts. Reads in pieces and releases the pages.
+  virtual std::uint64_t check_and_hash() const = 0;
+
+ protected:
+  /// There must be a part, and one or two sizes.
+  StoredWeight(std::vector<StoredPart> parts, std::vector<std::int64_t> shape);
+
+  /// Throws std::invalid_argument unless the block lies inside and has `size` numbers.
+  void require_inside(Slice rows, Slice columns, std::size_t size) const;
+
+ private:
+  std::vector<StoredPart> parts_;
+  std::vector<std::int64_t> shape_;
+};
+
+}  // namespace logitfield::io

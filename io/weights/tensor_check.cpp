@@ -1,0 +1,77 @@
+#include "io/weights/tensor_check.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "io/error.hpp"
+
+namespace logitfield::io {
+namespace {
+
+/// Position of an element along every axis.
+std::vector<std::int64_t> unravel(std::size_t element, std::span<const std::int64_t> shape) {
+  std::vector<std::int64_t> index(shape.size());
+  for (std::size_t axis = shape.size(); axis-- > 0;) {
+    const auto size = static_cast<std::size_t>(shape[axis]);
+    index[axis] = static_cast<std::int64_t>(element % size);
+    element /= size;
+  }
+  return index;
+}
+
+void hash_text_into(Hasher& hasher, const std::string& text) { hasher.update(std::as_bytes(std::span(text))); }
+
+}  // namespace
+
+void refuse_not_finite(const StoredPart& part, float value, std::string_view axes,
+                       const std::vector<std::int64_t>& index) {
+  throw NotFiniteError(fmt::format("{} holds {} at [{}] = {}; repair the file or take another", part.origin(), value,
+                                   axes, shape_text(index)),
+                       part.name, index, value);
+}
+
+void require_finite(const StoredPart& part, DType type, std::size_t first, std::size_t count, std::string_view axes) {
+  const std::size_t width = dtype_size(type);
+  const auto found = first_non_finite(type, part.bytes.data() + first * width, count);
+  if (!found) return;
+  const std::size_t element = first + *found;
+  float value = 0;
+  to_float32(type, part.bytes.data() + element * width, {&value, 1});
+  refuse_not_finite(part, value, axes, unravel(element, part.shape));
+}
+
+void require_finite(const SafetensorsFile& file, const Tensor& tensor, std::size_t first, std::size_t count,
+                    std::string_view axes) {
+  require_finite(part_of(file, tensor), tensor.dtype, first, count, axes);
+}
+
+void hash_part(const StoredPart& part, Hasher& hasher,
+               const std::function<void(std::size_t begin, std::size_t count)>& visit) {
+  constexpr std::size_t kPieceBytes = 4 << 20;
+  hash_text_into(hasher, fmt::format("{} {} {}\n", part.type, shape_text(part.shape), part.name));
+  for (std::size_t begin = 0; begin < part.bytes.size(); begin += kPieceBytes) {
+    const auto piece = part.bytes.subspan(begin, std::min(kPieceBytes, part.bytes.size() - begin));
+    part.file->prefetch(part.bytes.subspan(begin, std::min(2 * kPieceBytes, part.bytes.size() - begin)));
+    if (visit) visit(begin, piece.size());
+    hasher.update(piece);
+    part.file->release(piece);
+  }
+}
+
+void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,
+                    Hasher& hasher) {
+  const StoredPart part = part_of(file, tensor);
+  const std::size_t width = dtype_size(tensor.dtype);
+  hash_part(part, hasher, [&](std::size_t begin, std::size_t count) {
+    if (finite == Finite::required) require_finite(part, tensor.dtype, begin / width, count / width, axes);
+  });
+}
+
+StoredPart part_of(const SafetensorsFile& file, const Tensor& tensor) {
+  return {&file.file(), std::string(dtype_name(tensor.dtype)), tensor.name, tensor.shape, tensor.data};
+}
+
+}  // namespace logitfield::io
