@@ -94,8 +94,9 @@ Slice resolve_layers(const std::string& asked, std::int64_t num_layers) {
   const auto bound = [](const std::string& text, std::int64_t otherwise) {
     std::int64_t value = otherwise;
     const char* const end = text.data() + text.size();
-    const bool right = text.empty() || std::from_chars(text.data(), end, value).ptr == end;
-    return right ? value : -1;
+    if (text.empty()) return value;
+    const auto [last, error] = std::from_chars(text.data(), end, value);
+    return error == std::errc{} && last == end ? value : -1;
   };
   Slice layers{bound(asked.substr(0, colon), 0), -1};
   layers.end = colon == std::string::npos ? layers.begin + 1 : bound(asked.substr(colon + 1), num_layers);

@@ -11,9 +11,9 @@ namespace {
 using testing::refuses;
 using testing::TemporaryFolder;
 
-::testing::AssertionResult refused_tokens(const std::string& json, std::vector<std::string_view> parts) {
+::testing::AssertionResult refused_tokens(const std::string& content, std::vector<std::string_view> parts) {
   const TemporaryFolder folder;
-  const auto path = folder.write("x.json", json);
+  const auto path = folder.write("x.json", content);
   parts.push_back("x.json");
   return refuses([&] { read_tokens(path, 10); }, parts);
 }
@@ -36,9 +36,9 @@ TEST(Tokens, ReadsAnArray) {
 
 TEST(Tokens, ReadsWhatTokenizersReturn) {
   const TemporaryFolder folder;
-  for (const char* json :
+  for (const char* content :
        {"[1, 2]", "[[1, 2]]", R"({"input_ids": [1, 2], "attention_mask": [1, 1]})", R"({"input_ids": [[1, 2]]})"}) {
-    EXPECT_EQ(read_tokens(folder.write("t.json", json), 10).tokens, (std::vector<std::int32_t>{1, 2})) << json;
+    EXPECT_EQ(read_tokens(folder.write("t.json", content), 10).tokens, (std::vector<std::int32_t>{1, 2})) << content;
   }
 }
 
