@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #ifdef __F16C__
 #include <immintrin.h>
@@ -89,6 +91,18 @@ std::uint16_t nearest_bfloat16(float value) {
   return static_cast<std::uint16_t>((nan ? bits | 0x00400000U : bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
 }
 
+/// The nearest float16 number, ties to even; a NaN stays NaN.
+float nearest_half(float value) {
+  const float magnitude = std::fabs(value);
+  if (magnitude < 0x1p-14F) {
+    // The last place of numbers in 0.5 ... 1 is that of subnormal float16 numbers.
+    return std::copysign(magnitude + 0.5F - 0.5F, value);
+  }
+  if (!(magnitude < 65520)) return value * std::numeric_limits<float>::infinity();
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return std::bit_cast<float>((bits + 0xfffU + ((bits >> 13) & 1U)) & ~0x1fffU);
+}
+
 /// NaN and infinity are the patterns whose exponent bits are all ones.
 template <class Bits>
 bool any_non_finite(const std::byte* source, std::size_t count, Bits exponent) {
@@ -152,6 +166,22 @@ void to_bfloat16(DType type, const std::byte* source, std::span<std::uint16_t> t
     to_float32(type, source + begin * dtype_size(type), std::span(values).first(count));
     std::transform(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count),
                    target.begin() + static_cast<std::ptrdiff_t>(begin), nearest_bfloat16);
+  }
+}
+
+void round_to(DType type, std::span<float> values) {
+  switch (type) {
+    case DType::F32:
+      return;
+    case DType::F16:
+      std::ranges::transform(values, values.begin(), nearest_half);
+      return;
+    case DType::BF16:
+      std::ranges::transform(values, values.begin(),
+                             [](float value) { return bfloat16_value(nearest_bfloat16(value)); });
+      return;
+    default:
+      throw std::invalid_argument("round_to: not F32, F16 or BF16");
   }
 }
 

@@ -7,7 +7,8 @@
 
 namespace logitfield::io {
 
-/// Element types of the safetensors format that take whole bytes. Only F32, F16 and BF16 hold weights and captures.
+/// Element types of the safetensors format that take whole bytes. F32, F16 and BF16 hold weights and captures;
+/// others hold parts of quantised weights (io/weights).
 enum class DType {
   F64,
   F32,
@@ -45,6 +46,9 @@ void to_float32(DType type, const std::byte* source, std::span<float> target);
 
 /// Converts to the bits of bfloat16 numbers: BF16 unchanged, others rounded to nearest, ties to even; NaN stays NaN.
 void to_bfloat16(DType type, const std::byte* source, std::span<std::uint16_t> target);
+
+/// Rounds to the nearest numbers of an is_float_weight type, ties to even; numbers beyond its largest become infinite.
+void round_to(DType type, std::span<float> values);
 
 /// Index of the first NaN or infinity among `count` elements of an is_float_weight type.
 std::optional<std::size_t> first_non_finite(DType type, const std::byte* source, std::size_t count);

@@ -20,6 +20,13 @@ std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config) {
   return all;
 }
 
+/// Whether the tensor is a bias that changes nothing: AutoGPTQ writes one for every quantised matrix.
+bool is_bias_of_zeros(const std::map<std::string, FileTensor>& tensors, const std::string& name) {
+  constexpr std::string_view kEnding = "bias";
+  return name.ends_with(kEnding) && tensors.contains(name.substr(0, name.size() - kEnding.size()) + "qweight") &&
+         std::ranges::all_of(tensors.at(name).tensor->data, [](std::byte byte) { return byte == std::byte{0}; });
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(const std::filesystem::path& folder)
@@ -35,7 +42,8 @@ Checkpoint::Checkpoint(const std::filesystem::path& folder)
 
 const StoredWeight* Checkpoint::find(const ExpectedTensor& expected) {
   const auto find_tensor = [this](const std::string& name) { return this->find_tensor(name); };
-  std::unique_ptr<StoredWeight> opened = open_weight(expected.name, expected.shape, find_tensor);
+  std::unique_ptr<StoredWeight> opened =
+      open_weight({expected.name, expected.shape, config_.quantisation, find_tensor});
   return opened ? weights_.emplace(expected.name, std::move(opened)).first->second.get() : nullptr;
 }
 
@@ -65,6 +73,7 @@ void Checkpoint::refuse_unused_layer_tensors() const {
   for (const auto& [name, place] : tensors_) {
     const auto is_derived = [&name = name](const std::string& ending) { return name.ends_with(ending); };
     if (used.contains(name) || std::ranges::any_of(config_.names.derived, is_derived)) continue;
+    if (is_bias_of_zeros(tensors_, name)) continue;
     const std::optional<std::int64_t> layer = layer_of(config_, name);
     const bool is_extra = layer && *layer >= config_.num_layers && *layer < config_.num_layers + config_.extra_layers;
     if (!layer || is_extra) continue;

@@ -27,7 +27,9 @@ class Checkpoint {
   /// - the same tensor in two shards;
   /// - a tensor that the configuration needs and the files lack;
   /// - a shape that contradicts config.json;
-  /// - a weight that is not F32, F16 or BF16;
+  /// - a weight that is neither F32, F16 or BF16 nor in a format of quantization_config (io/weights), or lacks one of
+  /// its
+  ///   tensors;
   /// - a tensor of a layer (a bias, a norm, a layer too many) that the configuration has no place for.
   explicit Checkpoint(const std::filesystem::path& folder);
 

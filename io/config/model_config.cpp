@@ -60,11 +60,32 @@ void check_routing(const ConfigSource& config, const Routing& r) {
   }
 }
 
+void read_quantisation_of(const ConfigSource& config, ModelConfig& model) {
+  for (const char* key : {"quantization_config", "compression_config"}) {
+    if (!config.has(key)) continue;
+    model.quantisation = read_quantisation(config.object(key));
+    const Quantisation::Method method = model.quantisation->method;
+    if (model.names.transposed && (method == Quantisation::Method::gptq || method == Quantisation::Method::awq)) {
+      config.refuse(key, "use a model type that stores its matrices as [outputs, inputs]");
+    }
+    // Of activations, and of the cache of keys and values.
+    model.names.derived.insert(model.names.derived.end(),
+                               {".input_scale", ".activation_scale", ".k_scale", ".v_scale", ".input_scale_ub"});
+    return;
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> ModelConfig::notices() const {
-  if (unknown_keys.empty()) return {};
-  return {fmt::format("unknown keys of config.json, which change nothing: {}", fmt::join(unknown_keys, ", "))};
+  std::vector<std::string> out;
+  if (quantisation) {
+    out.push_back(fmt::format("weights are dequantised ({}); activations are not quantised", quantisation->name));
+  }
+  if (!unknown_keys.empty()) {
+    out.push_back(fmt::format("unknown keys of config.json, which change nothing: {}", fmt::join(unknown_keys, ", ")));
+  }
+  return out;
 }
 
 std::int64_t ModelConfig::rotation_changes_after() const {
@@ -92,12 +113,12 @@ ModelConfig model_config_from(const nlohmann::json& file, const std::string& pat
   if (reader == readers().end()) {
     config.refuse("model_type", fmt::format("use a model of type {}", fmt::join(supported_model_types(), ", ")));
   }
-  if (config.has("quantization_config")) config.refuse("quantization_config", "use the unquantized weights");
   config.require("is_causal", true);
   config.require("per_layer_config", nullptr);
   reader->second(config, model);
   if (!config.asked("layer_types")) families::require_full_attention(config, model);
   if (model.embedding_size == 0) model.embedding_size = model.hidden_size;
+  read_quantisation_of(config, model);
   if (model.routing) check_routing(config, *model.routing);
   model.unknown_keys = config.unknown_keys();
   return model;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/config/architecture.hpp"
+#include "io/config/quantisation.hpp"
 
 namespace logitfield::io {
 
@@ -108,6 +109,7 @@ struct ModelConfig {
   std::optional<Routing> routing;
   std::int64_t expert_size = 0;
   std::optional<LatentForm> latent;
+  std::optional<Quantisation> quantisation;
   TensorNames names;
 
   /// What people should know of config.json, a sentence each.

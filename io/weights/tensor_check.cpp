@@ -11,7 +11,10 @@
 namespace logitfield::io {
 namespace {
 
-/// Position of an element along every axis.
+void hash_text_into(Hasher& hasher, const std::string& text) { hasher.update(std::as_bytes(std::span(text))); }
+
+}  // namespace
+
 std::vector<std::int64_t> unravel(std::size_t element, std::span<const std::int64_t> shape) {
   std::vector<std::int64_t> index(shape.size());
   for (std::size_t axis = shape.size(); axis-- > 0;) {
@@ -21,10 +24,6 @@ std::vector<std::int64_t> unravel(std::size_t element, std::span<const std::int6
   }
   return index;
 }
-
-void hash_text_into(Hasher& hasher, const std::string& text) { hasher.update(std::as_bytes(std::span(text))); }
-
-}  // namespace
 
 void refuse_not_finite(const StoredPart& part, float value, std::string_view axes,
                        const std::vector<std::int64_t>& index) {

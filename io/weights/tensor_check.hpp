@@ -26,6 +26,9 @@ class NotFiniteError : public InputError {
   float value;
 };
 
+/// Position of an element along every axis.
+std::vector<std::int64_t> unravel(std::size_t element, std::span<const std::int64_t> shape);
+
 /// Throws NotFiniteError naming file, tensor, index and value. `axes` names the axes of the index in the message
 /// ("head, row, component").
 [[noreturn]] void refuse_not_finite(const StoredPart& part, float value, std::string_view axes,

@@ -1,37 +1,43 @@
 #include "io/weights/weight_formats.hpp"
 
 #include "io/error.hpp"
+#include "io/weights/awq_weight.hpp"
+#include "io/weights/fp8_weight.hpp"
+#include "io/weights/gptq_weight.hpp"
+#include "io/weights/mxfp4_weight.hpp"
 #include "io/weights/plain_weight.hpp"
-#include "io/weights/tensor_check.hpp"
 
 namespace logitfield::io {
 namespace {
 
-void require_shape(const StoredPart& part, const std::vector<std::int64_t>& shape) {
-  if (part.shape == shape) return;
-  if (part.bytes.empty()) {
-    throw InputError(
-        "{} is empty; DeepSpeed ZeRO-3 saves such files: gather the weights "
-        "(stage3_gather_16bit_weights_on_model_save, or zero_to_fp32.py) and save again",
-        part.origin());
+/// Null if the files hold no such weight in the checkpoint's format.
+std::unique_ptr<StoredWeight> open_quantised(const WeightRequest& request) {
+  if (!request.quantisation || request.shape.size() != 2) return nullptr;
+  switch (request.quantisation->method) {
+    case Quantisation::Method::float8:
+      return open_fp8_weight(request);
+    case Quantisation::Method::mxfp4:
+      return open_mxfp4_weight(request);
+    case Quantisation::Method::gptq:
+      return open_gptq_weight(request);
+    case Quantisation::Method::awq:
+      return open_awq_weight(request);
   }
-  throw InputError("{} has shape {}, but config.json asks for {}; use the config.json of these weights", part.origin(),
-                   shape_text(part.shape), shape_text(shape));
+  return nullptr;
 }
 
 }  // namespace
 
-std::unique_ptr<StoredWeight> open_weight(const std::string& name, const std::vector<std::int64_t>& shape,
-                                          const FindTensor& find) {
-  const std::optional<FileTensor> found = find(name);
-  if (!found) return nullptr;
-  StoredPart part = part_of(*found->file, *found->tensor);
-  require_shape(part, shape);
-  if (!is_float_weight(found->tensor->dtype)) {
-    throw InputError("{} is {}, but weights must be F32, F16 or BF16; convert the checkpoint", part.origin(),
-                     part.type);
+std::unique_ptr<StoredWeight> open_weight(const WeightRequest& request) {
+  const std::optional<FileTensor> found = request.find(request.name);
+  if (!found || !is_float_weight(found->tensor->dtype)) {
+    if (auto quantised = open_quantised(request)) return quantised;
   }
-  return std::make_unique<PlainWeight>(std::move(part), found->tensor->dtype, shape);
+  if (!found) return nullptr;
+  const TypedPart part(*found);
+  require_shape(part, request.shape);
+  require_type(part, {DType::F32, DType::F16, DType::BF16});
+  return std::make_unique<PlainWeight>(part, part.dtype, request.shape);
 }
 
 }  // namespace logitfield::io

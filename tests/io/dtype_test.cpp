@@ -150,6 +150,35 @@ TEST(Dtype, NamesAreTheFormatsAndGoBothWays) {
   for (const char* name : {"", "f32", "F33", "BF16 "}) EXPECT_FALSE(parse_dtype(name)) << name;
 }
 
+TEST(Dtype, RoundingIsToTheNearestNumberTiesToEven) {
+  for (const DType type : {DType::F16, DType::BF16}) {
+    // The non-negative numbers of a type, in order; halfway between two lies that with the even last bit.
+    const std::uint16_t infinity = type == DType::F16 ? 0x7c00 : 0x7f80;
+    for (std::uint16_t bits = 0; bits + 1 < infinity; ++bits) {
+      const std::uint16_t pair[2] = {bits, static_cast<std::uint16_t>(bits + 1)};
+      float exact[2];
+      to_float32(type, reinterpret_cast<const std::byte*>(pair), exact);
+      const float middle = exact[0] / 2 + exact[1] / 2;
+      float values[] = {exact[0], -exact[1], std::nextafter(middle, 0.0F), std::nextafter(middle, exact[1]), middle};
+      const bool has_middle = middle > exact[0] && middle < exact[1];  // not among the smallest bfloat16 numbers
+      round_to(type, values);
+      ASSERT_EQ(values[0], exact[0]);
+      ASSERT_EQ(values[1], -exact[1]);
+      if (!has_middle) continue;
+      ASSERT_EQ(values[2], exact[0]) << bits;
+      ASSERT_EQ(values[3], exact[1]) << bits;
+      ASSERT_EQ(values[4], exact[bits % 2]) << bits;
+    }
+  }
+  float beyond[] = {65519, 65520, -1e6F, std::numeric_limits<float>::infinity(), std::nanf("")};
+  round_to(DType::F16, beyond);
+  EXPECT_EQ(beyond[0], 65504);
+  EXPECT_EQ(beyond[1], std::numeric_limits<float>::infinity());
+  EXPECT_EQ(beyond[2], -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(beyond[3], std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(std::isnan(beyond[4]));
+}
+
 TEST(Dtype, OtherTypesAreNotConverted) {
   const std::byte bytes[8] = {};
   float value = 0;

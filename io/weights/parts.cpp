@@ -1,0 +1,80 @@
+#include "io/weights/parts.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "io/error.hpp"
+#include "io/json.hpp"
+#include "io/weights/tensor_check.hpp"
+
+namespace logitfield::io {
+namespace {
+
+float power_of_two(std::byte exponent) {
+  const auto bits = std::to_integer<int>(exponent);
+  return bits == 255 ? std::numeric_limits<float>::quiet_NaN() : std::ldexp(1.0F, bits - 127);
+}
+
+}  // namespace
+
+std::string WeightRequest::module() const {
+  constexpr std::string_view kEnding = ".weight";
+  return name.ends_with(kEnding) ? name.substr(0, name.size() - kEnding.size()) : name;
+}
+
+TypedPart::TypedPart(const FileTensor& found)
+    : StoredPart(part_of(*found.file, *found.tensor)), dtype(found.tensor->dtype) {}
+
+TypedPart require_part(const FindTensor& find, const std::string& name, const StoredPart& of) {
+  const std::optional<FileTensor> found = find(name);
+  if (!found) {
+    throw InputError("{} is {}, but no file holds {}, without which it cannot be dequantised; complete the checkpoint",
+                     of.origin(), of.type, excerpt(name));
+  }
+  return *found;
+}
+
+void require_type(const TypedPart& part, std::initializer_list<DType> types) {
+  if (std::ranges::find(types, part.dtype) != types.end()) return;
+  std::vector<std::string_view> names;
+  for (const DType type : types) names.push_back(dtype_name(type));
+  throw InputError("{} is {}, but must be {}; convert the checkpoint", part.origin(), part.type,
+                   fmt::join(names, " or "));
+}
+
+void require_shape(const StoredPart& part, const std::vector<std::int64_t>& shape) {
+  if (part.shape == shape) return;
+  if (part.bytes.empty()) {
+    throw InputError(
+        "{} is empty; DeepSpeed ZeRO-3 saves such files: gather the weights "
+        "(stage3_gather_16bit_weights_on_model_save, or zero_to_fp32.py) and save again",
+        part.origin());
+  }
+  throw InputError("{} has shape {}, but config.json asks for {}; use the config.json of these weights", part.origin(),
+                   shape_text(part.shape), shape_text(shape));
+}
+
+void require_scale_type(const TypedPart& scales) {
+  require_type(scales, {DType::F32, DType::F16, DType::BF16, DType::F8_E8M0, DType::U8});
+}
+
+void read_scales(const TypedPart& scales, std::size_t first, std::span<float> target) {
+  const std::byte* source = scales.bytes.data() + first * dtype_size(scales.dtype);
+  if (is_float_weight(scales.dtype)) return to_float32(scales.dtype, source, target);
+  std::transform(source, source + target.size(), target.begin(), power_of_two);
+}
+
+void require_finite_scales(const TypedPart& scales) {
+  const std::size_t count = scales.bytes.size() / dtype_size(scales.dtype);
+  if (is_float_weight(scales.dtype)) return require_finite(scales, scales.dtype, 0, count, "scale");
+  const auto found = std::ranges::find(scales.bytes, std::byte{255});
+  if (found == scales.bytes.end()) return;
+  refuse_not_finite(scales, std::numeric_limits<float>::quiet_NaN(), "scale",
+                    unravel(static_cast<std::size_t>(found - scales.bytes.begin()), scales.shape));
+}
+
+}  // namespace logitfield::io

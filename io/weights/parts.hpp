@@ -1,0 +1,57 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/config/quantisation.hpp"
+#include "io/safetensors.hpp"
+#include "io/weights/stored_weight.hpp"
+
+namespace logitfield::io {
+
+/// A tensor and the file that holds it.
+struct FileTensor {
+  const SafetensorsFile* file = nullptr;
+  const Tensor* tensor = nullptr;
+};
+
+/// Finds a tensor of a checkpoint by its name; empty if no file holds it.
+using FindTensor = std::function<std::optional<FileTensor>(const std::string& name)>;
+
+/// A weight that is asked for.
+struct WeightRequest {
+  /// As the configuration names it: "model.layers.0.mlp.up_proj.weight".
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::optional<Quantisation> quantisation;
+  FindTensor find;
+
+  /// The name without ".weight".
+  std::string module() const;
+};
+
+/// A part whose elements have a type of the safetensors format.
+struct TypedPart : StoredPart {
+  TypedPart(const FileTensor& found);
+  DType dtype;
+};
+
+/// The tensor of this name. Throws InputError that tells of the weight `of` if no file holds it.
+TypedPart require_part(const FindTensor& find, const std::string& name, const StoredPart& of);
+
+/// Throws InputError naming file and tensor for any other type or shape.
+void require_type(const TypedPart& part, std::initializer_list<DType> types);
+void require_shape(const StoredPart& part, const std::vector<std::int64_t>& shape);
+
+/// Scales: F32, F16 or BF16 numbers; or powers of two, as F8_E8M0 or as U8 exponents.
+void require_scale_type(const TypedPart& scales);
+/// Some scales from element `first` on.
+void read_scales(const TypedPart& scales, std::size_t first, std::span<float> target);
+/// Throws NotFiniteError at the first that is no number.
+void require_finite_scales(const TypedPart& scales);
+
+}  // namespace logitfield::io
