@@ -26,9 +26,9 @@ bool is_being_made(const std::string& name) {
 }
 
 /// Finds checkpoints, then puts them in order.
-class Finder {
+class StepSearch {
  public:
-  explicit Finder(const StepNames& names) : names_(names) {}
+  explicit StepSearch(const StepNames& names) : names_(names) {}
 
   void add(const fs::path& path) {
     const std::size_t before = named_.size();
@@ -171,15 +171,15 @@ class Finder {
 }  // namespace
 
 StepFolders find_step_folders(const std::vector<fs::path>& folders, const StepNames& names) {
-  Finder finder(names);
+  StepSearch search(names);
   for (const fs::path& folder : folders) {
     const fs::path path = whole_path(folder);
     if (!fs::is_directory(path)) {
       throw InputError("{}: is no folder; give checkpoints, or folders of them", path.string());
     }
-    finder.add(path);
+    search.add(path);
   }
-  return std::move(finder).in_order();
+  return std::move(search).in_order();
 }
 
 nlohmann::json file_stamps(const fs::path& folder) {
