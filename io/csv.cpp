@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 #include <stdexcept>
 
@@ -10,7 +11,20 @@
 namespace logitfield::io {
 namespace {
 
+bool is_number(const std::string& field) {
+  double value;
+  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+  return error != std::errc::invalid_argument && end == field.data() + field.size();
+}
+
+/// Programs for tables take a cell that begins so for a formula; an apostrophe makes it text.
+bool looks_like_formula(const std::string& field) {
+  return !field.empty() && std::string_view("=+-@\t\r").find(field.front()) != std::string_view::npos &&
+         !is_number(field);
+}
+
 std::string quoted(const std::string& field) {
+  if (looks_like_formula(field)) return quoted("'" + field);
   if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
   std::string text = "\"";
   for (const char c : field) text.append(c == '"' ? 2 : 1, c);

@@ -1,8 +1,8 @@
 #include "io/run/step_folders.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <optional>
+#include <iterator>
+#include <tuple>
 
 #include "io/capture/capture_format.hpp"
 #include "io/error.hpp"
@@ -12,66 +12,174 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kDigits = "0123456789";
+/// A checkpoint whose name says a step.
+struct NamedFolder {
+  StepFolder folder;
+  StepName name;
+};
 
 /// Makes "folder/" name the folder itself.
 fs::path whole_path(const fs::path& folder) { return fs::absolute(folder / "").lexically_normal().parent_path(); }
-
-/// 500 for "checkpoint-500"; empty if there is no number or it does not fit.
-std::optional<std::int64_t> last_number(const std::string& name) {
-  const auto end = name.find_last_of(kDigits);
-  if (end == std::string::npos) return std::nullopt;
-  const auto before = name.find_last_not_of(kDigits, end);
-  const char* first = name.data() + (before == std::string::npos ? 0 : before + 1);
-  std::int64_t step = 0;
-  if (std::from_chars(first, name.data() + end + 1, step).ec != std::errc{}) return std::nullopt;
-  return step;
-}
 
 bool is_being_made(const std::string& name) {
   return name.starts_with('.') || name.starts_with("tmp") || name.ends_with(".tmp");
 }
 
-/// Returns whether it was one.
-bool add_if_checkpoint(const fs::path& path, std::vector<StepFolder>& out) {
-  const bool is_capture = fs::exists(capture_info_path(path));
-  if (!is_capture && !fs::exists(path / "config.json")) return false;
-  const auto step = last_number(path.filename().string());
-  if (!step) {
-    throw InputError("{}: its name holds no number that could be its step; name it like step_000128", path.string());
-  }
-  out.push_back({*step, path, is_capture});
-  return true;
-}
+/// Finds checkpoints, then puts them in order.
+class StepSearch {
+ public:
+  explicit StepSearch(const StepNames& names) : names_(names) {}
 
-void add_inside(const fs::path& folder, std::vector<StepFolder>& out) {
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    std::error_code gone;
-    if (!entry.is_directory(gone) || is_being_made(name)) continue;
-    if (entry.is_symlink(gone) && !last_number(name)) continue;
-    add_if_checkpoint(entry.path(), out);
+  void add(const fs::path& path) {
+    const std::size_t before = named_.size();
+    if (is_checkpoint(path)) {
+      add_inside(path);
+      const bool holds_checkpoints = named_.size() > before;
+      if (holds_checkpoints) {
+        leave_out(path, "it holds checkpoints, so it is their final model");
+      } else {
+        add_checkpoint(path);
+      }
+    } else {
+      add_inside(path);
+    }
   }
-}
+
+  StepFolders in_order() && {
+    leave_out_repeated();
+    leave_out_doubtful();
+    leave_out_without_stage();
+    leave_out_branches();
+    leave_out_equal();
+    std::ranges::sort(named_, {}, place);
+    begin_stages_behind_each_other();
+    for (NamedFolder& one : named_) out_.found.push_back(std::move(one.folder));
+    std::ranges::sort(out_.left_out, {}, &LeftOut::path);
+    return std::move(out_);
+  }
+
+ private:
+  static std::tuple<std::int64_t, std::int64_t, fs::path> place(const NamedFolder& one) {
+    return {one.name.stage, one.name.step, one.folder.path};
+  }
+
+  static bool is_capture(const fs::path& path) { return fs::exists(capture_info_path(path)); }
+  static bool is_checkpoint(const fs::path& path) { return is_capture(path) || fs::exists(path / "config.json"); }
+
+  void add_checkpoint(const fs::path& path) {
+    const auto name = names_.read(path.filename().string());
+    if (const auto* reason = std::get_if<std::string>(&name)) {
+      leave_out(path, *reason);
+    } else {
+      const auto& found = std::get<StepName>(name);
+      named_.push_back({{found.step, path, is_capture(path)}, found});
+    }
+  }
+
+  void add_inside(const fs::path& folder) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      const std::string name = entry.path().filename().string();
+      std::error_code gone;
+      if (!entry.is_directory(gone) || is_being_made(name) || !is_checkpoint(entry.path())) continue;
+      if (entry.is_symlink(gone) && std::holds_alternative<std::string>(names_.read(name))) continue;
+      add_checkpoint(entry.path());
+    }
+  }
+
+  void leave_out(const fs::path& path, std::string reason) { out_.left_out.push_back({path, std::move(reason)}); }
+
+  /// Leaves out the checkpoints for which `reason_of` gives a reason.
+  template <class ReasonOf>
+  void leave_out_where(const ReasonOf& reason_of) {
+    std::vector<NamedFolder> kept;
+    for (NamedFolder& one : named_) {
+      std::string reason = reason_of(one);
+      if (reason.empty()) {
+        kept.push_back(std::move(one));
+      } else {
+        leave_out(one.folder.path, std::move(reason));
+      }
+    }
+    named_ = std::move(kept);
+  }
+
+  /// A folder that was given twice counts once.
+  void leave_out_repeated() {
+    const auto path = [](const NamedFolder& one) -> const fs::path& { return one.folder.path; };
+    std::ranges::sort(named_, {}, path);
+    const auto rest = std::ranges::unique(named_, {}, path);
+    named_.erase(rest.begin(), rest.end());
+  }
+
+  void leave_out_doubtful() {
+    if (std::ranges::all_of(named_, [](const NamedFolder& one) { return one.name.doubtful; })) return;
+    leave_out_where([](const NamedFolder& one) {
+      return one.name.doubtful ? fmt::format("{} in its name may not be a step, as it is in other names", one.name.step)
+                               : "";
+    });
+  }
+
+  void leave_out_without_stage() {
+    if (std::ranges::all_of(named_, [](const NamedFolder& one) { return one.name.stage < 0; })) return;
+    leave_out_where([](const NamedFolder& one) {
+      return std::string(one.name.stage < 0 ? "its name says no stage, as other names do" : "");
+    });
+  }
+
+  /// Branches of one stage start from the same checkpoint: only the first belongs to the series.
+  void leave_out_branches() {
+    const std::vector<NamedFolder> all = named_;
+    leave_out_where([&](const NamedFolder& one) {
+      std::int64_t first = one.name.branch;
+      for (const NamedFolder& other : all) {
+        if (other.name.stage == one.name.stage) first = std::min(first, other.name.branch);
+      }
+      return first == one.name.branch
+                 ? ""
+                 : fmt::format("it is of another branch of its stage (ingredient {})", one.name.branch);
+    });
+  }
+
+  void leave_out_equal() {
+    const std::vector<NamedFolder> all = named_;
+    leave_out_where([&](const NamedFolder& one) {
+      const auto same = std::ranges::find_if(all, [&](const NamedFolder& other) {
+        return other.name.step == one.name.step && other.name.stage == one.name.stage &&
+               other.folder.path != one.folder.path;
+      });
+      return same == all.end() ? ""
+                               : fmt::format("it is of step {}, as is {}", one.name.step, same->folder.path.string());
+    });
+  }
+
+  /// For checkpoints in order.
+  void begin_stages_behind_each_other() {
+    std::int64_t last = 0, behind = 0, stage = named_.empty() ? 0 : named_.front().name.stage;
+    for (NamedFolder& one : named_) {
+      if (one.name.stage != stage) behind = one.name.step > last ? 0 : last;
+      stage = one.name.stage;
+      one.folder.step = one.name.step + behind;
+      last = one.folder.step;
+    }
+  }
+
+  const StepNames& names_;
+  std::vector<NamedFolder> named_;
+  StepFolders out_;
+};
 
 }  // namespace
 
-std::vector<StepFolder> find_step_folders(const std::vector<fs::path>& folders) {
-  std::vector<StepFolder> out;
+StepFolders find_step_folders(const std::vector<fs::path>& folders, const StepNames& names) {
+  StepSearch search(names);
   for (const fs::path& folder : folders) {
     const fs::path path = whole_path(folder);
     if (!fs::is_directory(path)) {
-      throw InputError("{}: is no folder; --checkpoints names checkpoints, or folders of them", path.string());
+      throw InputError("{}: is no folder; give checkpoints, or folders of them", path.string());
     }
-    if (!add_if_checkpoint(path, out)) add_inside(path, out);
+    search.add(path);
   }
-  std::ranges::sort(out, {}, [](const StepFolder& f) { return std::pair(f.step, f.path); });
-  const auto same = std::ranges::adjacent_find(out, {}, &StepFolder::step);
-  if (same != out.end()) {
-    throw InputError("{} and {} are both of step {}; rename or leave out one of them", same->path.string(),
-                     (same + 1)->path.string(), same->step);
-  }
-  return out;
+  return std::move(search).in_order();
 }
 
 nlohmann::json file_stamps(const fs::path& folder) {

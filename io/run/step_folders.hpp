@@ -2,23 +2,38 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
+
+#include "io/run/step_names.hpp"
 
 namespace logitfield::io {
 
 /// One checkpoint of a series, or a capture of one.
 struct StepFolder {
-  /// The last number in the folder's name.
+  /// The step in the folder's name; of a later stage whose steps begin anew, behind the last one of the stage before.
   std::int64_t step = 0;
   std::filesystem::path path;
   bool is_capture = false;
 };
 
-/// Finds checkpoints (folders that hold config.json) and captures (capture.json) among `folders` and directly in them,
-/// ordered by step. Left out are unfinished folders (".x", "tmp-x", "x.tmp") and links without a number ("latest").
-/// Throws InputError, naming folders, for one that is missing or no folder, a name without a number, and two of the
-/// same step.
-std::vector<StepFolder> find_step_folders(const std::vector<std::filesystem::path>& folders);
+/// A checkpoint that has no place in the series, and why.
+struct LeftOut {
+  std::filesystem::path path;
+  std::string reason;
+};
+
+struct StepFolders {
+  /// In the order of training.
+  std::vector<StepFolder> found;
+  std::vector<LeftOut> left_out;
+};
+
+/// Finds checkpoints (folders that hold config.json) and captures (capture.json) among `folders` and directly in them.
+/// A checkpoint that holds checkpoints with steps is a folder of them, and a final model. Not even left out are
+/// unfinished folders (".x", "tmp-x", "x.tmp") and links without a number ("latest"). Throws InputError, naming it, for
+/// a folder that is missing or is none.
+StepFolders find_step_folders(const std::vector<std::filesystem::path>& folders, const StepNames& names = {});
 
 /// Name, size and last modification time of every file in a folder. Equal stamps mean that nothing was written.
 nlohmann::json file_stamps(const std::filesystem::path& folder);

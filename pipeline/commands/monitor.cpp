@@ -1,11 +1,13 @@
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <cstring>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "io/error.hpp"
+#include "io/printable.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/measure/measurement.hpp"
 #include "pipeline/monitor/store.hpp"
@@ -27,11 +29,12 @@ struct Pending {
 /// Finds the next checkpoint to measure; on rank 0.
 class Watch {
  public:
-  Watch(const Options& options, const MonitorStore& store) : options_(options), store_(store) {}
+  Watch(const Options& options, io::StepNames names, const MonitorStore& store)
+      : options_(options), names_(std::move(names)), store_(store) {}
 
   /// The earliest checkpoint that has been measured, if any.
-  std::optional<Pending> known() const {
-    for (const io::StepFolder& checkpoint : io::find_step_folders(options_.checkpoints)) {
+  std::optional<Pending> known() {
+    for (const io::StepFolder& checkpoint : find()) {
       if (store_.knows(checkpoint)) return Pending{checkpoint, nullptr};
     }
     return std::nullopt;
@@ -41,7 +44,7 @@ class Watch {
   std::optional<Pending> next() {
     std::map<fs::path, json> seen;
     std::optional<Pending> out;
-    for (const io::StepFolder& checkpoint : io::find_step_folders(options_.checkpoints)) {
+    for (const io::StepFolder& checkpoint : find()) {
       if (store_.knows(checkpoint)) continue;
       json stamps = io::file_stamps(checkpoint.path);
       if (!out && (!options_.follow || is_complete(checkpoint, stamps))) out = Pending{checkpoint, stamps};
@@ -52,6 +55,16 @@ class Watch {
   }
 
  private:
+  /// The series; tells once of each checkpoint that is left out.
+  std::vector<io::StepFolder> find() {
+    io::StepFolders all = io::find_step_folders(options_.checkpoints, names_);
+    for (const io::LeftOut& one : all.left_out) {
+      std::string line = fmt::format("logitfield: left out: {}: {}\n", one.path.string(), one.reason);
+      if (told_.insert(line).second) fmt::print(stderr, "{}", io::printable(line));
+    }
+    return std::move(all.found);
+  }
+
   /// The writer of a checkpoint does not say when it is complete. So its files must not change from one look to the
   /// next, and must hold what their headers promise.
   bool is_complete(const io::StepFolder& checkpoint, const json& stamps) {
@@ -75,10 +88,33 @@ class Watch {
   }
 
   const Options& options_;
+  const io::StepNames names_;
   const MonitorStore& store_;
+  /// What was said about checkpoints that are left out.
+  std::set<std::string> told_;
   /// File stamps of unmeasured checkpoints: at the last look, and when they could not be read.
   std::map<fs::path, json> seen_, complained_;
 };
+
+io::StepNames names_of(const Options& options) {
+  if (options.step_pattern.empty()) return {};
+  return io::StepNames(options.step_pattern);
+}
+
+/// Throws InputError, with what was left out, where there is no checkpoint to measure.
+void check_any(const Options& options, const io::StepNames& names) {
+  const io::StepFolders all = io::find_step_folders(options.checkpoints, names);
+  if (!all.found.empty()) return;
+  if (all.left_out.empty()) {
+    throw InputError("{}: holds no checkpoint; give folders with config.json or capture.json, or of such folders",
+                     options.checkpoints.front().string());
+  }
+  std::vector<std::string> list;
+  for (const io::LeftOut& one : all.left_out) list.push_back(fmt::format("{}: {}", one.path.string(), one.reason));
+  throw InputError(
+      "no checkpoint has a place in the series ({}); name them like step_000128, or give --step-pattern REGEX",
+      fmt::join(list, "; "));
+}
 
 std::string encode(const std::optional<Pending>& pending) {
   if (!pending) return "null";
@@ -192,12 +228,10 @@ int monitor(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {
     catch_stop_signals();
     if (world.rank() != 0) return;
-    if (!options.follow && io::find_step_folders(options.checkpoints).empty()) {
-      throw InputError("{}: holds no checkpoint; give folders with config.json or capture.json, or of such folders",
-                       options.checkpoints.front().string());
-    }
+    const io::StepNames names = names_of(options);
+    if (!options.follow) check_any(options, names);
     store.emplace(options.out, options.thresholds);
-    watch.emplace(options, *store);
+    watch.emplace(options, names, *store);
     known = encode(watch->known());
   });
   MonitorStore* const mine = store ? &*store : nullptr;

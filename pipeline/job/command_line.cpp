@@ -4,15 +4,15 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstring>
 #include <set>
 
 #include "io/error.hpp"
+#include "pipeline/job/config_file.hpp"
+#include "pipeline/job/misspelt.hpp"
 
 namespace logitfield {
 namespace {
 
-constexpr const char* kConfig = "--config";
 /// Gaussian draws that a monitor takes, since one of its alerts needs them.
 constexpr std::int64_t kNullDrawsOfMonitor = 8;
 
@@ -109,7 +109,8 @@ void add_measurement(CLI::App& command, Options& options) {
       ->check(CLI::IsMember({"full", "causal", "causal-mean", "causal-unwindowed"}))
       ->capture_default_str();
   add_routes(command, options);
-  command.add_option("--layers", options.layers, "layers to measure, FIRST:END (END not included) [all]");
+  command.add_option("--layers", options.layers,
+                     "layers to measure: FIRST:END (END not included), FIRST:, :END or one [all]");
   command.add_option("--grid", options.grid, "STAGESxSHARDS: how ranks split layers and heads [planned]");
   command
       .add_option("--weights", options.weights,
@@ -127,7 +128,7 @@ void add_measurement(CLI::App& command, Options& options) {
       ->check(CLI::IsMember({"float32", "tf32", "bf16"}))
       ->capture_default_str();
   add_strict_config(command, options);
-  command.add_option(kConfig, "file of options, NAME = VALUE a line (TOML); the command line goes first");
+  command.add_option(kConfigOption, "file of options, NAME = VALUE a line (TOML); the command line goes first");
 }
 
 void add_analysis(CLI::App& command, Options& options) {
@@ -156,6 +157,8 @@ void add_monitor(CLI::App& command, Options& options) {
       .add_option("--checkpoints", options.checkpoints,
                   "checkpoints or captures of one model with their steps in their names, or folders of them")
       ->required();
+  command.add_option("--step-pattern", options.step_pattern,
+                     "regular expression whose first group is the step in a checkpoint's name, such as 'it(\\d+)_'");
   command.add_option("--out", options.out, "the monitor's folder: made, or gone on with")->required();
   command.add_flag("--follow", options.follow, "look for new checkpoints until a signal comes");
   command.add_option("--interval", options.interval, "with --follow: seconds between two looks")
@@ -202,58 +205,6 @@ void add_comparison(CLI::App& command, Options& options) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command.add_option("--grid", options.grid, "STAGESxSHARDS: how ranks split layers and heads [planned]");
-}
-
-using Arguments = std::vector<std::string>;
-
-/// Removes "--config FILE" or "--config=FILE" from the arguments and returns FILE; empty if it is not there.
-std::string take_config(Arguments& arguments) {
-  for (auto a = arguments.begin(); a != arguments.end(); ++a) {
-    if (a->starts_with(std::string(kConfig) + "=")) {
-      std::string path = a->substr(std::strlen(kConfig) + 1);
-      arguments.erase(a);
-      return path;
-    }
-    if (*a != kConfig) continue;
-    if (a + 1 == arguments.end()) throw InputError("{} needs a file", kConfig);
-    std::string path = *(a + 1);
-    arguments.erase(a, a + 2);
-    return path;
-  }
-  return {};
-}
-
-bool gives(const Arguments& arguments, const std::string& option) {
-  return std::any_of(arguments.begin(), arguments.end(),
-                     [&](const std::string& a) { return a == option || a.starts_with(option + "="); });
-}
-
-/// Adds the options of a config file that the command line does not give. CLI11 reads config files only for the whole
-/// program; ours belong to one command.
-void add_config(const CLI::App& command, const std::string& path, Arguments& arguments) {
-  std::vector<CLI::ConfigItem> items;
-  try {
-    items = CLI::ConfigTOML().from_file(path);
-  } catch (const CLI::Error& error) {
-    throw InputError("{}: cannot be read as options ({})", path, error.what());
-  }
-  Arguments added;
-  for (const CLI::ConfigItem& item : items) {
-    const std::string option = "--" + item.name;
-    const CLI::Option* known = command.get_option_no_throw(option);
-    if (!item.parents.empty() || option == kConfig || !known) {
-      throw InputError("{}: unknown key '{}'; keys are the long options of '{}', without sections", path,
-                       item.fullname(), command.get_name());
-    }
-    if (gives(arguments, option)) continue;
-    if (known->get_expected_max() == 0) {  // a flag: true or false
-      for (const std::string& value : item.inputs) added.push_back(option + "=" + value);
-      continue;
-    }
-    added.push_back(option);
-    added.insert(added.end(), item.inputs.begin(), item.inputs.end());
-  }
-  arguments.insert(arguments.end(), added.begin(), added.end());
 }
 
 /// Whether `path` is the folder or lies in it.
@@ -359,14 +310,15 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   validate->get_option_group("input")->add_option("RUN", options.run, "run folder");
   add_comparison(*validate, options);
 
-  Arguments arguments(argv + 1, argv + argc);
+  std::vector<std::string> arguments(argv + 1, argv + argc);
   const std::string config = take_config(arguments);
   const std::string name = arguments.empty() ? "" : arguments.front();
   const auto commands = app.get_subcommands([&](const CLI::App* c) { return c->get_name() == name; });
   if (commands.empty() && !name.starts_with('-')) {
     throw InputError(
         "{}; the commands are analyze, compare, monitor, plan, report and validate (see logitfield --help)",
-        name.empty() ? "no command is given" : "'" + name + "' is no command");
+        name.empty() ? "no command is given"
+                     : "'" + name + "' is no command" + did_you_mean(name, names_of_commands(app)));
   }
   if (!config.empty() && !commands.empty()) add_config(*commands.front(), config, arguments);
   // CLI11 takes it for the name of an option group, finds none, and may never end.
@@ -382,6 +334,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
     message = text.str();
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
+    if (!commands.empty()) check_option_names(*commands.front(), {argv + 1, argv + argc});
     throw InputError("{} (see logitfield --help)", error.what());
   }
   options.command = analyze->parsed()   ? Command::analyze

@@ -34,9 +34,10 @@ struct Options {
   /// For `validate`: a capture to compare the model with, and the largest relative difference allowed.
   std::filesystem::path against;
   double tolerance = 1e-4;
-  /// For `monitor`: checkpoints or folders of them; whether to look for new ones, and how often (seconds); when to
-  /// alert.
+  /// For `monitor`: checkpoints or folders of them, and where their names say the step (a regular expression; empty: as
+  /// usual); whether to look for new ones, and how often (seconds); when to alert.
   std::vector<std::filesystem::path> checkpoints;
+  std::string step_pattern;
   bool follow = false;
   double interval = 10;
   Thresholds thresholds;

@@ -88,18 +88,21 @@ std::vector<std::int64_t> resolve_contexts(const Job& job, std::vector<std::int6
 
 Slice resolve_layers(const std::string& asked, std::int64_t num_layers) {
   if (asked.empty()) return {0, num_layers};
-  Slice layers{-1, -1};
-  const char* end = asked.data() + asked.size();
-  const auto first = std::from_chars(asked.data(), end, layers.begin);
-  if (first.ec == std::errc{} && first.ptr != end && *first.ptr == ':') {
-    const auto last = std::from_chars(first.ptr + 1, end, layers.end);
-    if (last.ec == std::errc{} && last.ptr == end && 0 <= layers.begin && layers.begin < layers.end &&
-        layers.end <= num_layers) {
-      return layers;
-    }
-  }
-  throw InputError("--layers {}: expected FIRST:END with 0 <= FIRST < END <= {}, the model's layers", asked,
-                   num_layers);
+  const std::size_t colon = asked.find(':');
+  // A bound that is left out is that of the model.
+  const auto bound = [](const std::string& text, std::int64_t otherwise) {
+    std::int64_t value = otherwise;
+    const char* const end = text.data() + text.size();
+    if (text.empty()) return value;
+    const auto [last, error] = std::from_chars(text.data(), end, value);
+    return error == std::errc{} && last == end ? value : -1;
+  };
+  Slice layers{bound(asked.substr(0, colon), 0), -1};
+  layers.end = colon == std::string::npos ? layers.begin + 1 : bound(asked.substr(colon + 1), num_layers);
+  if (asked != ":" && 0 <= layers.begin && layers.begin < layers.end && layers.end <= num_layers) return layers;
+  throw InputError(
+      "--layers {}: expected FIRST:END, FIRST:, :END or one layer, with 0 <= FIRST < END <= {}, the model's layers",
+      asked, num_layers);
 }
 
 /// Makes names unique: files in different folders may have the same name.

@@ -39,6 +39,7 @@ json common_part(json manifest) {
 /// The note about a checkpoint that was measured.
 struct StepNote {
   std::int64_t step;
+  std::string path;
   json files;
   std::vector<NotFinite> not_finite;
 };
@@ -46,7 +47,7 @@ struct StepNote {
 StepNote read_note(const fs::path& path) {
   const json note = io::read_json(path);
   try {
-    return {io::required<std::int64_t>(note, "step", path.string()), note.at("files"),
+    return {io::required<std::int64_t>(note, "step", path.string()), note.at("path"), note.at("files"),
             note.at("not_finite").get<std::vector<NotFinite>>()};
   } catch (const json::exception& error) {
     throw InputError("{}: is no note of a checkpoint ({}); copy it again, or remove it to measure the checkpoint again",
@@ -116,6 +117,7 @@ void MonitorStore::load() {
   }
   std::ranges::sort(notes, {}, &StepNote::step);
   for (const StepNote& note : notes) {
+    steps_of_paths_[note.path] = note.step;
     if (note.not_finite.empty()) {
       const Results results = load_results(io::open_run_folder(folder_.run(note.step)));
       add_step(results, step_values(note.step, results), series_);
@@ -133,6 +135,14 @@ std::vector<Alert> MonitorStore::alerts_of(std::int64_t step) const {
 }
 
 bool MonitorStore::knows(const io::StepFolder& checkpoint) const {
+  const auto before = steps_of_paths_.find(checkpoint.path.string());
+  if (before != steps_of_paths_.end() && before->second != checkpoint.step) {
+    throw InputError(
+        "{}: is of step {} now and was measured as step {}, because another --step-pattern or checkpoints of an "
+        "earlier "
+        "stage were given; give another --out",
+        checkpoint.path.string(), checkpoint.step, before->second);
+  }
   const fs::path note = folder_.note(checkpoint.step);
   return fs::exists(note) && read_note(note).files == io::file_stamps(checkpoint.path);
 }
@@ -155,6 +165,7 @@ void MonitorStore::note(const io::StepFolder& checkpoint, const json& stamps,
   const json note{
       {"step", checkpoint.step}, {"path", checkpoint.path.string()}, {"files", stamps}, {"not_finite", not_finite}};
   io::write_atomically(folder_.note(checkpoint.step), note.dump(1) + "\n");
+  steps_of_paths_[checkpoint.path.string()] = checkpoint.step;
 }
 
 void MonitorStore::add(const io::StepFolder& checkpoint, const json& stamps, const Results& results) {

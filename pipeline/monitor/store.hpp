@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -46,7 +47,8 @@ class MonitorStore {
   const std::vector<Alert>& alerts() const { return alerts_; }
   std::vector<Alert> alerts_of(std::int64_t step) const;
 
-  /// Whether this checkpoint has been measured and not been modified since.
+  /// Whether this checkpoint has been measured and not been modified since. Throws InputError if it was measured as
+  /// another step.
   bool knows(const io::StepFolder& checkpoint) const;
   /// Throws InputError naming the checkpoint where it does not belong to the same series as those before.
   void admit(const io::StepFolder& checkpoint, const nlohmann::json& manifest);
@@ -71,6 +73,8 @@ class MonitorStore {
   nlohmann::json common_;
   HeadSeries series_;
   std::vector<Alert> alerts_;
+  /// The step that each measured checkpoint was taken for.
+  std::map<std::string, std::int64_t> steps_of_paths_;
 };
 
 /// series.csv: a row per step, layer and head. alerts.jsonl: a JSON object an alert.

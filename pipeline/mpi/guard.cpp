@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "io/printable.hpp"
 #include "pipeline/mpi/agreement.hpp"
 
 namespace logitfield::mpi {
@@ -11,7 +12,7 @@ namespace {
 void print_error(const Communicator& world, const char* what) {
   const std::string where =
       world.size() > 1 ? fmt::format(" (rank {} on {})", world.rank(), host_name()) : std::string();
-  fmt::print(stderr, "logitfield: error{}: {}\n", where, what);
+  fmt::print(stderr, "logitfield: error{}: {}\n", where, io::printable(what));
 }
 
 }  // namespace

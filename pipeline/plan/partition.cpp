@@ -13,6 +13,22 @@ bool fits(const ModelExtents& extents, const Grid& grid) {
   return grid.stages <= extents.num_layers && grid.shards <= extents.num_kv_heads;
 }
 
+/// "10 or 12": the next numbers of ranks, to either side, that some grid works with.
+std::string next_rank_counts(const ModelExtents& extents, int ranks) {
+  std::vector<int> out;
+  const auto works = [&](int count) { return !possible_grids(extents, count).empty(); };
+  int fewer = ranks - 1;
+  while (fewer > 1 && !works(fewer)) --fewer;
+  out.push_back(fewer);
+  const std::int64_t most = std::min(extents.num_layers * extents.num_kv_heads, std::int64_t{1} << 20);
+  for (int more = ranks + 1; more <= most; ++more) {
+    if (!works(more)) continue;
+    out.push_back(more);
+    break;
+  }
+  return fmt::format("{}", fmt::join(out, " or "));
+}
+
 }  // namespace
 
 Grid parse_grid(const std::string& text) {
@@ -57,8 +73,9 @@ Partition make_partition(const ModelExtents& extents, const Grid& grid) {
         "a grid of {} stages x {} shards cannot hold {} layers and {} KV heads: every stage needs a layer and every "
         "shard a KV head; {}",
         grid.stages, grid.shards, extents.num_layers, extents.num_kv_heads,
-        others.empty() ? fmt::format("no grid of {} ranks works, start fewer ranks", grid.ranks())
-                       : fmt::format("with {} ranks use --grid {}", grid.ranks(), fmt::join(others, " or ")));
+        others.empty()
+            ? fmt::format("no grid of {} ranks works, start {}", grid.ranks(), next_rank_counts(extents, grid.ranks()))
+            : fmt::format("with {} ranks use --grid {}", grid.ranks(), fmt::join(others, " or ")));
   }
   Partition out{grid,
                 divide(extents.num_layers, grid.stages),

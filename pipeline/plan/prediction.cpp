@@ -107,7 +107,9 @@ Prediction predict(const Job& job, const Plan& plan, double weight_bytes, const 
   if (plan.null_draws > 0) {
     out.field += std::ceil(static_cast<double>(plan.null_draws) / ranks) * head_seconds(job, plan, rates, 1);
   }
-  out.wait = course.wall - course.busy;
+  // Times of which rounding alone is left are none.
+  const double wait = course.wall - course.busy;
+  out.wait = wait > 1e-9 * course.wall ? wait : 0;
   return out;
 }
 

@@ -21,7 +21,7 @@ LONG_FUNCTIONS = {"pipeline/results/schema.hpp"}
 # Still to be split.
 LONG_FILES = {"tests/pipeline/long_context_test.py", "tests/kernels/block_test.cpp"}
 # Error texts that still name options of the command line, which other programs that link io/ and kernels/ do not have.
-OPTION_NAMES = {"io/run/run_folder.cpp", "io/run/step_folders.cpp", "io/text/documents.cpp", "io/text/tokenizer/section.hpp",
+OPTION_NAMES = {"io/run/run_folder.cpp", "io/text/documents.cpp", "io/text/tokenizer/section.hpp",
                 "kernels/cpu/backend.cpp", "kernels/cuda/block.cpp", "kernels/cuda/runtime.cpp", "kernels/make_backend.cpp"}
 
 # The file that holds each concept of docs/statistics.md, in kernels/.

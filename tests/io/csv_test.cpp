@@ -27,6 +27,15 @@ TEST(Csv, QuotesOnlyWhatNeedsIt) {
             "\"two\nlines\",1.5\n");
 }
 
+TEST(Csv, TextsThatSpreadsheetsTakeForFormulasAreTexts) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "x.csv";
+  const std::vector<std::string> cells = {"=1+1", "+x",   "-x",      "@x",      "\tx", "=a,b",
+                                          "-1.5", "-inf", "-1e-300", "-1e-400", "a=b"};
+  write_csv(path, {"name"}, cells.size(), [&](std::size_t i) { return std::vector{cells[i]}; });
+  EXPECT_EQ(content_of(path), "name\n'=1+1\n'+x\n'-x\n'@x\n'\tx\n\"'=a,b\"\n-1.5\n-inf\n-1e-300\n-1e-400\na=b\n");
+}
+
 TEST(Csv, LongTablesAreComplete) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "x.csv";

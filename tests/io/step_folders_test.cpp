@@ -18,9 +18,9 @@ fs::path make(const TemporaryFolder& folder, const std::string& name, const char
   return folder.write(name + "/" + file, "{}").parent_path();
 }
 
-std::vector<std::int64_t> steps_of(const std::vector<StepFolder>& found) {
+std::vector<std::int64_t> steps_of(const StepFolders& folders) {
   std::vector<std::int64_t> out;
-  for (const StepFolder& f : found) out.push_back(f.step);
+  for (const StepFolder& f : folders.found) out.push_back(f.step);
   return out;
 }
 
@@ -30,8 +30,10 @@ TEST(StepFolders, TheLastNumberOfANameIsItsStepAndStepsAreSortedAsNumbers) {
   make(folder, "step_8", "capture.json");
   fs::create_directories(folder.path() / "optimizer_7");
   folder.write("step_3.txt", "");
-  const auto found = find_step_folders({folder.path() / ""});
-  EXPECT_EQ(steps_of(found), (std::vector<std::int64_t>{8, 9, 64, 500, 1000}));
+  const auto all = find_step_folders({folder.path() / ""});
+  const auto& found = all.found;
+  EXPECT_TRUE(all.left_out.empty());
+  EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{8, 9, 64, 500, 1000}));
   EXPECT_TRUE(found[0].is_capture);
   EXPECT_FALSE(found[1].is_capture);
   EXPECT_EQ(found[2].path, folder.path() / "run2-step_000064.bf");
@@ -53,16 +55,109 @@ TEST(StepFolders, WhatIsBeingMadeAndLinksToTheLatestAreLeftOut) {
   EXPECT_EQ(steps_of(find_step_folders({folder.path()})), (std::vector<std::int64_t>{1}));
 }
 
-TEST(StepFolders, WhatHasNoStepOrOneThatIsTakenIsRefused) {
+/// "name: reason" of every checkpoint that is left out.
+std::vector<std::string> left_out(const StepFolders& folders) {
+  std::vector<std::string> out;
+  for (const LeftOut& one : folders.left_out) out.push_back(one.path.filename().string() + ": " + one.reason);
+  return out;
+}
+
+std::vector<std::string> names_of(const StepFolders& folders) {
+  std::vector<std::string> out;
+  for (const StepFolder& one : folders.found) out.push_back(one.path.filename());
+  return out;
+}
+
+TEST(StepFolders, ThePublishedNamesOfTinyLlamaAreOrderedByTheNumberBehindStep) {
   const TemporaryFolder folder;
-  make(folder, "step_1");
-  make(folder, "step_01");
-  EXPECT_TRUE(refuses([&] { find_step_folders({folder.path()}); }, {"step_01 and ", "step_1 are both of step 1"}));
-  make(folder, "x/final");
-  EXPECT_TRUE(refuses([&] { find_step_folders({folder.path() / "x"}); }, {"final: its name holds no number"}));
-  make(folder, "y/step_99999999999999999999");
-  EXPECT_TRUE(refuses([&] { find_step_folders({folder.path() / "y"}); }, {"no number that could be its step"}));
+  for (const char* name :
+       {"TinyLlama-1.1B-intermediate-step-1195k-token-2.5T", "TinyLlama-1.1B-intermediate-step-715k-1.5T",
+        "TinyLlama-1.1B-step-50K-105b", "TinyLlama-1.1B-step-1.5M"}) {
+    make(folder, name);
+  }
+  EXPECT_EQ(steps_of(find_step_folders({folder.path()})),
+            (std::vector<std::int64_t>{50'000, 715'000, 1'195'000, 1'500'000}));
+}
+
+TEST(StepFolders, StagesComeInOrderAndALaterOneWhoseStepsBeginAnewStandsBehindTheOneBefore) {
+  const TemporaryFolder folder;
+  for (const char* name :
+       {"stage2-ingredient1-step23852-tokens51B", "stage1-step1907359-tokens4001B", "stage1-step1000-tokens3B",
+        "stage2-ingredient1-step1000-tokens3B", "stage2-ingredient2-step1000-tokens3B", "main-step7"}) {
+    make(folder, name);
+  }
+  const auto all = find_step_folders({folder.path()});
+  EXPECT_EQ(names_of(all), (std::vector<std::string>{"stage1-step1000-tokens3B", "stage1-step1907359-tokens4001B",
+                                                     "stage2-ingredient1-step1000-tokens3B",
+                                                     "stage2-ingredient1-step23852-tokens51B"}));
+  EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{1000, 1907359, 1907359 + 1000, 1907359 + 23852}));
+  EXPECT_EQ(left_out(all),
+            (std::vector<std::string>{
+                "main-step7: its name says no stage, as other names do",
+                "stage2-ingredient2-step1000-tokens3B: it is of another branch of its stage (ingredient 2)"}));
+}
+
+TEST(StepFolders, StepsThatGoOnThroughStagesStay) {
+  const TemporaryFolder folder;
+  for (const char* name : {"stage1-step-3440000", "stage2-step-3450000", "stage2-step-3460000"}) make(folder, name);
+  EXPECT_EQ(steps_of(find_step_folders({folder.path()})), (std::vector<std::int64_t>{3440000, 3450000, 3460000}));
+}
+
+TEST(StepFolders, ATrainersFolderIsItsCheckpointsWithoutTheFinalModel) {
+  const TemporaryFolder folder;
+  for (const char* name :
+       {"llama-7b-sft", "llama-7b-sft/checkpoint-500", "llama-7b-sft/checkpoint-1000", "llama-7b-sft/final",
+        "llama-7b-sft/best_model", "llama-7b-sft/last", "llama-7b-sft/qwen2", "llama-7b-sft/final-1"}) {
+    make(folder, name);
+  }
+  const auto all = find_step_folders({folder.path() / "llama-7b-sft"});
+  EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{500, 1000}));
+  EXPECT_EQ(left_out(all),
+            (std::vector<std::string>{"llama-7b-sft: it holds checkpoints, so it is their final model",
+                                      "best_model: it is named as a final or best model, without a step",
+                                      "final: it is named as a final or best model, without a step",
+                                      "final-1: it is named as a final or best model, without a step",
+                                      "last: it is named as a final or best model, without a step",
+                                      "qwen2: 2 in its name may not be a step, as it is in other names"}));
+}
+
+TEST(StepFolders, WhatHasNoStepOrOneThatOthersHaveIsLeftOut) {
+  const TemporaryFolder folder;
+  for (const char* name : {"step_1", "step_01", "step_2", "step_99999999999999999999", "model-7b", "v1.5-chat"})
+    make(folder, name);
+  const auto all = find_step_folders({folder.path(), folder.path() / "step_2"});
+  EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{2}));
+  const std::string path = folder.path().string();
+  EXPECT_EQ(
+      left_out(all),
+      (std::vector<std::string>{
+          "model-7b: its name holds no number that could be its step",
+          "step_01: it is of step 1, as is " + path + "/step_1", "step_1: it is of step 1, as is " + path + "/step_01",
+          "step_99999999999999999999: 99999999999999999999 in its name is no number that could be its step",
+          "v1.5-chat: its name holds no number that could be its step"}));
   EXPECT_TRUE(refuses([&] { find_step_folders({folder.path() / "z"}); }, {"z: is no folder"}));
+}
+
+TEST(StepFolders, APatternSaysWhereTheStepStands) {
+  const TemporaryFolder folder;
+  for (const char* name : {"run5_it20k_a", "run7_it3000_a", "run9_a", "run8_itx_a"}) make(folder, name);
+  const auto all = find_step_folders({folder.path()}, StepNames("it([0-9]*[kx]?)_"));
+  EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{3000, 20'000}));
+  EXPECT_EQ(left_out(all),
+            (std::vector<std::string>{"run8_itx_a: 'x', which the pattern of steps finds in its name, is no number",
+                                      "run9_a: its name does not match the pattern of steps"}));
+  EXPECT_EQ(steps_of(find_step_folders({folder.path()}, StepNames("(?<=run)\\d"))),
+            (std::vector<std::int64_t>{5, 7, 8, 9}));
+}
+
+TEST(StepFolders, APatternThatIsNoneOrTakesTooLongIsRefused) {
+  EXPECT_TRUE(refuses([] { StepNames("it("); },
+                      {"'it('", "no regular expression", "missing closing parenthesis", "character 4"}));
+  EXPECT_TRUE(refuses([] { StepNames("(a{9999}){9999}"); }, {"no regular expression"}));
+  EXPECT_TRUE(refuses([] { StepNames(std::string(2000, '.')); }, {"2000 characters, more than 1000"}));
+  const std::string name = std::string(200, 'a') + "!";
+  EXPECT_TRUE(refuses([&] { StepNames("^(a+)+$").read(name); },
+                      {"cannot be matched with the name aaa", "write a simpler one"}));
 }
 
 TEST(StepFolders, StampsTellWhatWasWritten) {

@@ -1,7 +1,7 @@
 """Results and files of a run, compared with independent records of the same models."""
 import json, math, unittest
 
-from harness import Case, FIXTURES, LEARNED, REPOSITORY, heads, largest_difference, overflowing_model, run
+from harness import Case, FIXTURES, LEARNED, REPOSITORY, heads, largest_difference, overflowing_model, run, table
 
 # Q and K recorded by transformers in float32 differ from ours by its rounding; so do the statistics.
 TOLERANCE = 1e-5
@@ -86,6 +86,17 @@ class Outputs(Case):
         part_run = self.analyze("--layers", "1:3", out="part")
         self.assertEqual(largest_difference(whole, heads(part_run))[0], 0)
         self.assertEqual(json.loads((part_run / "summary.json").read_text())["losses"], [])
+
+    def test_layers_may_be_open_at_one_end_or_one(self):
+        last = json.loads((self.model / "config.json").read_text())["num_hidden_layers"] - 1
+        for layers, wanted in (("1", {1}), (f"{last}:", {last}), (":1", {0}), (f"0:{last + 1}", set(range(last + 1)))):
+            with self.subTest(layers):
+                out = self.folder / f"layers{layers}"
+                self.succeed("analyze", "--model", self.model, "--tokens", self.tokens, "--contexts", 16, f"--layers={layers}", "--out", out)
+                self.assertEqual({int(row["layer"]) for row in table(out / "heads.csv")}, wanted)
+        for layers in (":", "x", "-1", f"{last + 1}", "1:1", "1x", "0:99999999999999999999", "99999999999999999999"):
+            self.refuse(["analyze", "--model", self.model, "--tokens", self.tokens, f"--layers={layers}", "--out", self.folder / "none"],
+                        f"--layers {layers}: expected FIRST:END")
 
     def test_report_rebuilds_what_the_journal_holds(self):
         out = self.analyze()

@@ -332,8 +332,6 @@ class Monitor(Case):
             self.refuse(arguments, *named)
             shutil.rmtree(folder)
 
-        with_folder("final", "final: its name holds no number")
-        with_folder("again-100", "again-100 and ", "step_000100 are both of step 100")
         with_folder("step_000300", "step_000300: is not of the series in ", "num_heads: 4 before, 2 now", heads=2)
         self.refuse([*arguments, "--contexts", "32"], "step_000000: is not of the series in ", "contexts/0: 64 before, 32 now")
         (self.checkpoints / "step_000300").mkdir()

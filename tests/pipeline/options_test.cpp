@@ -133,6 +133,27 @@ TEST(Options, BadUsageIsRefusedByName) {
   }
 }
 
+TEST(Options, ATypoGetsTheNearestName) {
+  const std::vector<std::pair<std::vector<const char*>, const char*>> cases = {
+      {{"analyze", "--modle", "m", "--out", "r"}, "'analyze' has no option --modle (did you mean --model?)"},
+      {{"analyze", "--model", "m", "--text", "t", "--contxts", "64", "--out", "r"},
+       "--contxts (did you mean --contexts?)"},
+      {{"analyze", "--capture", "m", "--contxts=64", "--out", "r"}, "--contxts (did you mean --contexts?)"},
+      {{"monitor", "--checkpoint", "m", "--out", "r"}, "--checkpoint (did you mean --checkpoints?)"},
+      {{"report", "r", "--weights", "stream"}, "'report' has no option --weights; see logitfield report --help"},
+      {{"anlyze"}, "'anlyze' is no command (did you mean analyze?)"},
+      {{"frobnicate"}, "'frobnicate' is no command; the commands are"}};
+  for (const auto& [arguments, wanted] : cases) {
+    try {
+      parse(arguments);
+      ADD_FAILURE() << "accepted, though it should say " << wanted;
+    } catch (const InputError& error) {
+      EXPECT_NE(std::string(error.what()).find(wanted), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_EQ(parse({"analyze", "--capture", "c", "--out", "--odd"}).out, "--odd") << "a value may look like an option";
+}
+
 TEST(Options, HelpAndVersionAreNotErrors) {
   for (const char* flag : {"--help", "--version"}) {
     std::string message;
@@ -172,7 +193,7 @@ TEST(Options, ConfigFilesAreReadAndUnknownKeysRefused) {
     parse({"plan", "--model", "m", "--tokens", "t.npy", "--config", path.c_str()});
     FAIL() << "an unknown key was ignored";
   } catch (const InputError& error) {
-    EXPECT_NE(std::string(error.what()).find("wieghts"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("'wieghts' (did you mean --weights?)"), std::string::npos) << error.what();
   }
 }
 

@@ -61,6 +61,16 @@ TEST(Partition, RefusesWithWhatWouldWork) {
     EXPECT_NE(std::string(error.what()).find("2x3 or 3x2"), std::string::npos) << error.what();
   }
   EXPECT_THROW(make_partition(extents, {6, 1}), InputError);
+  for (const auto& [ranks, named] :
+       {std::pair(7, "no grid of 7 ranks works, start 6 or 8"), std::pair(17, "start 16 or 20"),
+        std::pair(99, "no grid of 99 ranks works, start 20")}) {
+    try {
+      make_partition(extents, {1, ranks});
+      FAIL();
+    } catch (const InputError& error) {
+      EXPECT_NE(std::string(error.what()).find(named), std::string::npos) << error.what();
+    }
+  }
   EXPECT_TRUE(possible_grids(extents, 7).empty());
 }
 

@@ -1,41 +1,17 @@
-"""The job scripts on a real SLURM of two nodes (local_cluster.sh): jobs are submitted, lost, resumed and compared.
+"""The job scripts on a real SLURM of two nodes: jobs are submitted, lost, resumed and compared.
 
 Skipped where SLURM is not installed, or where the tests do not run as root.
 """
-import json, os, pathlib, shutil, subprocess, sys, tempfile, time, unittest
+import json, time, unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "pipeline"))
-from harness import Case, PROGRAM, REPOSITORY, heads, largest_difference
+from cluster import ClusterCase, SLURM
+from harness import REPOSITORY, heads, largest_difference
 
-CLUSTER = pathlib.Path(__file__).resolve().parent / "local_cluster.sh"
-SLURM = REPOSITORY / "slurm"
 CHECKPOINTS = sorted((REPOSITORY / "demo" / "checkpoints").iterdir())
 TOKENS = sorted((REPOSITORY / "demo" / "tokens").glob("*.npy"))
-MISSING = [name for name in ("slurmctld", "slurmd", "munged", "srun") if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")]
 
 
-@unittest.skipIf(MISSING, f"SLURM is not installed ({', '.join(MISSING)}): apt-get install slurm-wlm munge")
-@unittest.skipIf(os.geteuid() != 0, "SLURM's daemons need root here")
-class Cluster(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.place = pathlib.Path(tempfile.mkdtemp(prefix="logitfield-slurm-"))
-        cls.place.chmod(0o755)  # munge requires that all can reach its socket
-        subprocess.run([CLUSTER, "start", cls.place / "cluster"], check=True, timeout=120)
-        cls.environment = {**os.environ, "SLURM_CONF": str(cls.place / "cluster" / "slurm.conf"), "LOGITFIELD": PROGRAM,
-                           "XDG_CONFIG_HOME": str(cls.place / "config")}
-
-    @classmethod
-    def tearDownClass(cls):
-        subprocess.run([CLUSTER, "stop", cls.place / "cluster"], timeout=60)
-        shutil.rmtree(cls.place, ignore_errors=True)
-
-    def call(self, *command, code=0):
-        result = subprocess.run(list(map(str, command)), env=self.environment, cwd=self.folder, capture_output=True, text=True,
-                                timeout=240)
-        self.assertEqual(result.returncode, code, result.stderr + result.stdout)
-        return result
-
+class Cluster(ClusterCase):
     def options(self, out, *more, model=CHECKPOINTS[-1], contexts="64,512"):
         return ["--model", model, "--tokens", *TOKENS, "--contexts", contexts, "--out", out, *more]
 
@@ -43,19 +19,6 @@ class Cluster(Case):
         submitted = self.call(SLURM / "submit", verb, "--nodes", nodes, "--ntasks-per-node", per_node, "--output",
                               self.folder / "logs" / "%j.log", *scheduler, "--", *options)
         return submitted.stdout.split()
-
-    def state(self, job):
-        return self.call("scontrol", "--oneliner", "show", "job", job).stdout.split("JobState=")[1].split()[0]
-
-    def wait_for(self, job, states, seconds=150):
-        deadline = time.monotonic() + seconds
-        while self.state(job) not in states:
-            self.assertLess(time.monotonic(), deadline, f"job {job} is {self.state(job)}\n" + self.logs())
-            time.sleep(0.3)
-        return self.state(job)
-
-    def logs(self):
-        return "".join(f"--- {log.name}\n{log.read_text()}" for log in sorted((self.folder / "logs").glob("*")))
 
     def wait_for_units(self, run, count=2):
         """Waits until the run has measured something."""
@@ -89,6 +52,18 @@ class Cluster(Case):
         return self.options(run, "--scopes", "full,causal", contexts="64,1024")
 
     def test_a_job_that_is_preempted_goes_back_into_the_queue_and_finishes(self):
+        run = self.folder / "run"
+        job, = self.submit("analyze", *self.long_options(run), scheduler=["--partition=low"])
+        self.wait_for_units(run)
+        urgent = self.call("sbatch", "--parsable", "--partition=high", "--nodes=2", "--exclusive", "--output=urgent.log",
+                           "--wrap=true").stdout.strip()
+        self.assertEqual(self.wait_for(urgent, {"COMPLETED", "FAILED"}), "COMPLETED")
+        self.assertEqual(self.wait_for(job, {"COMPLETED", "FAILED", "CANCELLED"}), "COMPLETED", self.logs())
+        self.assertIn("stopped by signal 15 (TERM)", self.logs())
+        self.assertEqual([s["job"] for s in self.sessions(run)], [job, job])
+        self.assert_same(self.reference("64,1024", "full,causal"), run)
+
+    def test_a_job_whose_time_is_nearly_up_goes_back_into_the_queue_and_finishes(self):
         run = self.folder / "run"
         job, = self.submit("analyze", *self.long_options(run))
         self.wait_for_units(run)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A real SLURM with two nodes on this one machine, for tests: without systemd, cgroups or files in /etc. Needs root, and
-# the packages slurm-wlm and munge.
+# A real SLURM with two nodes on this one machine, for tests: without systemd, cgroups or files in /etc. The nodes claim
+# CPUs, memory and GPUs that are not there. Needs root, and the packages slurm-wlm and munge.
 #   local_cluster.sh start DIR   starts the daemons and waits for both nodes; all their files are in DIR
 #   local_cluster.sh stop DIR    stops the daemons and removes DIR
 # Then, with SLURM_CONF=DIR/slurm.conf: sbatch, srun --mpi=pmix, squeue, scancel, scontrol.
@@ -30,7 +30,10 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
 SelectType=select/cons_tres
-SelectTypeParameters=CR_CPU
+SelectTypeParameters=CR_CPU_Memory
+GresTypes=gpu
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 SlurmdParameters=config_overrides
 MailProg=/bin/true
 MpiDefault=pmix
@@ -38,8 +41,14 @@ ReturnToService=2
 # Short enough for tests: times after a signal, after a time limit, and between checks of the queue.
 KillWait=5
 SchedulerParameters=sched_interval=1,batch_sched_delay=1,bf_interval=2
-NodeName=n[1-2] NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=[$((30000 + $$ % 10000))-$((30001 + $$ % 10000))] CPUs=4 RealMemory=8000
-PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+NodeName=n[1-2] NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=[$((30000 + $$ % 10000))-$((30001 + $$ % 10000))] CPUs=32 RealMemory=200000 Gres=gpu:a100:4
+PartitionName=DEFAULT Nodes=ALL MaxTime=INFINITE State=UP
+PartitionName=all Default=YES DefMemPerCPU=1500
+PartitionName=nodes DefMemPerNode=9000 OverSubscribe=EXCLUSIVE
+PartitionName=whole
+PartitionName=gpus DefMemPerCPU=1500 DefMemPerGPU=20000
+PartitionName=low DefMemPerCPU=1500 GraceTime=30
+PartitionName=high DefMemPerCPU=1500 PriorityTier=2
 END
 }
 
@@ -48,6 +57,9 @@ start() {
   mkdir -p "$dir"/{state,spool-n1,spool-n2,tmp-n1,tmp-n2}
   chmod 755 "$dir"
   configuration >"$dir/slurm.conf"
+  # SLURM counts GPUs by their device files, and does not look into these.
+  touch "$dir"/gpu{0..3}
+  echo "NodeName=n[1-2] Name=gpu Type=a100 File=$dir/gpu[0-3]" >"$dir/gres.conf"
   # Both nodes share one /dev/shm. Without separate folders, Open MPI's ranks of the two nodes would meet there.
   cat >"$dir/prolog" <<'END'
 #!/bin/sh
@@ -72,7 +84,8 @@ END
     [ "$(sinfo -h -t idle -o %D 2>/dev/null)" != 2 ] || return 0
     sleep 1
   done
-  echo "the nodes are not idle after 60 s: see $dir/*.log" >&2
+  tail -n 4 "$dir"/*.out "$dir"/*.log >&2
+  echo "the nodes are not idle after 60 s: see above" >&2
   stop
   exit 1
 }
