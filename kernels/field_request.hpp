@@ -48,6 +48,8 @@ struct RouteResult {
   SpectrumStatistics spectrum;
   std::vector<double> sigma;
   Vector key_energy, query_energy;
+  /// The same in ascending order, where the route has sorted them; else empty.
+  Vector ascending_keys, ascending_queries;
   /// Relative rounding bound of the energy: the sums of sigma^2, of key_energy and of query_energy agree within it.
   double energy_bound = 0;
   Check probes;

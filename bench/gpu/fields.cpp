@@ -1,13 +1,11 @@
 // Field statistics of a layer, whole and in parts.
 #include <fmt/format.h>
 
-#include <atomic>
 #include <cmath>
-#include <future>
 
 #include "bench/gpu/cases.hpp"
 #include "kernels/cuda/field/attention_statistics.hpp"
-#include "kernels/cuda/field/causal_field.hpp"
+#include "kernels/cuda/field/causal_fields.hpp"
 #include "kernels/cuda/field/direct_field.hpp"
 #include "kernels/cuda/field/field_statistics.hpp"
 #include "kernels/cuda/field/head_batch.hpp"
@@ -33,7 +31,6 @@ class Layer {
         keys_(rounded(random_rows(s.kv_heads * s.length, s.head_dim, 6).array() + 0.25F)),
         forms_(static_cast<std::size_t>(s.heads), {.scale = 1 / std::sqrt(number(s.head_dim))}),
         heads_(s.heads, s.kv_heads, s.length, s.head_dim, meter.stream()) {
-    for (int t = 0; t < host_threads(); ++t) workers_.push_back(std::make_unique<Worker>());
     const Stream& stream = meter.stream();
     copy(heads_.all_queries.data(), queries_.data(), sizeof(float) * static_cast<std::size_t>(queries_.size()), stream);
     copy(heads_.all_keys.data(), keys_.data(), sizeof(float) * static_cast<std::size_t>(keys_.size()), stream);
@@ -65,8 +62,8 @@ class Layer {
             size(context),
             {square * number(3 * s_.heads + s_.kv_heads), Unit::float64, bytes(context)},
             meter_.by_clock([&] {
-              workers_[0]->room.clear();
-              HeadBatch(*workers_[0], heads_, 0, s_.kv_heads, forms_, context).prepare(requests);
+              for (const Worker* lane : lanes_.all()) lane->room.clear();
+              HeadBatch(lanes_, heads_, 0, s_.kv_heads, forms_, context).prepare(requests);
             })};
   }
 
@@ -83,10 +80,15 @@ class Layer {
 
   /// Softmax statistics of the last head in float64, as for captures and float32 models.
   Row softmax() {
-    const Worker& worker = *workers_[0];
+    const Worker& worker = lanes_.checks;
     const Index head = s_.heads - 1, kv_head = s_.kv_heads - 1;
-    const auto run = [&] { return softmax_rows(worker, heads_, head, kv_head, forms_[0], s_.length); };
-    const Matrix found = run();
+    const auto run = [&] {
+      worker.room.clear();
+      const HostRows rows = softmax_rows(worker, heads_, head, kv_head, forms_[0], s_.length);
+      worker.stream.wait();
+      return rows;
+    };
+    const Matrix found = run().matrix();
     const cpu::AttentionRows expected =
         cpu::attention_rows(queries(head), keys(head).cast<double>(), forms_[0], s_.length);
     expect_small("softmax statistics", (found.col(1) - expected.entropy).cwiseAbs().maxCoeff(), 1e-10);
@@ -99,19 +101,19 @@ class Layer {
 
   /// Means and energies of the causal fields of all heads.
   Row causal() {
-    const double error = (causal_energies(*workers_[0], s_.heads - 1).queries - expected_energies()).norm();
+    const double error = (causal_energies().back().queries - expected_energies()).norm();
     expect_small("causal energies", error / expected_energies().norm(), 1e-10);
     const double square = number(s_.length * s_.head_dim * s_.head_dim);
     const double tiles = number(2 * s_.length * kTileRows * s_.head_dim);
     return {"causal energies",
             size(s_.length),
             {number(s_.heads) * (4 * square + tiles), Unit::float64, bytes(s_.length)},
-            meter_.by_clock([&] { all_causal_energies(); })};
+            meter_.by_clock([&] { causal_energies(); })};
   }
 
   /// The causal field of one head with capped logits, formed and summed.
   Row direct(Index context) {
-    const Worker& worker = *workers_[0];
+    const Worker& worker = lanes_.checks;
     const LogitForm form{.scale = forms_[0].scale, .softcap = 50};
     const Buffer<double> probes = upload(probe_rows(0, context).transpose(), worker);
     FactorForm q = form_of(heads_.all_queries.data()), k = form_of(heads_.all_keys.data());
@@ -136,7 +138,7 @@ class Layer {
 
   /// The product that dominates the work, batched as there: rows^T rows of chunks of a tall matrix, one head.
   Row gram() {
-    const Worker& worker = *workers_[0];
+    const Worker& worker = lanes_.checks;
     const Index rows = padded_rows(s_.length), d = s_.head_dim, chunks = rows / kRowPadding;
     Buffer<double> factor(rows * d, worker.stream), parts(chunks * d * d, worker.stream);
     make_factor(form_of(heads_.all_queries.data()), factor.data(), worker.stream);
@@ -187,12 +189,15 @@ class Layer {
     expect_small("entropy", std::abs(own.attention.entropy - expected.attention.entropy), 1e-4);
   }
 
-  cpu::CausalEnergies causal_energies(const Worker& worker, Index head) const {
-    FactorForm q = form_of(heads_.all_queries.data() + head * s_.length * s_.head_dim);
+  std::vector<cpu::CausalEnergies> causal_energies() const {
+    const Worker& worker = lanes_.queries;
+    worker.room.clear();
+    FactorForm q = form_of(heads_.all_queries.data()), k = form_of(heads_.all_keys.data());
+    q.rows.heads = s_.heads;
     q.factor = forms_[0].scale;
-    const Index kv = head / (s_.heads / s_.kv_heads);
-    return kernels::cuda::CausalField(worker, q, form_of(heads_.all_keys.data() + kv * s_.length * s_.head_dim))
-        .energies();
+    k.rows.heads = s_.kv_heads;
+    q.rows.head_stride = k.rows.head_stride = s_.length * s_.head_dim;
+    return CausalFields(worker, q, k).energies();
   }
   Vector expected_energies() const {
     const Placement placement{0, s_.length};
@@ -201,27 +206,13 @@ class Layer {
                                 cpu::field_keys(centred, forms_[0], placement), placement)
         .queries;
   }
-  void all_causal_energies() const {
-    std::atomic<Index> next = 0;
-    const auto work = [&](const Worker& worker) {
-      use_device(0);
-      for (Index h = next++; h < s_.heads; h = next++) causal_energies(worker, h);
-    };
-    std::vector<std::future<void>> others;
-    for (std::size_t t = 1; t < workers_.size(); ++t) {
-      others.push_back(std::async(std::launch::async, [&, t] { work(*workers_[t]); }));
-    }
-    work(*workers_[0]);
-    for (std::future<void>& other : others) other.get();
-  }
-
   const LayerSizes s_;
   const Meter& meter_;
   const MatrixF queries_, keys_;
   const std::vector<LogitForm> forms_;
   DeviceHeads heads_;
   FieldMeasurer measurer_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  Lanes lanes_;
 };
 
 }  // namespace

@@ -33,7 +33,7 @@ class CudaBackend final : public Backend {
   bool computes_aside() const override { return true; }
   std::optional<DeviceMemory> device_memory() const override {
     const std::size_t free = free_bytes();
-    const std::size_t libraries = static_cast<std::size_t>(fields_.workers() + 1) * Products::kWorkspaceBytes;
+    const std::size_t libraries = static_cast<std::size_t>(fields_.streams() + 1) * Products::kWorkspaceBytes;
     return DeviceMemory{device_identity(number_), free - std::min(free, libraries), fields_.workers()};
   }
 

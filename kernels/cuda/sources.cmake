@@ -14,12 +14,14 @@ set(LOGITFIELD_CUDA_KERNELS
   cuda/rows.cu
   cuda/spectra/small_spectra.cu
   cuda/field/softmax_rows.cu
-  cuda/field/softmax_rows_mma.cu)
+  cuda/field/softmax_rows_mma.cu
+  cuda/field/sort_runs.cu)
 set(LOGITFIELD_CUDA_HOST
   cuda/field/attention_statistics.cpp
   cuda/backend.cpp
   cuda/block.cpp
-  cuda/field/causal_field.cpp
+  cuda/field/causal_fields.cpp
+  cuda/field/causal_operator.cpp
   cuda/field/direct_field.cpp
   cuda/field/factored_fields.cpp
   cuda/field/field_context.cpp

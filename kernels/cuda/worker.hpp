@@ -1,6 +1,9 @@
 #pragma once
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "kernels/cuda/products.hpp"
@@ -29,6 +32,19 @@ struct Worker {
   mutable HostRoom room;
 };
 
+/// Workers whose operations on the same heads run at the same time where they do not need each other's results. None of
+/// their steps fills a device: decompositions are chains of small steps, sums and products bound by memory.
+struct Lanes {
+  /// Factors of the queries and of the keys; rows and sums that certificates compare; singular values.
+  Worker queries, keys, checks, spectra;
+
+  static constexpr int kCount = 4;
+  std::array<const Worker*, kCount> all() const { return {&queries, &keys, &checks, &spectra}; }
+};
+
+/// Makes all later work of `follower` wait for the work that `leader` has now.
+inline void follow(const Worker& follower, const Worker& leader) { Event(leader.stream).hold_back(follower.stream); }
+
 /// Numbers [rows, columns] in a HostRoom, complete after the worker's stream has been waited for.
 struct HostRows {
   const double* data = nullptr;
@@ -48,6 +64,16 @@ inline HostRows start_download(const Buffer<double>& values, Index rows, Index c
   return {to, rows, columns};
 }
 
+/// A copy of host values on the device, through the worker's room, so that nobody waits.
+template <class T>
+Buffer<T> send(std::span<const T> values, const Worker& worker) {
+  const std::size_t bytes = values.size_bytes();
+  void* room = worker.room.take(static_cast<Index>((bytes + sizeof(double) - 1) / sizeof(double)));
+  std::memcpy(room, values.data(), bytes);
+  Buffer<T> out(std::ssize(values), worker.stream);
+  copy(out.data(), room, bytes, worker.stream);
+  return out;
+}
 /// Copies a host matrix to the device, and back (rows of `stride`).
 inline Buffer<double> upload(const Matrix& host, const Worker& worker) {
   Buffer<double> out(as_span(host), worker.stream);

@@ -29,9 +29,8 @@ FieldContext::Magnitudes FieldContext::magnitudes(std::size_t head) const {
 
 void FieldContext::certify(std::size_t head, Scope scope, double by_keys, double by_queries, const RouteResult& result,
                            HeadStatistics& out) {
-  const Matrix probes = probe_rows(placement_.first_row, rows_);
-  const RowSample sample = this->sample(head, scope, probes);
-  const DirectProducts direct = this->direct(head, scope, probes);
+  const RowSample sample = this->sample(head, scope);
+  const DirectProducts direct = this->direct(head, scope);
   const Rounding rounding = this->rounding(head);
   const Magnitudes sizes = magnitudes(head);
   Certificate& c = out.certificate;

@@ -13,6 +13,11 @@ constexpr double kExtras = 2, kProbes = 3;
 
 double padded(std::int64_t rows) { return static_cast<double>(padded_rows(rows)); }
 
+/// Numbers of a causal field: factors of `heads` query heads and of the keys, logits inside tiles, sums of the tiles.
+double causal_field(double rows, double width, double heads) {
+  return (heads + 1) * rows * width + heads * rows * kDeviceTileRows + rows / kDeviceTileRows * width * width;
+}
+
 /// Bytes for each KV head, without fields that are formed.
 double head_bytes(const DeviceFields& f) {
   const double length = static_cast<double>(f.context), rows = padded(f.context),
@@ -22,12 +27,14 @@ double head_bytes(const DeviceFields& f) {
   // A factor with its Gram matrices by chunks, r and r^-1, and a basis or another matrix of that size twice at worst.
   const double factor = rows * (3 * w + kProbes) + (std::min(chunks, 32.0) + 4) * square;
   const double keys = rows * (2 * w + kProbes) + 4 * square;  // kept, with their basis
-  // Means, energies, two products with two probes; the core in three copies.
-  const double factored = factor + heads * (factor + 6 * rows + 3 * square);
+  // Means, energies twice, two products with two probes; the core in three copies.
+  const double factored = factor + heads * (factor + 7 * rows + 3 * square);
+  const double causal_means = causal_field(rows, w + 1, heads);
   const double samples = static_cast<double>(cpu::sampled_positions(f.context).size());
   const double sampled = rows * d + heads * (samples * length + (kRowPadding + 0.0) * d);
   const double direct = rows / kDeviceTileRows * 3 * (d + 2) + heads * 3 * length;
-  return kDouble * (keys + std::max({f.factored ? factored : factor, sampled, direct}));
+  // The checks' rows and sums are on the device at the same time as the factors.
+  return kDouble * (keys + (f.factored ? std::max(factored, causal_means) : factor) + sampled + direct);
 }
 
 /// Bytes for the fields that are formed and decomposed at a time.
@@ -59,8 +66,9 @@ double device_bytes(const DeviceFields& f) {
 double krylov_device_bytes(std::int64_t context, std::int64_t head_dim) {
   constexpr double kVectors = 32;  // that the field is applied to at a time
   const double rows = padded(context), w = static_cast<double>(head_dim) + kExtras + 1, tiles = rows / kDeviceTileRows;
-  const double field = 3 * rows * w + rows * kDeviceTileRows + tiles * w * w;
-  return kDouble * (field + std::max(rows * w, 2 * rows * kVectors + tiles * w * kVectors));
+  const double energies = rows * w + tiles * w * w;
+  const double applied = rows * kDeviceTileRows + 2 * rows * kVectors + tiles * w * kVectors;
+  return kDouble * (causal_field(rows, w, 1) + rows + std::max(energies, applied));
 }
 
 }  // namespace logitfield::kernels

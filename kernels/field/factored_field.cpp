@@ -80,6 +80,8 @@ RouteResult factored_result(std::vector<double> sigma, const std::function<Side(
   out.products = std::move(queries.products);
   out.query_energy = std::move(queries.energy);
   out.key_energy = std::move(keys.energy);
+  out.ascending_queries = std::move(queries.ascending);
+  out.ascending_keys = std::move(keys.ascending);
   return out;
 }
 

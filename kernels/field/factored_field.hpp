@@ -26,6 +26,8 @@ struct FactorSummary {
 /// One side of the field, from the factor whose rows belong to that side: energy per row, and results of the probes.
 struct Side {
   Vector energy;
+  /// The same in ascending order, where it was sorted; else empty.
+  Vector ascending;
   /// U S V^T x of the other side's probes [n, p].
   Matrix products;
   double probe_residual = 0, probe_norm = 0;

@@ -63,7 +63,8 @@ bool statistics_finite(const HeadStatistics& s) {
 HeadContext::HeadContext(const Team& team, const HeadGroup& group, const Placement& placement)
     : FieldContext(team, group.forms, placement, group.keys.rows(), group.keys.cols()),
       group_(group),
-      keys_(centred_keys(team, group.keys, placement)) {
+      keys_(centred_keys(team, group.keys, placement)),
+      probes_(probe_rows(placement.first_row, rows_)) {
   raw_norm_ = keys_.raw_norm;
   for (const MatrixFRef& q : group.queries) query_norms_.push_back(squared_norm(q));
   team.sum(query_norms_);
@@ -148,8 +149,8 @@ RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& reques
   return out;
 }
 
-RowSample HeadContext::sample(std::size_t head, Scope scope, const Matrix& probes) {
-  return sample_rows(team_, sampled(head), forms_[head], scope, placement_, probes);
+RowSample HeadContext::sample(std::size_t head, Scope scope) {
+  return sample_rows(team_, sampled(head), forms_[head], scope, placement_, probes_);
 }
 
 const SampledLogits& HeadContext::sampled(std::size_t head) {
@@ -166,8 +167,8 @@ double HeadContext::attention_margin(std::size_t head, const AttentionRows& rows
   return cpu::attention_margin(rows, sampled(head), forms_[head], head_dim_, *largest_key_);
 }
 
-DirectProducts HeadContext::direct(std::size_t head, Scope scope, const Matrix& probes) {
-  return direct_products(team_, group_.queries[head], group_.keys, forms_[head], scope, placement_, probes);
+DirectProducts HeadContext::direct(std::size_t head, Scope scope) {
+  return direct_products(team_, group_.queries[head], group_.keys, forms_[head], scope, placement_, probes_);
 }
 
 HeadStatistics FieldContext::measure(std::size_t head, const FieldRequest& request) {
@@ -198,10 +199,10 @@ HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult
     }
   }
   Vector all;
-  out.keys = share_statistics(gather(result.key_energy, all));
+  out.keys = share_statistics(gather(result.key_energy, all), as_span(result.ascending_keys));
   const double by_keys = all.sum();
   out.key_profile = share_profile(as_span(all));
-  out.queries = share_statistics(gather(result.query_energy, all));
+  out.queries = share_statistics(gather(result.query_energy, all), as_span(result.ascending_queries));
   out.query_profile = share_profile(as_span(all));
   out.coherence = coherence().statistics;
   certify(head, scope, by_keys, all.sum(), result, out);

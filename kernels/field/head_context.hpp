@@ -23,8 +23,8 @@ class FieldContext {
   virtual const CoherentKeys& coherence() = 0;
   /// Leverage of the centred keys and, where the head has a slope, the positions.
   virtual const Leverage& key_leverage(std::size_t head) = 0;
-  virtual RowSample sample(std::size_t head, Scope scope, const Matrix& probes) = 0;
-  virtual DirectProducts direct(std::size_t head, Scope scope, const Matrix& probes) = 0;
+  virtual RowSample sample(std::size_t head, Scope scope) = 0;
+  virtual DirectProducts direct(std::size_t head, Scope scope) = 0;
 
  protected:
   /// `rows`: this rank's rows [rows, head_dim].
@@ -76,8 +76,8 @@ class HeadContext final : public FieldContext {
   RouteResult take_route(std::size_t head, const FieldRequest& request) override;
   const CoherentKeys& coherence() override;
   const Leverage& key_leverage(std::size_t head) override;
-  RowSample sample(std::size_t head, Scope scope, const Matrix& probes) override;
-  DirectProducts direct(std::size_t head, Scope scope, const Matrix& probes) override;
+  RowSample sample(std::size_t head, Scope scope) override;
+  DirectProducts direct(std::size_t head, Scope scope) override;
 
  private:
   /// Left factor of a scope that the factored route supports.
@@ -89,6 +89,8 @@ class HeadContext final : public FieldContext {
 
   const HeadGroup& group_;
   CentredKeys keys_;
+  /// Of this rank's rows.
+  const Matrix probes_;
   /// Without and with the ALiBi column.
   std::optional<TallFactor> full_[2], causal_mean_[2];
   std::optional<SampledLogits> sampled_;

@@ -1,8 +1,8 @@
 #include "kernels/field/shares.hpp"
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -13,12 +13,12 @@ constexpr std::size_t kProfileBins = 256;
 
 double total_of(std::span<const double> values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
-/// Gini coefficient of ascending shares that sum to 1.
-double gini(std::span<const double> ascending) {
+/// Gini coefficient of ascending numbers.
+double gini(std::span<const double> ascending, double total) {
   const double n = static_cast<double>(ascending.size());
   double weighted = 0;
   for (std::size_t i = 0; i < ascending.size(); ++i)
-    weighted += (2.0 * static_cast<double>(i + 1) - n - 1) * ascending[i];
+    weighted += (2.0 * static_cast<double>(i + 1) - n - 1) * (ascending[i] / total);
   return weighted / n;
 }
 
@@ -29,29 +29,31 @@ ShareStatistics undefined_shares() {
 
 }  // namespace
 
-ShareStatistics share_statistics(std::span<const double> energies) {
+ShareStatistics share_statistics(std::span<const double> energies, std::span<const double> ascending) {
   const double total = total_of(energies);
   if (!(total > 0)) return undefined_shares();
   const double length = static_cast<double>(energies.size());
 
   ShareStatistics out;
-  std::vector<double> shares(energies.begin(), energies.end());
-  double squares = 0, entropy = 0;
-  for (double& c : shares) {
-    c /= total;
-    squares += c * c;
-    if (c > 0) entropy -= c * std::log(c);
-  }
-  out.argmax = std::max_element(shares.begin(), shares.end()) - shares.begin();
-  out.max_share = shares[out.argmax];
-  out.first_share = shares[0];
+  const Eigen::ArrayXd shares = Eigen::Map<const Eigen::ArrayXd>(energies.data(), std::ssize(energies)) / total;
+  constexpr double kLeast = std::numeric_limits<double>::min();  // 0 log 0 = 0
+  const double squares = shares.square().sum(), entropy = -(shares * shares.max(kLeast).log()).sum();
+  out.argmax = std::ranges::max_element(energies) - energies.begin();
+  out.max_share = energies[static_cast<std::size_t>(out.argmax)] / total;
+  out.first_share = energies[0] / total;
   out.participation = 1 / (length * squares);
   out.entropy = entropy / std::log(length);
 
-  std::sort(shares.begin(), shares.end());
-  const std::size_t top = (shares.size() + 99) / 100;
-  out.gini = gini(shares);
-  out.top1pct_share = total_of(std::span(shares).last(top));
+  std::vector<double> sorted;
+  if (ascending.empty()) {
+    sorted.assign(energies.begin(), energies.end());
+    std::ranges::sort(sorted);
+    ascending = sorted;
+  }
+  const std::size_t top = (energies.size() + 99) / 100;
+  out.gini = gini(ascending, total);
+  out.top1pct_share = 0;
+  for (const double energy : ascending.last(top)) out.top1pct_share += energy / total;
   return out;
 }
 

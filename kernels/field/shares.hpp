@@ -7,7 +7,8 @@
 namespace logitfield::kernels {
 
 /// Computes how `energies` (one per position, >= 0) are shared; a total of 0 gives the values of a zero field.
-ShareStatistics share_statistics(std::span<const double> energies);
+/// `ascending`: the same numbers sorted, if the caller has them; else empty.
+ShareStatistics share_statistics(std::span<const double> energies, std::span<const double> ascending = {});
 
 /// Energy shares summed over min(L, 256) bins: bin b of B holds positions floor(b L / B) ... floor((b+1) L / B) - 1.
 std::vector<double> share_profile(std::span<const double> energies);

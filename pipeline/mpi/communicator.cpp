@@ -64,7 +64,13 @@ void all_reduce(std::span<T> values, MPI_Datatype type, MPI_Op operation, MPI_Co
 Environment::Environment(int& argc, char**& argv) {
   // Started without a launcher, Open MPI would fork a daemon of its own, and fail where there is no ssh.
   setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
-  check(MPI_Init(&argc, &argv), "MPI_Init");
+  int provided = MPI_THREAD_SINGLE;
+  check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  if (provided < MPI_THREAD_FUNNELED) {
+    throw std::runtime_error(
+        "this MPI library allows no threads beside the one that communicates "
+        "(MPI_THREAD_FUNNELED); use a build of it that does");
+  }
 }
 Environment::~Environment() { MPI_Finalize(); }
 
@@ -200,21 +206,37 @@ void Communicator::broadcast(std::span<float> values, int root) const {
   });
 }
 
-void Communicator::start_send(PendingSend& message, int target, int tag) const {
-  check(MPI_Isend(message.buffer.data(), int_count(message.buffer.size()), MPI_BYTE, target, tag, handle_,
-                  &message.request),
+Sending Communicator::start_send(std::vector<std::byte> bytes, int target, int tag) const {
+  Sending out(std::move(bytes));
+  check(MPI_Isend(out.bytes_.data(), int_count(out.bytes_.size()), MPI_BYTE, target, tag, handle_, &out.request_),
         "MPI_Isend");
+  return out;
 }
 
-bool Communicator::sent(PendingSend& message) const {
+Sending::Sending(Sending&& other) noexcept
+    : bytes_(std::move(other.bytes_)), request_(std::exchange(other.request_, MPI_REQUEST_NULL)) {}
+Sending& Sending::operator=(Sending&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  std::swap(request_, other.request_);
+  return *this;
+}
+
+Sending::~Sending() {
+  if (request_ == MPI_REQUEST_NULL) return;
   int done = 0;
-  check(MPI_Test(&message.request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+  if (MPI_Test(&request_, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done) return;
+  MPI_Request_free(&request_);
+  static auto& kept = *new std::vector<std::vector<std::byte>>;  // never freed: MPI may still read them
+  kept.push_back(std::move(bytes_));
+}
+
+bool Sending::left() {
+  int done = 0;
+  check(MPI_Test(&request_, &done, MPI_STATUS_IGNORE), "MPI_Test");
   return done != 0;
 }
 
-void Communicator::wait(PendingSend& message) const {
-  check(MPI_Wait(&message.request, MPI_STATUS_IGNORE), "MPI_Wait");
-}
+void Sending::wait() { check(MPI_Wait(&request_, MPI_STATUS_IGNORE), "MPI_Wait"); }
 
 bool Communicator::try_receive(int tag, std::vector<std::byte>& bytes) const {
   int there = 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace logitfield::mpi {
@@ -12,16 +13,32 @@ namespace logitfield::mpi {
 /// MPI from construction to destruction; one per process.
 class Environment {
  public:
+  /// Asks for MPI_THREAD_FUNNELED, since other threads read layers and drive devices while this one communicates.
+  /// Throws std::runtime_error if the library does not allow such threads.
   Environment(int& argc, char**& argv);
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
   ~Environment();
 };
 
-/// A message being sent; its buffer lives here until it has left.
-struct PendingSend {
-  std::vector<std::byte> buffer;
-  MPI_Request request = MPI_REQUEST_NULL;
+/// A message on its way, with its bytes. Move-only. If it is destroyed before it has left, as when an error ends the
+/// run, the bytes stay in memory for MPI to read, and nobody waits for a rank that may be gone.
+class Sending {
+ public:
+  Sending(Sending&& other) noexcept;
+  Sending& operator=(Sending&& other) noexcept;
+  ~Sending();
+
+  /// True once the message has left.
+  bool left();
+  void wait();
+
+ private:
+  friend class Communicator;
+  explicit Sending(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
+
+  std::vector<std::byte> bytes_;
+  MPI_Request request_ = MPI_REQUEST_NULL;
 };
 
 /// An owned communicator. Move-only. Every failing MPI call throws std::runtime_error naming call, rank and reason.
@@ -72,10 +89,7 @@ class Communicator {
   void broadcast(std::span<float> values, int root) const;
 
   /// Starts sending `bytes` (at most INT_MAX of them) with a tag.
-  void start_send(PendingSend& message, int target, int tag) const;
-  /// True once the message has left.
-  bool sent(PendingSend& message) const;
-  void wait(PendingSend& message) const;
+  [[nodiscard]] Sending start_send(std::vector<std::byte> bytes, int target, int tag) const;
   /// Takes the next message with this tag from any rank: try_receive only if one is there, wait_receive once one comes.
   bool try_receive(int tag, std::vector<std::byte>& bytes) const;
   void wait_receive(int tag, std::vector<std::byte>& bytes) const;

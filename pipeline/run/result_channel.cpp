@@ -22,8 +22,7 @@ void ResultChannel::accept(std::span<const std::byte> bytes) {
 }
 
 void ResultChannel::send(std::vector<std::byte> bytes) {
-  pending_.push_back({.buffer = std::move(bytes)});
-  world_.start_send(pending_.back(), 0, kRecordTag);
+  pending_.push_back(world_.start_send(std::move(bytes), 0, kRecordTag));
 }
 
 void ResultChannel::submit(const Record& record) {
@@ -33,7 +32,7 @@ void ResultChannel::submit(const Record& record) {
 
 void ResultChannel::poll() {
   if (world_.rank() != 0) {
-    while (!pending_.empty() && world_.sent(pending_.front())) pending_.pop_front();
+    while (!pending_.empty() && pending_.front().left()) pending_.pop_front();
     return;
   }
   std::vector<std::byte> bytes;
@@ -42,7 +41,7 @@ void ResultChannel::poll() {
 
 void ResultChannel::finish() {
   if (world_.rank() != 0) send({});
-  for (; !pending_.empty(); pending_.pop_front()) world_.wait(pending_.front());
+  for (; !pending_.empty(); pending_.pop_front()) pending_.front().wait();
   if (world_.rank() != 0) return;
   std::vector<std::byte> bytes;
   while (finished_ < world_.size() - 1) {

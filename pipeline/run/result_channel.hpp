@@ -30,7 +30,7 @@ class ResultChannel {
   std::function<void(Record)> sink_;
   /// Rank 0: number of ranks that have announced their end.
   int finished_ = 0;
-  std::deque<mpi::PendingSend> pending_;
+  std::deque<mpi::Sending> pending_;
 };
 
 }  // namespace logitfield

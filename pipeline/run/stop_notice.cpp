@@ -52,8 +52,7 @@ void StopNotice::tell_others() {
     if (rank == world_.rank()) continue;
     std::vector<std::byte> bytes(sizeof signal_);
     std::memcpy(bytes.data(), &signal_, sizeof signal_);
-    pending_.push_back({.buffer = std::move(bytes)});
-    world_.start_send(pending_.back(), rank, kStopTag);
+    pending_.push_back(world_.start_send(std::move(bytes), rank, kStopTag));
   }
 }
 
@@ -70,7 +69,7 @@ void StopNotice::drain() {
     world_.wait_receive(kStopTag, bytes);
     hear(bytes);
   }
-  for (; !pending_.empty(); pending_.pop_front()) world_.wait(pending_.front());
+  for (; !pending_.empty(); pending_.pop_front()) pending_.front().wait();
 }
 
 }  // namespace logitfield

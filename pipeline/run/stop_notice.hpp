@@ -27,7 +27,7 @@ class StopNotice {
   int signal_ = 0;
   bool told_ = false;
   int heard_ = 0;
-  std::deque<mpi::PendingSend> pending_;
+  std::deque<mpi::Sending> pending_;
 };
 
 }  // namespace logitfield

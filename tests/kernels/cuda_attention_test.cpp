@@ -137,14 +137,15 @@ std::pair<double, double> statistics_difference(const Case& c, float key_mean = 
   DeviceHeads heads(c.heads, c.kv_heads, rows, c.head_dim, worker.stream);
   fill(heads, q, k, worker.stream);
   const std::vector<LogitForm> forms(static_cast<std::size_t>(c.heads), c.form);
-  const std::vector<Matrix> of_narrow = narrow_softmax_rows(worker, heads, forms, c.length);
+  const std::vector<HostRows> of_narrow = narrow_softmax_rows(worker, heads, forms, c.length);
   std::pair<double, double> worst;
   for (Index h = 0; h < c.heads; ++h) {
     const Index kv = h / (c.heads / c.kv_heads);
     const auto queries = q.middleRows(h * rows, c.length), keys = k.middleRows(kv * rows, c.length);
-    const Matrix exact = softmax_rows(worker, heads, h, kv, c.form, c.length);
-    worst.first = larger(worst.first, off(exact, queries, keys, c.form));
-    worst.second = larger(worst.second, off(of_narrow[static_cast<std::size_t>(h)], queries, keys, c.form));
+    const HostRows exact = softmax_rows(worker, heads, h, kv, c.form, c.length);
+    worker.stream.wait();
+    worst.first = larger(worst.first, off(exact.matrix(), queries, keys, c.form));
+    worst.second = larger(worst.second, off(of_narrow[static_cast<std::size_t>(h)].matrix(), queries, keys, c.form));
   }
   return worst;
 }
@@ -176,7 +177,9 @@ TEST(CudaAttention, SoftmaxStatisticsOfWideHeadsEqualTheCpu) {
   const LogitForm form{.scale = 0.04};
   DeviceHeads heads(1, 1, length, width, worker.stream);
   fill(heads, q, k, worker.stream);
-  EXPECT_TRUE(off(softmax_rows(worker, heads, 0, 0, form, length), q, k, form) <= 1e-12);
+  const HostRows found = softmax_rows(worker, heads, 0, 0, form, length);
+  worker.stream.wait();
+  EXPECT_TRUE(off(found.matrix(), q, k, form) <= 1e-12);
 }
 
 /// Number of finite statistics that differ from the expected ones by more than rounding. Infinite logits and a row with
@@ -206,8 +209,9 @@ TEST(CudaAttention, LogitsThatOverflowAreNotWrongNumbers) {
     k.rightCols(d / 2).setConstant(second_half);
     DeviceHeads heads(1, 1, length, d, worker.stream);
     fill(heads, q, k, worker.stream);
-    const Matrix rows = narrow_softmax_rows(worker, heads, std::vector<LogitForm>{{.scale = 1}}, length)[0];
-    return std::pair{rows, q.row(0).cast<double>().dot(k.row(0).cast<double>())};
+    const HostRows rows = narrow_softmax_rows(worker, heads, std::vector<LogitForm>{{.scale = 1}}, length)[0];
+    worker.stream.wait();
+    return std::pair{Matrix(rows.matrix()), q.row(0).cast<double>().dot(k.row(0).cast<double>())};
   };
   for (const auto& [a, b] : {std::pair{1e25F, 1e25F}, {-1e25F, -1e25F}, {1e25F, -1e25F}}) {
     const auto [rows, logit] = statistics(a, b);

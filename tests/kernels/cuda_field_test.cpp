@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cuda_device.hpp"
 #include "head_comparison.hpp"
 #include "kernels/backend.hpp"
+#include "kernels/cuda/field/field_operations.hpp"
 
 namespace logitfield::kernels {
 namespace {
@@ -84,6 +87,34 @@ TEST(CudaField, KeysThatNeedASecondPassOrTheHost) {
     group.keys = testing::graded_matrix(300, 16, orders, 60).cast<float>();
     compare(group, {{.context = 300}});
   }
+}
+
+TEST(CudaField, SortsRuns) {
+  REQUIRE_DEVICE();
+  const cuda::Stream stream;
+  for (const Index length : {1, 2, 100, 512, 8192, 8193, 20'000}) {
+    const Index rows = 2, stride = length + 3;
+    const Matrix values = random_matrix<double>(rows, stride, 70);
+    const cuda::Buffer<double> given(as_span(values), stream);
+    cuda::Buffer<double> sorted(rows * length, stream);
+    cuda::sort_runs(given.data(), rows, stride, length, sorted.data(), stream);
+    const std::vector<double> found = sorted.read();
+    for (Index r = 0; r < rows; ++r) {
+      Vector expected = values.row(r).head(length);
+      for (Index first = 0; first < length; first += cuda::kSortedRun) {
+        std::sort(expected.begin() + first, expected.begin() + std::min(first + cuda::kSortedRun, length));
+      }
+      EXPECT_TRUE(std::ranges::equal(
+          expected, std::span(found).subspan(static_cast<std::size_t>(r * length), static_cast<std::size_t>(length))))
+          << length;
+    }
+  }
+}
+
+// Energies of more positions than one block sorts.
+TEST(CudaField, LongContextsEqualTheCpu) {
+  REQUIRE_DEVICE();
+  compare(group_of(cuda::kSortedRun + 300, 2, {{.scale = 0.2}}), {{.context = cuda::kSortedRun + 300}});
 }
 
 // Fourth powers of their singular values leave float64's range.

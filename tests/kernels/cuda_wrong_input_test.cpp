@@ -19,12 +19,13 @@ class OnDevice {
     copy(heads_.all_queries.data(), head.q.data(), bytes, worker.stream);
     copy(heads_.all_keys.data(), head.k.data(), bytes, worker.stream);
     worker.stream.wait();
-    batch_.emplace(worker, heads_, 0, 1, std::vector<LogitForm>{head.form}, kLength);
+    batch_.emplace(lanes_, heads_, 0, 1, std::vector<LogitForm>{head.form}, kLength);
     batch_->prepare(requests);
     fields.emplace(worker, *batch_, 0, 0, 1);
   }
 
  private:
+  Lanes lanes_;
   DeviceHeads heads_;
   std::optional<HeadBatch> batch_;
 

@@ -48,6 +48,20 @@ TEST(Communicator, SendsHiddenStatesAlongTheStages) {
   if (world.rank() + 1 < world.size()) world.send(states, world.rank() + 1);
 }
 
+// As when an error unwinds the stack: the message of a megabyte waits for its receiver, and its bytes have to as well.
+TEST(Communicator, BytesOutliveASendingThatIsDestroyed) {
+  const Communicator world = Communicator::world();
+  constexpr int kTag = 9;
+  const auto filled = [](int value) { return std::vector<std::byte>(1 << 20, static_cast<std::byte>(value)); };
+  { const Sending lost = world.start_send(filled(world.rank() + 1), (world.rank() + 1) % world.size(), kTag); }
+  const std::vector<std::byte> others = filled(0);  // takes the memory, if it is free
+  std::vector<std::byte> received;
+  world.wait_receive(kTag, received);
+  EXPECT_EQ(received, filled((world.rank() + world.size() - 1) % world.size() + 1));
+  EXPECT_EQ(others, filled(0));
+  world.barrier();
+}
+
 TEST(Agree, OneRanksFailureIsEveryRanksFailure) {
   const Communicator world = Communicator::world();
   const int failing = world.size() - 1;

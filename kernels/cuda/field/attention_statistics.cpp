@@ -6,8 +6,8 @@
 
 namespace logitfield::kernels::cuda {
 
-Matrix softmax_rows(const Worker& worker, const DeviceHeads& heads, Index head, Index kv_head, const LogitForm& form,
-                    Index length) {
+HostRows softmax_rows(const Worker& worker, const DeviceHeads& heads, Index head, Index kv_head, const LogitForm& form,
+                      Index length) {
   const Index d = heads.head_dim, strip_rows = std::min(kRowPadding, length);
   const int columns = static_cast<int>(d);
   FactorForm queries{.rows = {.columns = columns}, .factor = form.scale};
@@ -26,20 +26,20 @@ Matrix softmax_rows(const Worker& worker, const DeviceHeads& heads, Index head, 
     softmax_rows({first, queries.rows.length, form.alibi_slope, form.softcap.value_or(0), key_mask(form.visible)},
                  products.data(), rows.data() + 3 * first, worker.stream);
   }
-  return download(rows, length, 3);
+  return start_download(rows, length, 3, worker);
 }
 
-std::vector<Matrix> narrow_softmax_rows(const Worker& worker, const DeviceHeads& heads,
-                                        std::span<const LogitForm> forms, Index length) {
+std::vector<HostRows> narrow_softmax_rows(const Worker& worker, const DeviceHeads& heads,
+                                          std::span<const LogitForm> forms, Index length) {
   const std::vector<HeadForm> host_forms = head_forms(forms);
   const Index count = std::ssize(forms), kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim);
-  const Buffer<HeadForm> device_forms{std::span<const HeadForm>(host_forms), worker.stream};
+  const Buffer<HeadForm> device_forms = send<HeadForm>(host_forms, worker);
   Buffer<double> rows(count * length * 3, worker.stream);
   softmax_rows({count, kv_heads, heads.length, length, static_cast<int>(heads.head_dim)}, device_forms.data(),
                heads.narrow_queries.data(), heads.narrow_keys.data(), rows.data(), worker.stream);
-  const Matrix found = download(rows, count * length, 3);
-  std::vector<Matrix> out;
-  for (Index h = 0; h < count; ++h) out.push_back(found.middleRows(h * length, length));
+  const HostRows found = start_download(rows, count * length, 3, worker);
+  std::vector<HostRows> out;
+  for (Index h = 0; h < count; ++h) out.push_back({found.data + 3 * h * length, length, 3});
   return out;
 }
 

@@ -7,12 +7,12 @@ namespace logitfield::kernels::cuda {
 
 /// Statistics of the causal softmax of each of a head's first `length` rows, in float64: [length, 3], the largest
 /// logit, the entropy, and the weight of position 0. Forms logits in strips of kRowPadding rows, never L x L. L^2 d
-/// flops.
-Matrix softmax_rows(const Worker& worker, const DeviceHeads& heads, Index head, Index kv_head, const LogitForm& form,
-                    Index length);
+/// flops. Complete once the worker's stream has been waited for.
+HostRows softmax_rows(const Worker& worker, const DeviceHeads& heads, Index head, Index kv_head, const LogitForm& form,
+                      Index length);
 
-/// Computes them for all heads in bf16 (heads.narrow_queries), from float32 logits; returns one matrix per head.
-std::vector<Matrix> narrow_softmax_rows(const Worker& worker, const DeviceHeads& heads,
-                                        std::span<const LogitForm> forms, Index length);
+/// Computes them for all heads in bf16 (heads.narrow_queries), from float32 logits.
+std::vector<HostRows> narrow_softmax_rows(const Worker& worker, const DeviceHeads& heads,
+                                          std::span<const LogitForm> forms, Index length);
 
 }  // namespace logitfield::kernels::cuda

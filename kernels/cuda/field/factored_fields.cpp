@@ -1,5 +1,6 @@
 #include "kernels/cuda/field/factored_fields.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/cuda/spectra/singular_values.hpp"
@@ -13,9 +14,17 @@ bool has_fourth_power(double sigma_1) {
   return fourth > 1e-280 && fourth < 1e280;
 }
 
+/// The numbers in ascending order, from runs that are.
+Vector merged(Vector runs) {
+  for (Index sorted = kSortedRun; sorted < runs.size(); sorted += kSortedRun) {
+    std::inplace_merge(runs.begin(), runs.begin() + sorted, runs.begin() + std::min(sorted + kSortedRun, runs.size()));
+  }
+  return runs;
+}
+
 }  // namespace
 
-FactoredFields::FactoredFields(const Worker& worker, const TallFactors& queries, const TallFactors& keys, Index length)
+FactoredFields::FactoredFields(const Worker& spectra, const TallFactors& queries, const TallFactors& keys, Index length)
     : heads_(queries.heads()), members_(queries.heads() / keys.heads()), length_(length), width_(queries.width()) {
   const Index size = width_ * width_;
   for (Index h = 0; h < heads_; ++h) {
@@ -24,6 +33,8 @@ FactoredFields::FactoredFields(const Worker& worker, const TallFactors& queries,
     key_norms_.push_back(keys.norm(h / members_));
     determinants_.push_back(queries.log_determinant(h) + keys.log_determinant(h / members_));
   }
+  const Worker& worker = queries.worker();
+  follow(worker, keys.worker());
   // The core c = r_a r_b^T, and what it makes of the other side's probes.
   Buffer<double> core(heads_ * size, worker.stream), of_queries(heads_ * 2 * width_, worker.stream),
       of_keys(heads_ * 2 * width_, worker.stream), squares(heads_ * size, worker.stream),
@@ -41,20 +52,28 @@ FactoredFields::FactoredFields(const Worker& worker, const TallFactors& queries,
                                      {queries.basis_probes().data, 2, 2 * width_}, {of_keys.data(), 2, 2 * width_});
   worker.products.multiply_transposed({width_, width_, width_, heads_}, {core.data(), width_, size},
                                       {core.data(), width_, size}, {squares.data(), width_, size});
-  row_dots(squares.data(), width_, squares.data(), width_, heads_ * width_, static_cast<int>(width_), false,
-           fourth.data(), worker.stream);
-  queries_ = measure(worker, queries, keys, of_queries, true);
-  keys_ = measure(worker, keys, queries, of_keys, false);
+  row_dots({.rows = heads_ * width_, .columns = static_cast<int>(width_), .x_stride = width_, .y_stride = width_},
+           squares.data(), squares.data(), fourth.data(), worker.stream);
   fourth_powers_ = start_download(fourth, heads_, width_, worker);
-  sigma_ = start_download(singular_values(worker, core.data(), width_, heads_), heads_, width_, worker);
+  follow(spectra, worker);
+  follow(keys.worker(), worker);
+  sigma_ = start_download(singular_values(spectra, core.data(), width_, heads_), heads_, width_, spectra);
+  queries_ = measure(queries, keys, of_queries, true);
+  keys_ = measure(keys, queries, of_keys, false);
+  // What is freed now is freed in the order of its worker's stream: after the others' use.
+  follow(worker, spectra);
+  follow(worker, keys.worker());
+  follow(keys.worker(), worker);
 }
 
-auto FactoredFields::measure(const Worker& worker, const TallFactors& own, const TallFactors& other,
-                             const Buffer<double>& image, bool of_queries) const -> Sides {
+auto FactoredFields::measure(const TallFactors& own, const TallFactors& other, const Buffer<double>& image,
+                             bool of_queries) const -> Sides {
+  const Worker& worker = own.worker();
   const Index padded = own.padded(), shared = of_queries ? 1 : members_, other_shared = of_queries ? members_ : 1;
   const Index size = width_ * width_;
   Buffer<double> turned(heads_ * padded * width_, worker.stream), energy(heads_ * padded, worker.stream),
-      direct(heads_ * padded * 2, worker.stream), rebuilt(heads_ * padded * 2, worker.stream);
+      sorted(heads_ * length_, worker.stream), direct(heads_ * padded * 2, worker.stream),
+      rebuilt(heads_ * padded * 2, worker.stream);
   // Rows times the other r^T have the norms of the field's rows. All heads that share a matrix are one product.
   for (Index k = 0; k < heads_ / members_; ++k) {
     const Index first = k * members_;
@@ -64,9 +83,10 @@ auto FactoredFields::measure(const Worker& worker, const TallFactors& own, const
                                         {other.r().data() + first / other_shared * size, width_, of_queries ? 0 : size},
                                         {turned.data() + first * padded * width_, width_, padded * width_});
   }
-  row_dots(turned.data(), width_, turned.data(), width_, heads_ * padded, static_cast<int>(width_), false,
-           energy.data(), worker.stream);
   const int columns = static_cast<int>(width_);
+  row_dots({.rows = heads_ * padded, .columns = columns, .x_stride = width_, .y_stride = width_}, turned.data(),
+           turned.data(), energy.data(), worker.stream);
+  sort_runs(energy.data(), heads_, padded, length_, sorted.data(), worker.stream);
   multiply_vectors({heads_, padded, own.rows().stride, columns, other.rows_probes().stride, shared, other_shared},
                    own.rows().data, other.rows_probes().data, direct.data(), worker.stream);
   const TallFactors::BasisProducts basis = own.basis_products(image, shared);
@@ -76,13 +96,15 @@ auto FactoredFields::measure(const Worker& worker, const TallFactors& own, const
   Buffer<double> parts(heads_ * chunks * 4, worker.stream), squares(heads_ * 4, worker.stream);
   difference_squares(direct.data(), rebuilt.data(), heads_, padded, length_, parts.data(), worker.stream);
   sum_matrices(parts.data(), heads_, chunks, 4, squares.data(), worker.stream);
-  return {start_download(energy, heads_, padded, worker), start_download(rebuilt, heads_, 2 * padded, worker),
-          start_download(squares, heads_, 4, worker), start_download(image, heads_, 2 * width_, worker)};
+  return {start_download(energy, heads_, padded, worker), start_download(sorted, heads_, length_, worker),
+          start_download(rebuilt, heads_, 2 * padded, worker), start_download(squares, heads_, 4, worker),
+          start_download(image, heads_, 2 * width_, worker)};
 }
 
 cpu::Side FactoredFields::side(const Sides& sides, Index head) const {
   cpu::Side out;
   out.energy = sides.energy.matrix().row(head).head(length_);
+  out.ascending = merged(sides.sorted.matrix().row(head));
   out.products = sides.products.matrix_of(head, 2).topRows(length_);
   cpu::judge_probes(sides.squares.matrix_of(head, 2), sides.image.matrix_of(head, 2), out);
   return out;

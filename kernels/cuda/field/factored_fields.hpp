@@ -9,22 +9,22 @@ namespace logitfield::kernels::cuda {
 /// fourth powers and the determinant of that matrix instead.
 class FactoredFields {
  public:
-  /// The numbers are there once the worker's stream has been waited for, until its room is cleared.
-  FactoredFields(const Worker& worker, const TallFactors& queries, const TallFactors& keys, Index length);
+  /// The workers of both factors and `spectra` compute at the same time. The factors may go afterwards.
+  /// The numbers are there once their streams have been waited for, until their rooms are cleared.
+  FactoredFields(const Worker& spectra, const TallFactors& queries, const TallFactors& keys, Index length);
 
   /// The result of a head; nothing if one of its factors is not decomposed, or its values are too small or too large to
   /// be compared. See cpu::factored_route for the limits.
   std::optional<RouteResult> result(Index head, const Rounding& limits) const;
 
  private:
-  /// One side of every field: energies [heads, padded], products with the probes by the basis [heads, padded, 2], the
-  /// squares of those by the factors and of the differences [heads, 2, 2], and the fields of the probes in the basis
-  /// [heads, width, 2].
+  /// One side of every field: energies [heads, padded] and, sorted run by run, [heads, length]; products with the
+  /// probes by the basis [heads, padded, 2], the squares of those by the factors and of the differences [heads, 2, 2],
+  /// and the fields of the probes in the basis [heads, width, 2].
   struct Sides {
-    HostRows energy, products, squares, image;
+    HostRows energy, sorted, products, squares, image;
   };
-  Sides measure(const Worker& worker, const TallFactors& own, const TallFactors& other, const Buffer<double>& image,
-                bool of_queries) const;
+  Sides measure(const TallFactors& own, const TallFactors& other, const Buffer<double>& image, bool of_queries) const;
   cpu::Side side(const Sides& sides, Index head) const;
   /// The difference of the values from the fourth powers and the determinant of r_a r_b^T, over its bound.
   double value_error(std::span<const double> sigma, Index head) const;

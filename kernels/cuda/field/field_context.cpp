@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kernels/cuda/field/causal_field.hpp"
+#include "kernels/cuda/field/causal_operator.hpp"
 
 namespace logitfield::kernels::cuda {
 namespace {
@@ -29,10 +29,11 @@ FactorForm FieldContext::key_form(std::size_t head) const {
 }
 
 RouteResult FieldContext::krylov(std::size_t head, Index components) {
-  CausalField field(worker_, batch_.query_form(in_batch(head)), key_form(head));
-  cpu::CausalEnergies energies = field.energies();
+  const CausalFields field(worker_, batch_.query_form(in_batch(head)), key_form(head));
+  cpu::CausalEnergies energies = std::move(field.energies()[0]);
   const cpu::CausalField rows = host().causal_rows(head, energies.means);
-  return cpu::krylov_route(alone(), std::move(energies), field, &rows, placement_, components, rounding(head));
+  return cpu::krylov_route(alone(), std::move(energies), CausalOperator(field), &rows, placement_, components,
+                           rounding(head));
 }
 
 RouteResult FieldContext::take_route(std::size_t head, const FieldRequest& request) {
@@ -62,14 +63,14 @@ const cpu::Leverage& FieldContext::key_leverage(std::size_t head) {
   return slope_leverage_ ? *slope_leverage_ : host().key_leverage(head);
 }
 
-cpu::RowSample FieldContext::sample(std::size_t head, Scope scope, const Matrix& probes) {
+cpu::RowSample FieldContext::sample(std::size_t head, Scope scope) {
   std::optional<cpu::RowSample> found = batch_.sample(in_batch(head), scope);
-  return found ? std::move(*found) : host().sample(head, scope, probes);
+  return found ? std::move(*found) : host().sample(head, scope);
 }
 
-cpu::DirectProducts FieldContext::direct(std::size_t head, Scope scope, const Matrix& probes) {
+cpu::DirectProducts FieldContext::direct(std::size_t head, Scope scope) {
   std::optional<cpu::DirectProducts> found = batch_.direct(in_batch(head), scope);
-  return found ? std::move(*found) : host().direct(head, scope, probes);
+  return found ? std::move(*found) : host().direct(head, scope);
 }
 
 cpu::HeadContext& FieldContext::host() {

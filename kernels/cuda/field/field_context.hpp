@@ -17,8 +17,8 @@ class FieldContext final : public cpu::FieldContext {
   RouteResult take_route(std::size_t head, const FieldRequest& request) override;
   const cpu::CoherentKeys& coherence() override;
   const cpu::Leverage& key_leverage(std::size_t head) override;
-  cpu::RowSample sample(std::size_t head, Scope scope, const Matrix& probes) override;
-  cpu::DirectProducts direct(std::size_t head, Scope scope, const Matrix& probes) override;
+  cpu::RowSample sample(std::size_t head, Scope scope) override;
+  cpu::DirectProducts direct(std::size_t head, Scope scope) override;
 
  private:
   Index in_batch(std::size_t head) const { return first_head_ + static_cast<Index>(head); }

@@ -37,12 +37,15 @@ struct FactorForm {
   const double* factors = nullptr;
   const double* shift = nullptr;
   const std::int64_t* positions = nullptr;
+  /// Heads that follow each other tile by tile; see make_factor.
+  std::int64_t interleaved = 1;
   int extras = 0;
   FactorColumn extra[6] = {};
 
   int width() const { return rows.columns + extras; }
 };
-/// out [heads, padded_rows(length), width].
+/// out [heads, padded_rows(length), width]; of interleaved heads [heads / interleaved, tiles, interleaved, kTileRows,
+/// width], so that the rows of all heads that read one KV head's tile are one matrix.
 void make_factor(const FactorForm& form, double* out, const Stream& stream);
 
 /// out [sums, size]: each is the sum of `count` matrices of `size` numbers, one after the other.
@@ -82,22 +85,35 @@ void multiply_vectors(const VectorProducts& sizes, const double* rows, const dou
 void difference_squares(const double* a, const double* b, std::int64_t heads, std::int64_t rows, std::int64_t length,
                         double* out, const Stream& stream);
 
-/// out[i] = x_i . y_i over rows [rows, columns]; added to the old values if `adds`.
-void row_dots(const double* x, std::int64_t x_stride, const double* y, std::int64_t y_stride, std::int64_t rows,
-              int columns, bool adds, double* out, const Stream& stream);
+/// out[i] = x_i . y_i over rows [rows, columns]; added to the old values if `adds`. Each tile of kTileRows rows of x is
+/// read by `x_shared` tiles of y, one after the other.
+struct RowDots {
+  std::int64_t rows = 0;
+  int columns = 0;
+  std::int64_t x_stride = 0, y_stride = 0, x_shared = 1;
+  bool adds = false;
+};
+void row_dots(const RowDots& sizes, const double* x, const double* y, double* out, const Stream& stream);
+/// In each of `count` rows, sorts every run of kSortedRun numbers (the last may be shorter) from `length` numbers,
+/// which begin `stride` apart, in ascending order: out [count, length].
+inline constexpr std::int64_t kSortedRun = 8192;
+void sort_runs(const double* values, std::int64_t count, std::int64_t stride, std::int64_t length, double* out,
+               const Stream& stream);
+
+// Causal fields of heads whose rows are interleaved by tiles (make_factor): `shared` heads read each KV head.
 
 /// Computes the causal row means m_i = (x_i . before_t + sum of the row's logits j <= i in its tile) / (i + 1) of each
-/// head. Column `width` of the factor rows x [heads, padded_rows(length), width + 1] is set to -m_i. logits:
-/// [kTileRows, kTileRows] per tile t. before_t [width]: row `width` of matrix t [width + 1, width + 1] of head /
-/// shared.
+/// head, [heads, padded_rows(length)]. Column `width` of the factor rows x [., width + 1] is set to -m_i. logits:
+/// [kTileRows, kTileRows] per head's tile. before_t [width]: row `width` of matrix t [width + 1, width + 1] of a KV
+/// head.
 struct TileSizes {
   std::int64_t heads = 1, length = 0, shared = 1;
   int width = 0;
 };
 void tile_means(const TileSizes& sizes, double* x, const double* logits, const double* before, double* means,
                 const Stream& stream);
-/// Inside each tile: queries[i] = sum_{j <= i} (logit_ij - m_i)^2; keys[j] is the sum of the same terms over i >= j.
-/// [heads, padded_rows(length)]
+/// Inside each tile: queries[i] = sum_{j <= i} (logit_ij - m_i)^2; keys[j] is the sum of the same terms over i >= j;
+/// both by tiles of heads, as the rows are.
 void tile_squares(const TileSizes& sizes, const double* logits, const double* means, double* queries, double* keys,
                   const Stream& stream);
 /// Sets the logits above the diagonals of the tiles to zero.

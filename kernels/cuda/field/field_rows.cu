@@ -41,7 +41,9 @@ __global__ void make_factor_kernel(FactorForm form, int width, int64_t padded, d
   const float* row = rows.data + head * rows.head_stride;
   if (valid) row += (form.positions ? form.positions[i] : i) * rows.columns;
   const double factor = form.factors ? form.factors[head] : form.factor;
-  double* made = out + (head * padded + i) * width;
+  const int64_t tiles = padded / kTileRows, n = form.interleaved;
+  const int64_t tile = (head / n * tiles + i / kTileRows) * n + head % n;
+  double* made = out + (tile * kTileRows + i % kTileRows) * width;
   for (int c = static_cast<int>(threadIdx.x) % kWarp; c < width; c += kWarp) {
     double x = 0;
     if (valid && c < rows.columns) {
@@ -123,16 +125,15 @@ __global__ void difference_squares_kernel(const double* a, const double* b, int6
 }
 
 /// One warp per row.
-__global__ void row_dots_kernel(const double* x, int64_t x_stride, const double* y, int64_t y_stride, int64_t rows,
-                                int columns, bool adds, double* out) {
+__global__ void row_dots_kernel(RowDots s, const double* x, const double* y, double* out) {
   const int64_t row = int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarp;
-  if (row >= rows) return;  // a whole warp
+  if (row >= s.rows) return;  // a whole warp
+  x += (row / (kTileRows * s.x_shared) * kTileRows + row % kTileRows) * s.x_stride;
+  y += row * s.y_stride;
   double sum = 0;
-  for (int c = static_cast<int>(threadIdx.x) % kWarp; c < columns; c += kWarp) {
-    sum += x[row * x_stride + c] * y[row * y_stride + c];
-  }
+  for (int c = static_cast<int>(threadIdx.x) % kWarp; c < s.columns; c += kWarp) sum += x[c] * y[c];
   sum = warp_sum(sum);
-  if (threadIdx.x % kWarp == 0) out[row] = adds ? out[row] + sum : sum;
+  if (threadIdx.x % kWarp == 0) out[row] = s.adds ? out[row] + sum : sum;
 }
 
 /// One block per row; blockIdx.y is the head.
@@ -235,10 +236,8 @@ void difference_squares(const double* a, const double* b, int64_t heads, int64_t
   launch("difference_squares", difference_squares_kernel, shape, stream, a, b, rows, length, out);
 }
 
-void row_dots(const double* x, int64_t x_stride, const double* y, int64_t y_stride, int64_t rows, int columns,
-              bool adds, double* out, const Stream& stream) {
-  launch("row_dots", row_dots_kernel, Shape{dim3(blocks_for(rows, kWarps)), dim3(kThreads), 0}, stream, x, x_stride, y,
-         y_stride, rows, columns, adds, out);
+void row_dots(const RowDots& s, const double* x, const double* y, double* out, const Stream& stream) {
+  launch("row_dots", row_dots_kernel, Shape{dim3(blocks_for(s.rows, kWarps)), dim3(kThreads), 0}, stream, s, x, y, out);
 }
 
 void centre_rows(const DirectForm& form, const int64_t* positions, int64_t heads, int64_t rows, double* products,

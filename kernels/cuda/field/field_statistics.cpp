@@ -37,8 +37,8 @@ Index longest_attended(const ByContext& contexts) {
 }
 
 /// Attention statistics of the first `context` of the softmax rows [n, 3].
-AttentionStatistics attention_of(const Matrix& rows, Index context) {
-  const auto seen = rows.topRows(context);
+AttentionStatistics attention_of(const HostRows& rows, Index context) {
+  const auto seen = rows.matrix().topRows(context);
   return {seen.col(0).maxCoeff<Eigen::PropagateNaN>(), seen.col(1).mean(), seen.col(2).mean()};
 }
 
@@ -62,6 +62,16 @@ FieldMeasurer::FieldMeasurer() : threads_(host_threads()) {
   for (int t = 0; t < threads_.count(); ++t) workers_.push_back(std::make_unique<Worker>());
 }
 
+void FieldMeasurer::begin(const DeviceHeads& heads) const {
+  const auto take = [&](const Worker& worker) {
+    heads.ready->hold_back(worker.stream);
+    worker.room.clear();
+  };
+  for (const auto& worker : workers_) take(*worker);
+  for (const Worker* lane : lanes_.all()) take(*lane);
+  take(attention_);
+}
+
 void FieldMeasurer::share(std::size_t count, const std::function<void(const Worker&, std::size_t)>& run) const {
   std::atomic<std::size_t> next = 0;
   threads_.run([&](int thread) {
@@ -69,16 +79,17 @@ void FieldMeasurer::share(std::size_t count, const std::function<void(const Work
   });
 }
 
-std::vector<Matrix> FieldMeasurer::softmax(const DeviceHeads& heads, std::span<const LogitForm> forms,
-                                           Index length) const {
+std::vector<HostRows> FieldMeasurer::softmax(const DeviceHeads& heads, std::span<const LogitForm> forms,
+                                             Index length) const {
   if (length == 0) return {};
-  if (heads.narrow_queries.size() > 0) return narrow_softmax_rows(*workers_[0], heads, forms, length);
+  if (heads.narrow_queries.size() > 0) return narrow_softmax_rows(attention_, heads, forms, length);
   const Index kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim);
   const Index members = std::ssize(forms) / kv_heads;
-  std::vector<Matrix> out(forms.size());
+  std::vector<HostRows> out(forms.size());
   share(forms.size(), [&](const Worker& worker, std::size_t h) {
     const auto head = static_cast<Index>(h);
     out[h] = softmax_rows(worker, heads, head, head / members, forms[h], length);
+    worker.stream.wait();
   });
   return out;
 }
@@ -87,9 +98,9 @@ std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHead
                                                                 std::span<const LogitForm> forms,
                                                                 std::span<const FieldRequest> requests) const {
   const ByContext contexts = by_context(heads.length, requests);
-  for (const auto& worker : workers_) heads.ready->hold_back(worker->stream);
+  begin(heads);
   const Index attended = longest_attended(contexts);
-  const std::vector<Matrix> attention = softmax(heads, forms, attended);
+  const std::vector<HostRows> attention = softmax(heads, forms, attended);
   const Index kv_heads = heads.all_keys.size() / (heads.length * heads.head_dim);
   const Index members = std::ssize(forms) / kv_heads;
   std::vector<std::vector<HeadStatistics>> out(forms.size(), std::vector<HeadStatistics>(requests.size()));
@@ -99,10 +110,11 @@ std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHead
     const Index together = kv_heads_together(device_fields(heads, members, context, here));
     for (Index first = 0; first < kv_heads; first += together) {
       const Index some = std::min(together, kv_heads - first), first_head = first * members;
-      workers_[0]->room.clear();
-      HeadBatch batch(*workers_[0], heads, first, some,
+      for (const Worker* lane : lanes_.all()) lane->room.clear();
+      HeadBatch batch(lanes_, heads, first, some,
                       {forms.begin() + first_head, forms.begin() + first_head + some * members}, context);
       batch.prepare(here);
+      attention_.stream.wait();
       share(static_cast<std::size_t>(some * members), [&](const Worker& worker, std::size_t h) {
         const auto head = static_cast<Index>(h);
         FieldContext fields(worker, batch, head / members, head, 1);

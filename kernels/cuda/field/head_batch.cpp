@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <set>
+#include <utility>
 
-#include "kernels/cuda/field/causal_field.hpp"
+#include "kernels/cuda/field/causal_fields.hpp"
 #include "kernels/cuda/field/direct_field.hpp"
 #include "kernels/cuda/field/direct_products.hpp"
 #include "kernels/cuda/spectra/singular_values.hpp"
@@ -14,15 +14,13 @@
 namespace logitfield::kernels::cuda {
 namespace {
 
-/// Sums of the columns of each head, then the sum of the squares: [heads, columns + 1].
-Matrix sums_of(const Worker& worker, const HeadRows& rows) {
+/// Starts to sum the columns of each head, then all squares: [heads, columns + 1].
+HostRows sums_of(const Worker& worker, const HeadRows& rows) {
   const Index chunks = padded_rows(rows.length) / kRowPadding, size = rows.columns + 1;
   Buffer<double> parts(rows.heads * chunks * size, worker.stream), sums(rows.heads * size, worker.stream);
   column_sums(rows, parts.data(), worker.stream);
   sum_matrices(parts.data(), rows.heads, chunks, size, sums.data(), worker.stream);
-  const HostRows found = start_download(sums, rows.heads, size, worker);
-  worker.stream.wait();
-  return found.matrix();
+  return start_download(sums, rows.heads, size, worker);
 }
 
 static_assert(kSampledKeys >= cpu::kMostKeys);
@@ -31,9 +29,9 @@ static_assert(static_cast<double>(singular_value_bytes(1, 1)) <= decomposing_byt
 
 }  // namespace
 
-HeadBatch::HeadBatch(const Worker& worker, const DeviceHeads& heads, Index first_kv_head, Index kv_heads,
+HeadBatch::HeadBatch(const Lanes& lanes, const DeviceHeads& heads, Index first_kv_head, Index kv_heads,
                      std::vector<LogitForm> forms, Index context)
-    : worker_(worker),
+    : lanes_(lanes),
       heads_(heads),
       first_kv_head_(first_kv_head),
       kv_heads_(kv_heads),
@@ -46,29 +44,28 @@ HeadBatch::HeadBatch(const Worker& worker, const DeviceHeads& heads, Index first
     scales.push_back(form.scale);
     slopes.push_back(form.alibi_slope);
   }
-  scales_ = send(scales);
-  slopes_ = send(slopes);
-  const Matrix of_keys = sums_of(worker, key_rows()), of_queries = sums_of(worker, query_rows());
-  const double length = static_cast<double>(context);
+  const Worker& worker = lanes.queries;
+  const Matrix probes = probe_rows(0, context).transpose();
+  scales_ = send<double>(scales, worker);
+  slopes_ = send<double>(slopes, worker);
+  probes_ = send<double>(as_span(probes), worker);
+  measure_norms();
+  shifts_ = send<double>(as_span(means_), worker);
+  follow(lanes.keys, worker);
+  follow(lanes.checks, worker);
+}
+
+void HeadBatch::measure_norms() {
+  const HostRows keys = sums_of(lanes_.queries, key_rows()), queries = sums_of(lanes_.queries, query_rows());
+  lanes_.queries.stream.wait();
+  const auto of_keys = keys.matrix(), of_queries = queries.matrix();
+  const double length = static_cast<double>(context_);
   means_ = of_keys.leftCols(head_dim_) / length;
-  for (Index k = 0; k < kv_heads; ++k) {
+  for (Index k = 0; k < kv_heads_; ++k) {
     key_norms_.push_back(of_keys(k, head_dim_));
     doubtful_.push_back(!(1 - length * means_.row(k).squaredNorm() / key_norms_.back() > 1e-6));
   }
   for (Index h = 0; h < std::ssize(forms_); ++h) query_norms_.push_back(of_queries(h, head_dim_));
-  shifts_ = upload(means_, worker);
-  probes_ = upload(probe_rows(0, context).transpose(), worker);
-}
-
-/// A copy of host values, through the worker's room, so that nobody waits.
-template <class T>
-Buffer<T> HeadBatch::send(const std::vector<T>& values) const {
-  const auto bytes = values.size() * sizeof(T);
-  void* room = worker_.room.take(static_cast<Index>((bytes + sizeof(double) - 1) / sizeof(double)));
-  std::memcpy(room, values.data(), bytes);
-  Buffer<T> out(std::ssize(values), worker_.stream);
-  copy(out.data(), room, bytes, worker_.stream);
-  return out;
 }
 
 HeadRows HeadBatch::query_rows() const {
@@ -134,100 +131,107 @@ void HeadBatch::prepare(std::span<const FieldRequest> requests) {
     if (request.route == Route::factored) by_factors.insert(request.scope);
     if (request.route == Route::dense) dense.insert(request.scope);
   }
-  prepare_coherence();
+  full_keys_[0].emplace(lanes_.keys, all_keys(false), probes_.data());
+  bool done = false;
+  const auto others = [&] {
+    if (std::exchange(done, true)) return;
+    for (const Scope scope : scopes) {
+      prepare_samples(scope);
+      prepare_direct(scope);
+    }
+    prepare_coherence();
+  };
   for (const Scope scope : by_factors) {
     for (const bool slope : {false, true}) {
-      if (has_slope(slope)) prepare_factored(scope, slope);
+      if (has_slope(slope)) prepare_factored(scope, slope, others);
     }
   }
-  for (const Scope scope : scopes) {
-    prepare_samples(scope);
-    prepare_direct(scope);
-  }
+  others();
   for (const Scope scope : dense) prepare_dense(scope);
-  worker_.stream.wait();
+  for (const Worker* lane : lanes_.all()) lane->stream.wait();
 }
 
 HostRows HeadBatch::leverages(const TallFactors& keys, const Buffer<double>& bases) const {
-  Buffer<double> squares(kv_heads_ * keys.padded(), worker_.stream);
-  row_dots(bases.data(), keys.width(), bases.data(), keys.width(), kv_heads_ * keys.padded(),
-           static_cast<int>(keys.width()), false, squares.data(), worker_.stream);
-  return start_download(squares, kv_heads_, keys.padded(), worker_);
+  const Worker& worker = keys.worker();
+  const Index rows = kv_heads_ * keys.padded(), width = keys.width();
+  Buffer<double> squares(rows, worker.stream);
+  row_dots({.rows = rows, .columns = static_cast<int>(width), .x_stride = width, .y_stride = width}, bases.data(),
+           bases.data(), squares.data(), worker.stream);
+  return start_download(squares, kv_heads_, keys.padded(), worker);
 }
 
 void HeadBatch::prepare_coherence() {
-  full_keys_[0].emplace(worker_, all_keys(false), probes_.data());
-  const TallFactors& keys = *full_keys_[0];
+  TallFactors& keys = *full_keys_[0];
+  keys.finish();
+  const Worker& worker = keys.worker();
   const Index width = keys.width(), padded = keys.padded();
   const Buffer<double> solved = keys.solve_transposed(shifts_), bases = keys.bases();
-  Buffer<double> along(kv_heads_ * padded * kVectors, worker_.stream),
-      triangles(kv_heads_ * width * width, worker_.stream);
+  Buffer<double> along(kv_heads_ * padded * kVectors, worker.stream),
+      triangles(kv_heads_ * width * width, worker.stream);
+  copy(triangles.data(), keys.r().data(), static_cast<std::size_t>(triangles.size()) * sizeof(double), worker.stream);
+  follow(lanes_.spectra, worker);
+  const Buffer<double> sigma = singular_values(lanes_.spectra, triangles.data(), width, kv_heads_);
   multiply_vectors({kv_heads_, padded, width, static_cast<int>(width)}, bases.data(), solved.data(), along.data(),
-                   worker_.stream);
-  copy(triangles.data(), keys.r().data(), static_cast<std::size_t>(triangles.size()) * sizeof(double), worker_.stream);
-  const Buffer<double> sigma = singular_values(worker_, triangles.data(), width, kv_heads_);
-  coherence_ = {leverages(keys, bases), start_download(along, kv_heads_, kVectors * padded, worker_),
-                start_download(solved, kv_heads_, kVectors * width, worker_),
-                start_download(sigma, kv_heads_, width, worker_)};
+                   worker.stream);
+  coherence_ = {leverages(keys, bases), start_download(along, kv_heads_, kVectors * padded, worker),
+                start_download(solved, kv_heads_, kVectors * width, worker),
+                start_download(sigma, kv_heads_, width, lanes_.spectra), std::move(triangles)};
 }
 
-void HeadBatch::prepare_factored(Scope scope, bool slope) {
+void HeadBatch::prepare_factored(Scope scope, bool slope, const std::function<void()>& meanwhile) {
   FactorForm queries = all_queries(slope), keys = all_keys(slope);
-  Buffer<double> means;
+  std::optional<CausalFields> causal;
   if (scope == Scope::causal_mean) {
-    const Index padded = padded_rows(context_);
-    means = Buffer<double>(std::ssize(forms_) * padded, worker_.stream);
-    for (Index h = 0; h < std::ssize(forms_); ++h) {
-      FactorForm own = query_form(h);
-      if (slope && own.extras == 0) own.extra[own.extras++] = {};
-      const CausalField field(worker_, own, key_form(h / members(), slope));
-      const Buffer<double> negative = field.negative_means();
-      copy(means.data() + h * padded, negative.data(), static_cast<std::size_t>(context_) * sizeof(double),
-           worker_.stream);
-    }
-    queries.extra[queries.extras++] = {.values = means.data(), .head_step = padded};
-    keys.extra[keys.extras++] = {.constant = 1};
+    causal.emplace(lanes_.queries, queries, keys);
+    queries.extra[queries.extras++] = {.values = causal->means().data(), .head_step = padded_rows(context_)};
+    keys.extra[keys.extras++] = {.constant = -1};
   }
+  TallFactors of_queries(lanes_.queries, queries, probes_.data());
+  causal.reset();
   const bool full = scope == Scope::full;
   std::optional<TallFactors> other;
-  std::optional<TallFactors>& factors = full ? full_keys_[slope] : other;
-  if (!factors) factors.emplace(worker_, keys, probes_.data());
-  if (full && slope) slope_leverages_ = leverages(*factors, factors->bases());
-  factored_.emplace(std::pair{scope, slope},
-                    FactoredFields(worker_, TallFactors(worker_, queries, probes_.data()), *factors, context_));
+  std::optional<TallFactors>& of_keys = full ? full_keys_[slope] : other;
+  if (!of_keys) of_keys.emplace(lanes_.keys, keys, probes_.data());
+  meanwhile();
+  of_keys->finish();
+  of_queries.finish();
+  if (full && slope) slope_leverages_ = leverages(*of_keys, of_keys->bases());
+  factored_.emplace(std::pair{scope, slope}, FactoredFields(lanes_.spectra, of_queries, *of_keys, context_));
 }
 
 void HeadBatch::prepare_samples(Scope scope) {
+  const Worker& worker = lanes_.checks;
   const std::vector<Index> positions = cpu::sampled_positions(context_);
   const Index count = std::ssize(positions), heads = std::ssize(forms_), padded = padded_rows(count);
-  const Buffer<std::int64_t> where = send(std::vector<std::int64_t>(positions.begin(), positions.end()));
+  const Buffer<std::int64_t> where =
+      send<std::int64_t>(std::vector<std::int64_t>(positions.begin(), positions.end()), worker);
   std::vector<DirectHead> host_rules;
   for (Index h = 0; h < heads; ++h) host_rules.push_back(rule_of(h, scope));
-  const Buffer<DirectHead> rules = send(host_rules);
+  const Buffer<DirectHead> rules = send<DirectHead>(host_rules, worker);
   FactorForm queries = all_queries(false), keys = all_keys(false);
   queries.positions = where.data();
   queries.rows.length = count;
   keys.shift = nullptr;
-  Buffer<double> of_queries(heads * padded * head_dim_, worker_.stream),
-      of_keys(kv_heads_ * padded_rows(context_) * head_dim_, worker_.stream),
-      products(heads * count * context_, worker_.stream), sums(heads * count * kDirectSums, worker_.stream),
-      norms(heads * padded, worker_.stream);
-  make_factor(queries, of_queries.data(), worker_.stream);
-  make_factor(keys, of_keys.data(), worker_.stream);
+  Buffer<double> of_queries(heads * padded * head_dim_, worker.stream),
+      of_keys(kv_heads_ * padded_rows(context_) * head_dim_, worker.stream),
+      products(heads * count * context_, worker.stream), sums(heads * count * kDirectSums, worker.stream),
+      norms(heads * padded, worker.stream);
+  make_factor(queries, of_queries.data(), worker.stream);
+  make_factor(keys, of_keys.data(), worker.stream);
   for (Index k = 0; k < kv_heads_; ++k) {
     const Index first = k * members();
-    worker_.products.multiply_transposed(
-        {count, context_, head_dim_, members()},
-        {of_queries.data() + first * padded * head_dim_, head_dim_, padded * head_dim_},
-        {of_keys.data() + k * padded_rows(context_) * head_dim_, head_dim_, 0},
-        {products.data() + first * count * context_, context_, count * context_});
+    worker.products.multiply_transposed({count, context_, head_dim_, members()},
+                                        {of_queries.data() + first * padded * head_dim_, head_dim_, padded * head_dim_},
+                                        {of_keys.data() + k * padded_rows(context_) * head_dim_, head_dim_, 0},
+                                        {products.data() + first * count * context_, context_, count * context_});
   }
   centre_rows({context_, rules.data(), scope != Scope::full, is_masked(scope), probes_.data()}, where.data(), heads,
-              count, products.data(), sums.data(), worker_.stream);
-  row_dots(of_queries.data(), head_dim_, of_queries.data(), head_dim_, heads * padded, static_cast<int>(head_dim_),
-           false, norms.data(), worker_.stream);
-  samples_[scope] = {start_download(sums, heads, count * kDirectSums, worker_),
-                     start_download(norms, heads, padded, worker_)};
+              count, products.data(), sums.data(), worker.stream);
+  row_dots(
+      {.rows = heads * padded, .columns = static_cast<int>(head_dim_), .x_stride = head_dim_, .y_stride = head_dim_},
+      of_queries.data(), of_queries.data(), norms.data(), worker.stream);
+  samples_[scope] = {start_download(sums, heads, count * kDirectSums, worker),
+                     start_download(norms, heads, padded, worker)};
 }
 
 bool HeadBatch::has_running_sums(Index head, Scope scope) const {
@@ -239,24 +243,25 @@ void HeadBatch::prepare_direct(Scope scope) {
   bool any = false;
   for (Index h = 0; h < std::ssize(forms_); ++h) any |= has_running_sums(h, scope);
   if (!any || head_dim_ > most_direct_columns()) return;
+  const Worker& worker = lanes_.checks;
   const Index heads = std::ssize(forms_), tiles = (context_ + kTileRows - 1) / kTileRows;
   const Index size = (1 + kVectors) * (head_dim_ + 2);
   std::vector<Index> keys = cpu::some_keys(context_);
   std::vector<std::int64_t> host_keys(keys.begin(), keys.end());
   host_keys.resize(kSampledKeys, 0);
-  const Buffer<std::int64_t> sampled = send(host_keys);
-  Buffer<double> before(kv_heads_ * tiles * size, worker_.stream), all(kv_heads_ * size, worker_.stream),
-      products(heads * context_ * kVectors, worker_.stream), parts(heads * tiles * kSampledKeys, worker_.stream),
-      energies(heads * kSampledKeys, worker_.stream);
-  key_sums(key_rows(), probes_.data(), before.data(), worker_.stream);
-  sum_matrices(before.data(), kv_heads_, tiles, size, all.data(), worker_.stream);
-  sums_before(before.data(), kv_heads_, tiles, size, worker_.stream);
+  const Buffer<std::int64_t> sampled = send<std::int64_t>(host_keys, worker);
+  Buffer<double> before(kv_heads_ * tiles * size, worker.stream), all(kv_heads_ * size, worker.stream),
+      products(heads * context_ * kVectors, worker.stream), parts(heads * tiles * kSampledKeys, worker.stream),
+      energies(heads * kSampledKeys, worker.stream);
+  key_sums(key_rows(), probes_.data(), before.data(), worker.stream);
+  sum_matrices(before.data(), kv_heads_, tiles, size, all.data(), worker.stream);
+  sums_before(before.data(), kv_heads_, tiles, size, worker.stream);
   direct_products({members(), scope != Scope::full, is_masked(scope), static_cast<int>(keys.size())}, query_rows(),
                   key_rows(), scales_.data(), slopes_.data(), sampled.data(), probes_.data(), before.data(), all.data(),
-                  products.data(), parts.data(), worker_.stream);
-  sum_matrices(parts.data(), heads, tiles, kSampledKeys, energies.data(), worker_.stream);
-  direct_[scope] = {start_download(products, heads, context_ * kVectors, worker_),
-                    start_download(energies, heads, kSampledKeys, worker_)};
+                  products.data(), parts.data(), worker.stream);
+  sum_matrices(parts.data(), heads, tiles, kSampledKeys, energies.data(), worker.stream);
+  direct_[scope] = {start_download(products, heads, context_ * kVectors, worker),
+                    start_download(energies, heads, kSampledKeys, worker)};
 }
 
 DirectHead HeadBatch::rule_of(Index head, Scope scope) const {
@@ -270,37 +275,38 @@ void HeadBatch::form(Index head, Scope scope, const DirectHead* rules, double* f
   const bool factors = form.has_factors();
   const FactorForm queries = factors ? query_form(head) : raw_query_form(head),
                    keys = factors ? key_form(head / members(), form.alibi_slope != 0) : raw_key_form(head / members());
-  form_field(worker_, queries, keys, {context_, rules, scope != Scope::full, is_masked(scope), probes_.data()}, field,
-             sums);
+  form_field(lanes_.queries, queries, keys, {context_, rules, scope != Scope::full, is_masked(scope), probes_.data()},
+             field, sums);
 }
 
 void HeadBatch::prepare_dense(Scope scope) {
+  const Worker& worker = lanes_.queries;
   const Index heads = std::ssize(forms_), length = context_;
   std::vector<DirectHead> host_rules;
   for (Index h = 0; h < heads; ++h) {
     host_rules.push_back(rule_of(h, scope));
     if (forms_[static_cast<std::size_t>(h)].has_factors()) host_rules.back().slope = 0;  // its column is in the factors
   }
-  const Buffer<DirectHead> rules = send(host_rules);
-  Buffer<double> sigma(heads * length, worker_.stream), energy(heads * length, worker_.stream),
-      sums(heads * length * kDirectSums, worker_.stream);
+  const Buffer<DirectHead> rules = send<DirectHead>(host_rules, worker);
+  Buffer<double> sigma(heads * length, worker.stream), energy(heads * length, worker.stream),
+      sums(heads * length * kDirectSums, worker.stream);
   energy.zero();
   const Index together = dense_together(length, heads);
   for (Index first = 0; first < heads; first += together) {
     const Index some = std::min(together, heads - first);
-    Buffer<double> fields(some * length * length, worker_.stream);
+    Buffer<double> fields(some * length * length, worker.stream);
     for (Index h = 0; h < some; ++h) {
       const Index head = first + h;
       form(head, scope, rules.data() + head, fields.data() + h * length * length,
            sums.data() + head * length * kDirectSums);
     }
-    add_column_squares(fields.data(), some, length, length, energy.data() + first * length, worker_.stream);
-    const Buffer<double> found = singular_values(worker_, fields.data(), length, some);
+    add_column_squares(fields.data(), some, length, length, energy.data() + first * length, worker.stream);
+    const Buffer<double> found = singular_values(worker, fields.data(), length, some);
     copy(sigma.data() + first * length, found.data(), static_cast<std::size_t>(found.size()) * sizeof(double),
-         worker_.stream);
+         worker.stream);
   }
-  dense_[scope] = {start_download(sigma, heads, length, worker_), start_download(energy, heads, length, worker_),
-                   start_download(sums, heads, length * kDirectSums, worker_)};
+  dense_[scope] = {start_download(sigma, heads, length, worker), start_download(energy, heads, length, worker),
+                   start_download(sums, heads, length * kDirectSums, worker)};
 }
 
 std::optional<RouteResult> HeadBatch::factored(Index head, Scope scope, const Rounding& limits) const {

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <map>
 
 #include "kernels/cuda/field/factored_fields.hpp"
@@ -15,7 +16,7 @@ namespace logitfield::kernels::cuda {
 class HeadBatch {
  public:
   /// `forms` belong to the query heads. The heads must outlive the object.
-  HeadBatch(const Worker& worker, const DeviceHeads& heads, Index first_kv_head, Index kv_heads,
+  HeadBatch(const Lanes& lanes, const DeviceHeads& heads, Index first_kv_head, Index kv_heads,
             std::vector<LogitForm> forms, Index context);
   void prepare(std::span<const FieldRequest> requests);
 
@@ -52,11 +53,13 @@ class HeadBatch {
  private:
   HeadRows query_rows() const;
   HeadRows key_rows() const;
+  void measure_norms();
   /// Forms of all heads together.
   FactorForm all_queries(bool slope) const;
   FactorForm all_keys(bool slope) const;
   void prepare_coherence();
-  void prepare_factored(Scope scope, bool slope);
+  /// Calls `meanwhile` while the device decomposes the factors.
+  void prepare_factored(Scope scope, bool slope, const std::function<void()>& meanwhile);
   void prepare_samples(Scope scope);
   void prepare_direct(Scope scope);
   void prepare_dense(Scope scope);
@@ -68,10 +71,8 @@ class HeadBatch {
   /// Squared norms of the rows of the bases [KV heads, padded].
   HostRows leverages(const TallFactors& keys, const Buffer<double>& bases) const;
   bool has_slope(bool slope) const;
-  template <class T>
-  Buffer<T> send(const std::vector<T>& values) const;
 
-  const Worker& worker_;
+  const Lanes& lanes_;
   const DeviceHeads& heads_;
   const Index first_kv_head_, kv_heads_, first_head_, context_, head_dim_;
   const std::vector<LogitForm> forms_;
@@ -87,6 +88,7 @@ class HeadBatch {
   /// singular values of the centred keys.
   struct Coherence {
     HostRows leverages, along, directions, sigma;
+    Buffer<double> triangles;
   };
   Coherence coherence_;
   HostRows slope_leverages_;

@@ -21,7 +21,8 @@ Index chunk_rows(Index heads, Index padded) {
 TallFactors::TallFactors(const Worker& worker, FactorForm form, const double* probes)
     : worker_(worker),
       heads_(form.rows.heads),
-      padded_(padded_rows(form.rows.length)),
+      length_(form.rows.length),
+      padded_(padded_rows(length_)),
       width_(form.width()),
       stride_((width_ + 3) / 2 * 2),
       decomposed_(static_cast<std::size_t>(heads_), false),
@@ -32,28 +33,34 @@ TallFactors::TallFactors(const Worker& worker, FactorForm form, const double* pr
       r_(heads_ * width_ * width_, worker.stream),
       inverse_(heads_ * width_ * width_, worker.stream),
       basis_probes_(heads_ * width_ * 2, worker.stream) {
-  const Index length = form.rows.length;
-  for (int p = 0; p < 2; ++p) form.extra[form.extras++] = {.values = probes + p * length};
+  for (int p = 0; p < 2; ++p) form.extra[form.extras++] = {.values = probes + p * length_};
   if (form.width() < stride_) form.extra[form.extras++] = {};
   make_factor(form, rows_.data(), worker.stream);
   grams_ = tall_products(rows(), rows(), width_ + 2);
-  const Matrix checks = decompose(grams_, width_ + 2, r_, inverse_);
+  checks_ = decompose(grams_, width_ + 2, r_, inverse_);
+}
+
+void TallFactors::finish() {
+  if (finished_) return;
+  finished_ = true;
+  worker_.stream.wait();
+  const auto checks = checks_.matrix();
   bool enough = true;
   for (Index h = 0; h < heads_; ++h) {
     const auto head = static_cast<std::size_t>(h);
     norms_[head] = std::sqrt(checks(h, kTrace));
     determinants_[head] = checks(h, kLogDeterminant);
-    decomposed_[head] = length > width_ && checks(h, kPositive) == 1;
+    decomposed_[head] = length_ > width_ && checks(h, kPositive) == 1;
     conditions_[head] = checks(h, kNorm) * checks(h, kInverseNorm);
     if (decomposed_[head] && !cpu::one_pass_is_enough(conditions_[head], width_)) enough = false;
   }
   if (!enough) {
-    second_pass(length);
+    second_pass();
     return;
   }
-  worker.products.transpose_multiply({width_, 2, width_, heads_}, {inverse_.data(), width_, width_ * width_},
-                                     {rows_probes().data, width_ + 2, width_ * (width_ + 2)},
-                                     {basis_probes_.data(), 2, 2 * width_});
+  worker_.products.transpose_multiply({width_, 2, width_, heads_}, {inverse_.data(), width_, width_ * width_},
+                                      {rows_probes().data, width_ + 2, width_ * (width_ + 2)},
+                                      {basis_probes_.data(), 2, 2 * width_});
 }
 
 Buffer<double> TallFactors::tall_products(Products::Rows<const double> x, Products::Rows<const double> y,
@@ -67,18 +74,18 @@ Buffer<double> TallFactors::tall_products(Products::Rows<const double> x, Produc
   return out;
 }
 
-Matrix TallFactors::decompose(const Buffer<double>& grams, Index stride, Buffer<double>& r,
-                              Buffer<double>& inverse) const {
+HostRows TallFactors::decompose(const Buffer<double>& grams, Index stride, Buffer<double>& r,
+                                Buffer<double>& inverse) const {
   Buffer<double> checks(heads_ * kCholeskyChecks, worker_.stream);
   checks.zero();
   cholesky(grams.data(), stride, heads_, static_cast<int>(width_), r.data(), inverse.data(), checks.data(),
            worker_.stream);
-  return download(checks, heads_, kCholeskyChecks);
+  return start_download(checks, heads_, kCholeskyChecks, worker_);
 }
 
 // The basis is formed, and divided by a second r: twice is enough (Yamamoto et al. 2015). Heads that were done pass
 // too.
-void TallFactors::second_pass(Index length) {
+void TallFactors::second_pass() {
   const Index size = width_ * width_;
   const Products::Sizes square{width_, width_, width_, heads_};
   const Buffer<double> first = bases();
@@ -86,7 +93,7 @@ void TallFactors::second_pass(Index length) {
   const Buffer<double> grams = tall_products(rows, rows, width_);
   Buffer<double> r(heads_ * size, worker_.stream), inverse(heads_ * size, worker_.stream),
       product(heads_ * size, worker_.stream);
-  const Matrix checks = decompose(grams, width_, r, inverse);
+  const HostRows found = decompose(grams, width_, r, inverse);
   worker_.products.multiply(square, {r.data(), width_, size}, {r_.data(), width_, size},
                             {product.data(), width_, size});
   basis_ = Buffer<double>(heads_ * padded_ * width_, worker_.stream);
@@ -97,6 +104,8 @@ void TallFactors::second_pass(Index length) {
   worker_.products.multiply(square, {inverse_.data(), width_, size}, {inverse.data(), width_, size},
                             {both.data(), width_, size});
   inverse_ = std::move(both);
+  worker_.stream.wait();
+  const auto checks = found.matrix();
   for (Index h = 0; h < heads_; ++h) {
     const auto head = static_cast<std::size_t>(h);
     if (!decomposed_[head]) continue;
@@ -104,7 +113,7 @@ void TallFactors::second_pass(Index length) {
     determinants_[head] += checks(h, kLogDeterminant);
     decomposed_[head] = checks(h, kPositive) == 1 &&
                         cpu::second_pass_for(checks(h, kDeviation), width_) != cpu::SecondPass::hopeless &&
-                        (cpu::surely_full_rank(conditions_[head]) || has_full_rank(h, length));
+                        (cpu::surely_full_rank(conditions_[head]) || has_full_rank(h));
   }
   const Buffer<double> of_probes =
       tall_products({basis_.data(), width_, padded_ * width_}, {rows_.data() + width_, stride_, padded_ * stride_}, 2);
@@ -112,10 +121,10 @@ void TallFactors::second_pass(Index length) {
        worker_.stream);
 }
 
-bool TallFactors::has_full_rank(Index head, Index length) const {
+bool TallFactors::has_full_rank(Index head) const {
   Matrix r(width_, width_);
   r_.read(as_span(r), head * width_ * width_);
-  return cpu::has_full_rank(r, length);
+  return cpu::has_full_rank(r, length_);
 }
 
 Buffer<double> TallFactors::bases() const {
@@ -133,10 +142,13 @@ TallFactors::BasisProducts TallFactors::basis_products(const Buffer<double>& y, 
   if (basis_.size() > 0) return {{basis_.data(), width_, padded_ * width_}, {}, y.data()};
   const Index per_head = 2 * width_;
   BasisProducts out{rows(), Buffer<double>(y.size(), worker_.stream), nullptr};
-  for (Index h = 0; h < heads_; ++h) {
-    worker_.products.multiply({width_, 2, width_, shared}, {inverse_.data() + h * width_ * width_, width_, 0},
-                              {y.data() + h * shared * per_head, 2, per_head},
-                              {out.made.data() + h * shared * per_head, 2, per_head});
+  // Where heads share a factor, as in the products of keys, one product for each factor; else one for all.
+  const Index factors = shared == 1 ? 1 : heads_, together = shared == 1 ? heads_ : shared;
+  for (Index f = 0; f < factors; ++f) {
+    worker_.products.multiply({width_, 2, width_, together},
+                              {inverse_.data() + f * width_ * width_, width_, shared == 1 ? width_ * width_ : 0},
+                              {y.data() + f * shared * per_head, 2, per_head},
+                              {out.made.data() + f * shared * per_head, 2, per_head});
   }
   out.vectors = out.made.data();
   return out;

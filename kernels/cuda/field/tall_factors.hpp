@@ -10,10 +10,14 @@ namespace logitfield::kernels::cuda {
 /// field/tall_factor.hpp. All heads go through each step together.
 class TallFactors {
  public:
-  /// Decomposes the factors of all heads of `form`, whose `extra` must have room for three columns. `probes` [2,
-  /// length] in device memory.
+  /// Starts to decompose the factors of all heads of `form`, whose `extra` must have room for three columns. `probes`
+  /// [2, length] in device memory.
   TallFactors(const Worker& worker, FactorForm form, const double* probes);
+  /// Waits for that and completes it. Everything below may be asked for after this; a second call does nothing.
+  void finish();
 
+  /// All work on the factors is this worker's.
+  const Worker& worker() const { return worker_; }
   Index heads() const { return heads_; }
   Index width() const { return width_; }
   Index padded() const { return padded_; }
@@ -51,13 +55,15 @@ class TallFactors {
  private:
   /// Sets grams_ [heads, width, columns] = x^T y of all heads.
   Buffer<double> tall_products(Products::Rows<const double> x, Products::Rows<const double> y, Index columns) const;
-  /// Decomposes grams; returns the checks [heads, kCholeskyChecks].
-  Matrix decompose(const Buffer<double>& grams, Index stride, Buffer<double>& r, Buffer<double>& inverse) const;
-  void second_pass(Index length);
-  bool has_full_rank(Index head, Index length) const;
+  /// Starts to decompose grams; returns the checks [heads, kCholeskyChecks].
+  HostRows decompose(const Buffer<double>& grams, Index stride, Buffer<double>& r, Buffer<double>& inverse) const;
+  void second_pass();
+  bool has_full_rank(Index head) const;
 
   const Worker& worker_;
-  Index heads_, padded_, width_, stride_;
+  Index heads_, length_, padded_, width_, stride_;
+  bool finished_ = false;
+  HostRows checks_;
   std::vector<bool> decomposed_;
   /// Bounds on the condition numbers: products of 1-norms.
   std::vector<double> norms_, conditions_, determinants_;
