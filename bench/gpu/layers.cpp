@@ -91,9 +91,9 @@ template <class T>
 Row forward_row(const Meter& meter, const LayerSizes& s, const std::shared_ptr<const LayerWeights>& weights,
                 Precision precision, double tolerance) {
   constexpr Index kPrefix = 64;
-  Uploader uploader;
+  Uploader uploader(meter.stream());
   Forward<T> forward(meter.stream(), s, precision);
-  const auto layer = upload_layer<T>(uploader, *weights, meter.stream());
+  const auto layer = upload_layer<T>(uploader, *weights);
   const MatrixF x = random_rows(s.length, s.hidden, 11);
   DeviceActivations hidden(x, meter.stream());
   forward.run(*layer, hidden);
@@ -126,12 +126,12 @@ void time_streaming(const Meter& meter, const LayerSizes& s, Precision source, c
   constexpr int kLayers = 6;
   const auto weights = weights_of(s, source);
   const auto from = precision_name(source);
-  Uploader uploader;
+  Uploader uploader(meter.stream());
   Forward<Bf16> forward(meter.stream(), s, Precision::bf16);
   DeviceActivations hidden(random_rows(s.length, s.hidden, 12), meter.stream());
   const auto load = [&] {
     use_device(0);
-    return upload_layer<Bf16>(uploader, *weights, meter.stream());
+    return upload_layer<Bf16>(uploader, *weights);
   };
   const auto kept = load();
   const Timing alone = meter.by_clock([&] { load()->ready->wait(); });

@@ -42,9 +42,9 @@ class CudaBackend final : public Backend {
   }
   std::unique_ptr<LoadedLayer> load(std::shared_ptr<const LayerWeights> weights) const override {
     use_device(number_);  // may be called from another thread, which reads ahead
-    return upload_layer<T>(uploader_, *weights, stream_);
+    return upload_layer<T>(uploader_, *weights);
   }
-  std::unique_ptr<LoadedLinear> load(Linear map) const override { return upload_map<T>(uploader_, map, stream_); }
+  std::unique_ptr<LoadedLinear> load(Linear map) const override { return upload_map<T>(uploader_, map); }
 
   AttentionOutput attention(const BlockShape& shape, const LoadedLayer& weights, const Team& shards,
                             const Activations& hidden) const override {
@@ -81,7 +81,6 @@ class CudaBackend final : public Backend {
     }
     Event(uploader_.stream()).hold_back(stream_);
     normalise_rows(here.view, device(rows), device(rows));
-    Event(stream_).hold_back(uploader_.stream());
   }
   std::unique_ptr<Activations> linear(const Activations& rows, const LoadedLinear& map) const override {
     const auto& here = dynamic_cast<const DeviceMap<T>&>(map);
@@ -158,7 +157,7 @@ class CudaBackend final : public Backend {
   Precision precision_;
   std::unique_ptr<Backend> host_;
   Stream stream_;
-  mutable Uploader uploader_;
+  mutable Uploader uploader_{stream_};
   mutable Block<T> block_;
   FieldMeasurer fields_;
 };

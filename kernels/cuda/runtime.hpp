@@ -98,6 +98,9 @@ class Buffer {
     return *this;
   }
 
+  /// Gives the memory back in the order of this stream, which must have waited for the other by then.
+  void release_in(const Stream& stream) { stream_ = &stream; }
+
   T* data() const { return data_; }
   std::int64_t size() const { return size_; }
   void zero() { fill_zero(data_, static_cast<std::size_t>(size_) * sizeof(T), *stream_); }

@@ -38,6 +38,17 @@ DeviceMlp<T> upload_mlp(Uploader& uploader, const MlpWeights& weights) {
 
 }  // namespace
 
+void Uploader::begin() {
+  const std::scoped_lock lock(releasing_);
+  if (released_) released_->hold_back(stream_);
+  released_.reset();
+}
+
+void Uploader::note_release() {
+  const std::scoped_lock lock(releasing_);
+  released_.emplace(computing_);
+}
+
 std::byte* Uploader::Lane::room() {
   Piece& piece = pieces_[next_];
   if (piece.copied) piece.copied->wait();
@@ -58,6 +69,7 @@ void Uploader::Lane::send(void* to, std::size_t bytes, const Stream& stream) {
 template <class T, class Scalar>
 Buffer<T> Uploader::upload(const Scalar* values, std::int64_t count) {
   Buffer<T> out(count, stream_);
+  out.release_in(computing_);
   constexpr auto kMost = static_cast<std::int64_t>(kPieceBytes / sizeof(T));
   std::atomic<std::int64_t> next = 0;
   const auto send_pieces = [&](Lane& lane) {
@@ -87,9 +99,10 @@ DeviceNorm upload_norm(Uploader& uploader, const Norm& norm) {
 }
 
 template <class T>
-std::unique_ptr<DeviceLayer<T>> upload_layer(Uploader& uploader, const LayerWeights& w, const Stream& computing) {
+std::unique_ptr<DeviceLayer<T>> upload_layer(Uploader& uploader, const LayerWeights& w) {
   const std::scoped_lock lock(uploader.in_use());
-  auto out = std::make_unique<DeviceLayer<T>>();
+  uploader.begin();
+  auto out = std::make_unique<DeviceLayer<T>>(uploader);
   out->attention_norm = upload_norm(uploader, w.attention_norm);
   out->attention_output_norm = upload_norm(uploader, w.attention_output_norm);
   out->attention_residual_norm = upload_norm(uploader, w.attention_residual_norm);
@@ -110,23 +123,22 @@ std::unique_ptr<DeviceLayer<T>> upload_layer(Uploader& uploader, const LayerWeig
   for (const MlpWeights& expert : w.experts) out->experts.push_back(upload_mlp<T>(uploader, expert));
   out->router_bias = w.router_bias;
   out->first_expert = w.first_expert;
-  out->ready.emplace(uploader.stream());
-  out->lifetime.emplace(uploader, computing);
+  out->ready.emplace(uploader);
   return out;
 }
-template std::unique_ptr<DeviceLayer<float>> upload_layer(Uploader&, const LayerWeights&, const Stream&);
-template std::unique_ptr<DeviceLayer<Bf16>> upload_layer(Uploader&, const LayerWeights&, const Stream&);
+template std::unique_ptr<DeviceLayer<float>> upload_layer(Uploader&, const LayerWeights&);
+template std::unique_ptr<DeviceLayer<Bf16>> upload_layer(Uploader&, const LayerWeights&);
 
 template <class T>
-std::unique_ptr<DeviceMap<T>> upload_map(Uploader& uploader, const Linear& map, const Stream& computing) {
+std::unique_ptr<DeviceMap<T>> upload_map(Uploader& uploader, const Linear& map) {
   const std::scoped_lock lock(uploader.in_use());
-  auto out = std::make_unique<DeviceMap<T>>();
+  uploader.begin();
+  auto out = std::make_unique<DeviceMap<T>>(uploader);
   out->map = upload_linear<T>(uploader, map);
-  out->ready.emplace(uploader.stream());
-  out->lifetime.emplace(uploader, computing);
+  out->ready.emplace(uploader);
   return out;
 }
-template std::unique_ptr<DeviceMap<float>> upload_map(Uploader&, const Linear&, const Stream&);
-template std::unique_ptr<DeviceMap<Bf16>> upload_map(Uploader&, const Linear&, const Stream&);
+template std::unique_ptr<DeviceMap<float>> upload_map(Uploader&, const Linear&);
+template std::unique_ptr<DeviceMap<Bf16>> upload_map(Uploader&, const Linear&);
 
 }  // namespace logitfield::kernels::cuda

@@ -14,11 +14,20 @@
 namespace logitfield::kernels::cuda {
 
 /// Copies host numbers to the device on its own stream, in parallel with computing. Several threads convert a piece at
-/// a time, each into page-locked memory of its own, and send it. For one thread at a time; others wait.
+/// a time, each into page-locked memory of its own, and send it. For one thread at a time; others wait. The memory is
+/// given back in the order of the computing stream, so that no copy waits for what is computed.
 class Uploader {
  public:
-  Uploader() : workers_(std::min(host_threads(), kMostLanes)), lanes_(static_cast<std::size_t>(workers_.count())) {}
+  explicit Uploader(const Stream& computing)
+      : computing_(computing),
+        workers_(std::min(host_threads(), kMostLanes)),
+        lanes_(static_cast<std::size_t>(workers_.count())) {}
   const Stream& stream() const { return stream_; }
+  const Stream& computing() const { return computing_; }
+  /// Begins a layer or a map: its copies wait for the memory that had been given back.
+  void begin();
+  /// The computing stream gives back memory.
+  void note_release();
   template <class T, class Scalar>
   Buffer<T> upload(const Scalar* values, std::int64_t count);
   std::mutex& in_use() { return in_use_; }
@@ -45,10 +54,12 @@ class Uploader {
     std::size_t next_ = 0;
   };
 
+  const Stream& computing_;
   Stream stream_;
   Threads workers_;
   std::deque<Lane> lanes_;
-  std::mutex in_use_;
+  std::mutex in_use_, releasing_;
+  std::optional<Event> released_;
 };
 
 struct DeviceNorm {
@@ -65,23 +76,47 @@ struct DeviceLinear {
   Buffer<float> bias;
 };
 
-/// Frees memory filled by the uploader's stream only after the computing stream has finished with it.
-class Lifetime {
- public:
-  Lifetime(const Uploader& uploader, const Stream& computing) : uploader_(&uploader), computing_(&computing) {}
-  ~Lifetime() {
-    try {
-      Event(*computing_).hold_back(uploader_->stream());
-    } catch (const DeviceError&) {
-      // The device has failed before; whoever waits for it reports that.
-    }
+/// Calls `step` in a destructor. If the device has failed before, whoever waits for it reports that.
+template <class Step>
+void unless_failed(Step&& step) noexcept {
+  try {
+    step();
+  } catch (const DeviceError&) {
   }
-  Lifetime(const Lifetime&) = delete;
-  Lifetime& operator=(const Lifetime&) = delete;
+}
+
+/// The first member of what is uploaded, destroyed after the memory was given back: the next copies wait for that, so
+/// that a device holds two layers, not three.
+class Returning {
+ public:
+  explicit Returning(Uploader& uploader) : uploader_(uploader) {}
+  ~Returning() {
+    unless_failed([&] { uploader_.note_release(); });
+  }
+  Returning(const Returning&) = delete;
+  Returning& operator=(const Returning&) = delete;
 
  private:
-  const Uploader* uploader_;
-  const Stream* computing_;
+  Uploader& uploader_;
+};
+
+/// Passed once the copies are done. The last member, destroyed before the memory is given back: copies into memory that
+/// was never used are over by then.
+class Arrival {
+ public:
+  explicit Arrival(const Uploader& uploader) : computing_(uploader.computing()), copied_(uploader.stream()) {}
+  ~Arrival() {
+    unless_failed([&] { copied_.hold_back(computing_); });
+  }
+  Arrival(const Arrival&) = delete;
+  Arrival& operator=(const Arrival&) = delete;
+  /// Makes the stream wait, or the host.
+  void hold_back(const Stream& stream) const { copied_.hold_back(stream); }
+  void wait() const { copied_.wait(); }
+
+ private:
+  const Stream& computing_;
+  Event copied_;
 };
 
 template <class T>
@@ -92,6 +127,9 @@ struct DeviceMlp {
 /// LayerWeights on the device.
 template <class T>
 struct DeviceLayer final : LoadedLayer {
+  explicit DeviceLayer(Uploader& uploader) : returning(uploader) {}
+
+  Returning returning;
   DeviceNorm attention_norm, attention_output_norm, attention_residual_norm, mlp_norm, mlp_output_norm,
       mlp_residual_norm, latent_query_norm, latent_norm, query_norm, key_norm;
   DeviceLinear<T> qkv, query_down, key_value_down, key_value_up, output, router;
@@ -99,23 +137,22 @@ struct DeviceLayer final : LoadedLayer {
   std::vector<DeviceMlp<T>> experts;
   VectorF router_bias;
   Index first_expert = 0;
-  /// Passed once the copies are done.
-  std::optional<Event> ready;
-  /// Must be the last member, so that it is destroyed first.
-  std::optional<Lifetime> lifetime;
+  std::optional<Arrival> ready;
 };
 
 template <class T>
 struct DeviceMap final : LoadedLinear {
+  explicit DeviceMap(Uploader& uploader) : returning(uploader) {}
+
+  Returning returning;
   DeviceLinear<T> map;
-  std::optional<Event> ready;
-  std::optional<Lifetime> lifetime;
+  std::optional<Arrival> ready;
 };
 
 DeviceNorm upload_norm(Uploader& uploader, const Norm& norm);
 template <class T>
-std::unique_ptr<DeviceLayer<T>> upload_layer(Uploader& uploader, const LayerWeights& weights, const Stream& computing);
+std::unique_ptr<DeviceLayer<T>> upload_layer(Uploader& uploader, const LayerWeights& weights);
 template <class T>
-std::unique_ptr<DeviceMap<T>> upload_map(Uploader& uploader, const Linear& map, const Stream& computing);
+std::unique_ptr<DeviceMap<T>> upload_map(Uploader& uploader, const Linear& map);
 
 }  // namespace logitfield::kernels::cuda

@@ -30,8 +30,7 @@ TEST(CudaUpload, Bf16IsNearestWithTiesToEven) {
 /// A weight that has been to the device and back, as float32.
 template <class T>
 MatrixF uploaded(Uploader& uploader, const WeightMatrix& weight) {
-  const Stream computing;
-  const auto map = upload_map<T>(uploader, {weight, {}}, computing);
+  const auto map = upload_map<T>(uploader, {weight, {}});
   map->ready->wait();
   MatrixF out(weight.rows(), weight.cols());
   const std::vector<T> values = map->map.weight.read();
@@ -42,7 +41,8 @@ MatrixF uploaded(Uploader& uploader, const WeightMatrix& weight) {
 // Less than a piece; and several pieces, the last of which is not whole.
 TEST(CudaUpload, EveryWeightArrivesOnce) {
   REQUIRE_DEVICE();
-  Uploader uploader;
+  const Stream computing;
+  Uploader uploader(computing);
   for (const Index rows : {1, 4099}) {
     const WeightMatrix exact(random_matrix<float>(rows, 1031, 5));
     const WeightMatrix rounded(exact.floats(0, rows), Precision::bf16);
