@@ -47,8 +47,7 @@ double fields_in(std::int64_t context, const Job& job, const Plan& plan, int wor
     any = true;
     fields.factored |= field.request.route == kernels::Route::factored;
     fields.dense |= field.request.route == kernels::Route::dense;
-    // Means of causal-mean fields come from the same operator.
-    krylov |= field.request.route == kernels::Route::krylov || field.request.scope == kernels::Scope::causal_mean;
+    krylov |= field.request.route == kernels::Route::krylov;
   }
   if (!any) return 0;
   const double threads = std::min<double>(workers, static_cast<double>(heads));
