@@ -3,18 +3,19 @@
 # #SBATCH lines of the script. `sbatch --verbose --test-only` submits nothing and tells them in one spelling.
 
 # Options of sbatch that lay out a job in ways that are not worked out here.
-UNREAD_OPTIONS='clusters cores-per-socket cpus-per-gpu extra-node-info gpus-per-socket gpus-per-task mincpus nodefile
-  ntasks-per-board ntasks-per-core ntasks-per-gpu ntasks-per-socket overcommit sockets-per-node tres-per-task'
+UNREAD_OPTIONS='clusters core-spec cores-per-socket cpus-per-gpu extra-node-info gpus-per-socket gpus-per-task hint
+  mincpus nodefile ntasks-per-board ntasks-per-core ntasks-per-gpu ntasks-per-socket overcommit sockets-per-node
+  thread-spec threads-per-core tres-per-task'
 
 # Sets asked (an option's value by its long name), test_nodes (nodes that SLURM would choose if it started the job now)
 # and unread (why the request could not be read).
 read_request() {  # SBATCH OPTION... SCRIPT
-  local told line inside='' ended=0
+  local told line inside='' ended=0 word words=()
   unset asked
   declare -gA asked=()
   unread='' test_nodes=''
-  # Twice verbose, so that a --quiet among the options does not silence it.
-  told=$(sbatch --verbose --verbose --test-only "$@" 2>&1) || true
+  for word in "$@"; do [[ $word = -Q || $word = --quiet ]] || words+=("$word"); done  # it would say nothing
+  told=$(sbatch --verbose --test-only "${words[@]}" 2>&1) || true
   while IFS= read -r line; do
     if [[ $line == *": defined options" ]]; then inside=yes
     elif [[ $line == *": end of defined options" ]]; then inside='' ended=$((ended + 1))
@@ -42,6 +43,7 @@ count_gpus() {  # VALUE [generic]
 # MiB of "64G", or of "3907" (MiB).
 in_mib() {
   case $1 in
+    0\?) echo 0 ;;  # as sbatch writes it
     *K) quotient "${1%K}" 1024 ;;
     *G) echo $((${1%G} * 1024)) ;;
     *T) echo $((${1%T} * 1024 * 1024)) ;;
@@ -67,7 +69,7 @@ read_partitions() {
   local chosen=${asked[constraint]:+$test_nodes}${asked[exclude]:+$test_nodes}
   chosen=${asked[nodelist]:-$chosen}
   config=$(scontrol show config)
-  whole_nodes=${asked[exclusive]:+yes}
+  case ${asked[exclusive]:-} in '' | user | mcs | topo) whole_nodes='' ;; *) whole_nodes=yes ;; esac
   [[ $config != *select/linear* ]] || whole_nodes=yes
   for partition in ${partitions//,/ }; do
     facts=$(scontrol --oneliner show partition "$partition")

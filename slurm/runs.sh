@@ -6,7 +6,8 @@
 read_runs() {  # FILE
   [ -r "$1" ] || { echo "$1: cannot be read; give a file with the options of a run on each line" >&2; return 2; }
   # The carriage returns of lists that were written on Windows end no word.
-  mapfile -t lines < <(sed -e 's/\r$//' -e '1s/^\xef\xbb\xbf//' "$1" | grep -v -e '^[[:space:]]*$' -e '^[[:space:]]*#')
+  # Names need not be valid in the locale, which may differ on the nodes.
+  mapfile -t lines < <(LC_ALL=C sed -e 's/\r$//' -e '1s/^\xef\xbb\xbf//' "$1" | LC_ALL=C grep -a -v -e '^[[:space:]]*$' -e '^[[:space:]]*#')
   [ ${#lines[@]} -gt 0 ] || { echo "$1: holds no run" >&2; return 2; }
 }
 

@@ -35,6 +35,7 @@ Checkpoint::Checkpoint(const std::filesystem::path& path) : path_(path) {
   if (is_gguf_name(path)) {
     gguf_ = std::make_unique<GgufModel>(path);
     config_ = gguf_model_config(*gguf_);
+    gguf_->forget_tokenizer();
   } else {
     open_folder();
   }

@@ -59,9 +59,12 @@ void read_float8_group(const ConfigSource& group, Quantisation& out) {
 void read_compressed_tensors(const ConfigSource& config, Quantisation& out) {
   out.rounds_to_scale_type = true;
   require_one_of(config, "format", {"float-quantized", "naive-quantized"});
-  require_one_of(config, "quantization_status", {"compressed"});
-  for (const char* key : {"sparsity_config", "transform_config"}) {
-    if (config.has(key) && !config.at(key).empty()) config.require(key, json::object());
+  require_one_of(config, "quantization_status", {"compressed", "frozen"});
+  if (config.has("sparsity_config") && !config.at("sparsity_config").empty()) {
+    require_one_of(config.object("sparsity_config"), "format", {"dense"});  // not sparse
+  }
+  if (config.has("transform_config") && !config.at("transform_config").empty()) {
+    config.require("transform_config", json::object());
   }
   const ConfigSource groups = config.object("config_groups");
   for (const auto& [name, group] : config.at("config_groups").items()) {
@@ -71,7 +74,7 @@ void read_compressed_tensors(const ConfigSource& config, Quantisation& out) {
   config.ignore({"global_compression_ratio", "ignore", "kv_cache_scheme", "version"});
 }
 
-/// Expert weights of gpt-oss.
+/// As gpt-oss stores the weights of its experts.
 void read_mxfp4(const ConfigSource&, Quantisation&) {}
 
 /// Inputs that share a scale; 0: all.

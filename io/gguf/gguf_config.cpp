@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kMostLayersLookedAt = 10'000;  // more are refused, or have no tensors
+constexpr std::int64_t kMostLayersLookedAt = 10'000;  // models of more layers have no tensors for them
 
 /// What a builder of a configuration works with.
 struct Description {

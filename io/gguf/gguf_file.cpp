@@ -38,6 +38,15 @@ std::uint64_t alignment_of(const json& metadata, const HeaderReader& header) {
   return static_cast<std::uint64_t>(value);
 }
 
+/// Whether the text can be written as JSON.
+bool is_utf8(const std::string& text) {
+  try {
+    return !json(text).dump().empty();
+  } catch (const json::type_error&) {
+    return false;
+  }
+}
+
 /// A tensor's row of the table.
 struct TableEntry {
   GgufTensor tensor;
@@ -127,6 +136,7 @@ GgufFile::GgufFile(const std::filesystem::path& path) : file_(path) {
   const auto num_tensors = header.number<std::uint64_t>(), num_values = header.number<std::uint64_t>();
   for (std::uint64_t i = 0; i < num_values; ++i) {
     const std::string key = header.text();
+    if (!is_utf8(key)) header.refuse(fmt::format("the key {} is not valid UTF-8", excerpt(key)));
     if (metadata_.contains(key)) header.refuse(fmt::format("the key {} appears twice", excerpt(key)));
     metadata_[key] = header.value(key);
   }
@@ -147,6 +157,10 @@ GgufFile::GgufFile(const std::filesystem::path& path) : file_(path) {
     }
   }
   check_apart(tensors_, header);
+}
+
+void GgufFile::forget(const std::string& prefix) {
+  std::erase_if(metadata_.get_ref<json::object_t&>(), [&](const auto& item) { return item.first.starts_with(prefix); });
 }
 
 bool is_gguf_name(const std::filesystem::path& path) { return path.extension() == ".gguf"; }

@@ -29,7 +29,7 @@ class GgufFile {
   /// - the magic number, the version or the byte order is another;
   /// - a string, a list or the table reaches beyond the file, or beyond the first GiB of it;
   /// - a metadata value is of an unknown type, or a list of lists;
-  /// - a key or a tensor's name appears twice;
+  /// - a key is not valid UTF-8; a key or a tensor's name appears twice;
   /// - a tensor has a type that is not known, no or more than four axes, a size of 0 or too large a one, or rows that
   ///   are no whole blocks;
   /// - a tensor is not aligned, lies outside the file or overlaps another.
@@ -40,6 +40,8 @@ class GgufFile {
   /// An object with a value a key ("general.architecture").
   const nlohmann::json& metadata() const { return metadata_; }
   const std::map<std::string, GgufTensor>& tensors() const { return tensors_; }
+  /// Frees the values of the keys that begin so.
+  void forget(const std::string& prefix);
 
  private:
   MappedFile file_;

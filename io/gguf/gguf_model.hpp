@@ -25,7 +25,8 @@ class GgufModel {
   const nlohmann::json& metadata() const { return files_.front()->metadata(); }
   /// "general.architecture"; throws InputError if it is missing.
   std::string architecture() const;
-  const std::vector<std::unique_ptr<GgufFile>>& files() const { return files_; }
+  /// Frees the tokenizer's lists, which take more memory than all the rest.
+  void forget_tokenizer() { files_.front()->forget("tokenizer."); }
 
   bool has(const std::string& tensor) const { return find(tensor).has_value(); }
   std::optional<PlacedTensor> find(const std::string& tensor) const;

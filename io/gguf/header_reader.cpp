@@ -11,8 +11,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kLargestHeader = std::size_t{1} << 30;
-/// A value of a list takes more memory than in the file. The largest vocabularies have 2^18 tokens.
-constexpr std::uint64_t kLongestList = std::uint64_t{1} << 24;
+/// Values of all lists together; each takes more memory than in the file. The largest vocabularies have 2^18 tokens.
+constexpr std::uint64_t kMostListed = std::uint64_t{1} << 24;
 
 /// Numbers that the format gives to the types of metadata values.
 enum class MetadataType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, text, list, u64, i64, f64 };
@@ -81,9 +81,11 @@ json HeaderReader::list(const std::string& key) {
   const auto count = number<std::uint64_t>();
   if (MetadataType{type} == MetadataType::list)
     refuse(fmt::format("{} is a list of lists, which is not read", excerpt(key)));
-  if (count > std::min<std::uint64_t>(kLongestList, bytes_.size() - position_)) {
-    refuse(fmt::format("{} is said to be a list of {} values (limit {})", excerpt(key), count, kLongestList));
+  if (count > std::min<std::uint64_t>(kMostListed - listed_, bytes_.size() - position_)) {
+    refuse(fmt::format("{} is said to be a list of {} values (limit for all lists: {})", excerpt(key), count,
+                       kMostListed));
   }
+  listed_ += count;
   json values = json::array();
   values.get_ref<json::array_t&>().reserve(count);
   for (std::uint64_t i = 0; i < count; ++i) values.push_back(value_of(type, key));

@@ -37,6 +37,8 @@ class HeaderReader {
   std::span<const std::byte> bytes_;
   std::string path_;
   std::size_t position_ = 0;
+  /// Values in the lists so far.
+  std::uint64_t listed_ = 0;
 };
 
 }  // namespace logitfield::io

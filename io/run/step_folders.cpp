@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 struct NamedFolder {
   StepFolder folder;
   StepName name;
+  /// The folder itself, where this is a link.
+  fs::path target;
 };
 
 /// Makes "folder/" name the folder itself.
@@ -72,7 +74,7 @@ class StepSearch {
       leave_out(path, *reason);
     } else {
       const auto& found = std::get<StepName>(name);
-      named_.push_back({{found.step, path, is_capture(path)}, found});
+      named_.push_back({{found.step, path, is_capture(path)}, found, fs::weakly_canonical(path)});
     }
   }
 
@@ -103,19 +105,21 @@ class StepSearch {
     named_ = std::move(kept);
   }
 
-  /// A folder that was given twice counts once.
+  /// A folder that was given twice, or has links, counts once: by its own name.
   void leave_out_repeated() {
-    const auto path = [](const NamedFolder& one) -> const fs::path& { return one.folder.path; };
-    std::ranges::sort(named_, {}, path);
-    const auto rest = std::ranges::unique(named_, {}, path);
+    const auto place = [](const NamedFolder& one) { return std::tuple(one.target, fs::is_symlink(one.folder.path)); };
+    std::ranges::sort(named_, {}, place);
+    const auto rest = std::ranges::unique(named_, {}, &NamedFolder::target);
     named_.erase(rest.begin(), rest.end());
   }
 
   void leave_out_doubtful() {
-    if (std::ranges::all_of(named_, [](const NamedFolder& one) { return one.name.doubtful; })) return;
-    leave_out_where([](const NamedFolder& one) {
-      return one.name.doubtful ? fmt::format("{} in its name may not be a step, as it is in other names", one.name.step)
-                               : "";
+    int least = 2;
+    for (const NamedFolder& one : named_) least = std::min(least, one.name.doubt);
+    leave_out_where([&](const NamedFolder& one) {
+      return one.name.doubt > least
+                 ? fmt::format("{} in its name may not be a step, as it is in other names", one.name.step)
+                 : "";
     });
   }
 
@@ -140,12 +144,13 @@ class StepSearch {
     });
   }
 
+  /// Of two of one step neither is better, but for the copy of a model that was chosen.
   void leave_out_equal() {
     const std::vector<NamedFolder> all = named_;
     leave_out_where([&](const NamedFolder& one) {
       const auto same = std::ranges::find_if(all, [&](const NamedFolder& other) {
         return other.name.step == one.name.step && other.name.stage == one.name.stage &&
-               other.folder.path != one.folder.path;
+               other.folder.path != one.folder.path && (one.name.is_chosen || !other.name.is_chosen);
       });
       return same == all.end() ? ""
                                : fmt::format("it is of step {}, as is {}", one.name.step, same->folder.path.string());

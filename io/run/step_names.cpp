@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include <charconv>
+#include <cmath>
 #include <new>
 #include <optional>
 
@@ -70,13 +71,13 @@ std::optional<std::int64_t> scaled_number(const std::string& text) {
   const auto [suffix, failed] = std::from_chars(text.data(), last, value, std::chars_format::fixed);
   if (failed != std::errc{} || suffix + 1 != last) return std::nullopt;
   const double scale = *suffix == 'k' || *suffix == 'K' ? 1e3 : *suffix == 'm' || *suffix == 'M' ? 1e6 : 0;
-  const double steps = value * scale;
-  if (!(steps >= 0 && steps < 9e15) || scale == 0 || steps != static_cast<double>(std::int64_t(steps)))
-    return std::nullopt;
-  return std::int64_t(steps);
+  const double steps = value * scale, nearest = std::round(steps);  // 4.1 * 1e6 is no integer
+  if (!(steps >= 0 && steps < 9e15) || scale == 0 || std::abs(steps - nearest) > 1e-6) return std::nullopt;
+  return static_cast<std::int64_t>(nearest);
 }
 
-#define LOGITFIELD_STEP_NUMBER "(\\d+(?:\\.\\d+(?=[km]))?[km]?)(?![a-z0-9]|\\.\\d)"
+#define LOGITFIELD_DIGITS "(\\d+(?:\\.\\d+(?=[km]))?[km]?)"
+#define LOGITFIELD_STEP_NUMBER LOGITFIELD_DIGITS "(?![a-z0-9]|\\.\\d)"
 
 /// Compiled once.
 class UsualPattern {
@@ -96,24 +97,32 @@ class UsualPattern {
 };
 
 std::variant<StepName, std::string> read_usual(const std::string& name) {
+  struct Kind {
+    UsualPattern pattern;
+    int doubt;
+  };
   // From the surest to the most doubtful. Each begins with all it can skip: the last number counts.
-  static const UsualPattern steps[] = {
-      UsualPattern("(?i)^.*steps?[-_= ]*" LOGITFIELD_STEP_NUMBER),
-      UsualPattern("(?i)^.*(?:checkpoint|ckpt|iter|iteration|update|epoch)s?[-_= ]*" LOGITFIELD_STEP_NUMBER),
-      UsualPattern("(?i)^(?:.*[^a-z0-9.])?" LOGITFIELD_STEP_NUMBER),
-      UsualPattern("(?i)^.*[a-z]" LOGITFIELD_STEP_NUMBER),
+  static const Kind kinds[] = {
+      {UsualPattern("(?i)^.*steps?[-_=. ]*" LOGITFIELD_STEP_NUMBER), 0},
+      {UsualPattern("(?i)^(?:.*[^a-z0-9.])?" LOGITFIELD_DIGITS "[-_=. ]*steps?(?![a-z])"), 0},
+      {UsualPattern("(?i)^.*(?:checkpoint|ckpt|iter|iteration|update)s?[-_=. ]*" LOGITFIELD_STEP_NUMBER), 0},
+      {UsualPattern("(?i)^.*epochs?[-_=. ]*" LOGITFIELD_STEP_NUMBER), 0},
+      {UsualPattern("(?i)^" LOGITFIELD_DIGITS "$"), 0},
+      {UsualPattern("(?i)^(?:.*[^a-z0-9.])?" LOGITFIELD_STEP_NUMBER), 1},
+      {UsualPattern("(?i)^.*[a-z]" LOGITFIELD_STEP_NUMBER), 2},
   };
   static const UsualPattern stage("(?i)(?:^|[^a-z])stage[-_= ]*(\\d+)");
   static const UsualPattern branch("(?i)(?:^|[^a-z])ingredient[-_= ]*(\\d+)");
   // Words that name a model without a step, whatever other number stands beside them.
   static const UsualPattern unnumbered("(?i)(?:^|[^a-z])(?:final|best|last|latest|merged)(?![a-z])");
-  for (const UsualPattern& pattern : steps) {
-    if (&pattern == &steps[2] && unnumbered.find(name)) return "it is named as a final or best model, without a step";
-    const auto text = pattern.find(name);
+  const bool is_chosen = unnumbered.find(name).has_value();
+  for (const Kind& kind : kinds) {
+    if (kind.doubt > 0 && is_chosen) return "it is named as a final or best model, without a step";
+    const auto text = kind.pattern.find(name);
     if (!text) continue;
     const auto step = scaled_number(*text);
     if (!step) return fmt::format("{} in its name is no number that could be its step", *text);
-    return StepName{*step, stage.number(name), branch.number(name), &pattern == &steps[3]};
+    return StepName{*step, stage.number(name), branch.number(name), kind.doubt, is_chosen};
   }
   return "its name holds no number that could be its step";
 }

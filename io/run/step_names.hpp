@@ -13,14 +13,17 @@ struct StepName {
   std::int64_t step = 0;
   /// Stage of training, and the branch of a stage ("ingredient"); -1: the name says none.
   std::int64_t stage = -1, branch = -1;
-  /// Whether the number is only glued to a word that says nothing about steps ("qwen2").
-  bool doubtful = false;
+  /// 0: the name says that the number is a step, or is nothing else; 1: the number stands alone beside other words
+  /// ("Llama-2-7b"); 2: it is glued to one ("qwen2").
+  int doubt = 0;
+  /// Whether the name also says that the model was chosen ("best", "final"), so that it may be a copy.
+  bool is_chosen = false;
 };
 
 /// Reads the steps in names of checkpoints.
 class StepNames {
  public:
-  /// Understands the usual names: the number behind "step", else behind a word such as "checkpoint", else the last
+  /// Understands the usual names: the number beside "step", else behind a word such as "checkpoint", else the last
   /// number that stands alone, in thousands or millions if k or M follows it.
   StepNames() = default;
   /// Reads the number in the first group of `pattern`, a regular expression (PCRE2), or in all of its match. Throws

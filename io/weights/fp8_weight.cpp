@@ -101,8 +101,10 @@ std::unique_ptr<StoredWeight> open_fp8_weight(const WeightRequest& request) {
   if (!found || found->tensor->dtype != DType::F8_E4M3) return nullptr;
   const TypedPart numbers(*found);
   require_shape(numbers, request.shape);
+  // The name says "inverse", the numbers are the scales themselves. Blocks come with this name, mostly.
   const std::string plain = request.name + "_scale", inverse = request.name + "_scale_inv";
-  const TypedPart scales = require_part(request.find, request.find(plain) ? plain : inverse, numbers);
+  const bool has_inverse = request.find(inverse) || (request.quantisation->block_rows > 0 && !request.find(plain));
+  const TypedPart scales = require_part(request.find, has_inverse ? inverse : plain, numbers);
   require_scale_type(scales);
   const bool rounds = request.quantisation->rounds_to_scale_type && is_float_weight(scales.dtype);
   return std::make_unique<Fp8Weight>(numbers, scales, block_of(scales, request), rounds, request.shape);

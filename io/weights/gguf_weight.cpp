@@ -5,6 +5,7 @@
 
 #include "io/error.hpp"
 #include "io/safetensors.hpp"
+#include "io/weights/plain_weight.hpp"
 
 namespace logitfield::io {
 namespace {
@@ -38,6 +39,7 @@ StoredPart unstacked(StoredPart part, std::int64_t index) {
   const std::size_t bytes = part.bytes.size() / static_cast<std::size_t>(count);
   part.bytes = part.bytes.subspan(static_cast<std::size_t>(index) * bytes, bytes);
   part.shape.erase(part.shape.begin());
+  part.name += fmt::format("[{}]", index);
   return part;
 }
 
@@ -81,6 +83,7 @@ std::unique_ptr<StoredWeight> open_gguf_weight(const GgufModel& model, const std
     throw InputError("{} is {}, which is not implemented {}; use a file of another quantisation", part.origin(),
                      type.name, shape.size() == 1 ? "for vectors" : "for weights");
   }
+  if (type.plain) return std::make_unique<PlainWeight>(std::move(part), *type.plain, shape);
   return std::make_unique<GgufWeight>(std::move(part), type, shape);
 }
 

@@ -79,8 +79,8 @@ class Watch {
       return true;
     } catch (const InputError& error) {
       if (complained_[checkpoint.path] != stamps) {
-        fmt::print(stderr, "logitfield: waiting for {} to change, which cannot be read: {}\n", checkpoint.path.string(),
-                   error.what());
+        fmt::print(stderr, "logitfield: waiting for {} to change, which cannot be read: {}\n",
+                   io::printable(checkpoint.path.string()), io::printable(error.what()));
       }
       complained_[checkpoint.path] = stamps;
       return false;
@@ -197,7 +197,7 @@ void tell_all(const MonitorStore& store) {
   write(store);
   fmt::print("\n{}", alert_list(store.alerts()));
   fmt::print("{} alerts in {} checkpoints\nresults: {} (monitor.html, series.csv, alerts.jsonl)\n",
-             store.alerts().size(), store.series().steps.size(), store.folder().root.string());
+             store.alerts().size(), store.series().steps.size(), io::printable(store.folder().root.string()));
 }
 
 /// For rank 0, after a step; with --follow, alerts are printed at once.

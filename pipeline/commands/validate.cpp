@@ -2,6 +2,7 @@
 
 #include "io/error.hpp"
 #include "io/hash.hpp"
+#include "io/printable.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/forward/capture_difference.hpp"
 #include "pipeline/forward/input_check.hpp"
@@ -64,7 +65,7 @@ int validate(const Options& options, const mpi::Communicator& world) {
   print_once(world, fmt::format("{}: sound, {} layers x {} heads over {} KV heads of dimension {}, {}\n",
                                 job.model_name(), job.num_layers, job.extents.num_heads, job.extents.num_kv_heads,
                                 job.head_dim, io::hash_text(hash)));
-  for (const std::string& notice : job.notices()) print_once(world, notice + "\n");
+  for (const std::string& notice : job.notices()) print_once(world, io::printable(notice) + "\n");
   return 0;
 }
 

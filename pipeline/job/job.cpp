@@ -98,7 +98,8 @@ Slice resolve_layers(const std::string& asked, std::int64_t num_layers) {
     return error == std::errc{} && last == end ? value : -1;
   };
   Slice layers{bound(asked.substr(0, colon), 0), -1};
-  layers.end = colon == std::string::npos ? layers.begin + 1 : bound(asked.substr(colon + 1), num_layers);
+  layers.end =
+      colon == std::string::npos ? std::min(layers.begin, num_layers) + 1 : bound(asked.substr(colon + 1), num_layers);
   if (asked != ":" && 0 <= layers.begin && layers.begin < layers.end && layers.end <= num_layers) return layers;
   throw InputError(
       "--layers {}: expected FIRST:END, FIRST:, :END or one layer, with 0 <= FIRST < END <= {}, the model's layers",

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "io/error.hpp"
+#include "io/printable.hpp"
 #include "pipeline/forward/input_check.hpp"
 #include "pipeline/measure/gaussian_null.hpp"
 #include "pipeline/measure/layer_loop.hpp"
@@ -96,7 +97,9 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   }
   // A monitor would repeat it at every checkpoint.
   if (root && options.command == Command::analyze) {
-    for (const std::string& notice : job.notices()) fmt::print(stderr, "logitfield: {}\n", notice);
+    for (const std::string& notice : job.notices()) {
+      fmt::print(stderr, "logitfield: {}\n", io::printable(notice));
+    }
   }
   mpi::agree(world, [&] { check_folder(opened.plan.result_bytes); });
   Measurement out;

@@ -138,9 +138,9 @@ bool MonitorStore::knows(const io::StepFolder& checkpoint) const {
   const auto before = steps_of_paths_.find(checkpoint.path.string());
   if (before != steps_of_paths_.end() && before->second != checkpoint.step) {
     throw InputError(
-        "{}: is of step {} now and was measured as step {}, because another --step-pattern or checkpoints of an "
-        "earlier "
-        "stage were given; give another --out",
+        "{}: is of step {} now and was measured as step {}, because another --step-pattern was given, or checkpoints "
+        "of "
+        "an earlier stage were added or removed; give those that were there, or another --out",
         checkpoint.path.string(), checkpoint.step, before->second);
   }
   const fs::path note = folder_.note(checkpoint.step);

@@ -54,6 +54,10 @@ TEST(Gguf, RefusesOtherFilesAndVersions) {
   EXPECT_TRUE(refused_gguf(builder.build(), {"big-endian"}));
 }
 
+TEST(Gguf, RefusesKeysThatAreNoText) {
+  EXPECT_TRUE(refused_gguf(GgufBuilder().set("llama.zz\xff", 1U).build(), {"llama.zz", "UTF-8", "copy"}));
+}
+
 TEST(Gguf, RefusesEveryCutHeader) {
   const TemporaryFolder folder;
   GgufBuilder builder;

@@ -19,7 +19,7 @@ using testing::refuses;
 using testing::TemporaryFolder;
 
 const std::filesystem::path kTokenizers = TOKENIZERS;
-constexpr std::int32_t kNormal = 1, kControl = 3, kUser = 4;
+constexpr std::int32_t kNormal = 1, kUnknown = 2, kControl = 3, kUser = 4;
 
 /// The lists of a tokenizer.json, as a GGUF file has them.
 struct TokenLists {
@@ -29,8 +29,9 @@ struct TokenLists {
   explicit TokenLists(const nlohmann::json& file) {
     for (const auto& [token, id] : file.at("model").at("vocab").items()) put(id.get<std::size_t>(), token, kNormal);
     for (const auto& added : file.at("added_tokens")) {
-      put(added.at("id").get<std::size_t>(), added.at("content").get<std::string>(),
-          added.at("special").get<bool>() ? kControl : kUser);
+      const auto content = added.at("content").get<std::string>();
+      const std::int32_t special = content == "<unk>" ? kUnknown : kControl;  // as converters write them
+      put(added.at("id").get<std::size_t>(), content, added.at("special").get<bool>() ? special : kUser);
     }
     for (const auto& merge : file.at("model").at("merges")) {
       merges.push_back(merge.is_array() ? merge[0].get<std::string>() + " " + merge[1].get<std::string>()
@@ -114,7 +115,15 @@ TEST(GgufTokenizer, TakesTheTokenInFrontFromItsFileOnly) {
 TEST(GgufTokenizer, MergesByScoreAreThoseOfTheBestTokensFirst) {
   const std::vector<std::string> tokens = {"a", "b", "ab", "aba", "ba", "\u00e9a", "\u00e9"};
   const std::vector<double> scores = {0, 0, -2, -1, -2, -3, 0};
-  EXPECT_EQ(merges_by_score(tokens, scores).dump(), R"([["ab","a"],["a","ba"],["a","b"],["b","a"],["é","a"]])");
+  EXPECT_EQ(merges_by_score(tokens, scores, "x.gguf").dump(), R"([["ab","a"],["a","ba"],["a","b"],["b","a"],["é","a"]])");
+}
+
+// Each token can be cut in as many ways as it has characters.
+TEST(GgufTokenizer, RefusesVocabulariesOfTooManyMerges) {
+  std::vector<std::string> tokens;
+  for (std::size_t length = 1; length <= 1000; ++length) tokens.emplace_back(length, 'a');
+  const std::vector<double> scores(tokens.size(), 0);
+  EXPECT_TRUE(refuses([&] { merges_by_score(tokens, scores, "x.gguf"); }, {"x.gguf", "ways", "sound"}));
 }
 
 TEST(GgufTokenizer, RefusesWhatItDoesNotKnow) {

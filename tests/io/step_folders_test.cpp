@@ -121,6 +121,35 @@ TEST(StepFolders, ATrainersFolderIsItsCheckpointsWithoutTheFinalModel) {
                                       "qwen2: 2 in its name may not be a step, as it is in other names"}));
 }
 
+TEST(StepFolders, DecimalsAreExact) {
+  const TemporaryFolder folder;
+  for (const char* name : {"step-4.0M", "step-4.1M", "step-8.2M", "step-16.1k"}) make(folder, name);
+  EXPECT_EQ(steps_of(find_step_folders({folder.path()})),
+            (std::vector<std::int64_t>{16'100, 4'000'000, 4'100'000, 8'200'000}));
+}
+
+TEST(StepFolders, ACopyOrALinkOfTheBestModelDoesNotHideItsCheckpoint) {
+  const TemporaryFolder folder;
+  for (const char* name : {"checkpoint-500", "checkpoint-1000", "best-checkpoint-1000"}) make(folder, name);
+  std::filesystem::create_directory_symlink(folder.path() / "checkpoint-500", folder.path() / "best_step_500");
+  const auto all = find_step_folders({folder.path()});
+  EXPECT_EQ(names_of(all), (std::vector<std::string>{"checkpoint-500", "checkpoint-1000"}));
+  EXPECT_EQ(left_out(all).size(), 1U);
+}
+
+TEST(StepFolders, OrdinaryNamesAreUnderstood) {
+  const TemporaryFolder folder;
+  for (const char* name :
+       {"checkpoint-500-epoch-1", "iter_700_epoch_0", "800steps", "step.900", "1000", "sft-2", "Llama-2-7b-hf"}) {
+    make(folder, name);
+  }
+  const auto all = find_step_folders({folder.path()});
+  EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{500, 700, 800, 900, 1000}));
+  EXPECT_EQ(left_out(all),
+            (std::vector<std::string>{"Llama-2-7b-hf: 2 in its name may not be a step, as it is in other names",
+                                      "sft-2: 2 in its name may not be a step, as it is in other names"}));
+}
+
 TEST(StepFolders, WhatHasNoStepOrOneThatOthersHaveIsLeftOut) {
   const TemporaryFolder folder;
   for (const char* name : {"step_1", "step_01", "step_2", "step_99999999999999999999", "model-7b", "v1.5-chat"})

@@ -154,11 +154,10 @@ class Damaged {
 
 TEST(QuantisedWeights, AMissingTensorIsNamed) {
   for (const auto& [name, tensor] :
-       {std::pair("fp8_block", "m.weight_scale_inv"), std::pair("fp8_channel", "m.weight_scale_inv"),
+       {std::pair("fp8_block", "m.weight_scale_inv"), std::pair("fp8_channel", "m.weight_scale"),
         std::pair("mxfp4", "m_scales"), std::pair("gptq", "m.scales"), std::pair("gptq", "m.qzeros"),
         std::pair("awq", "m.scales"), std::pair("awq", "m.qzeros")}) {
-    const std::string removed = std::string(name) == "fp8_channel" ? "m.weight_scale" : tensor;
-    const Damaged damaged(name, removed, std::nullopt);
+    const Damaged damaged(name, tensor, std::nullopt);
     EXPECT_TRUE(refuses([&] { damaged.load().open(); }, {"damaged.safetensors", tensor, "complete the checkpoint"}));
   }
 }
@@ -224,6 +223,9 @@ TEST(QuantisedWeights, PublishedConfigurationsAreRead) {
           "format": "float-quantized", "global_compression_ratio": 1.46, "ignore": ["lm_head"],
           "kv_cache_scheme": null, "quant_method": "compressed-tensors", "quantization_status": "compressed",
           "sparsity_config": {}, "transform_config": {}, "version": "0.12.3"})",
+      R"({"config_groups": {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 8, "strategy": "tensor",
+          "type": "float"}}}, "format": "naive-quantized", "quant_method": "compressed-tensors",
+          "quantization_status": "frozen", "sparsity_config": {"format": "dense", "global_sparsity": 0.14}})",
       R"({"modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens",
           "lm_head"], "quant_method": "mxfp4"})",
       R"({"bits": 4, "damp_percent": 0.01, "desc_act": false, "group_size": 128, "model_file_base_name": "model",

@@ -29,7 +29,7 @@ class Notices(Case):
         _, _, plain = self.analyze("plain", "--tokens", self.text)
         self.configure(zebra=7, use_mrope=False)
         said, manifest, _ = self.analyze("run", "--tokens", self.text, ranks=2)
-        self.assertEqual(said.count("unknown keys of config.json"), 1)
+        self.assertEqual(said.count("unknown keys of the configuration"), 1)
         for part in ('"zebra" is 7', '"use_mrope" is false'):
             self.assertIn(part, said)
             self.assertIn(part, manifest["model"]["notices"][0])

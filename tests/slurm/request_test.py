@@ -26,6 +26,9 @@ TABLE = [
     ("--mem=0 -n2", (1, 2, 1, 0, 200000)),
     ("--mem-per-cpu=700M -n2 -c2", (1, 2, 2, 0, 2800)),
     ("--mem-per-cpu=9G -n24", (2, 12, 1, 0, 110592)),
+    ("--mem-per-cpu=0 -n2", (1, 2, 1, 0, 200000)),
+    ("--quiet -n2", (1, 2, 1, 0, 3000)),
+    ("--exclusive=user -n2", (1, 2, 1, 0, 3000)),
     ("--exclusive", (1, 1, 1, 0, 48000)),
     ("--exclusive --mem-per-cpu=100 -n3", (1, 3, 1, 0, 3200)),
     ("--exclusive --mem=5G", (1, 1, 1, 0, 5120)),
@@ -95,6 +98,7 @@ class Request(ClusterCase):
                 submitted = self.submit(words)
                 nodes, ranks, _, _, memory = wanted
                 self.assertEqual(self.planned(submitted), (nodes, ranks, memory))
+                self.assertNotIn(".sh: line", submitted.stderr)
                 jobs.append((words, wanted, submitted.stdout.strip()))
         for words, wanted, job in jobs:
             with self.subTest(words):
@@ -113,6 +117,7 @@ class Request(ClusterCase):
 
     def test_what_cannot_be_read_is_passed_on_and_said(self):
         for words, reason in (("-N1-2 -n2", "--nodes=1-2"), ("-N2 -n3", "3 tasks on 2 nodes"),
+                              ("-n2 --hint=nomultithread", "--hint"),
                               ("--gpus-per-task=1 -n2", "--gpus-per-task"), ("-N2 --gpus=3", "3 GPUs on 2 nodes")):
             with self.subTest(words):
                 submitted = self.submit(words)
@@ -148,6 +153,12 @@ class Request(ClusterCase):
                 refused = self.call(SLURM / "submit", "array", "--dry-run", "--", "runs.txt", code=2)
                 self.assertIn("a quote is not closed" if word == "'a" else "nothing in it is expanded or executed", refused.stderr)
                 self.assertFalse((self.folder / "made").exists())
+
+    def test_a_name_that_is_no_utf8_hides_no_run(self):
+        (self.folder / "runs.txt").write_bytes(b"--text caf\xe9.txt --out a\n--out b\n")
+        self.environment = {**self.environment, "LC_ALL": "C.UTF-8"}
+        shown = self.call(SLURM / "submit", "array", "--dry-run", "--", "runs.txt")
+        self.assertIn("--array=0-1", shown.stdout)
 
     def test_lists_from_windows_and_quoted_words(self):
         runs = self.folder / "runs.txt"

@@ -22,7 +22,7 @@ using nlohmann::json;
 /// Finding the merges of a longer token would take too long.
 constexpr std::size_t kLongestToken = 4096;
 /// Numbers of "tokenizer.ggml.token_type".
-constexpr std::int64_t kControlToken = 3, kUserToken = 4;
+constexpr std::int64_t kUnknownToken = 2, kControlToken = 3, kUserToken = 4;
 /// SentencePiece's character for a space.
 constexpr const char* kSpaceMark = "\u2581";
 
@@ -96,21 +96,22 @@ json vocabulary_of(const std::vector<std::string>& tokens) {
 
 bool is_only_spaces(const std::string& text) { return !text.empty() && text.find_first_not_of(' ') == text.npos; }
 
-/// Tokens that are found in a text before it is cut: control tokens, and those that people defined.
+/// Tokens that are found in a text before it is cut: the unknown one, control tokens, and those that people defined.
 json added_tokens(const TokenizerKeys& keys, const std::vector<std::string>& vocabulary) {
   json out = json::array();
   if (!keys.has("token_type")) return out;
   const std::vector<double> kinds = keys.numbers("token_type");
   for (std::size_t id = 0; id < kinds.size(); ++id) {
     const std::string& token = keys.tokens()[id];
-    if ((kinds[id] != kControlToken && kinds[id] != kUserToken) || token.empty() || vocabulary[id] != token) continue;
+    const bool is_special = kinds[id] == kUnknownToken || kinds[id] == kControlToken;
+    if ((!is_special && kinds[id] != kUserToken) || token.empty() || vocabulary[id] != token) continue;
     out.push_back({{"id", id},
                    {"content", token},
                    {"single_word", false},
                    {"lstrip", false},
                    {"rstrip", false},
                    {"normalized", false},
-                   {"special", kinds[id] == kControlToken}});
+                   {"special", is_special}});
   }
   return out;
 }
@@ -146,7 +147,7 @@ json sentencepiece_tokenizer(const TokenizerKeys& keys, bool is_gemma) {
   steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kSpaceMark}});
   json model = {{"type", "BPE"},
                 {"vocab", vocabulary_of(tokens)},
-                {"merges", keys.has("merges") ? keys.list("merges") : merges_by_score(tokens, scores)},
+                {"merges", keys.has("merges") ? keys.list("merges") : merges_by_score(tokens, scores, keys.origin())},
                 {"byte_fallback", true},
                 {"fuse_unk", true}};
   if (const auto unknown = keys.token_id("unknown_token_id")) model["unk_token"] = tokens[*unknown];
