@@ -39,7 +39,6 @@ StoredPart unstacked(StoredPart part, std::int64_t index) {
   const std::size_t bytes = part.bytes.size() / static_cast<std::size_t>(count);
   part.bytes = part.bytes.subspan(static_cast<std::size_t>(index) * bytes, bytes);
   part.shape.erase(part.shape.begin());
-  part.name += fmt::format("[{}]", index);
   return part;
 }
 

@@ -27,7 +27,6 @@ TABLE = [
     ("--mem-per-cpu=700M -n2 -c2", (1, 2, 2, 0, 2800)),
     ("--mem-per-cpu=9G -n24", (2, 12, 1, 0, 110592)),
     ("--mem-per-cpu=0 -n2", (1, 2, 1, 0, 200000)),
-    ("--quiet -n2", (1, 2, 1, 0, 3000)),
     ("--exclusive=user -n2", (1, 2, 1, 0, 3000)),
     ("--exclusive", (1, 1, 1, 0, 48000)),
     ("--exclusive --mem-per-cpu=100 -n3", (1, 3, 1, 0, 3200)),
@@ -157,8 +156,12 @@ class Request(ClusterCase):
     def test_a_name_that_is_no_utf8_hides_no_run(self):
         (self.folder / "runs.txt").write_bytes(b"--text caf\xe9.txt --out a\n--out b\n")
         self.environment = {**self.environment, "LC_ALL": "C.UTF-8"}
-        shown = self.call(SLURM / "submit", "array", "--dry-run", "--", "runs.txt")
-        self.assertIn("--array=0-1", shown.stdout)
+        shown = subprocess.run([SLURM / "submit", "array", "--dry-run", "--", "runs.txt"], env=self.environment, cwd=self.folder,
+                               capture_output=True, timeout=60)
+        self.assertIn(b"--array=0-1", shown.stdout, shown.stderr)
+
+    def test_a_quiet_job_is_planned_too(self):
+        self.assertEqual(self.planned(self.submit("--quiet -n2")), (1, 2, 3000))  # sbatch tells no number then
 
     def test_lists_from_windows_and_quoted_words(self):
         runs = self.folder / "runs.txt"
