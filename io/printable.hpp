@@ -4,7 +4,7 @@
 
 namespace logitfield::io {
 
-/// The text with control characters, other than line breaks and tabs, written out as \x1b. Names of files may hold
+/// The text with control characters, other than line breaks and tabs, written out as `\\x1b`. Names of files may hold
 /// some, which would command a terminal.
 std::string printable(std::string_view text);
 

@@ -6,9 +6,9 @@
 #include <stdexcept>
 
 #include "io/capture/capture_format.hpp"
-#include "io/weights/tensor_check.hpp"
 #include "io/error.hpp"
 #include "io/json.hpp"
+#include "io/weights/tensor_check.hpp"
 
 namespace logitfield::io {
 namespace {

@@ -94,7 +94,8 @@ fs::path config_of_checkpoint(const fs::path& folder) {
   }
   const std::string name = folder.string();
   if (fs::exists(folder)) {
-    throw InputError("{}: is a file; give the folder that holds it and config.json, or a GGUF file whose name ends in .gguf", name);
+    throw InputError(
+        "{}: is a file; give the folder that holds it and config.json, or a GGUF file whose name ends in .gguf", name);
   }
   if (is_hub_name(folder)) {
     throw InputError(

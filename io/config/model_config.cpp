@@ -83,7 +83,8 @@ std::vector<std::string> ModelConfig::notices() const {
     out.push_back(fmt::format("weights are dequantised ({}); activations are not quantised", quantisation->name));
   }
   if (!unknown_keys.empty()) {
-    out.push_back(fmt::format("unknown keys of the configuration, which change nothing: {}", fmt::join(unknown_keys, ", ")));
+    out.push_back(
+        fmt::format("unknown keys of the configuration, which change nothing: {}", fmt::join(unknown_keys, ", ")));
   }
   return out;
 }

@@ -7,8 +7,10 @@
 // Bytes and scales of quantised blocks.
 namespace logitfield::io {
 
+/// The byte at a place of a block, from 0 to 255.
 inline unsigned byte_at(const std::byte* block, std::size_t index) { return std::to_integer<unsigned>(block[index]); }
 
+/// The same byte, from -128 to 127.
 inline int signed_byte_at(const std::byte* block, std::size_t index) {
   return static_cast<std::int8_t>(byte_at(block, index));
 }

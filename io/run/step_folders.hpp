@@ -23,6 +23,7 @@ struct LeftOut {
   std::string reason;
 };
 
+/// The checkpoints of a series, and those without a place in it.
 struct StepFolders {
   /// In the order of training.
   std::vector<StepFolder> found;

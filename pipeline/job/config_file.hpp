@@ -8,6 +8,7 @@ class App;
 
 namespace logitfield {
 
+/// The option that names a file of options.
 inline constexpr const char* kConfigOption = "--config";
 
 /// Removes "--config FILE" or "--config=FILE" from the arguments and returns FILE; empty if it is not there.

@@ -115,7 +115,8 @@ TEST(GgufTokenizer, TakesTheTokenInFrontFromItsFileOnly) {
 TEST(GgufTokenizer, MergesByScoreAreThoseOfTheBestTokensFirst) {
   const std::vector<std::string> tokens = {"a", "b", "ab", "aba", "ba", "\u00e9a", "\u00e9"};
   const std::vector<double> scores = {0, 0, -2, -1, -2, -3, 0};
-  EXPECT_EQ(merges_by_score(tokens, scores, "x.gguf").dump(), R"([["ab","a"],["a","ba"],["a","b"],["b","a"],["é","a"]])");
+  EXPECT_EQ(merges_by_score(tokens, scores, "x.gguf").dump(),
+            R"([["ab","a"],["a","ba"],["a","b"],["b","a"],["é","a"]])");
 }
 
 // Each token can be cut in as many ways as it has characters.
