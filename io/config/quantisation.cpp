@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "io/error.hpp"
@@ -23,7 +24,7 @@ void require_one_of(const ConfigSource& config, const std::string& key, const st
 void read_block(const ConfigSource& config, const std::string& key, Quantisation& out) {
   if (!config.has(key)) return;
   const std::vector<double> sizes = config.numbers(key);
-  const auto is_size = [](double size) { return size >= 1 && size <= 1e6 && size == static_cast<std::int64_t>(size); };
+  const auto is_size = [](double size) { return size >= 1 && size <= 1e6 && size == std::floor(size); };
   if (sizes.size() != 2 || !std::ranges::all_of(sizes, is_size)) {
     throw InputError("{}: \"{}\" is [{}], not two positive sizes; correct it", config.path(), key,
                      fmt::join(sizes, ", "));

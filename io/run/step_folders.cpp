@@ -109,8 +109,8 @@ class StepSearch {
   void leave_out_repeated() {
     const auto place = [](const NamedFolder& one) { return std::tuple(one.target, fs::is_symlink(one.folder.path)); };
     std::ranges::sort(named_, {}, place);
-    const auto rest = std::ranges::unique(named_, {}, &NamedFolder::target);
-    named_.erase(rest.begin(), rest.end());
+    const auto same = [](const NamedFolder& a, const NamedFolder& b) { return a.target == b.target; };
+    named_.erase(std::unique(named_.begin(), named_.end(), same), named_.end());
   }
 
   void leave_out_doubtful() {
