@@ -206,6 +206,7 @@ class Layer {
                                 cpu::field_keys(centred, forms_[0], placement), placement)
         .queries;
   }
+
   const LayerSizes s_;
   const Meter& meter_;
   const MatrixF queries_, keys_;

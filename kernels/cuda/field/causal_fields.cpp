@@ -46,11 +46,11 @@ void CausalFields::multiply_tiles(Buffer<double>& tiles) const {
                                        {tiles.data(), kTileRows, members_ * kTileRows * kTileRows});
 }
 
-void CausalFields::add_queries(const Buffer<double>& sums, Buffer<double>& energies) const {
+void CausalFields::add_queries(Buffer<double>& energies) const {
   const Index rows = kv_heads_ * members_ * padded_;
   Buffer<double> turned(rows * width_, worker_.stream);
   worker_.products.multiply({members_ * kTileRows, width_, width_, kv_heads_ * tiles_}, a(),
-                            {sums.data(), width_, width_ * width_},
+                            {sums_.data(), width_, width_ * width_},
                             {turned.data(), width_, members_ * kTileRows * width_});
   row_dots({.rows = rows, .columns = static_cast<int>(width_), .x_stride = width_, .y_stride = width_, .adds = true},
            a_.data(), turned.data(), energies.data(), worker_.stream);
@@ -91,7 +91,7 @@ std::vector<cpu::CausalEnergies> CausalFields::energies() const {
   const Index heads = kv_heads_ * members_;
   Buffer<double> queries(heads * padded_, worker_.stream), keys(heads * padded_, worker_.stream);
   tile_squares(tile_sizes(), logits_.data(), means_.data(), queries.data(), keys.data(), worker_.stream);
-  add_queries(sums_, queries);
+  add_queries(queries);
   add_keys(keys);
   const HostRows of_queries = start_download(queries, heads, padded_, worker_),
                  of_keys = start_download(keys, heads, padded_, worker_),

@@ -40,7 +40,7 @@ class CausalFields {
   /// The rows of one head from numbers of all rows in their interleaved order.
   Vector rows_of(const HostRows& all, Index head) const;
   /// Adds to the energies of queries, or of keys, what the other tiles give: x_i . (sums of the tile) x_i.
-  void add_queries(const Buffer<double>& sums, Buffer<double>& energies) const;
+  void add_queries(Buffer<double>& energies) const;
   void add_keys(Buffer<double>& energies) const;
 
   const Worker& worker_;

@@ -52,8 +52,7 @@ FactoredFields::FactoredFields(const Worker& spectra, const TallFactors& queries
                                      {queries.basis_probes().data, 2, 2 * width_}, {of_keys.data(), 2, 2 * width_});
   worker.products.multiply_transposed({width_, width_, width_, heads_}, {core.data(), width_, size},
                                       {core.data(), width_, size}, {squares.data(), width_, size});
-  row_dots({.rows = heads_ * width_, .columns = static_cast<int>(width_), .x_stride = width_, .y_stride = width_},
-           squares.data(), squares.data(), fourth.data(), worker.stream);
+  squared_norms(squares.data(), heads_ * width_, width_, fourth.data(), worker.stream);
   fourth_powers_ = start_download(fourth, heads_, width_, worker);
   follow(spectra, worker);
   follow(keys.worker(), worker);
@@ -84,8 +83,7 @@ auto FactoredFields::measure(const TallFactors& own, const TallFactors& other, c
                                         {turned.data() + first * padded * width_, width_, padded * width_});
   }
   const int columns = static_cast<int>(width_);
-  row_dots({.rows = heads_ * padded, .columns = columns, .x_stride = width_, .y_stride = width_}, turned.data(),
-           turned.data(), energy.data(), worker.stream);
+  squared_norms(turned.data(), heads_ * padded, width_, energy.data(), worker.stream);
   sort_runs(energy.data(), heads_, padded, length_, sorted.data(), worker.stream);
   multiply_vectors({heads_, padded, own.rows().stride, columns, other.rows_probes().stride, shared, other_shared},
                    own.rows().data, other.rows_probes().data, direct.data(), worker.stream);

@@ -94,6 +94,12 @@ struct RowDots {
   bool adds = false;
 };
 void row_dots(const RowDots& sizes, const double* x, const double* y, double* out, const Stream& stream);
+/// Squared norms of `count` rows of `width`, one after the other.
+inline void squared_norms(const double* rows, std::int64_t count, std::int64_t width, double* out,
+                          const Stream& stream) {
+  row_dots({.rows = count, .columns = static_cast<int>(width), .x_stride = width, .y_stride = width}, rows, rows, out,
+           stream);
+}
 /// In each of `count` rows, sorts every run of kSortedRun numbers (the last may be shorter) from `length` numbers,
 /// which begin `stride` apart, in ascending order: out [count, length].
 inline constexpr std::int64_t kSortedRun = 8192;

@@ -153,10 +153,9 @@ void HeadBatch::prepare(std::span<const FieldRequest> requests) {
 
 HostRows HeadBatch::leverages(const TallFactors& keys, const Buffer<double>& bases) const {
   const Worker& worker = keys.worker();
-  const Index rows = kv_heads_ * keys.padded(), width = keys.width();
+  const Index rows = kv_heads_ * keys.padded();
   Buffer<double> squares(rows, worker.stream);
-  row_dots({.rows = rows, .columns = static_cast<int>(width), .x_stride = width, .y_stride = width}, bases.data(),
-           bases.data(), squares.data(), worker.stream);
+  squared_norms(bases.data(), rows, keys.width(), squares.data(), worker.stream);
   return start_download(squares, kv_heads_, keys.padded(), worker);
 }
 
@@ -227,9 +226,7 @@ void HeadBatch::prepare_samples(Scope scope) {
   }
   centre_rows({context_, rules.data(), scope != Scope::full, is_masked(scope), probes_.data()}, where.data(), heads,
               count, products.data(), sums.data(), worker.stream);
-  row_dots(
-      {.rows = heads * padded, .columns = static_cast<int>(head_dim_), .x_stride = head_dim_, .y_stride = head_dim_},
-      of_queries.data(), of_queries.data(), norms.data(), worker.stream);
+  squared_norms(of_queries.data(), heads * padded, head_dim_, norms.data(), worker.stream);
   samples_[scope] = {start_download(sums, heads, count * kDirectSums, worker),
                      start_download(norms, heads, padded, worker)};
 }
