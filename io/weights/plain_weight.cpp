@@ -39,7 +39,6 @@ template <class Number>
 void PlainWeight::read_pieces(Slice rows, Slice columns, std::span<Number> target) const {
   // Piece by piece, so that no more than a piece is mapped.
   constexpr std::int64_t kPieceBytes = 4 << 20;
-  constexpr std::size_t kWorthReleasing = 64 << 10;
   require_inside(rows, columns, target.size());
   const auto width = static_cast<std::size_t>(num_columns());
   const auto row_size = static_cast<std::int64_t>(width * dtype_size(type_));
@@ -50,7 +49,7 @@ void PlainWeight::read_pieces(Slice rows, Slice columns, std::span<Number> targe
     const auto count = static_cast<std::size_t>(piece.size() * columns.size());
     const auto bytes = row_bytes(piece);
     convert(type_, bytes, width, columns, target.subspan(first, count));
-    if (bytes.size() > kWorthReleasing) parts().front().file->release(bytes);
+    release_pages(bytes);
   }
 }
 
@@ -64,10 +63,7 @@ void PlainWeight::prefetch(Slice rows, Slice) const { parts().front().file->pref
 
 std::uint64_t PlainWeight::check_and_hash() const {
   Hasher hasher;
-  const std::size_t width = dtype_size(type_);
-  hash_part(parts().front(), hasher, [&](std::size_t begin, std::size_t count) {
-    require_finite(parts().front(), type_, begin / width, count / width, "row, column");
-  });
+  io::check_and_hash(parts().front(), type_, "row, column", Finite::required, hasher);
   return hasher.digest();
 }
 

@@ -21,7 +21,6 @@ void store(std::span<const float> values, std::uint16_t* target) {
 template <class Visit>
 void QuantisedWeight::for_each_tile(Slice rows, Slice columns, const Visit& visit) const {
   constexpr std::int64_t kTileNumbers = 1 << 18;
-  constexpr std::size_t kWorthReleasing = 64 << 10;
   const bool by_rows = lines() == Lines::rows;
   const Slice along = by_rows ? rows : columns;
   const std::int64_t length = std::max<std::int64_t>(1, (by_rows ? columns : rows).size());
@@ -30,8 +29,7 @@ void QuantisedWeight::for_each_tile(Slice rows, Slice columns, const Visit& visi
   for (std::int64_t begin = along.begin; begin < along.end;) {
     const Slice tile{begin, std::min(begin / together * together + step, along.end)};
     by_rows ? visit(tile, columns) : visit(rows, tile);
-    const auto bytes = bytes_of(tile);
-    if (bytes.size() > kWorthReleasing) parts().front().file->release(bytes);
+    release_pages(bytes_of(tile));
     begin = tile.end;
   }
 }

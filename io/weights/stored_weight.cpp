@@ -26,6 +26,11 @@ void StoredWeight::release() const {
   for (const StoredPart& part : parts_) part.file->release(part.bytes);
 }
 
+void StoredWeight::release_pages(std::span<const std::byte> bytes) const {
+  constexpr std::size_t kWorthReleasing = 64 << 10;
+  if (bytes.size() > kWorthReleasing) parts_.front().file->release(bytes);
+}
+
 void StoredWeight::require_inside(Slice rows, Slice columns, std::size_t size) const {
   const auto fits = [](Slice s, std::int64_t limit) { return 0 <= s.begin && s.begin <= s.end && s.end <= limit; };
   if (!fits(rows, num_rows()) || !fits(columns, num_columns()) ||

@@ -61,6 +61,8 @@ class StoredWeight {
 
   /// Throws std::invalid_argument unless the block lies inside and has `size` numbers.
   void require_inside(Slice rows, Slice columns, std::size_t size) const;
+  /// Releases the pages of these bytes of the first part, if they are many enough for that call.
+  void release_pages(std::span<const std::byte> bytes) const;
 
  private:
   std::vector<StoredPart> parts_;

@@ -60,13 +60,16 @@ void hash_part(const StoredPart& part, Hasher& hasher,
   }
 }
 
+void check_and_hash(const StoredPart& part, DType type, std::string_view axes, Finite finite, Hasher& hasher) {
+  const std::size_t width = dtype_size(type);
+  hash_part(part, hasher, [&](std::size_t begin, std::size_t count) {
+    if (finite == Finite::required) require_finite(part, type, begin / width, count / width, axes);
+  });
+}
+
 void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,
                     Hasher& hasher) {
-  const StoredPart part = part_of(file, tensor);
-  const std::size_t width = dtype_size(tensor.dtype);
-  hash_part(part, hasher, [&](std::size_t begin, std::size_t count) {
-    if (finite == Finite::required) require_finite(part, tensor.dtype, begin / width, count / width, axes);
-  });
+  check_and_hash(part_of(file, tensor), tensor.dtype, axes, finite, hasher);
 }
 
 StoredPart part_of(const SafetensorsFile& file, const Tensor& tensor) {

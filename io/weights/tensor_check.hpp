@@ -48,8 +48,9 @@ void hash_part(const StoredPart& part, Hasher& hasher,
 /// Whether values have to be finite.
 enum class Finite { required, not_required };
 
-/// Calls require_finite for the whole tensor where that is required, and adds its type, shape, name and bytes to the
-/// hash.
+/// Calls require_finite for the whole part, or tensor, where that is required, and adds its type, shape, name and bytes
+/// to the hash.
+void check_and_hash(const StoredPart& part, DType type, std::string_view axes, Finite finite, Hasher& hasher);
 void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,
                     Hasher& hasher);
 
