@@ -7,6 +7,7 @@
 #include "io/error.hpp"
 #include "io/gguf/header_reader.hpp"
 #include "io/json.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::io {
 namespace {
@@ -36,15 +37,6 @@ std::uint64_t alignment_of(const json& metadata, const HeaderReader& header) {
     header.refuse(fmt::format("\"general.alignment\" is {}, not a power of two up to {}", value, kLargestAlignment));
   }
   return static_cast<std::uint64_t>(value);
-}
-
-/// Whether the text can be written as JSON.
-bool is_utf8(const std::string& text) {
-  try {
-    return !json(text).dump().empty();
-  } catch (const json::type_error&) {
-    return false;
-  }
 }
 
 /// A tensor's row of the table.
@@ -136,7 +128,7 @@ GgufFile::GgufFile(const std::filesystem::path& path) : file_(path) {
   const auto num_tensors = header.number<std::uint64_t>(), num_values = header.number<std::uint64_t>();
   for (std::uint64_t i = 0; i < num_values; ++i) {
     const std::string key = header.text();
-    if (!is_utf8(key)) header.refuse(fmt::format("the key {} is not valid UTF-8", excerpt(key)));
+    if (first_invalid_utf8(key)) header.refuse(fmt::format("the key {} is not valid UTF-8", excerpt(key)));
     if (metadata_.contains(key)) header.refuse(fmt::format("the key {} appears twice", excerpt(key)));
     metadata_[key] = header.value(key);
   }

@@ -5,7 +5,7 @@
 #include "io/error.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::io {
 namespace {

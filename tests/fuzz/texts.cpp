@@ -1,7 +1,7 @@
 // A file of texts or of token ids, under each of its extensions.
 #include "io/text/documents.hpp"
-#include "io/text/tokenizer/utf8.hpp"
 #include "io/text/tokens.hpp"
+#include "io/utf8.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/io/temporary_folder.hpp"
 

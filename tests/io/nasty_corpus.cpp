@@ -1,7 +1,7 @@
 #include "tests/io/nasty_corpus.hpp"
 
 #include "io/json.hpp"
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::testing {
 

@@ -1,4 +1,4 @@
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 
 #include "io/error.hpp"
 #include "io/text/tokenizer/bpe.hpp"
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::io {
 namespace {

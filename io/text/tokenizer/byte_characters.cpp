@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::io {
 namespace {

@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 #include "io/text/tokenizer/new_characters.hpp"
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::io {
 namespace {

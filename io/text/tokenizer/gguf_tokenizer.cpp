@@ -12,7 +12,7 @@
 #include "io/text/tokenizer/score_merges.hpp"
 #include "io/text/tokenizer/section.hpp"
 #include "io/text/tokenizer/tokenizer_file.hpp"
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::io {
 namespace {

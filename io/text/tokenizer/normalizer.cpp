@@ -6,7 +6,7 @@
 #include "io/text/tokenizer/byte_characters.hpp"
 #include "io/text/tokenizer/characters.hpp"
 #include "io/text/tokenizer/splitting.hpp"
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::io {
 namespace {

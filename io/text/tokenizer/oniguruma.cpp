@@ -13,7 +13,7 @@
 #include "io/json.hpp"
 #include "io/text/tokenizer/new_characters.hpp"
 #include "io/text/tokenizer/section.hpp"
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::io {
 namespace {

@@ -10,7 +10,7 @@
 #include "io/json.hpp"
 #include "io/text/tokenizer/oniguruma.hpp"
 #include "io/text/tokenizer/section.hpp"
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::io {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "io/error.hpp"
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::io {
 namespace {

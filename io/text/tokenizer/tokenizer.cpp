@@ -7,7 +7,7 @@
 #include "io/text/tokenizer/post_processor.hpp"
 #include "io/text/tokenizer/pre_tokenizer.hpp"
 #include "io/text/tokenizer/tokenizer_file.hpp"
-#include "io/text/tokenizer/utf8.hpp"
+#include "io/utf8.hpp"
 
 namespace logitfield::io {
 namespace {
