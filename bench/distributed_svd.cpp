@@ -31,7 +31,6 @@ using scalapack::ProcessGrid;
 struct Options {
   std::vector<int> sizes{1000, 2000}, grid;
   int block = scalapack::kBlock, repeats = 3, head_dim = 64;
-  bool vectors = false;
   std::string what = "bare", scope = "causal";
 };
 
@@ -83,7 +82,7 @@ Outcome run_bare(const ProcessGrid& grid, int n, const Options& options, bool ke
   out.energy = sum_over(grid.team(), a.local().squaredNorm());
   if (keep_whole) out.whole = kernels::gaussian_rows(1, 0, n, n);
   watch.restart();
-  out.sigma = options.vectors ? scalapack::svd(a).sigma : scalapack::singular_values(a);
+  out.sigma = scalapack::singular_values(a);
   out.svd_seconds = watch.restart();
   return out;
 }
@@ -125,15 +124,13 @@ double verify(const Outcome& outcome, const mpi::Communicator& team) {
   return error;
 }
 
-/// The customary flop counts for n x n: 8/3 n^3 for the bidiagonal form, which is nearly all the work for values; with
-/// vectors also 4 n^3 to apply the reflectors and about 12 n^3 of rotations.
-double flops(double n, bool vectors) { return (vectors ? 56.0 : 8.0) / 3 * n * n * n; }
+/// The customary flop count for n x n: 8/3 n^3 for the bidiagonal form, which is nearly all the work.
+double flops(double n) { return 8.0 / 3 * n * n * n; }
 
 /// Bytes on process (0, 0), which holds most.
 std::uint64_t bytes_per_rank(const ProcessGrid& grid, int n, const Options& options) {
   const BlockCyclic layout{n, n, options.block, grid.shape(), {0, 0}};
-  const std::uint64_t matrices = options.vectors ? 3 : 1;
-  return sizeof(double) * (matrices * layout.local_size() + scalapack::svd_workspace(layout, options.vectors));
+  return sizeof(double) * (layout.local_size() + scalapack::svd_workspace(layout));
 }
 
 void measure(const ProcessGrid& grid, int n, const Options& options) {
@@ -147,18 +144,17 @@ void measure(const ProcessGrid& grid, int n, const Options& options) {
   if (grid.team().rank() != 0) return;
   const bool field = options.what == "field";
   fmt::print(
-      "what={} scope={} ranks={} grid={}x{} block={} n={} d={} vectors={} repeats={} form_s={:.4f} svd_s={:.4f} "
+      "what={} scope={} ranks={} grid={}x{} block={} n={} d={} repeats={} form_s={:.4f} svd_s={:.4f} "
       "gflop={:.2f} gflop_per_s={:.2f} sigma_error={:.1e} bytes_per_rank={}\n",
       options.what, field ? options.scope : "-", grid.team().size(), grid.shape().rows, grid.shape().columns,
-      options.block, n, field ? options.head_dim : 0, options.vectors ? "yes" : "no", options.repeats,
-      best.form_seconds, best.svd_seconds, 1e-9 * flops(n, options.vectors),
-      1e-9 * flops(n, options.vectors) / best.svd_seconds, error, bytes_per_rank(grid, n, options));
+      options.block, n, field ? options.head_dim : 0, options.repeats, best.form_seconds, best.svd_seconds,
+      1e-9 * flops(n), 1e-9 * flops(n) / best.svd_seconds, error, bytes_per_rank(grid, n, options));
   std::fflush(stdout);
 }
 
 void measure_all(const Options& options) {
-  if (options.what == "field" && (options.vectors || options.block != scalapack::kBlock)) {
-    throw std::invalid_argument("--vectors and --block go with --what bare");
+  if (options.what == "field" && options.block != scalapack::kBlock) {
+    throw std::invalid_argument("--block goes with --what bare");
   }
   const mpi::Communicator world = mpi::Communicator::world();
   const scalapack::ProcessGridShape shape = options.grid.empty()
@@ -178,7 +174,6 @@ int main(int argc, char** argv) {
   app.add_option("--n", options.sizes, "rows and columns, a list")->delimiter(',')->check(CLI::PositiveNumber);
   app.add_option("--grid", options.grid, "ROWSxCOLUMNS [nearly square]")->delimiter('x')->expected(2);
   app.add_option("--block", options.block)->check(CLI::PositiveNumber);
-  app.add_flag("--vectors", options.vectors, "vectors too");
   app.add_option("--repeats", options.repeats, "the best is printed")->check(CLI::PositiveNumber);
   app.add_option("--head-dim", options.head_dim, "columns of queries and keys")->check(CLI::PositiveNumber);
   app.add_option("--what", options.what)->check(CLI::IsMember({"bare", "field"}));

@@ -20,9 +20,6 @@ void descinit_(int* desc, const int* rows, const int* columns, const int* row_bl
                const int* first_row, const int* first_column, const int* context, const int* leading_dimension,
                int* info);
 
-/// Copies an m x n part of a to b, which may have another layout; `context` spans both.
-void pdgemr2d_(const int* m, const int* n, const double* a, const int* ia, const int* ja, const int* desca, double* b,
-               const int* ib, const int* jb, const int* descb, const int* context);
 /// The last two arguments are Fortran's string lengths.
 void pdgesvd_(const char* jobu, const char* jobvt, const int* m, const int* n, double* a, const int* ia, const int* ja,
               const int* desca, double* s, double* u, const int* iu, const int* ju, const int* descu, double* vt,

@@ -5,7 +5,6 @@
 #include <limits>
 #include <span>
 #include <stdexcept>
-#include <utility>
 
 #include "kernels/field/sliding_sum.hpp"
 #include "pipeline/scalapack/svd.hpp"
@@ -184,7 +183,7 @@ std::uint64_t dense_field_bytes(std::int64_t length, int ranks) {
   }
   const int n = static_cast<int>(length);
   const scalapack::BlockCyclic layout{n, n, scalapack::kBlock, scalapack::near_square(ranks), {0, 0}};
-  return sizeof(double) * (layout.local_size() + scalapack::svd_workspace(layout, false));
+  return sizeof(double) * (layout.local_size() + scalapack::svd_workspace(layout));
 }
 
 }  // namespace logitfield

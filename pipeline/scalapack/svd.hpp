@@ -6,25 +6,16 @@
 
 namespace logitfield::scalapack {
 
-/// a = u * diag(sigma) * vt with k = min(m, n). sigma is descending, with the same bits on every rank; u [m, k] and vt
-/// [k, n] are distributed as a was.
-struct DistributedSvd {
-  std::vector<double> sigma;
-  DistributedMatrix u, vt;
-};
-
 /// pdgesvd: all min(m, n) singular values, descending, with the same bits on every rank. Destroys `a`. Collective.
 /// Every rank throws the same std::runtime_error if `a` is not finite, if the workspace exceeds ScaLAPACK's 32-bit
 /// count, or if pdgesvd fails.
 std::vector<double> singular_values(DistributedMatrix& a);
-/// Also computes the singular vectors: QR iteration, tens of times slower.
-DistributedSvd svd(DistributedMatrix& a);
 
 /// Elements of pdgesvd's workspace on process (0, 0), which needs the most, for a matrix of this layout. Evaluates the
 /// routine's own formula in 64 bits, because its workspace query overflows silently and rounds.
-std::uint64_t svd_workspace(const BlockCyclic& layout, bool vectors);
+std::uint64_t svd_workspace(BlockCyclic layout);
 
 /// svd_workspace as the integer that pdgesvd takes. Above INT_MAX throws std::runtime_error naming size and remedy.
-int checked_svd_workspace(const BlockCyclic& layout, bool vectors);
+int checked_svd_workspace(const BlockCyclic& layout);
 
 }  // namespace logitfield::scalapack
