@@ -3,8 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
-#include <map>
 #include <set>
 
 #include "io/error.hpp"
@@ -59,11 +57,10 @@ void add_regularities(const Run& run, const std::string& scope, std::int64_t con
       ratio(product(coherence.heads.median, find("key_rank").heads.median), length), 0.25);
   if (r.contexts.size() > 1) add("components grow slower than sqrt context", Reading::known(k90.context_slope), 0.5);
   if (r.texts.size() > 1) add("k90 alike over texts: text_effect", Reading::known(k90.text_effect), 0.5);
-  for (const NullRecord& null : r.nulls) {
-    if (null.field != static_cast<std::int64_t>(field_of(r, scope, context)) || !null.of.statistics.contains("k90"))
-      continue;
-    add("fewer components than chance: median k90 / chance",
-        ratio(k90.heads.median, null.of.statistics.at("k90").mean()), 0.9);
+  const NullDraws* null = r.null_of(field_of(r, scope, context));
+  if (null && null->statistics.contains("k90")) {
+    add("fewer components than chance: median k90 / chance", ratio(k90.heads.median, null->statistics.at("k90").mean()),
+        0.9);
   }
 }
 

@@ -2,12 +2,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 
 #include "pipeline/compare/comparison.hpp"
 #include "pipeline/report/embedded.hpp"
 #include "pipeline/report/markup.hpp"
+#include "pipeline/report/page.hpp"
 
 namespace logitfield {
 namespace {
@@ -124,14 +124,7 @@ std::string scope_section(const Comparison& c, const std::string& scope) {
 }  // namespace
 
 std::string comparison_page(const Comparison& c) {
-  std::string out = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width, initial-scale=1\"><title>runs side by side</title><style>{}\n"
-      "@media (prefers-color-scheme: dark) {{ :root {{ --ground: #14171a; --ink: #e6e9ec; --dim: #9aa4af; --line: "
-      "#353c44; --accent: #6cb2ff; --bad: #ff8a80; --panel: #1d2226; }} }}</style></head><body>"
-      "<header><h1>{} runs side by side</h1></header>\n",
-      embedded::report_css, c.runs.size());
-  out +=
+  std::string out =
       "<section><h2>What holds where</h2><p class=\"how\">What is expected of a trained model: each value should not "
       "exceed its limit. The limits are this program's own. In the longest common context of the first field.</p>\n" +
       regularities(c) + "</section>\n";
@@ -140,7 +133,9 @@ std::string comparison_page(const Comparison& c) {
     if (std::ranges::find(scopes, field.first) == scopes.end()) scopes.push_back(field.first);
   }
   for (const std::string& scope : scopes) out += scope_section(c, scope);
-  return out + "</body></html>\n";
+  return make_page(embedded::comparison_html, {.title = fmt::format("{} runs side by side", c.runs.size()),
+                                               .scripts = embedded::theme_js,
+                                               .body = std::move(out)});
 }
 
 }  // namespace logitfield

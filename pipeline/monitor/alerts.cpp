@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
 
 #include "pipeline/monitor/head_judge.hpp"
 #include "pipeline/monitor/model_drift.hpp"

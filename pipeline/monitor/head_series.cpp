@@ -120,11 +120,9 @@ void add_step(const Results& r, StepValues values, HeadSeries& series) {
   series.num_layers = r.num_layers;
   series.num_heads = r.num_heads;
   series.num_kv_heads = r.num_kv_heads;
-  const auto field = static_cast<std::int64_t>(r.field(r.contexts.size() - 1, 0));
-  for (const NullRecord& null : r.nulls) {
-    if (null.field != field) continue;
+  if (const NullDraws* null = r.null_of(r.field(r.contexts.size() - 1, 0))) {
     series.chance.clear();
-    for (const auto& [name, statistic] : null.of.statistics) {
+    for (const auto& [name, statistic] : null->statistics) {
       if (const Reading mean = statistic.mean(); mean.is_known()) series.chance[name] = {mean.value(), statistic.sd()};
     }
   }

@@ -1,6 +1,4 @@
 #pragma once
-#include <optional>
-#include <string_view>
 #include <vector>
 
 #include "pipeline/monitor/alerts.hpp"

@@ -127,7 +127,7 @@ std::string monitor_page(const MonitorStore& store) {
                   {"alerts", alerts_of(store)},
                   {"maxLogit", store.thresholds().max_logit},
                   {"thresholds", thresholds_of(store.thresholds())}};
-  return make_page(embedded::monitor_html, name + " - heads over training", data, embedded::monitor_js);
+  return make_page(embedded::monitor_html, {name + " - heads over training", embedded::monitor_js, data});
 }
 
 }  // namespace logitfield

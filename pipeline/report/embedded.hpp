@@ -5,6 +5,7 @@
 namespace logitfield::embedded {
 
 /// The files' contents, byte for byte.
-extern const std::string_view chart_js, chart_licence, report_html, report_css, report_js, monitor_html, monitor_js;
+extern const std::string_view chart_js, chart_licence, report_html, report_css, report_js, monitor_html, monitor_js,
+    comparison_html, theme_js;
 
 }  // namespace logitfield::embedded

@@ -80,9 +80,8 @@ void write_nulls_csv(const Results& results, const std::filesystem::path& path) 
   for (const std::string& name : statistics) names.insert(names.end(), {name, name + "_sd"});
   io::write_csv(path, names, results.nulls.size(), [&](std::size_t i) {
     const NullRecord& null = results.nulls[i];
-    const auto field = static_cast<std::size_t>(null.field);
-    std::vector<std::string> cells{cell(results.contexts.at(field / results.scopes.size())),
-                                   results.scopes[field % results.scopes.size()], cell(null.of.draws),
+    const auto [context, scope] = results.place_of(static_cast<std::size_t>(null.field));
+    std::vector<std::string> cells{cell(results.contexts.at(context)), results.scopes[scope], cell(null.of.draws),
                                    cell(null.of.failed)};
     for (const std::string& name : statistics) {
       const auto found = null.of.statistics.find(name);

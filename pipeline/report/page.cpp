@@ -27,16 +27,16 @@ std::string in_script(const std::string& text) {
 
 }  // namespace
 
-std::string make_page(std::string_view page, const std::string& title, const nlohmann::json& data,
-                      std::string_view scripts) {
+std::string make_page(std::string_view page, const PageParts& of) {
   const std::vector<std::pair<std::string_view, std::string>> parts{
-      {"@TITLE@", io::markup_text(title)},
+      {"@TITLE@", io::markup_text(of.title)},
+      {"@BODY@", of.body},
       {"@STYLE@", std::string(embedded::report_css)},
       {"@CHARTVERSION@", chart_version()},
       {"@CHARTLICENCE@", io::markup_text(embedded::chart_licence)},
       {"@CHARTS@", std::string(embedded::chart_js)},
-      {"@DATA@", in_script(data.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace))},
-      {"@SCRIPT@", std::string(scripts)}};
+      {"@DATA@", in_script(of.data.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace))},
+      {"@SCRIPT@", std::string(of.scripts)}};
   // One pass over the page, so that inserted text is never searched.
   std::string out;
   std::string_view rest = page;

@@ -114,8 +114,8 @@ class Data {
   json nulls() const {
     json out = json::object();
     for (const NullRecord& null : r_.nulls) {
-      const auto field = static_cast<std::size_t>(null.field);
-      json& entry = out[key_of(r_.scopes[field % r_.scopes.size()], r_.contexts[field / r_.scopes.size()])];
+      const auto [context, scope] = r_.place_of(static_cast<std::size_t>(null.field));
+      json& entry = out[key_of(r_.scopes[scope], r_.contexts[context])];
       for (const auto& [name, statistic] : null.of.statistics) {
         const Reading mean = statistic.mean();
         if (is_testable(name, Null::gaussian) && mean.is_known()) entry[name] = {mean.value(), statistic.sd()};

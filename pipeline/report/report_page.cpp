@@ -8,7 +8,7 @@ namespace logitfield {
 
 std::string report_page(const Results& results) {
   const std::string model = results.manifest.at("model").at("name");
-  return make_page(embedded::report_html, model + " - energy field", report_data(results), embedded::report_js);
+  return make_page(embedded::report_html, {model + " - energy field", embedded::report_js, report_data(results)});
 }
 
 }  // namespace logitfield

@@ -2,7 +2,6 @@
 #include <limits>
 #include <map>
 #include <numeric>
-#include <set>
 
 #include "io/netcdf.hpp"
 #include "pipeline/results/field_readings.hpp"
@@ -39,7 +38,7 @@ void visit_records(const Results& results, Visit&& visit) {
   for (const auto& [key, layer] : results.layers) {
     for (const HeadRecord& head : layer.heads) {
       for (std::size_t f = 0; f < head.fields.size(); ++f) {
-        const std::size_t scope = f % results.scopes.size(), context = f / results.scopes.size();
+        const auto [context, scope] = results.place_of(f);
         const std::size_t text = scope * results.texts.size() + static_cast<std::size_t>(layer.text);
         const std::size_t row =
             (text * results.contexts.size() + context) * results.num_layers + (layer.layer - results.first_layer);
@@ -165,8 +164,8 @@ void add_nulls(const Results& results, std::vector<NetcdfVariable>& variables) {
     return found->second;
   };
   for (const NullRecord& null : results.nulls) {
-    const auto field = static_cast<std::size_t>(null.field);
-    const std::size_t entry = field % scopes * contexts + field / scopes;
+    const auto [context, scope] = results.place_of(static_cast<std::size_t>(null.field));
+    const std::size_t entry = scope * contexts + context;
     for (const auto& [name, statistic] : null.of.statistics) {
       variables[place_of(name, "", "mean over Gaussian heads")].doubles.at(entry) = statistic.mean().value();
       variables[place_of(name, "_sd", "standard deviation over Gaussian heads")].doubles.at(entry) = statistic.sd();

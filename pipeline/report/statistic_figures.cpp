@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "pipeline/report/axes.hpp"
@@ -18,13 +17,10 @@ using kernels::kUndefined;
 
 /// Mean of Gaussian heads; NaN without --null, and where it is not known.
 double chance(const Results& r, std::size_t field, const std::string& statistic) {
-  for (const NullRecord& null : r.nulls) {
-    const auto found = null.of.statistics.find(statistic);
-    if (null.field == static_cast<std::int64_t>(field) && found != null.of.statistics.end()) {
-      return found->second.mean().value();
-    }
-  }
-  return kUndefined;
+  const NullDraws* null = r.null_of(field);
+  if (!null) return kUndefined;
+  const auto found = null->statistics.find(statistic);
+  return found == null->statistics.end() ? kUndefined : found->second.mean().value();
 }
 
 /// One statistic over the contexts, both axes logarithmic.

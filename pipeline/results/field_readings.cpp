@@ -62,11 +62,10 @@ std::vector<HeadNullCell> head_null_cells(const HeadRecord& head, std::size_t fi
 
 BeyondChance beyond_gaussian_heads(const Results& r, std::size_t field, const StatisticReadings& statistic) {
   std::vector<double> p_values;
-  for (const NullRecord& null : r.nulls) {
-    if (null.field != static_cast<std::int64_t>(field)) continue;
-    for (const auto& [place, reading] : statistic.heads) {
-      if (const auto p = p_value_of(statistic.info, Null::gaussian, reading, null.of)) p_values.push_back(*p);
-    }
+  const NullDraws* null = r.null_of(field);
+  if (!null) return beyond_chance({});
+  for (const auto& [place, reading] : statistic.heads) {
+    if (const auto p = p_value_of(statistic.info, Null::gaussian, reading, *null)) p_values.push_back(*p);
   }
   return beyond_chance(std::move(p_values));
 }

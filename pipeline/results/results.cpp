@@ -48,6 +48,11 @@ void add(RankRecord&& rank, Results& results) { results.ranks.push_back(std::mov
 
 }  // namespace
 
+const NullDraws* Results::null_of(std::size_t field) const {
+  const auto found = std::ranges::find(nulls, static_cast<std::int64_t>(field), &NullRecord::field);
+  return found == nulls.end() ? nullptr : &found->of;
+}
+
 bool Results::complete() const { return std::ssize(layers) == std::ssize(texts) * num_layers; }
 
 std::int64_t Results::failed_heads() const {

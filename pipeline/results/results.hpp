@@ -36,6 +36,13 @@ struct Results {
 
   /// Place of a context and scope in HeadRecord::fields.
   std::size_t field(std::size_t context, std::size_t scope) const { return context * scopes.size() + scope; }
+  /// The context and scope of a place.
+  struct FieldPlace {
+    std::size_t context = 0, scope = 0;
+  };
+  FieldPlace place_of(std::size_t field) const { return {field / scopes.size(), field % scopes.size()}; }
+  /// The Gaussian null of a field; null without one.
+  const NullDraws* null_of(std::size_t field) const;
   kernels::Visible visible_at(std::int64_t layer) const {
     return visible.empty() ? kernels::Visible{} : visible[static_cast<std::size_t>(layer - first_layer)];
   }

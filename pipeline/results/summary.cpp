@@ -1,6 +1,5 @@
 #include "pipeline/results/summary.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -65,20 +64,19 @@ json to_json(const BeyondChance& beyond) {
 
 json summarise_null(const Results& results, std::size_t field) {
   json out = json::object();
-  for (const NullRecord& null : results.nulls) {
-    if (null.field != static_cast<std::int64_t>(field)) continue;
-    out["draws"] = null.of.draws;
-    out["failed"] = null.of.failed;
-    out["false_discovery_rate"] = kFalseDiscoveryRate;
-    for (const auto& [name, statistic] : null.of.statistics) {
-      json& entry = out["statistics"][name] = json::object();
-      put(entry, "mean", statistic.mean());
-      if (!std::isnan(statistic.sd())) entry["sd"] = statistic.sd();
-    }
-    for (const auto& [name, statistic] : field_readings(results, field)) {
-      const BeyondChance beyond = beyond_gaussian_heads(results, field, statistic);
-      if (beyond.heads > 0) out["beyond_chance"][name] = to_json(beyond);
-    }
+  const NullDraws* null = results.null_of(field);
+  if (!null) return out;
+  out["draws"] = null->draws;
+  out["failed"] = null->failed;
+  out["false_discovery_rate"] = kFalseDiscoveryRate;
+  for (const auto& [name, statistic] : null->statistics) {
+    json& entry = out["statistics"][name] = json::object();
+    put(entry, "mean", statistic.mean());
+    if (!std::isnan(statistic.sd())) entry["sd"] = statistic.sd();
+  }
+  for (const auto& [name, statistic] : field_readings(results, field)) {
+    const BeyondChance beyond = beyond_gaussian_heads(results, field, statistic);
+    if (beyond.heads > 0) out["beyond_chance"][name] = to_json(beyond);
   }
   return out;
 }

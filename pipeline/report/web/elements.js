@@ -1,7 +1,6 @@
 'use strict';
-// What all pages are made of: choices, tables, the scale of colours, light and dark.
+// What the pages with heads are made of: choices, tables, the scale of colours.
 
-const at = id => document.getElementById(id);
 const choice = name => at(name).value;
 
 function cell(row, content, name = '') {
@@ -55,15 +54,3 @@ function showScale(map) {
 }
 
 function fill(id, options) { at(id).replaceChildren(...options.map(([value, label]) => new Option(label, value))); }
-
-/** Light or dark as the system says, until the button is pressed; then everything is drawn anew. Paper is white. */
-function startTheme(drawAll) {
-  const root = document.documentElement;
-  root.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
-  const change = theme => { root.dataset.theme = theme; drawAll(); };
-  at('theme').addEventListener('click', () => change(root.dataset.theme === 'dark' ? 'light' : 'dark'));
-  // Charts are drawn in the theme's ink.
-  let onScreen = root.dataset.theme;
-  addEventListener('beforeprint', () => { onScreen = root.dataset.theme; change('light'); });
-  addEventListener('afterprint', () => change(onScreen));
-}
