@@ -3,10 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <string_view>
-#include <tuple>
 
 #include "io/error.hpp"
 #include "io/json.hpp"

@@ -4,7 +4,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "kernels/block.hpp"
@@ -119,13 +118,10 @@ class Backend {
                                                                const Projection& keys, const VectorF& gain) const = 0;
 };
 
-/// Makes the back end of that name: "auto" (a GPU if there is a usable one), "cpu" or "cuda"; on GPU local_rank modulo
-/// the number of GPUs. Throws std::runtime_error with the reason if it is not available.
-std::unique_ptr<Backend> make_backend(std::string_view name, Precision precision = Precision::float32,
-                                      int local_rank = 0);
+/// Makes the back end; on GPU local_rank modulo the number of GPUs. Throws BackendUnavailable with the reason.
+std::unique_ptr<Backend> make_backend(BackendKind kind, Precision precision = Precision::float32, int local_rank = 0);
 
-/// Makes the CPU back end; its description includes `because`. Throws std::runtime_error for a precision that it does
-/// not support.
+/// Makes the CPU back end; its description includes `because`. Throws PrecisionUnavailable.
 std::unique_ptr<Backend> make_cpu_backend(Precision precision, const std::string& because);
 
 }  // namespace logitfield::kernels

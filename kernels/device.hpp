@@ -1,9 +1,22 @@
 #pragma once
 #include <cstddef>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace logitfield::kernels {
+
+/// A back end that is not to be had here, or not for this precision; says why.
+struct BackendUnavailable : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+/// The CPU back end has no products of this precision here.
+struct PrecisionUnavailable : BackendUnavailable {
+  using BackendUnavailable::BackendUnavailable;
+};
+
+/// Where to compute; automatic: on a GPU if a usable one is there.
+enum class BackendKind { automatic, cpu, cuda };
 
 /// A GPU, as the driver describes it.
 struct Device {
@@ -18,6 +31,8 @@ inline constexpr int kLeastCapability = 80;
 
 /// Most columns of a head whose attention a device computes. Heads that are only measured may be wider.
 inline constexpr int kMostDeviceHeadColumns = 256;
+/// A device pads the columns of a head in bfloat16 to a multiple of this, as tensor cores read them.
+inline constexpr int kDeviceHeadMultiple = 16;
 
 /// The GPUs that this process could use. If there are none: the reason, and whether this program supports GPUs at all.
 struct DeviceList {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <stdexcept>
-
 #include "kernels/cpu/backend.hpp"
 #include "kernels/cuda/backend.hpp"
 #include "kernels/device.hpp"
@@ -14,11 +12,8 @@ std::unique_ptr<Backend> make_cpu_backend(Precision precision, const std::string
   return cpu::make_backend(precision, because);
 }
 
-std::unique_ptr<Backend> make_backend(std::string_view name, Precision precision, int local_rank) {
-  if (name == "cpu") return make_cpu_backend(precision, {});
-  if (name != "auto" && name != "cuda") {
-    throw std::runtime_error(fmt::format("no back end is named '{}': use auto, cpu or cuda", name));
-  }
+std::unique_ptr<Backend> make_backend(BackendKind kind, Precision precision, int local_rank) {
+  if (kind == BackendKind::cpu) return make_cpu_backend(precision, {});
   const DeviceList devices = list_devices();
   std::string reason = devices.reason;
   if (!devices.devices.empty()) {
@@ -27,8 +22,8 @@ std::unique_ptr<Backend> make_backend(std::string_view name, Precision precision
     reason = fmt::format("{} has compute capability {}.{}, but {}.{} is needed", own.name, own.capability / 10,
                          own.capability % 10, kLeastCapability / 10, kLeastCapability % 10);
   }
-  if (name == "auto") return make_cpu_backend(precision, reason);
-  throw std::runtime_error(fmt::format("the back end 'cuda' cannot be had: {}; use --backend cpu", reason));
+  if (kind == BackendKind::automatic) return make_cpu_backend(precision, reason);
+  throw BackendUnavailable(fmt::format("the back end 'cuda' cannot be had: {}", reason));
 }
 
 }  // namespace logitfield::kernels

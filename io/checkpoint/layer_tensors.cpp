@@ -53,8 +53,8 @@ class Builder {
     out.mlp_norm = layer_norm(n_.mlp_norm);
     out.mlp_output_norm = layer_norm(n_.mlp_output_norm);
     out.mlp_residual_norm = layer_norm(n_.mlp_residual_norm);
-    out.query_norm = head_norm(n_.query_norm, c_.num_heads);
-    out.key_norm = head_norm(n_.key_norm, c_.num_kv_heads);
+    out.query_norm = head_norm(n_.query_norm, c_.num_heads, HeadKind::query);
+    out.key_norm = head_norm(n_.key_norm, c_.num_kv_heads, HeadKind::key_value);
     if (c_.latent) {
       add_latent_heads(out);
     } else {
@@ -71,38 +71,38 @@ class Builder {
     return name.empty() ? std::nullopt : norm(c_.norm, prefix_ + name, c_.hidden_size);
   }
 
-  std::optional<NormTensors> head_norm(const std::string& name, std::int64_t heads) const {
+  std::optional<NormTensors> head_norm(const std::string& name, std::int64_t heads, HeadKind kind) const {
     if (name.empty()) return std::nullopt;
-    return norm(c_.head_norm, prefix_ + name, c_.head_norm_over_all ? heads * c_.head_dim : c_.head_dim, heads);
+    auto out = norm(c_.head_norm, prefix_ + name, c_.head_norm_over_all ? heads * c_.head_dim : c_.head_dim, heads);
+    if (c_.head_norm_over_all || out->gain.size() > 1) out->heads = kind;
+    return out;
   }
 
   void add_heads(LayerTensors& out) const {
     const std::int64_t d = c_.head_dim, heads = c_.num_heads, kv_heads = c_.num_kv_heads, group = c_.group_size();
     const bool bias = c_.query_key_value_bias;
     if (n_.heads == HeadLayout::separate) {
-      const auto own = [&](const std::string& name, std::int64_t count) {
-        return HeadTensors{linear(prefix_ + name, count * d, c_.hidden_size, bias, n_.transposed), d, 1, d};
+      const auto own = [&](const std::string& name, HeadKind kind, std::int64_t count) {
+        return HeadTensors{linear(prefix_ + name, count * d, c_.hidden_size, bias, n_.transposed), kind, d, 1, d};
       };
-      out.query = own(n_.query, heads);
-      out.key = own(n_.key, kv_heads);
-      out.value = own(n_.value, kv_heads);
+      out.qkv = {own(n_.query, HeadKind::query, heads), own(n_.key, HeadKind::key_value, kv_heads),
+                 own(n_.value, HeadKind::key_value, kv_heads)};
       return;
     }
     const LinearTensors all =
         linear(prefix_ + n_.query, (heads + 2 * kv_heads) * d, c_.hidden_size, bias, n_.transposed);
-    const auto at = [&](std::int64_t first, std::int64_t per_block, std::int64_t block) {
-      HeadTensors part{all, d, per_block, block};
+    const auto at = [&](HeadKind kind, std::int64_t first, std::int64_t per_block, std::int64_t block) {
+      HeadTensors part{all, kind, d, per_block, block};
       part.map.first = first;
       return part;
     };
     if (n_.heads == HeadLayout::stacked) {
-      out.query = at(0, 1, d);
-      out.key = at(heads * d, 1, d);
-      out.value = at((heads + kv_heads) * d, 1, d);
+      out.qkv = {at(HeadKind::query, 0, 1, d), at(HeadKind::key_value, heads * d, 1, d),
+                 at(HeadKind::key_value, (heads + kv_heads) * d, 1, d)};
     } else {
-      out.query = at(0, group, (group + 2) * d);
-      out.key = at(group * d, 1, (group + 2) * d);
-      out.value = at((group + 1) * d, 1, (group + 2) * d);
+      const std::int64_t block = (group + 2) * d;
+      out.qkv = {at(HeadKind::query, 0, group, block), at(HeadKind::key_value, group * d, 1, block),
+                 at(HeadKind::key_value, (group + 1) * d, 1, block)};
     }
   }
 
@@ -115,12 +115,12 @@ class Builder {
       out.latent_query_norm = norm(form, prefix_ + n_.latent_query_norm, latent.query_size);
     }
     const std::int64_t inputs = latent.query_size > 0 ? latent.query_size : c_.hidden_size;
-    out.query = {linear(prefix_ + n_.query, c_.num_heads * d, inputs, false), d, 1, d};
+    out.qkv = {{linear(prefix_ + n_.query, c_.num_heads * d, inputs, false), HeadKind::query, d, 1, d}};
     out.key_value_down =
         linear(prefix_ + n_.key_value_down, latent.key_value_size + latent.shared_key_size, c_.hidden_size, false);
     out.latent_norm = norm(form, prefix_ + n_.latent_norm, latent.key_value_size);
-    out.key_value_up =
-        HeadTensors{linear(prefix_ + n_.key_value_up, c_.num_heads * up, latent.key_value_size, false), up, 1, up};
+    out.key_value_up = HeadTensors{linear(prefix_ + n_.key_value_up, c_.num_heads * up, latent.key_value_size, false),
+                                   HeadKind::query, up, 1, up};
   }
 
   MlpTensors mlp(const std::string& gate, const std::string& up, const std::string& down, std::int64_t size,
@@ -169,8 +169,8 @@ class Collector {
     if (names_.insert(tensor.name).second) all.push_back(tensor);
   }
   void add(const NormTensors& norm) {
-    for (const ExpectedTensor& t : norm.gain) add(t);
-    for (const ExpectedTensor& t : norm.bias) add(t);
+    add(norm.gain);
+    add(norm.bias);
   }
   void add(const LinearTensors& map) {
     add(map.weight);
@@ -186,6 +186,10 @@ class Collector {
   void add(const std::optional<T>& part) {
     if (part) add(*part);
   }
+  template <class T>
+  void add(const std::vector<T>& parts) {
+    for (const T& part : parts) add(part);
+  }
 
   std::vector<ExpectedTensor> all;
 
@@ -199,20 +203,13 @@ LayerTensors layer_tensors(const ModelConfig& config, std::int64_t layer) { retu
 
 std::vector<ExpectedTensor> tensors_of(const LayerTensors& t) {
   Collector out;
-  for (const auto* norm :
-       {&t.attention_norm, &t.attention_output_norm, &t.attention_residual_norm, &t.mlp_norm, &t.mlp_output_norm,
-        &t.mlp_residual_norm, &t.query_norm, &t.key_norm, &t.latent_query_norm, &t.latent_norm}) {
-    out.add(*norm);
-  }
-  out.add(t.query);
-  for (const auto* heads : {&t.key, &t.value, &t.key_value_up}) out.add(*heads);
-  out.add(t.query_down);
-  out.add(t.key_value_down);
-  out.add(t.output);
+  const auto add = [&](const auto& part) { out.add(part); };
+  visit_norms(add, t);
+  visit_maps(add, t);
   out.add(t.mlp);
   out.add(t.router);
   out.add(t.router_bias);
-  for (const MlpTensors& expert : t.experts) out.add(expert);
+  out.add(t.experts);
   return out.all;
 }
 

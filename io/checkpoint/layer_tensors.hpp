@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "io/config/layer_parts.hpp"
 #include "io/config/model_config.hpp"
 
 namespace logitfield::io {
@@ -14,10 +15,15 @@ struct ExpectedTensor {
   std::vector<std::int64_t> shape;
 };
 
-/// Gain and bias of a norm: none, one, or one per head.
+/// Which heads a tensor has rows of: none in particular, or those of queries or of keys and values.
+enum class HeadKind { none, query, key_value };
+
+/// Gain and bias of a norm: none, one, or one per head. `heads`: they have entries for all heads of a kind, one head
+/// after the other; none: all heads, or the model, have one in common.
 struct NormTensors {
   NormForm form;
   std::vector<ExpectedTensor> gain, bias;
+  HeadKind heads = HeadKind::none;
 };
 
 /// A linear map in a file: [outputs, inputs], or [inputs, outputs] where transposed. Where a tensor holds several maps,
@@ -29,10 +35,11 @@ struct LinearTensors {
   std::int64_t inputs = 0, first = 0, outputs = 0;
 };
 
-/// The rows of a map that belong to heads of `rows_per_head` rows: head h begins at row
+/// The rows of a map that belong to heads of one kind, `rows_per_head` rows each: head h begins at row
 /// map.first + (h / heads_per_block) * block + (h % heads_per_block) * rows_per_head.
 struct HeadTensors {
   LinearTensors map;
+  HeadKind heads = HeadKind::query;
   std::int64_t rows_per_head = 0, heads_per_block = 1, block = 0;
 };
 
@@ -42,20 +49,20 @@ struct MlpTensors {
   LinearTensors up, down;
 };
 
-/// Tensors that one layer needs. Absent: the family, or this layer, has none.
-struct LayerTensors {
-  std::optional<NormTensors> attention_norm, attention_output_norm, attention_residual_norm;
-  std::optional<NormTensors> mlp_norm, mlp_output_norm, mlp_residual_norm;
-  std::optional<NormTensors> query_norm, key_norm, latent_query_norm, latent_norm;
-  /// With latents, `key` and `value` are absent: both come from key_value_up.
-  HeadTensors query;
-  std::optional<HeadTensors> key, value, key_value_up;
-  std::optional<LinearTensors> query_down, key_value_down;
-  LinearTensors output;
-  std::optional<MlpTensors> mlp;
-  std::optional<ExpectedTensor> router, router_bias;
-  std::vector<MlpTensors> experts;
+/// Tensors stand for a layer's parts. With latents, the stacked heads are those of the queries alone.
+struct AsTensors {
+  using Norm = std::optional<NormTensors>;
+  using StackedHeads = std::vector<HeadTensors>;
+  using WholeMap = std::optional<LinearTensors>;
+  using HeadMap = std::optional<HeadTensors>;
+  using ColumnMap = LinearTensors;
+  using Network = std::optional<MlpTensors>;
+  using Router = std::optional<ExpectedTensor>;
+  using RouterBias = std::optional<ExpectedTensor>;
+  using Expert = MlpTensors;
 };
+/// Tensors that one layer needs. Absent: the family, or this layer, has none.
+using LayerTensors = LayerParts<AsTensors>;
 LayerTensors layer_tensors(const ModelConfig& config, std::int64_t layer);
 
 /// Every tensor of a layer, each once.

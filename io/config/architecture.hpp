@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 // Describes the arithmetic of a decoder in terms that hold for every model family. Plain values: the kernels read them

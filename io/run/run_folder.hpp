@@ -2,6 +2,8 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "io/error.hpp"
+
 namespace logitfield::io {
 
 /// The files of one run (see docs/run-folder.md).
@@ -21,10 +23,15 @@ struct RunFolder {
   std::filesystem::path report() const { return root / "report.html"; }
 };
 
-/// Throws InputError if `root` exists, if its nearest existing parent is no folder or cannot be written, or if the file
-/// system has fewer than `needed_bytes` free. Changes nothing.
+/// There is something in the place of a new run folder.
+class FolderExists : public InputError {
+  using InputError::InputError;
+};
+
+/// Throws FolderExists if `root` exists, and InputError if its nearest existing parent is no folder or cannot be
+/// written, or if the file system has fewer than `needed_bytes` free. Changes nothing.
 void check_new_run_folder(const std::filesystem::path& root, std::uint64_t needed_bytes);
-/// Creates the folder and its missing parents; throws InputError if it exists or cannot be created.
+/// Creates the folder and its missing parents; throws FolderExists, and InputError if it cannot be created.
 RunFolder create_run_folder(const std::filesystem::path& root);
 /// Throws InputError if `root` is no folder that holds a manifest and a journal.
 RunFolder open_run_folder(const std::filesystem::path& root);

@@ -84,8 +84,8 @@ std::vector<Document> read_list(const std::string& content, const std::string& f
   for (const json& element : list) {
     const std::size_t number = documents.size();
     if (!element.is_string()) {
-      throw InputError("{}: element {} is {}, not a text; give token ids by --tokens, texts as strings", file, number,
-                       excerpt(element));
+      throw InputError("{}: element {} is {}, not a text; texts are strings, and token ids stand in files of their own",
+                       file, number, excerpt(element));
     }
     documents.push_back(
         {fmt::format("{}-{}", stem, number), element.get<std::string>(), fmt::format("{}: element {}", file, number)});

@@ -1,7 +1,6 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
-#include <span>
 
 #include "io/weights/parts.hpp"
 

@@ -131,9 +131,9 @@ class CpuBackend final : public Backend {
 
 std::unique_ptr<Backend> make_backend(Precision precision, const std::string& because) {
   if (!can_multiply(precision)) {
-    throw std::runtime_error(fmt::format(
+    throw PrecisionUnavailable(fmt::format(
         "the back end 'cpu' does not compute in {} here (products by {}{}): bf16 needs oneDNN and a processor "
-        "with AVX512_BF16 or AMX; use --precision float32",
+        "with AVX512_BF16 or AMX",
         precision_name(precision), product_library(), because.empty() ? "" : "; " + because));
   }
   return std::make_unique<CpuBackend>(precision, because);

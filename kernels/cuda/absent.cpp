@@ -1,5 +1,3 @@
-#include <stdexcept>
-
 #include "kernels/cuda/backend.hpp"
 #include "kernels/device.hpp"
 
@@ -9,7 +7,7 @@ DeviceList list_devices() { return {{}, "this program was built without CUDA (LO
 
 namespace cuda {
 
-std::unique_ptr<Backend> make_backend(Precision, int) { throw std::runtime_error(list_devices().reason); }
+std::unique_ptr<Backend> make_backend(Precision, int) { throw BackendUnavailable(list_devices().reason); }
 
 }  // namespace cuda
 }  // namespace logitfield::kernels

@@ -61,7 +61,7 @@ void check(int status, const char* call, std::size_t size, const std::source_loc
   int device = -1;
   cudaGetDevice(&device);
   const char* remedy =
-      code == cudaErrorMemoryAllocation ? "; use shorter contexts, --weights stream, or more GPUs" : "";
+      code == cudaErrorMemoryAllocation ? "; use shorter contexts, hold fewer layers at a time, or use more GPUs" : "";
   throw DeviceError(fmt::format("{} (size {}) failed on CUDA device {}: {}: {} [{}]{}", call, size, device,
                                 cudaGetErrorName(code), cudaGetErrorString(code), place_of(where), remedy));
 }
@@ -137,7 +137,7 @@ void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes
   if (bytes > most) {
     throw DeviceError(fmt::format(
         "the kernel '{}' needs {} bytes of shared memory a block for heads of this size, but CUDA device {} has {}; "
-        "use --precision bf16 or --backend cpu",
+        "compute in bfloat16, or on CPUs",
         name, bytes, current_device(), most));
   }
   // Set to the most there is, not to `bytes`, so that threads that launch the same kernel with other sizes set the same

@@ -163,6 +163,13 @@ int Communicator::min(int value) const {
   return value;
 }
 
+int Communicator::max(int value) const {
+  all_reduce(std::span(&value, 1), MPI_INT, MPI_MAX, handle_);
+  return value;
+}
+
+bool Communicator::any(bool condition) const { return max(condition ? 1 : 0) == 1; }
+
 void Communicator::send(std::span<const float> values, int target) const {
   in_pieces(values, [&](std::span<const float> part) {
     check(MPI_Send(part.data(), static_cast<int>(part.size()), MPI_FLOAT, target, kDataTag, handle_), "MPI_Send");

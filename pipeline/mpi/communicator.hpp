@@ -2,7 +2,6 @@
 #include <mpi.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
@@ -67,6 +66,9 @@ class Communicator {
   void sum(std::span<double> values) const;
   void max(std::span<double> values) const;
   int min(int value) const;
+  int max(int value) const;
+  /// Whether the condition holds on some rank.
+  bool any(bool condition) const;
   /// `sum_alike`: sums over all ranks, with the same bits on every rank. `sum_before`: sums over the ranks before this
   /// one; zero on the first.
   void sum_alike(std::span<double> values) const;

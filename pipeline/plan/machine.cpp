@@ -22,13 +22,15 @@ std::uint64_t proc_bytes(const char* path, const std::string& name) {
   throw std::runtime_error(std::string(path) + " has no line " + name);
 }
 
-/// Makes a back end; reports its absence as InputError, since the user can change the options.
+/// Makes a back end; reports its absence as InputError, since the user can change the options. Its failure is none.
 template <class Make>
 std::unique_ptr<kernels::Backend> made_by(Make&& make) {
   try {
     return make();
-  } catch (const std::runtime_error& error) {
-    throw InputError("{}", error.what());
+  } catch (const kernels::PrecisionUnavailable& error) {
+    throw InputError("{}; use --precision float32", error.what());
+  } catch (const kernels::BackendUnavailable& error) {
+    throw InputError("{}; use --backend cpu", error.what());
   }
 }
 
@@ -65,12 +67,12 @@ Machine this_machine(const mpi::Communicator& world) {
 
 std::unique_ptr<kernels::Backend> open_backend(const Options& options, const mpi::Communicator& world,
                                                Machine& machine) {
-  const kernels::Precision precision = kernels::precision_named(options.precision);
+  const kernels::Precision precision = options.precision;
   std::unique_ptr<kernels::Backend> backend;
   mpi::agree(world, [&] {
     backend = made_by([&] { return kernels::make_backend(options.backend, precision, machine.local_rank); });
   });
-  const bool all = world.min(backend->device_memory() ? 1 : 0) == 1;
+  const bool all = !world.any(!backend->device_memory());
   mpi::agree(world, [&] {
     if (!all && backend->device_memory()) backend = cpu_backend(precision, "another rank has no GPU");
   });
@@ -78,11 +80,12 @@ std::unique_ptr<kernels::Backend> open_backend(const Options& options, const mpi
   return backend;
 }
 
-Plan plan_for(const Job& job, const Options& options, Machine& machine, std::unique_ptr<kernels::Backend>& backend) {
+Plan plan_for(const JobSizes& job, const Options& options, Machine& machine,
+              std::unique_ptr<kernels::Backend>& backend) {
   try {
     return make_plan(job, options, machine);
   } catch (const DoesNotFitDevice& error) {
-    if (options.backend != "auto") throw;
+    if (options.backend != kernels::BackendKind::automatic) throw;
     backend = cpu_backend(backend->precision(), error.what());
     machine.device_bytes = 0;
     return make_plan(job, options, machine);
@@ -90,7 +93,9 @@ Plan plan_for(const Job& job, const Options& options, Machine& machine, std::uni
 }
 
 std::string fallback_reason(const Options& options, const kernels::Backend& backend) {
-  if (options.backend != "auto" || backend.device_memory() || !kernels::list_devices().supported) return {};
+  if (options.backend != kernels::BackendKind::automatic || backend.device_memory() ||
+      !kernels::list_devices().supported)
+    return {};
   return backend.description();
 }
 

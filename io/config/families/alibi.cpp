@@ -1,5 +1,4 @@
 // BLOOM, MPT and Falcon: fused projections; ALiBi, or rotation (Falcon).
-#include <cmath>
 #include <limits>
 
 #include "io/config/families/families.hpp"

@@ -50,6 +50,6 @@ class Section {
 
 /// Remedy for a tokenizer that is not implemented.
 inline constexpr const char* kTokenizerRemedy =
-    "make token ids with the model's own tokenizer and give them by --tokens";
+    "make token ids with the model's own tokenizer and give those instead of texts";
 
 }  // namespace logitfield::io

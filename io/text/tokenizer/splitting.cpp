@@ -1,6 +1,5 @@
 #include "io/text/tokenizer/splitting.hpp"
 
-#include <algorithm>
 #include <map>
 #include <memory>
 

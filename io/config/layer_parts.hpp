@@ -1,0 +1,58 @@
+#pragma once
+#include <vector>
+
+// The one list of what a layer holds: declared and visited here, whether it is the layer's tensors in files
+// (io::LayerTensors), one shard's weights in host memory (kernels::LayerWeights) or on a device.
+namespace logitfield::io {
+
+/// The parts of a layer. `Of` says what stands for each kind of part; one that the family or the layer lacks is empty.
+template <class Of>
+struct LayerParts {
+  /// Norms before a half of the block, of its output, and of the hidden states after the output was added.
+  typename Of::Norm attention_norm{}, attention_output_norm{}, attention_residual_norm{};
+  typename Of::Norm mlp_norm{}, mlp_output_norm{}, mlp_residual_norm{};
+  /// Norms of each head's queries and keys, or of all heads' together; of the latent queries, keys and values.
+  typename Of::Norm query_norm{}, key_norm{}, latent_query_norm{}, latent_norm{};
+  /// Rows of queries, keys and values, stacked: [(num_heads + num_kv_heads) head_dim + num_kv_heads value_dim,
+  /// hidden_size]. With latent attention only the query rows, applied to the latent queries if there are any.
+  typename Of::StackedHeads qkv{};
+  /// Latent attention: hidden -> latent queries, and hidden -> [latent, key columns that all heads share].
+  typename Of::WholeMap query_down{}, key_value_down{};
+  /// Latent attention: latent -> per head [head_dim - shared key columns; value_dim] rows.
+  typename Of::HeadMap key_value_up{};
+  /// [hidden_size, num_heads value_dim]
+  typename Of::ColumnMap output{};
+  /// Dense network, or the experts that every token visits.
+  typename Of::Network mlp{};
+  /// Router [num_experts, hidden_size] and the bias of the choice, one number an expert; then the experts.
+  typename Of::Router router{};
+  typename Of::RouterBias router_bias{};
+  std::vector<typename Of::Expert> experts;
+};
+
+/// Calls visit(norm) for every norm; of several layers at once, visit(norm of the first, norm of the second, ...).
+template <class Visit, class... Layers>
+void visit_norms(const Visit& visit, Layers&... layers) {
+  visit(layers.attention_norm...);
+  visit(layers.attention_output_norm...);
+  visit(layers.attention_residual_norm...);
+  visit(layers.mlp_norm...);
+  visit(layers.mlp_output_norm...);
+  visit(layers.mlp_residual_norm...);
+  visit(layers.query_norm...);
+  visit(layers.key_norm...);
+  visit(layers.latent_query_norm...);
+  visit(layers.latent_norm...);
+}
+
+/// The same of the linear maps of attention.
+template <class Visit, class... Layers>
+void visit_maps(const Visit& visit, Layers&... layers) {
+  visit(layers.qkv...);
+  visit(layers.query_down...);
+  visit(layers.key_value_down...);
+  visit(layers.key_value_up...);
+  visit(layers.output...);
+}
+
+}  // namespace logitfield::io
