@@ -5,6 +5,7 @@
 #include "kernels/field/attention_statistics.hpp"
 #include "kernels/field/thin_factor.hpp"
 #include "kernels/spectra/lapack.hpp"
+#include "tests/kernels/gram_of.hpp"
 
 namespace logitfield::bench {
 namespace {
@@ -49,10 +50,10 @@ void thin_factor(benchmark::State& state) {
   const MatrixF a = random_matrix<float>(length, d, 1);
   const cpu::FactorRows rows(a);
   const Matrix all = rows.all();
-  const cpu::ThinFactor f = cpu::thin_factor(alone(), rows, cpu::gram_of(alone(), rows), length);
+  const cpu::ThinFactor f = cpu::thin_factor(alone(), rows, testing::gram_of(alone(), rows), length);
   if (!verified(state, (all - f.basis_rows(0, all) * f.r()).norm() / all.norm(), 1e-13)) return;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(cpu::thin_factor(alone(), rows, cpu::gram_of(alone(), rows), length));
+    benchmark::DoNotOptimize(cpu::thin_factor(alone(), rows, testing::gram_of(alone(), rows), length));
   }
   const Size n(state);
   rates(state, n.length * n.d * n.d, 4.0 * n.length * n.d);
@@ -77,7 +78,7 @@ void full_field_head(benchmark::State& state) {
   const MatrixF keys = random_matrix<float>(length, d, 9);
   const HeadGroup group{{heads.begin(), heads.end()}, keys, std::vector<LogitForm>(8, {.scale = 0.1})};
   const std::vector<FieldRequest> requests{{.context = length}};
-  const auto backend = make_backend("cpu");
+  const auto backend = make_backend(BackendKind::cpu);
   for (const auto& head : backend->field_statistics(group, requests)) {
     if (!verified(state, head[0].certificate.certified() ? 0 : 1, 0)) return;
   }

@@ -93,7 +93,7 @@ int main(int argc, char** argv) {
   const mpi::Environment environment(argc, argv);
   try {
     const mpi::Communicator world = mpi::Communicator::world();
-    const auto backend = kernels::make_backend("cpu");
+    const auto backend = kernels::make_backend(kernels::BackendKind::cpu);
     for (const std::int64_t length : configuration.lengths) measure(*backend, world, length, configuration);
   } catch (const std::exception& error) {
     fmt::print(stderr, "shared_head: error: {}\n", error.what());

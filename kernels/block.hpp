@@ -1,10 +1,10 @@
 #pragma once
-#include <cstdint>
 #include <limits>
 #include <optional>
 #include <vector>
 
 #include "io/config/architecture.hpp"
+#include "io/config/layer_parts.hpp"
 #include "kernels/field_request.hpp"
 #include "kernels/matrix.hpp"
 #include "kernels/weight_matrix.hpp"
@@ -64,43 +64,36 @@ struct MlpWeights {
   Linear up, down;
 };
 
-/// The shard's weights of one block: its maps in the operand type of the products, the rest in float32.
-struct LayerWeights {
-  /// Norms before a half, of its output, and of the hidden states after the output was added.
-  Norm attention_norm, attention_output_norm, attention_residual_norm;
-  Norm mlp_norm, mlp_output_norm, mlp_residual_norm;
-  /// Query, key and value rows stacked [(num_heads + num_kv_heads) head_dim + num_kv_heads value_dim, hidden_size].
-  /// With latent attention only the query rows, applied to the latent queries if there are any.
-  Linear qkv;
-  /// Latent attention: hidden -> latent queries (weight of size 0: none), hidden -> [latent, shared key columns], and
-  /// latent -> per head [head_dim - shared key columns; value_dim] rows.
-  Linear query_down, key_value_down, key_value_up;
-  Norm latent_query_norm, latent_norm;
-  /// Gain of head_dim entries, or of the columns of all the shard's heads.
-  Norm query_norm, key_norm;
-  /// [hidden_size, num_heads value_dim]; bias as in MlpWeights::down.
-  Linear output;
-  /// Dense network, or the experts that every token visits; a weight of size 0: none.
-  MlpWeights mlp;
-  /// Router [num_experts, hidden_size] and the bias of the choice; then this shard's experts, numbered from
-  /// first_expert.
-  MatrixF router;
-  VectorF router_bias;
-  Index first_expert = 0;
-  std::vector<MlpWeights> experts;
+/// Weights in host memory stand for a layer's parts. Maps of size 0 are absent.
+struct AsWeights {
+  using Norm = kernels::Norm;
+  using StackedHeads = Linear;
+  using WholeMap = Linear;
+  using HeadMap = Linear;
+  using ColumnMap = Linear;
+  using Network = MlpWeights;
+  using Router = MatrixF;
+  using RouterBias = VectorF;
+  using Expert = MlpWeights;
 };
 
-/// Visits every map of a layer, including those of size 0.
+/// The shard's weights of one block: its maps in the operand type of the products, the rest in float32. Query and key
+/// norms: gain of head_dim entries, or of the columns of all the shard's heads. The bias of the output as in
+/// MlpWeights::down. The experts are this shard's, numbered from first_expert.
+struct LayerWeights : io::LayerParts<AsWeights> {
+  Index first_expert = 0;
+};
+
+/// Visits every map of a layer in the operand type of the products, including those of size 0.
 template <class Visit>
 void for_each_map(const LayerWeights& weights, const Visit& visit) {
-  for (const auto* map : {&weights.qkv, &weights.query_down, &weights.key_value_down, &weights.key_value_up,
-                          &weights.output, &weights.mlp.up, &weights.mlp.down}) {
-    visit(*map);
-  }
-  for (const MlpWeights& expert : weights.experts) {
-    visit(expert.up);
-    visit(expert.down);
-  }
+  io::visit_maps(visit, weights);
+  const auto visit_network = [&](const MlpWeights& network) {
+    visit(network.up);
+    visit(network.down);
+  };
+  visit_network(weights.mlp);
+  for (const MlpWeights& expert : weights.experts) visit_network(expert);
 }
 
 /// Queries and keys of the shard's heads as they enter the dot product, head-major.

@@ -12,6 +12,8 @@ inline constexpr Index kTileRows = 256;
 inline constexpr Index kEnergyTile = 48;
 /// For blocks of 16 to 32 vectors.
 inline constexpr Index kOperatorTile = 32;
+/// Tiles at the two edges of a window, in which logits are formed (at most).
+inline constexpr Index kEdgeTiles = 3;
 
 /// Calls visit(begin, count) for consecutive tiles of `rows` rows.
 template <class Visit>

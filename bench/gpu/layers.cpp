@@ -77,7 +77,7 @@ class Forward {
 
 /// The CPU's hidden states of the first positions, which do not depend on the others.
 MatrixF expected_prefix(const BlockShape& shape, const std::shared_ptr<const LayerWeights>& weights, const MatrixF& x) {
-  const auto cpu = make_backend("cpu");
+  const auto cpu = make_backend(BackendKind::cpu);
   const auto layer = cpu->load(weights);
   const auto hidden = cpu->upload(x);
   cpu->finish(Half::attention, *layer, *cpu->attention(shape, *layer, alone(), *hidden).partial, *hidden);

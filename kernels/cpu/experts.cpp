@@ -1,6 +1,5 @@
 #include "kernels/cpu/experts.hpp"
 
-#include <algorithm>
 #include <functional>
 #include <limits>
 #include <numeric>

@@ -3,13 +3,11 @@
 #include <cmath>
 #include <numbers>
 
+#include "kernels/block_cost.hpp"
 #include "kernels/cpu/product.hpp"
 
 namespace logitfield::kernels::cpu {
 namespace {
-
-/// Positions processed together: enough for full-speed products, few enough to bound memory.
-constexpr Index kRows = 1024;
 
 using ArrayRef = Eigen::Ref<Eigen::Array<float, 1, Eigen::Dynamic>>;
 
@@ -57,8 +55,8 @@ MatrixF linear(const MatrixFRef& x, const Linear& map) {
 MatrixF feed_forward(const BlockShape& shape, const MlpWeights& weights, const MatrixFRef& rows) {
   MatrixF out = MatrixF::Zero(rows.rows(), shape.hidden_size);
   if (weights.up.weight.size() == 0) return out;
-  for (Index first = 0; first < rows.rows(); first += kRows) {
-    const Index count = std::min(kRows, rows.rows() - first);
+  for (Index first = 0; first < rows.rows(); first += kFeedForwardRows) {
+    const Index count = std::min(kFeedForwardRows, rows.rows() - first);
     out.middleRows(first, count) =
         linear(activated(shape, linear(rows.middleRows(first, count), weights.up)), weights.down);
   }

@@ -6,19 +6,17 @@
 #include <cmath>
 #include <type_traits>
 
+#include "kernels/block_cost.hpp"
 #include "kernels/cpu/experts.hpp"
 #include "kernels/cpu/rotary.hpp"
 
 namespace logitfield::kernels::cuda {
 namespace {
 
-/// Positions processed together: enough to fill the device, few enough to bound memory.
-constexpr Index kRows = 8192;
-
 void check_head_size(const BlockShape& shape) {
   const Index widest = std::max(shape.head_dim, shape.value_dim);
   if (widest <= kMostDeviceHeadColumns) return;
-  throw DeviceError(fmt::format("heads of {} columns are wider than the back end 'cuda' takes ({}); use --backend cpu",
+  throw DeviceError(fmt::format("heads of {} columns are wider than the back end 'cuda' takes ({}); compute on CPUs",
                                 widest, kMostDeviceHeadColumns));
 }
 
@@ -205,8 +203,8 @@ AttentionOutput Block<T>::attention(const BlockShape& s, const DeviceLayer<T>& w
 template <class T>
 void Block<T>::feed_forward(const BlockShape& s, const DeviceMlp<T>& w, const T* rows, Index count, float* out) {
   const Index inner = s.gated ? w.up.outputs / 2 : w.up.outputs;
-  for (Index first = 0; first < count; first += kRows) {
-    const Index some = std::min(kRows, count - first);
+  for (Index first = 0; first < count; first += kDeviceFeedForwardRows) {
+    const Index some = std::min(kDeviceFeedForwardRows, count - first);
     Buffer<T> up(some * w.up.outputs, stream_), activated(some * inner, stream_);
     products_.linear({some, w.up.outputs, w.up.inputs}, {rows + first * w.up.inputs, w.up.inputs},
                      {w.up.weight.data(), w.up.inputs}, {up.data(), w.up.outputs});

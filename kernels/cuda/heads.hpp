@@ -40,8 +40,10 @@ struct HeadSteps {
   float factor = 1;
 };
 
-/// Columns of a head as the tensor cores read it: a multiple of 16.
-__host__ __device__ constexpr std::int64_t padded(std::int64_t columns) { return (columns + 15) / 16 * 16; }
+/// Columns of a head as the tensor cores read it.
+__host__ __device__ constexpr std::int64_t padded(std::int64_t columns) {
+  return (columns + kDeviceHeadMultiple - 1) / kDeviceHeadMultiple * kDeviceHeadMultiple;
+}
 
 /// Splits projected rows into heads: rows [heads * length, columns], head by head, as `plain` (null: not wanted) in
 /// float32 and as `narrow` in T. Rows of `narrow` have padded(columns), with zeros at the end. `plain` holds the

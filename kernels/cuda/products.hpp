@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <memory>
 
 #include "kernels/backend.hpp"
 #include "kernels/cuda/number.hpp"

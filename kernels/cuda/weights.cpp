@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <type_traits>
-#include <utility>
 
 namespace logitfield::kernels::cuda {
 namespace {
@@ -103,21 +102,8 @@ std::unique_ptr<DeviceLayer<T>> upload_layer(Uploader& uploader, const LayerWeig
   const std::scoped_lock lock(uploader.in_use());
   uploader.begin();
   auto out = std::make_unique<DeviceLayer<T>>(uploader);
-  out->attention_norm = upload_norm(uploader, w.attention_norm);
-  out->attention_output_norm = upload_norm(uploader, w.attention_output_norm);
-  out->attention_residual_norm = upload_norm(uploader, w.attention_residual_norm);
-  out->mlp_norm = upload_norm(uploader, w.mlp_norm);
-  out->mlp_output_norm = upload_norm(uploader, w.mlp_output_norm);
-  out->mlp_residual_norm = upload_norm(uploader, w.mlp_residual_norm);
-  out->latent_query_norm = upload_norm(uploader, w.latent_query_norm);
-  out->latent_norm = upload_norm(uploader, w.latent_norm);
-  out->query_norm = upload_norm(uploader, w.query_norm);
-  out->key_norm = upload_norm(uploader, w.key_norm);
-  out->qkv = upload_linear<T>(uploader, w.qkv);
-  out->query_down = upload_linear<T>(uploader, w.query_down);
-  out->key_value_down = upload_linear<T>(uploader, w.key_value_down);
-  out->key_value_up = upload_linear<T>(uploader, w.key_value_up);
-  out->output = upload_linear<T>(uploader, w.output);
+  io::visit_norms([&](DeviceNorm& to, const Norm& from) { to = upload_norm(uploader, from); }, *out, w);
+  io::visit_maps([&](DeviceLinear<T>& to, const Linear& from) { to = upload_linear<T>(uploader, from); }, *out, w);
   out->router = upload_linear<T>(uploader, w.router, {});
   out->mlp = upload_mlp<T>(uploader, w.mlp);
   for (const MlpWeights& expert : w.experts) out->experts.push_back(upload_mlp<T>(uploader, expert));

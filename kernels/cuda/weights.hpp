@@ -4,7 +4,6 @@
 #include <deque>
 #include <mutex>
 #include <optional>
-#include <vector>
 
 #include "kernels/backend.hpp"
 #include "kernels/cuda/operations.hpp"
@@ -85,8 +84,8 @@ void unless_failed(Step&& step) noexcept {
   }
 }
 
-/// The first member of what is uploaded, destroyed after the memory was given back: the next copies wait for that, so
-/// that a device holds two layers, not three.
+/// The first member or base of what is uploaded, destroyed after the memory was given back: the next copies wait for
+/// that, so that a device holds two layers, not three.
 class Returning {
  public:
   explicit Returning(Uploader& uploader) : uploader_(uploader) {}
@@ -124,18 +123,26 @@ struct DeviceMlp {
   DeviceLinear<T> up, down;
 };
 
-/// LayerWeights on the device.
+/// Weights on a device stand for a layer's parts. The bias of the choice of experts stays on the host, where they are
+/// chosen.
 template <class T>
-struct DeviceLayer final : LoadedLayer {
-  explicit DeviceLayer(Uploader& uploader) : returning(uploader) {}
+struct OnDevice {
+  using Norm = DeviceNorm;
+  using StackedHeads = DeviceLinear<T>;
+  using WholeMap = DeviceLinear<T>;
+  using HeadMap = DeviceLinear<T>;
+  using ColumnMap = DeviceLinear<T>;
+  using Network = DeviceMlp<T>;
+  using Router = DeviceLinear<T>;
+  using RouterBias = VectorF;
+  using Expert = DeviceMlp<T>;
+};
 
-  Returning returning;
-  DeviceNorm attention_norm, attention_output_norm, attention_residual_norm, mlp_norm, mlp_output_norm,
-      mlp_residual_norm, latent_query_norm, latent_norm, query_norm, key_norm;
-  DeviceLinear<T> qkv, query_down, key_value_down, key_value_up, output, router;
-  DeviceMlp<T> mlp;
-  std::vector<DeviceMlp<T>> experts;
-  VectorF router_bias;
+/// LayerWeights on the device. `Returning` is destroyed last, `ready` first.
+template <class T>
+struct DeviceLayer final : LoadedLayer, Returning, io::LayerParts<OnDevice<T>> {
+  explicit DeviceLayer(Uploader& uploader) : Returning(uploader) {}
+
   Index first_expert = 0;
   std::optional<Arrival> ready;
 };

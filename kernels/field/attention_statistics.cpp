@@ -7,8 +7,6 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Rows of a tile: enough for products at full speed, few enough to waste little work above the diagonal.
-constexpr Index kQueryRows = 64;
 using Logits = Eigen::Ref<const Eigen::RowVectorXd>;
 
 /// Sets row i from its logits over the keys that it sees; sees_first: token 0 is among them. `weights` is scratch.
@@ -38,8 +36,8 @@ AttentionRows attention_rows(const MatrixFRef& queries, const MatrixRef& keys, c
   const bool plain = form.alibi_slope == 0 && !form.softcap;
   Matrix rows_of_tile, tile;
   Eigen::RowVectorXd weights(length);
-  for (Index begin = 0; begin < length; begin += kQueryRows) {
-    const Index rows = std::min(kQueryRows, length - begin);
+  for (Index begin = 0; begin < length; begin += kAttentionTile) {
+    const Index rows = std::min(kAttentionTile, length - begin);
     rows_of_tile = form.scale * queries.middleRows(begin, rows).cast<double>();
     const Index first_key = form.visible.first_key(begin);
     tile.noalias() = rows_of_tile * keys.middleRows(first_key, begin + rows - first_key).transpose();

@@ -11,6 +11,9 @@ namespace logitfield::kernels::cpu {
 
 /// Longest context in which attention is measured: it costs L^2 d flops, other statistics L d^2.
 inline constexpr std::int64_t kLongestAttention = 32768;
+/// Queries whose logits are formed together: enough for products at full speed, few enough to waste little work above
+/// the diagonal.
+inline constexpr Index kAttentionTile = 64;
 
 /// The causal softmax of each row of a head [L]: largest logit, entropy in nats, weight on position 0.
 struct AttentionRows {
@@ -20,7 +23,7 @@ struct AttentionRows {
 };
 
 /// Rows of one head over the keys that form.visible shows. Queries and keys [>= length, d]. Forms the logits of visible
-/// keys tile by tile (never L x L). L^2 d flops, memory O(64 L).
+/// keys tile by tile (never L x L). L^2 d flops, memory O(kAttentionTile L).
 AttentionRows attention_rows(const MatrixFRef& queries, const MatrixRef& keys, const LogitForm& form, Index length);
 /// The first `length` rows of a forward pass, whose logits and weights are float32.
 AttentionRows attention_rows(const RowAttention& rows, Index length);

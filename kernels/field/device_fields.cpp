@@ -10,6 +10,8 @@ namespace {
 constexpr double kDouble = sizeof(double);
 /// Columns of a factor beside the head's: positions, means, two probes, and one that makes the width even.
 constexpr double kExtras = 2, kProbes = 3;
+/// Of a softmax row: largest logit, entropy, weight on key 0.
+constexpr double kRowStatistics = 3;
 
 double padded(std::int64_t rows) { return static_cast<double>(padded_rows(rows)); }
 
@@ -61,6 +63,15 @@ std::int64_t dense_together(std::int64_t length, std::int64_t heads) {
 double device_bytes(const DeviceFields& f) {
   const auto kv_heads = static_cast<double>(kv_heads_together(f));
   return kv_heads * head_bytes(f) + (f.dense ? dense_bytes(f, kv_heads * static_cast<double>(f.members)) : 0);
+}
+
+double attention_device_bytes(std::int64_t length, std::int64_t head_dim) {
+  const double strip = static_cast<double>(std::min(length, kRowPadding)), d = static_cast<double>(head_dim);
+  return kDouble * ((padded(length) + kRowPadding) * d + (strip + kRowStatistics) * static_cast<double>(length));
+}
+
+double bf16_attention_device_bytes(std::int64_t length, std::int64_t heads) {
+  return kDouble * kRowStatistics * static_cast<double>(heads * length);
 }
 
 double krylov_device_bytes(std::int64_t context, std::int64_t head_dim) {

@@ -23,6 +23,10 @@ std::int64_t dense_together(std::int64_t length, std::int64_t heads);
 double device_bytes(const DeviceFields& fields);
 /// Bytes for the causal field of one head while the Krylov method applies it.
 double krylov_device_bytes(std::int64_t context, std::int64_t head_dim);
+/// Bytes for the float64 attention of one query head: its keys, a strip of logits, and the statistics of each row.
+double attention_device_bytes(std::int64_t length, std::int64_t head_dim);
+/// Bytes for the attention of bfloat16 heads, which are measured all at once.
+double bf16_attention_device_bytes(std::int64_t length, std::int64_t heads);
 /// Most bytes, beside the matrix, for the singular values of a matrix [n, n].
 constexpr double decomposing_bytes(std::int64_t n) { return 8 * (140.0 * static_cast<double>(n) + 1000); }
 

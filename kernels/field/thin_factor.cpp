@@ -112,17 +112,6 @@ SecondPass second_pass_for(double deviation, Index width) {
   return deviation <= kRepairable ? SecondPass::needed : SecondPass::hopeless;  // including NaN
 }
 
-Matrix gram_of(const Team& team, const FactorRows& a) {
-  Matrix out = Matrix::Zero(a.width(), a.width()), rows;
-  for_tiles(a.rows(), kTileRows, [&](Index begin, Index count) {
-    a.tile(begin, count, rows);
-    add_gram(rows, out);
-  });
-  complete(out);
-  sum_over(team, out);
-  return out;
-}
-
 ThinFactor thin_factor(const Team& team, const FactorRows& a, const Matrix& gram, Index length) {
   ThinFactor out;
   if (length > a.width()) {

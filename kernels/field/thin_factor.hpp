@@ -60,7 +60,4 @@ bool surely_full_rank(double condition);
 enum class SecondPass { not_needed, needed, hopeless };
 SecondPass second_pass_for(double deviation, Index width);
 
-/// a^T a [w, w] over the team, both triangles. Collective.
-Matrix gram_of(const Team& team, const FactorRows& a);
-
 }  // namespace logitfield::kernels::cpu

@@ -11,7 +11,7 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-constexpr Index kProbeCount = 32, kMostSteps = kQuadratureVectors / kProbeCount;
+constexpr Index kMostSteps = kQuadratureVectors / kProbeCount;
 /// Failure probability of the bound on singular values that the probes have missed.
 constexpr double kFailure = 1e-9;
 constexpr std::uint64_t kProbeSeed = 0x736c71;

@@ -8,8 +8,8 @@ struct Estimate {
   double value = 0, error = 0;
 };
 
-/// Number of vectors that estimate_spectrum multiplies by the field and by its transpose.
-inline constexpr Index kQuadratureVectors = 32 * 128;
+/// Random probes of estimate_spectrum, and the vectors that it multiplies by the field and by its transpose.
+inline constexpr Index kProbeCount = 32, kQuadratureVectors = kProbeCount * 128;
 
 /// Statistics of the whole spectrum that leading components do not determine.
 struct SpectrumEstimates {
@@ -19,10 +19,10 @@ struct SpectrumEstimates {
 };
 
 /// Estimates sums over the spectrum. The leading triplets are exact. The rest is estimated by stochastic Lanczos
-/// quadrature (Golub-Kahan, 32 random orthogonal probes outside the leading vectors; Ubaru, Chen & Saad 2017), with the
-/// rest's energy, which is known, as control variate. The value is the mean of two quadratures that err in opposite
-/// directions. The error combines the jackknife, as if the probes were independent, and half the difference of the
-/// quadratures. Collective.
+/// quadrature (Golub-Kahan, kProbeCount random orthogonal probes outside the leading vectors; Ubaru, Chen & Saad 2017),
+/// with the rest's energy, which is known, as control variate. The value is the mean of two quadratures that err in
+/// opposite directions. The error combines the jackknife, as if the probes were independent, and half the difference of
+/// the quadratures. Collective.
 SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& field, Index first_row,
                                     const LeadingTriplets& leading, Index length, double energy);
 

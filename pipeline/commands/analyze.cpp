@@ -44,7 +44,7 @@ int analyze(const Options& options, const mpi::Communicator& world) {
     return 128 + measurement.stopped_by;
   }
   const int code = world.rank() == 0 ? finish_run(*measurement.run, options.plots) : 0;
-  return -world.min(-code);
+  return world.max(code);
 }
 
 }  // namespace logitfield

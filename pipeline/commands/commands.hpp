@@ -1,5 +1,5 @@
 #pragma once
-#include "pipeline/job/command_line.hpp"
+#include "pipeline/job/options.hpp"
 #include "pipeline/mpi/communicator.hpp"
 
 namespace logitfield {

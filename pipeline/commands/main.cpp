@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/blas_kernels.hpp"
 #include "pipeline/commands/commands.hpp"
+#include "pipeline/job/command_line.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/mpi/guard.hpp"
 

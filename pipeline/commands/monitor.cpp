@@ -9,6 +9,7 @@
 #include "io/error.hpp"
 #include "io/printable.hpp"
 #include "pipeline/commands/commands.hpp"
+#include "pipeline/job/command_line.hpp"
 #include "pipeline/measure/measurement.hpp"
 #include "pipeline/monitor/store.hpp"
 #include "pipeline/mpi/agreement.hpp"
@@ -136,7 +137,7 @@ int wait(double seconds, const mpi::Communicator& world) {
   int signal = 0;
   for (auto left = std::int64_t(1e3 * seconds); left > 0 && signal == 0; left -= slice.count()) {
     std::this_thread::sleep_for(slice);
-    signal = -world.min(-notice.poll());
+    signal = world.max(notice.poll());
   }
   notice.drain();
   return signal;
@@ -259,7 +260,7 @@ int monitor(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {
     if (mine) tell_all(*mine);
   });
-  return -world.min(mine && !mine->alerts().empty() ? -3 : 0);
+  return world.any(mine && !mine->alerts().empty()) ? 3 : 0;
 }
 
 }  // namespace logitfield

@@ -34,7 +34,7 @@ Machine planned_machine(Machine here, const Options& options, const std::optiona
   if (options.nodes > 0) {
     here.ranks = options.nodes * options.ranks_per_node;
     here.ranks_on_host = options.ranks_per_node;
-    if (options.backend == "cuda" && rates && rates->rank_memory > 0) {
+    if (options.backend == kernels::BackendKind::cuda && rates && rates->rank_memory > 0) {
       here.device_bytes = static_cast<std::uint64_t>(rates->rank_memory);
       here.device_workers = kImaginedWorkers;
     }

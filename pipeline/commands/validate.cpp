@@ -56,7 +56,7 @@ int validate(const Options& options, const mpi::Communicator& world) {
     mpi::agree(world, [&] {
       if (world.rank() == 0) code = validate_run(options.run);
     });
-    return -world.min(-code);
+    return world.max(code);
   }
   if (!options.against.empty()) return validate_against(options, world);
   Job job;

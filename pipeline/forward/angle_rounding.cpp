@@ -1,6 +1,5 @@
 #include "pipeline/forward/angle_rounding.hpp"
 
-#include <algorithm>
 #include <cmath>
 
 namespace logitfield {

@@ -125,9 +125,10 @@ class CaptureDifference final : public LayerObserver {
 
   void loaded(std::int64_t, const kernels::BlockShape&, const kernels::LayerWeights&) override {}
 
-  void heads(std::int64_t, std::int64_t layer, const kernels::Heads& own) override {
+  void heads(const UnitPlace& unit, const kernels::Heads& own) override {
+    const std::int64_t layer = unit.layer;
     const std::int64_t length = c_.job.length(), d = c_.job.head_dim;
-    const Turning turning = turning_of(c_.job.checkpoint->config(), layer, length);
+    const Turning turning = turning_of(c_.job.checkpoint().config(), layer, length);
     MatrixF recorded(length, d);
     const std::span<float> values(recorded.data(), static_cast<std::size_t>(recorded.size()));
     for (std::int64_t h = shard_.heads.begin; h < shard_.heads.end; ++h) {
@@ -169,7 +170,7 @@ class CaptureDifference final : public LayerObserver {
   void judge_logits() {
     double error = 0;
     for (std::int64_t layer = 0; layer < out_.num_layers; ++layer) {
-      for (const double e : turning_of(c_.job.checkpoint->config(), layer, c_.job.length()).errors) {
+      for (const double e : turning_of(c_.job.checkpoint().config(), layer, c_.job.length()).errors) {
         error = std::max(error, e);
       }
     }
@@ -258,7 +259,7 @@ Job comparison_job(const Options& options, const io::Capture& capture) {
         tokens.string());
   }
   Job job = open_input(options);
-  const io::ModelConfig& config = job.checkpoint->config();
+  const io::ModelConfig& config = job.checkpoint().config();
   require_same(file, "num_layers", info.num_layers, config.num_layers);
   require_same(file, "num_heads", info.num_heads, config.num_heads);
   require_same(file, "num_kv_heads", info.num_kv_heads, config.num_kv_heads);
@@ -284,7 +285,7 @@ Differences compare(const ForwardContext& context, const io::Capture& capture) {
   CaptureDifference comparison(context, capture);
   const std::filesystem::path logits = capture.folder() / "logits.safetensors";
   if (std::filesystem::exists(logits)) {
-    const std::int64_t vocabulary = context.job.checkpoint->config().vocab_size;
+    const std::int64_t vocabulary = context.job.checkpoint().config().vocab_size;
     comparison.use_logits(io::CaptureLogits(logits, context.job.length(), vocabulary));
   }
   return comparison.run();

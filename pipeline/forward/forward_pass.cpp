@@ -33,7 +33,7 @@ class ForwardPass {
   /// Layer by layer: each weight is read once and used for every text.
   void stream() {
     std::vector<TextStates> held;
-    for (std::int64_t text = 0; text < c_.job.num_texts() && !upstream_stopped_; ++text) take(text, held);
+    for (std::int64_t text = 0; text < c_.job.num_texts && !upstream_stopped_; ++text) take(text, held);
     LayerLoader loader = open_loader();
     for (const std::int64_t layer : needed_layers()) {
       if (stopping()) break;
@@ -52,7 +52,7 @@ class ForwardPass {
     std::map<std::int64_t, std::unique_ptr<LoadedLayer>> weights;
     LayerLoader loader = open_loader();
     for (const std::int64_t layer : needed_layers()) weights[layer] = loader.next(true);
-    for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) {
+    for (std::int64_t text = 0; text < c_.job.num_texts; ++text) {
       std::vector<TextStates> held;
       take(text, held);
       for (TextStates& states : held) {
@@ -68,7 +68,7 @@ class ForwardPass {
   }
 
  private:
-  const io::ModelConfig& config() const { return c_.job.checkpoint->config(); }
+  const io::ModelConfig& config() const { return c_.job.checkpoint().config(); }
   bool last_stage() const { return stage_ + 1 == grid_.stages; }
 
   LayerLoader open_loader() {
@@ -90,7 +90,7 @@ class ForwardPass {
     std::vector<std::int64_t> out;
     for (std::int64_t layer = layers_.begin; layer < layers_.end; ++layer) {
       bool needed = false;
-      for (std::int64_t text = 0; text < c_.job.num_texts(); ++text) needed = needed || work_on(text).contains(layer);
+      for (std::int64_t text = 0; text < c_.job.num_texts; ++text) needed = needed || work_on(text).contains(layer);
       if (needed) out.push_back(layer);
     }
     return out;
@@ -117,7 +117,7 @@ class ForwardPass {
     }
     const std::span<const std::int32_t> tokens(c_.job.texts[text].tokens);
     held.push_back(c_.clock.time(Phase::read, [&] {
-      return TextStates{text, 0, embed(*c_.job.checkpoint, c_.backend, tokens.first(c_.job.length()))};
+      return TextStates{text, 0, embed(c_.job.checkpoint(), c_.backend, tokens.first(c_.job.length()))};
     }));
   }
 
@@ -167,7 +167,7 @@ class ForwardPass {
   /// Saves the states held here, and those still coming from the previous stage, which must not be left waiting. Then
   /// tells the next stage that nothing more comes.
   void stop(std::vector<TextStates> held) {
-    const std::int64_t texts = c_.job.num_texts();
+    const std::int64_t texts = c_.job.num_texts;
     for (std::int64_t text = received_; text < texts && !upstream_stopped_; ++text) {
       if (arrives(text)) receive(text, held);
     }
@@ -202,7 +202,7 @@ class ForwardPass {
     // This keeps the device busy while the host decomposes the fields.
     std::unique_ptr<Activations> next;
     if (!shape.parallel && c_.backend.computes_aside()) next = mlp();
-    if (!done().units[states.text][layer]) observer_.heads(states.text, layer, *said.heads);
+    if (!done().units[states.text][layer]) observer_.heads({.text = states.text, .layer = layer}, *said.heads);
     if (!shape.parallel && !next) next = mlp();
     if (next) add_all(kernels::Half::mlp, weights, *next, hidden);
     states.next = layer + 1;

@@ -4,6 +4,7 @@
 #include "kernels/backend.hpp"
 #include "pipeline/forward/forward_context.hpp"
 #include "pipeline/forward/layer_weights.hpp"
+#include "pipeline/results/unit_place.hpp"
 
 namespace logitfield {
 
@@ -15,7 +16,7 @@ class LayerObserver {
   virtual void loaded(std::int64_t layer, const kernels::BlockShape& shape, const kernels::LayerWeights& weights) = 0;
   /// Receives Q and K of the shard's heads in one layer of one text, where that unit is not done. Called on all ranks
   /// of the stage.
-  virtual void heads(std::int64_t text, std::int64_t layer, const kernels::Heads& heads) = 0;
+  virtual void heads(const UnitPlace& unit, const kernels::Heads& heads) = 0;
   /// Receives the hidden states after the last layer, for texts whose loss is wanted and not yet known. Called on all
   /// ranks of the last stage.
   virtual void finished(std::vector<TextStates> texts) = 0;

@@ -39,12 +39,12 @@ std::uint64_t hash_parts(const mpi::Communicator& world, const std::vector<std::
 }  // namespace
 
 std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& world, std::vector<NotFinite>* not_finite) {
-  if (job.capture) {
+  if (job.is_capture()) {
     const std::vector<std::uint64_t> bytes(job.num_layers, 1);
     return hash_parts(world, bytes,
-                      [&](std::size_t layer) { return job.capture->check_and_hash(std::int64_t(layer)); });
+                      [&](std::size_t layer) { return job.capture().check_and_hash(std::int64_t(layer)); });
   }
-  const std::vector<const io::StoredWeight*> weights = job.checkpoint->weights();
+  const std::vector<const io::StoredWeight*> weights = job.checkpoint().weights();
   std::vector<std::uint64_t> bytes;
   for (const io::StoredWeight* weight : weights) bytes.push_back(weight->num_bytes());
   std::vector<NotFinite> mine;
@@ -53,7 +53,7 @@ std::uint64_t check_and_hash_input(const Job& job, const mpi::Communicator& worl
       return weights[i]->check_and_hash();
     } catch (const io::NotFiniteError& error) {
       if (!not_finite) throw;
-      mine.push_back(locate(*job.checkpoint, error));
+      mine.push_back(locate(job.checkpoint(), error));
       return 0;
     }
   });

@@ -10,12 +10,12 @@ LayerLoader::LayerLoader(const ForwardContext& context, const Shard& shard, std:
 
 LayerLoader::Loaded LayerLoader::load(std::int64_t layer, std::shared_ptr<kernels::LayerWeights> host) const {
   if (!host) host = std::make_shared<kernels::LayerWeights>();
-  load_layer(*c_.job.checkpoint, layer, shard_, c_.backend.precision(), *host);
+  load_layer(c_.job.checkpoint(), layer, shard_, c_.backend.precision(), *host);
   return {host, c_.backend.load(host)};
 }
 
 void LayerLoader::prefetch_next() const {
-  if (next_ < layers_.size()) prefetch_layer(*c_.job.checkpoint, layers_[next_], shard_);
+  if (next_ < layers_.size()) prefetch_layer(c_.job.checkpoint(), layers_[next_], shard_);
 }
 
 std::unique_ptr<kernels::LoadedLayer> LayerLoader::next(bool keep) {

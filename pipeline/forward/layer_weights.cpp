@@ -6,41 +6,37 @@
 namespace logitfield {
 namespace {
 
-using io::LinearTensors;
 using io::MlpTensors;
 using kernels::Precision;
 
-void load_mlp(const io::Checkpoint& checkpoint, const MlpTensors& names, Slice rows, bool with_bias,
-              Precision precision, kernels::MlpWeights& out) {
-  read_rows(checkpoint, input_rows(names, rows), precision, out.up);
-  read_columns(checkpoint, names.down, rows, with_bias, precision, out.down);
+/// Reads a shard's part of a map; of columns the bias only if `with_bias`. A map that the layer lacks becomes empty.
+void load_part(const io::Checkpoint& checkpoint, const MapPart& part, bool with_bias, Precision precision,
+               kernels::Linear& out) {
+  if (part.pieces.empty()) {
+    out = {};
+  } else if (part.by_columns) {
+    read_columns(checkpoint, *part.pieces[0].map, part.pieces[0].rows, with_bias, precision, out);
+  } else {
+    read_rows(checkpoint, part.pieces, precision, out);
+  }
 }
 
-void load_whole(const io::Checkpoint& checkpoint, const std::optional<LinearTensors>& names, Precision precision,
-                kernels::Linear& out) {
-  if (names) read_rows(checkpoint, {{&*names, {0, names->outputs}}}, precision, out);
+void load_network(const io::Checkpoint& checkpoint, const MlpTensors& names, Slice rows, bool with_bias,
+                  Precision precision, kernels::MlpWeights& out) {
+  const NetworkPart part = part_of(names, rows);
+  load_part(checkpoint, part.up, with_bias, precision, out.up);
+  load_part(checkpoint, part.down, with_bias, precision, out.down);
 }
 
-void load_norms(const io::Checkpoint& checkpoint, const io::LayerTensors& names, const Shard& shard,
-                kernels::LayerWeights& out) {
-  const std::int64_t d = checkpoint.config().head_dim;
-  const auto part = [&](const std::optional<io::NormTensors>& norm, Slice heads) -> std::optional<Slice> {
-    if (!norm || norm->gain.empty()) return std::nullopt;
-    const bool one_for_all =
-        norm->gain.size() == 1 && norm->gain[0].shape[0] == d && !checkpoint.config().head_norm_over_all;
-    if (one_for_all) return std::nullopt;
-    return Slice{heads.begin * d, heads.end * d};
-  };
-  out.attention_norm = read_norm(checkpoint, names.attention_norm);
-  out.attention_output_norm = read_norm(checkpoint, names.attention_output_norm);
-  out.attention_residual_norm = read_norm(checkpoint, names.attention_residual_norm);
-  out.mlp_norm = read_norm(checkpoint, names.mlp_norm);
-  out.mlp_output_norm = read_norm(checkpoint, names.mlp_output_norm);
-  out.mlp_residual_norm = read_norm(checkpoint, names.mlp_residual_norm);
-  out.query_norm = read_norm(checkpoint, names.query_norm, part(names.query_norm, shard.heads));
-  out.key_norm = read_norm(checkpoint, names.key_norm, part(names.key_norm, shard.kv_heads));
-  out.latent_query_norm = read_norm(checkpoint, names.latent_query_norm);
-  out.latent_norm = read_norm(checkpoint, names.latent_norm);
+/// Reads a norm: of all heads' entries only those of the shard's heads.
+void load_norm(const io::Checkpoint& checkpoint, const std::optional<io::NormTensors>& tensors, const Shard& shard,
+               kernels::Norm& out) {
+  std::optional<Slice> part;
+  if (tensors && tensors->heads != io::HeadKind::none) {
+    const Slice heads = shard.heads_of(tensors->heads);
+    part = Slice{heads.begin * checkpoint.config().head_dim, heads.end * checkpoint.config().head_dim};
+  }
+  out = read_norm(checkpoint, tensors, part);
 }
 
 /// Loads whole experts: a shard reads only its own.
@@ -51,8 +47,8 @@ void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& name
   out.experts.resize(static_cast<std::size_t>(own.size()));
   for (std::int64_t e = own.begin; e < own.end; ++e) {
     const MlpTensors& expert = names.experts[static_cast<std::size_t>(e)];
-    load_mlp(checkpoint, expert, {0, expert.up.outputs}, true, precision,
-             out.experts[static_cast<std::size_t>(e - own.begin)]);
+    load_network(checkpoint, expert, {0, expert.up.outputs}, true, precision,
+                 out.experts[static_cast<std::size_t>(e - own.begin)]);
   }
   out.router.resize(0, 0);
   out.router_bias.resize(0);
@@ -97,16 +93,14 @@ kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t laye
 void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard, Precision precision,
                 kernels::LayerWeights& out) {
   const io::LayerTensors names = io::layer_tensors(checkpoint.config(), layer);
-  load_norms(checkpoint, names, shard, out);
-  read_rows(checkpoint, head_rows(names, shard), precision, out.qkv);
-  load_whole(checkpoint, names.query_down, precision, out.query_down);
-  load_whole(checkpoint, names.key_value_down, precision, out.key_value_down);
-  if (names.key_value_up)
-    read_rows(checkpoint, rows_of_heads(*names.key_value_up, shard.heads), precision, out.key_value_up);
-  read_columns(checkpoint, names.output, value_columns(shard, checkpoint.config()), shard.first(), precision,
-               out.output);
+  io::visit_norms([&](const auto& from, kernels::Norm& to) { load_norm(checkpoint, from, shard, to); }, names, out);
+  io::visit_maps(
+      [&](const auto& from, kernels::Linear& to) {
+        load_part(checkpoint, part_of(from, checkpoint.config(), shard), shard.first(), precision, to);
+      },
+      names, out);
   if (names.mlp) {
-    load_mlp(checkpoint, *names.mlp, shard.part(names.mlp->up.outputs), shard.first(), precision, out.mlp);
+    load_network(checkpoint, *names.mlp, shard.part(names.mlp->up.outputs), shard.first(), precision, out.mlp);
   } else {
     out.mlp = {};
   }
@@ -115,18 +109,17 @@ void load_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shar
 
 void prefetch_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const Shard& shard) {
   const io::LayerTensors names = io::layer_tensors(checkpoint.config(), layer);
-  const LayerPart part = part_of(names, checkpoint.config(), shard);
-  const auto prefetch = [&](const MapRows& rows, bool stored_as_rows) {
-    const io::StoredWeight& weight = checkpoint.weight(rows.map->weight.name);
-    const Slice some{rows.map->first + rows.rows.begin, rows.map->first + rows.rows.end};
-    if (stored_as_rows) {
-      weight.prefetch(some, {0, weight.num_columns()});
-    } else {
-      weight.prefetch({0, weight.num_rows()}, some);
+  visit_parts(names, checkpoint.config(), shard, [&](const MapPart& part) {
+    for (const MapRows& piece : part.pieces) {
+      const io::StoredWeight& weight = checkpoint.weight(piece.map->weight.name);
+      const Slice some{piece.map->first + piece.rows.begin, piece.map->first + piece.rows.end};
+      if (part.by_columns == piece.map->transposed) {
+        weight.prefetch(some, {0, weight.num_columns()});
+      } else {
+        weight.prefetch({0, weight.num_rows()}, some);
+      }
     }
-  };
-  for (const MapRows& rows : part.by_rows) prefetch(rows, !rows.map->transposed);
-  for (const MapRows& columns : part.by_columns) prefetch(columns, columns.map->transposed);
+  });
 }
 
 }  // namespace logitfield

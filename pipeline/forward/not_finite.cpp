@@ -21,13 +21,15 @@ bool is_of(const io::Checkpoint& checkpoint, const io::LinearTensors& map, const
 }
 
 /// Adds the query heads whose rows in the map are not finite; each head of the map serves `group` query heads.
-void add_heads(const io::Checkpoint& checkpoint, const std::optional<io::HeadTensors>& heads, const std::string& tensor,
-               std::int64_t count, std::vector<std::int64_t>& out) {
-  if (!heads || !is_of(checkpoint, heads->map, tensor)) return;
-  const std::int64_t group = checkpoint.config().num_heads / count;
+void add_heads(const io::Checkpoint& checkpoint, const io::HeadTensors& heads, const std::string& tensor,
+               std::vector<std::int64_t>& out) {
+  if (!is_of(checkpoint, heads.map, tensor)) return;
+  const io::ModelConfig& config = checkpoint.config();
+  const std::int64_t count = heads.heads == io::HeadKind::query ? config.num_heads : config.num_kv_heads;
+  const std::int64_t group = config.num_heads / count;
   for (std::int64_t h = 0; h < count; ++h) {
     kernels::Linear rows;
-    read_rows(checkpoint, rows_of_heads(*heads, {h, h + 1}), kernels::Precision::float32, rows);
+    read_rows(checkpoint, rows_of_heads(heads, {h, h + 1}), kernels::Precision::float32, rows);
     if (rows.weight.floats(0, rows.weight.rows()).allFinite() && rows.bias.allFinite()) continue;
     for (std::int64_t q = h * group; q < (h + 1) * group; ++q) out.push_back(q);
   }
@@ -42,10 +44,8 @@ NotFinite locate(const io::Checkpoint& checkpoint, const io::NotFiniteError& err
   if (!layer) return out;
   out.layer = *layer;
   const io::LayerTensors tensors = io::layer_tensors(config, *layer);
-  add_heads(checkpoint, tensors.query, error.tensor, config.num_heads, out.heads);
-  for (const auto& heads : {tensors.key, tensors.value, tensors.key_value_up}) {
-    add_heads(checkpoint, heads, error.tensor, config.num_kv_heads, out.heads);
-  }
+  for (const io::HeadTensors& heads : tensors.qkv) add_heads(checkpoint, heads, error.tensor, out.heads);
+  if (tensors.key_value_up) add_heads(checkpoint, *tensors.key_value_up, error.tensor, out.heads);
   std::ranges::sort(out.heads);
   out.heads.erase(std::unique(out.heads.begin(), out.heads.end()), out.heads.end());
   return out;

@@ -11,14 +11,15 @@ using kernels::Activations;
 OutputLayer::OutputLayer(const ForwardContext& context, Slice vocabulary)
     : context_(context),
       vocabulary_(vocabulary),
-      final_(*context.job.checkpoint, context.backend),
-      softcap_(context.job.checkpoint->config().output_softcap) {}
+      final_(context.job.checkpoint(), context.backend),
+      softcap_(context.job.checkpoint().config().output_softcap) {}
 
 std::unique_ptr<kernels::LoadedLinear> OutputLayer::load_tile(std::int64_t begin) const {
   const Slice rows{begin, std::min(begin + kOutputTileRows, vocabulary_.end)};
   const kernels::Backend& backend = context_.backend;
-  return context_.clock.time(
-      Phase::read, [&] { return backend.load(load_output_rows(*context_.job.checkpoint, rows, backend.precision())); });
+  return context_.clock.time(Phase::read, [&] {
+    return backend.load(load_output_rows(context_.job.checkpoint(), rows, backend.precision()));
+  });
 }
 
 void OutputLayer::keep_weights() {

@@ -1,10 +1,7 @@
 #include "pipeline/job/command_line.hpp"
 
-#include <fmt/ranges.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <set>
 
 #include "io/error.hpp"
 #include "pipeline/job/config_file.hpp"
@@ -15,6 +12,38 @@ namespace {
 
 /// Gaussian draws that a monitor takes, since one of its alerts needs them.
 constexpr std::int64_t kNullDrawsOfMonitor = 8;
+
+/// The words of an option, and what each stands for.
+template <class Value>
+using Words = std::vector<std::pair<std::string, Value>>;
+
+template <class Value>
+std::vector<std::string> names_of(const Words<Value>& words) {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : words) out.push_back(name);
+  return out;
+}
+
+template <class Value>
+Value value_of(const Words<Value>& words, const std::string& name) {
+  return std::ranges::find(words, name, &std::pair<std::string, Value>::first)->second;
+}
+
+/// An option whose value is one of some words; the first is the default.
+template <class Value>
+CLI::Option* add_choice(CLI::App& command, const char* name, Value& value, const Words<Value>& words,
+                        const char* what) {
+  return command
+      .add_option_function<std::string>(
+          name, [&value, words](const std::string& word) { value = value_of(words, word); }, what)
+      ->check(CLI::IsMember(names_of(words)))
+      ->default_str(words.front().first);
+}
+
+const Words<kernels::Scope> kScopes{{"full", kernels::Scope::full},
+                                    {"causal", kernels::Scope::causal},
+                                    {"causal-mean", kernels::Scope::causal_mean},
+                                    {"causal-unwindowed", kernels::Scope::causal_unwindowed}};
 
 void add_strict_config(CLI::App& command, Options& options) {
   command.add_flag("--strict-config", options.strict_config,
@@ -30,20 +59,18 @@ void add_input(CLI::App& command, Options& options) {
 
 /// Options for the routes to spectra, and for their comparisons.
 void add_routes(CLI::App& command, Options& options) {
-  command
-      .add_option("--spectrum", options.spectrum,
-                  "krylov: leading components of the causal field, the rest estimated; dense: every spectrum whole, by "
-                  "ScaLAPACK over all ranks; auto: the cheapest that is exact where that is affordable")
-      ->check(CLI::IsMember({"auto", "krylov", "dense"}))
-      ->capture_default_str();
+  add_choice<SpectrumChoice>(
+      command, "--spectrum", options.spectrum,
+      {{"auto", SpectrumChoice::automatic}, {"krylov", SpectrumChoice::krylov}, {"dense", SpectrumChoice::dense}},
+      "krylov: leading components of the causal field, the rest estimated; dense: every spectrum whole, by "
+      "ScaLAPACK over all ranks; auto: the cheapest that is exact where that is affordable");
   command.add_option("--components", options.components, "most components that the krylov route computes")
       ->check(CLI::Range(std::int64_t{2}, std::int64_t{100000}))
       ->capture_default_str();
-  command
-      .add_option("--rows", options.rows,
-                  "of a capture's heads: whole: each head on one rank; sharded: its rows over all ranks; auto: planned")
-      ->check(CLI::IsMember({"auto", "whole", "sharded"}))
-      ->capture_default_str();
+  add_choice<RowsChoice>(
+      command, "--rows", options.rows,
+      {{"auto", RowsChoice::automatic}, {"whole", RowsChoice::whole}, {"sharded", RowsChoice::sharded}},
+      "of a capture's heads: whole: each head on one rank; sharded: its rows over all ranks; auto: planned");
   command
       .add_option("--verify-dense", options.verify_dense,
                   "heads, drawn at random, whose fields are also decomposed densely, to check the other routes")
@@ -53,17 +80,14 @@ void add_routes(CLI::App& command, Options& options) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   auto* own = command
-                  .add_option("--head-null", options.head_null,
+                  .add_option("--head-null", options.head_null.draws,
                               "heads to draw from every head, in each context, as what its own scale, mask and second "
                               "moments would give")
                   ->check(CLI::NonNegativeNumber)
                   ->capture_default_str();
-  command
-      .add_option(
-          "--head-null-kind", options.head_null_kind,
-          "gaussian: queries and keys with the head's own means and covariances; shuffled: its own, in other orders")
-      ->check(CLI::IsMember({"gaussian", "shuffled"}))
-      ->capture_default_str()
+  add_choice<bool>(
+      command, "--head-null-kind", options.head_null.shuffled, {{"gaussian", false}, {"shuffled", true}},
+      "gaussian: queries and keys with the head's own means and covariances; shuffled: its own, in other orders")
       ->needs(own);
   command.add_option("--seed", options.seed, "of all that is drawn at random")
       ->check(CLI::NonNegativeNumber)
@@ -81,11 +105,9 @@ void add_texts(CLI::App& command, Options& options) {
   auto* text =
       command.add_option("--text", options.text,
                          "text files for the model's own tokenizer, .txt (one text), .jsonl or .json (with --model)");
-  command
-      .add_option("--bos", options.bos,
-                  "put the model's first token (BOS) before each --text: yes, no, or auto: as its tokenizer does")
-      ->check(CLI::IsMember({"auto", "yes", "no"}))
-      ->capture_default_str()
+  add_choice<BosChoice>(command, "--bos", options.bos,
+                        {{"auto", BosChoice::automatic}, {"yes", BosChoice::yes}, {"no", BosChoice::no}},
+                        "put the model's first token (BOS) before each --text: yes, no, or auto: as its tokenizer does")
       ->needs(text);
   command.add_option("--start", options.start, "tokens to leave out at the beginning of each --text")
       ->check(CLI::NonNegativeNumber)
@@ -104,29 +126,37 @@ void add_measurement(CLI::App& command, Options& options) {
                   "context lengths in tokens, such as 64,256,1024 "
                   "[powers of two from 64 to the longest that fits]")
       ->delimiter(',');
-  command.add_option("--scopes", options.scopes, "fields to measure: full, causal, causal-mean, causal-unwindowed")
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--scopes",
+          [&options](const std::vector<std::string>& names) {
+            options.scopes.clear();
+            for (const std::string& name : names) options.scopes.push_back(value_of(kScopes, name));
+          },
+          "fields to measure: full, causal, causal-mean, causal-unwindowed")
       ->delimiter(',')
-      ->check(CLI::IsMember({"full", "causal", "causal-mean", "causal-unwindowed"}))
-      ->capture_default_str();
+      ->check(CLI::IsMember(names_of(kScopes)))
+      ->default_str(kScopes.front().first);
   add_routes(command, options);
   command.add_option("--layers", options.layers,
                      "layers to measure: FIRST:END (END not included), FIRST:, :END or one [all]");
   command.add_option("--grid", options.grid, "STAGESxSHARDS: how ranks split layers and heads [planned]");
-  command
-      .add_option("--weights", options.weights,
-                  "stream: one layer in memory at a time; resident: all of a stage's layers; auto: planned")
-      ->check(CLI::IsMember({"auto", "stream", "resident"}))
-      ->capture_default_str();
-  command.add_option("--backend", options.backend, "where to compute: auto, cpu or cuda")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
-  command
-      .add_option(
-          "--precision", options.precision,
-          "of the forward pass's matrix products, summed in float32: float32, bf16 (GPUs, and CPUs with AVX512_BF16 or "
-          "AMX) or tf32 (GPUs)")
-      ->check(CLI::IsMember({"float32", "tf32", "bf16"}))
-      ->capture_default_str();
+  add_choice<WeightsChoice>(
+      command, "--weights", options.weights,
+      {{"auto", WeightsChoice::automatic}, {"stream", WeightsChoice::stream}, {"resident", WeightsChoice::resident}},
+      "stream: one layer in memory at a time; resident: all of a stage's layers; auto: planned");
+  add_choice<kernels::BackendKind>(command, "--backend", options.backend,
+                                   {{"auto", kernels::BackendKind::automatic},
+                                    {"cpu", kernels::BackendKind::cpu},
+                                    {"cuda", kernels::BackendKind::cuda}},
+                                   "where to compute: auto, cpu or cuda");
+  add_choice<kernels::Precision>(
+      command, "--precision", options.precision,
+      {{"float32", kernels::Precision::float32},
+       {"tf32", kernels::Precision::tf32},
+       {"bf16", kernels::Precision::bf16}},
+      "of the forward pass's matrix products, summed in float32: float32, bf16 (GPUs, and CPUs with AVX512_BF16 or "
+      "AMX) or tf32 (GPUs)");
   add_strict_config(command, options);
   command.add_option(kConfigOption, "file of options, NAME = VALUE a line (TOML); the command line goes first");
 }
@@ -259,11 +289,11 @@ void check(const Options& options) {
     throw InputError("--dump-captures {} lies in the run folder --out {}; give a folder of its own",
                      options.dump_captures.string(), options.out.string());
   }
-  if (options.rows == "sharded" && options.capture.empty()) {
+  if (options.rows == RowsChoice::sharded && options.capture.empty()) {
     throw InputError("--rows sharded goes with --capture; a model's heads are whole on the rank that computes them");
   }
-  if (std::set<std::string>(options.scopes.begin(), options.scopes.end()).size() < options.scopes.size()) {
-    throw InputError("--scopes {}: a scope is named twice", fmt::join(options.scopes, ","));
+  for (const auto& [name, scope] : kScopes) {
+    if (std::ranges::count(options.scopes, scope) > 1) throw InputError("--scopes: {} is named twice", name);
   }
   for (const std::int64_t context : options.contexts) {
     if (context < 2) throw InputError("--contexts {}: a context needs at least 2 tokens", context);

@@ -23,17 +23,18 @@ struct Longest {
 
 /// The length beyond which the model uses another rotation; 0 where it never changes.
 std::int64_t rotation_changes_after(const Job& job) {
-  return job.config ? job.config->rotation_changes_after() : job.capture->info().rotation_changes_after;
+  return job.config ? job.config->rotation_changes_after() : job.capture().info().rotation_changes_after;
 }
 
 Longest longest_context(const Job& job) {
-  if (job.capture) {
-    const std::int64_t tokens = job.capture->info().num_tokens;
-    return {tokens, fmt::format("{} holds {} tokens", job.capture->folder().string(), tokens)};
+  if (job.is_capture()) {
+    const std::int64_t tokens = job.capture().info().num_tokens;
+    return {tokens, fmt::format("{} holds {} tokens", job.capture().folder().string(), tokens)};
   }
   Longest out{job.config->max_positions,
               fmt::format("{} has max_position_embeddings {}",
-                          job.shape ? "the shape" : job.checkpoint->config_path().string(), job.config->max_positions)};
+                          job.is_imagined() ? "the shape" : job.checkpoint().config_path().string(),
+                          job.config->max_positions)};
   for (const io::TokenText& text : job.texts) {
     const auto tokens = static_cast<std::int64_t>(text.tokens.size());
     if (tokens < out.tokens) out = {tokens, fmt::format("text '{}' has {} tokens", text.name, tokens)};
@@ -45,7 +46,7 @@ Longest longest_context(const Job& job) {
 /// that is longer.
 std::vector<std::int64_t> default_contexts(const Job& job, std::int64_t longest) {
   const std::int64_t changes = rotation_changes_after(job);
-  const std::int64_t least = job.capture && longest > changes ? changes + 1 : 0;
+  const std::int64_t least = job.is_capture() && longest > changes ? changes + 1 : 0;
   const std::int64_t most = job.config && changes > 0 ? std::min(longest, changes) : longest;
   std::vector<std::int64_t> out;
   for (std::int64_t c = kShortestDefaultContext; c <= most; c *= 2) {
@@ -58,13 +59,13 @@ std::vector<std::int64_t> default_contexts(const Job& job, std::int64_t longest)
 /// Checks that every context is a prefix of the longest, or of the capture.
 void check_prefixes(const Job& job) {
   const std::int64_t changes = rotation_changes_after(job), shortest = job.contexts.front();
-  const std::int64_t computed = job.capture ? job.capture->info().num_tokens : job.length();
+  const std::int64_t computed = job.is_capture() ? job.capture().info().num_tokens : job.length();
   if (shortest > changes || computed <= changes) return;
-  if (job.capture) {
+  if (job.is_capture()) {
     throw InputError(
         "{}: a context of {} tokens is no prefix of this capture, whose model rotates texts of more than {} tokens by "
         "other factors; use --contexts of more than {} tokens, or a capture of at most so many",
-        job.capture->folder().string(), shortest, changes, changes);
+        job.capture().folder().string(), shortest, changes, changes);
   }
   throw InputError(
       "contexts of {} and of {} tokens cannot be measured in one run: the model rotates texts of more than {} tokens "
@@ -129,32 +130,39 @@ void take_config(const io::ModelConfig& config, bool strict, Job& job) {
 }
 
 void open_checkpoint(const Options& options, Job& job) {
-  job.checkpoint = std::make_unique<io::Checkpoint>(options.model);
-  const io::ModelConfig& config = job.checkpoint->config();
+  job.input = std::make_unique<const io::Checkpoint>(options.model);
+  const io::ModelConfig& config = job.checkpoint().config();
   take_config(config, options.strict_config, job);
   Texts read = read_texts(options, config.vocab_size);
   job.texts = std::move(read.texts);
   job.tokenization = std::move(read.tokenization);
   job.text_notices = std::move(read.notices);
   make_names_unique(job.texts);
+  job.num_texts = std::ssize(job.texts);
+  job.has_output = job.checkpoint().has_output();
+  for (const io::StoredWeight* weight : job.checkpoint().weights()) job.weight_bytes += weight->num_bytes();
 }
 
 /// Makes up texts of the longest context; only their number matters.
 void imagine(const Options& options, Job& job) {
-  job.shape = std::make_unique<io::ModelConfig>(model_shape(options.model_shape));
-  take_config(*job.shape, options.strict_config, job);
+  auto config = std::make_unique<const io::ModelConfig>(model_shape(options.model_shape));
+  take_config(*config, options.strict_config, job);
+  job.input = std::move(config);
+  job.has_output = true;
   const std::int64_t length = options.contexts.empty() ? kImaginedContext : std::ranges::max(options.contexts);
   for (std::int64_t t = 0; t < options.num_texts; ++t) {
     job.texts.push_back({fmt::format("text {}", t), std::vector<std::int32_t>(static_cast<std::size_t>(length))});
   }
+  job.num_texts = options.num_texts;
 }
 
 void open_capture(const Options& options, Job& job) {
   // A monitor still measures the other heads.
   const auto finite = options.command == Command::monitor ? io::Finite::not_required : io::Finite::required;
-  job.capture = std::make_unique<io::Capture>(options.capture, finite);
-  const io::CaptureInfo& info = job.capture->info();
+  job.input = std::make_unique<const io::Capture>(options.capture, finite);
+  const io::CaptureInfo& info = job.capture().info();
   job.texts.push_back({(options.capture / "").lexically_normal().parent_path().filename().string(), {}});
+  job.num_texts = 1;
   job.num_layers = info.num_layers;
   job.head_dim = info.head_dim;
   for (std::int64_t h = 0; h < info.num_heads; ++h) {
@@ -171,20 +179,20 @@ void open_capture(const Options& options, Job& job) {
 }  // namespace
 
 std::string Job::model_name() const {
-  if (capture) return capture->info().model;
-  if (shape) return "imagined " + shape->model_type;
+  if (is_capture()) return capture().info().model;
+  if (is_imagined()) return "imagined " + config->model_type;
   // Also works for "folder/".
-  return (std::filesystem::absolute(checkpoint->path()) / "").lexically_normal().parent_path().filename().string();
+  return (std::filesystem::absolute(checkpoint().path()) / "").lexically_normal().parent_path().filename().string();
 }
 
 std::vector<std::string> Job::notices() const {
   std::vector<std::string> out;
-  if (config) out = checkpoint ? checkpoint->notices() : config->notices();
+  if (config) out = is_imagined() ? config->notices() : checkpoint().notices();
   out.insert(out.end(), text_notices.begin(), text_notices.end());
   return out;
 }
 
-std::vector<kernels::LogitForm> Job::forms_at(std::int64_t layer, Slice heads) const {
+std::vector<kernels::LogitForm> JobSizes::forms_at(std::int64_t layer, Slice heads) const {
   std::vector<kernels::LogitForm> out(forms.begin() + heads.begin, forms.begin() + heads.end);
   for (kernels::LogitForm& form : out) form.visible = visible_at(layer);
   return out;
@@ -207,7 +215,7 @@ Job open_job(const Options& options) {
   job.contexts = resolve_contexts(job, options.contexts, longest_context(job));
   if (options.command == Command::monitor) job.contexts = {job.contexts.back()};
   check_prefixes(job);
-  for (const std::string& scope : options.scopes) job.scopes.push_back(kernels::scope_named(scope));
+  job.scopes = options.scopes;
   job.measured_layers = resolve_layers(options.layers, job.num_layers);
   job.extents.num_layers = job.measured_layers.end;
   job.dump_captures = options.dump_captures;

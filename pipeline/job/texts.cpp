@@ -11,7 +11,8 @@ namespace logitfield {
 namespace {
 
 std::optional<std::int32_t> token_in_front(const Options& options, const io::Tokenizer& tokenizer) {
-  if (options.bos == "no" || (options.bos == "auto" && !tokenizer.adds_bos())) return std::nullopt;
+  if (options.bos == BosChoice::no || (options.bos == BosChoice::automatic && !tokenizer.adds_bos()))
+    return std::nullopt;
   if (tokenizer.bos()) return tokenizer.bos();
   throw InputError(
       "--bos yes: neither {} nor tokenizer_config.json nor config.json beside it names such a token; give --bos no",

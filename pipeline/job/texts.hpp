@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "io/text/tokens.hpp"
-#include "pipeline/job/command_line.hpp"
+#include "pipeline/job/options.hpp"
 
 namespace logitfield {
 

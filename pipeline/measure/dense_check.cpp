@@ -27,7 +27,7 @@ std::set<std::array<std::int64_t, 3>> draw_verified(const Job& job, const Plan& 
   if (plan.verified_heads == 0) return out;
   // Each head gets a random number; the heads with the smallest numbers are drawn.
   std::vector<std::pair<std::uint64_t, std::array<std::int64_t, 3>>> lots;
-  for (std::int64_t text = 0; text < job.num_texts(); ++text) {
+  for (std::int64_t text = 0; text < job.num_texts; ++text) {
     for (std::int64_t layer = job.measured_layers.begin; layer < job.measured_layers.end; ++layer) {
       for (std::int64_t head = 0; head < job.extents.num_heads; ++head) {
         lots.push_back({kernels::stream_seed(plan.seed, lots.size()), {text, layer, head}});

@@ -1,7 +1,6 @@
 #include "pipeline/measure/field_meter.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/field/spectrum.hpp"
 #include "kernels/random.hpp"
@@ -59,12 +58,12 @@ FieldMeter::FieldMeter(const RunContext& context, const mpi::Communicator& stage
       grid_(stage, scalapack::near_square(stage.size())),
       verified_(draw_verified(context.job, context.plan)) {}
 
-std::vector<HeadRecord> FieldMeter::measure(std::int64_t text, std::int64_t layer, const HeadSource& source) const {
+std::vector<HeadRecord> FieldMeter::measure(const UnitPlace& unit, const HeadSource& source) const {
   Sheet sheet(own_kv_heads(), c_.job.group_size(), c_.plan.fields.size());
-  measure_alone(layer, source, sheet);
-  measure_shared(layer, source, sheet);
-  measure_scalapack(layer, source, sheet);
-  verify(text, layer, source, sheet);
+  measure_alone(unit.layer, source, sheet);
+  measure_shared(unit.layer, source, sheet);
+  measure_scalapack(unit.layer, source, sheet);
+  verify(unit, source, sheet);
   return std::move(sheet.heads);
 }
 
@@ -195,18 +194,18 @@ void FieldMeter::measure_scalapack(std::int64_t layer, const HeadSource& source,
   }
 }
 
-void FieldMeter::verify(std::int64_t text, std::int64_t layer, const HeadSource& source, Sheet& sheet) const {
+void FieldMeter::verify(const UnitPlace& unit, const HeadSource& source, Sheet& sheet) const {
   const std::vector<FieldPlan>& fields = c_.plan.fields;
   const std::int64_t length = longest(fields, is_verifiable);
   if (length == 0) return;
   for (std::int64_t head = 0; head < c_.job.extents.num_heads; ++head) {
-    if (!verified_.contains({text, layer, head})) continue;
+    if (!verified_.contains({unit.text, unit.layer, head})) continue;
     const std::int64_t kv = head / c_.job.group_size(), m = head % c_.job.group_size();
     const GroupRows rows = spread(source, kv, length);
     for (std::size_t f = 0; f < fields.size(); ++f) {
       if (!is_verifiable(fields[f])) continue;
       c_.clock.time(Phase::field, [&] {
-        const kernels::RouteResult dense = decompose(rows, forms_of(layer, {kv, kv + 1})[m], m, fields[f].request);
+        const kernels::RouteResult dense = decompose(rows, forms_of(unit.layer, {kv, kv + 1})[m], m, fields[f].request);
         if (!sheet.owns(kv)) return;
         HeadStatistics& found = sheet.at(kv, m, f);
         found.certificate.dense_difference = difference_from_dense(found, dense);

@@ -6,6 +6,7 @@
 #include "pipeline/measure/run_context.hpp"
 #include "pipeline/mpi/team.hpp"
 #include "pipeline/results/record.hpp"
+#include "pipeline/results/unit_place.hpp"
 #include "pipeline/scalapack/process_grid.hpp"
 
 namespace logitfield {
@@ -19,7 +20,7 @@ class FieldMeter {
 
   /// Records of this rank's heads, with one field per entry of the plan. Collective over the stage where a field is
   /// collective or heads are verified.
-  std::vector<HeadRecord> measure(std::int64_t text, std::int64_t layer, const HeadSource& source) const;
+  std::vector<HeadRecord> measure(const UnitPlace& unit, const HeadSource& source) const;
 
  private:
   /// Holds the results of this rank's KV heads.
@@ -28,7 +29,7 @@ class FieldMeter {
   void measure_alone(std::int64_t layer, const HeadSource& source, Sheet& sheet) const;
   void measure_shared(std::int64_t layer, const HeadSource& source, Sheet& sheet) const;
   void measure_scalapack(std::int64_t layer, const HeadSource& source, Sheet& sheet) const;
-  void verify(std::int64_t text, std::int64_t layer, const HeadSource& source, Sheet& sheet) const;
+  void verify(const UnitPlace& unit, const HeadSource& source, Sheet& sheet) const;
 
   Slice own_kv_heads() const { return kv_heads_[stage_.rank()]; }
   int owner_of(std::int64_t kv_head) const;

@@ -35,6 +35,7 @@ class GaussianHeads final : public HeadSource {
 Job null_job(const Job& measured, std::int64_t draws) {
   Job job;
   job.texts.push_back({"null", {}});
+  job.num_texts = 1;
   job.contexts = measured.contexts;
   job.scopes = measured.scopes;
   job.num_layers = 1;
@@ -53,7 +54,7 @@ Plan null_plan(const Plan& measured, std::int64_t draws, int ranks) {
 }
 
 std::vector<kernels::LearnedInteraction> learned_null(const RunContext& c, Slice draws) {
-  const std::int64_t hidden = c.job.checkpoint->config().hidden_size;
+  const std::int64_t hidden = c.job.checkpoint().config().hidden_size;
   std::vector<kernels::LearnedInteraction> out;
   for (std::int64_t draw = draws.begin; draw < draws.end; ++draw) {
     const auto projection = [&](Stream stream) {
@@ -82,8 +83,8 @@ std::vector<NullRecord> measure_null(const RunContext& c) {
   const Job job = null_job(c.job, draws);
   const Plan plan = null_plan(c.plan, draws, c.world.size());
   const RunContext context{{job, plan, c.backend, c.world, c.clock, c.continuation}, c.results};
-  LayerRecord own{0, 0, FieldMeter(context, c.world).measure(0, 0, GaussianHeads(c.plan.seed, job.head_dim))};
-  const bool has_learned = c.job.checkpoint && !c.job.checkpoint->config().latent;
+  LayerRecord own{0, 0, FieldMeter(context, c.world).measure({}, GaussianHeads(c.plan.seed, job.head_dim))};
+  const bool has_learned = !c.job.is_capture() && !c.job.checkpoint().config().latent;
   if (has_learned) attach(learned_null(c, plan.partition.heads[c.world.rank()]), own.heads);
 
   std::vector<LayerRecord> parts;

@@ -6,10 +6,9 @@
 namespace logitfield {
 namespace {
 
-std::uint64_t seed_of(std::uint64_t seed, std::int64_t text, std::int64_t layer, std::int64_t context,
-                      std::int64_t draw) {
+std::uint64_t seed_of(std::uint64_t seed, const UnitPlace& unit, std::int64_t context, std::int64_t draw) {
   std::uint64_t out = kernels::stream_seed(seed, 0x68656164);  // differs from the seeds of other draws
-  for (const std::int64_t part : {text, layer, context, draw}) {
+  for (const std::int64_t part : {unit.text, unit.layer, context, draw}) {
     out = kernels::stream_seed(out, static_cast<std::uint64_t>(part));
   }
   return out;
@@ -47,14 +46,13 @@ HeadNull::HeadNull(const RunContext& context, const mpi::Communicator& stage) : 
 
 HeadNull::~HeadNull() = default;
 
-void HeadNull::measure(std::int64_t text, std::int64_t layer, const HeadSource& source,
-                       std::vector<HeadRecord>& heads) const {
+void HeadNull::measure(const UnitPlace& unit, const HeadSource& source, std::vector<HeadRecord>& heads) const {
   std::size_t first_field = 0;
   for (const auto& context : contexts_) {
     for (std::int64_t draw = 0; draw < c_.plan.head_null.draws; ++draw) {
-      const std::uint64_t seed = seed_of(c_.plan.seed, text, layer, context->length, draw);
+      const std::uint64_t seed = seed_of(c_.plan.seed, unit, context->length, draw);
       const DrawnHeads drawn(source, context->length, c_.plan.head_null.shuffled, seed);
-      const std::vector<HeadRecord> records = context->meter.measure(text, layer, drawn);
+      const std::vector<HeadRecord> records = context->meter.measure(unit, drawn);
       for (std::size_t h = 0; h < heads.size(); ++h) {
         heads[h].nulls.resize(heads[h].fields.size());
         for (std::size_t f = 0; f < records[h].fields.size(); ++f) {

@@ -15,7 +15,7 @@ class HeadNull {
 
   /// Sets HeadRecord::nulls for this rank's heads, whose rows come from `source`; does nothing without --head-null. The
   /// numbers do not depend on the number of ranks. Collective as FieldMeter::measure is.
-  void measure(std::int64_t text, std::int64_t layer, const HeadSource& source, std::vector<HeadRecord>& heads) const;
+  void measure(const UnitPlace& unit, const HeadSource& source, std::vector<HeadRecord>& heads) const;
 
  private:
   /// The fields of one context: each draw has as many rows.

@@ -47,10 +47,10 @@ class RecordedHeads final : public HeadSource {
     GroupRows out;
     for (std::int64_t m = 0; m < job_.group_size(); ++m) {
       MatrixF& queries = out.queries.emplace_back(rows.size(), job_.head_dim);
-      job_.capture->read_queries(layer_, kv_head * job_.group_size() + m, rows, as_span(queries));
+      job_.capture().read_queries(layer_, kv_head * job_.group_size() + m, rows, as_span(queries));
     }
     out.keys.resize(rows.size(), job_.head_dim);
-    job_.capture->read_keys(layer_, kv_head, rows, as_span(out.keys));
+    job_.capture().read_keys(layer_, kv_head, rows, as_span(out.keys));
     return out;
   }
 
@@ -77,9 +77,9 @@ class ModelRun final : public LayerObserver {
     learned_[layer] = c_.clock.time(Phase::field, [&] { return learned_interactions(c_.backend, shape, weights); });
   }
 
-  void heads(std::int64_t text, std::int64_t layer, const kernels::Heads& heads) override {
-    c_.clock.time(Phase::read, [&] { dump_.write(text, layer, shard_.kv_heads, heads); });
-    if (layer >= c_.job.measured_layers.begin) measure(layer, text, heads);
+  void heads(const UnitPlace& unit, const kernels::Heads& heads) override {
+    c_.clock.time(Phase::read, [&] { dump_.write(unit, shard_.kv_heads, heads); });
+    if (unit.layer >= c_.job.measured_layers.begin) measure(unit, heads);
     c_.results.poll();
   }
 
@@ -94,11 +94,11 @@ class ModelRun final : public LayerObserver {
   }
 
  private:
-  void measure(std::int64_t layer, std::int64_t text, const kernels::Heads& heads) {
+  void measure(const UnitPlace& unit, const kernels::Heads& heads) {
     const ComputedHeads source(heads, c_.job, shard_.kv_heads);
-    LayerRecord record{text, layer, meter_.measure(text, layer, source)};
-    head_null_.measure(text, layer, source, record.heads);
-    attach(learned_.at(layer), record.heads);
+    LayerRecord record{unit.text, unit.layer, meter_.measure(unit, source)};
+    head_null_.measure(unit, source, record.heads);
+    attach(learned_.at(unit.layer), record.heads);
     c_.results.submit(record);
   }
 
@@ -127,8 +127,9 @@ void run_capture(const RunContext& c) {
   for (std::int64_t layer = layers.begin; layer < layers.end && !c.continuation.stopping(stage_ranks); ++layer) {
     if (c.continuation.done().units[0][layer]) continue;
     const RecordedHeads source(c.job, layer);
-    LayerRecord record{0, layer, meter.measure(0, layer, source)};
-    head_null.measure(0, layer, source, record.heads);
+    const UnitPlace unit{.text = 0, .layer = layer};
+    LayerRecord record{unit.text, unit.layer, meter.measure(unit, source)};
+    head_null.measure(unit, source, record.heads);
     c.results.submit(record);
     c.results.poll();
   }

@@ -1,5 +1,4 @@
 #pragma once
-#include <cstdint>
 
 #include "pipeline/measure/run_context.hpp"
 

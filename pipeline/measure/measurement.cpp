@@ -84,7 +84,12 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   PhaseClock clock;
   const bool root = world.rank() == 0;
   const auto check_folder = [&](std::uint64_t bytes) {
-    if (root && !goes_on(options)) io::check_new_run_folder(options.out, bytes);
+    if (!root || goes_on(options)) return;
+    try {
+      io::check_new_run_folder(options.out, bytes);
+    } catch (const io::FolderExists& error) {
+      throw InputError("{}; to go on with its run give --resume", error.what());
+    }
   };
   mpi::agree(world, [&] {
     catch_stop_signals();
@@ -126,7 +131,7 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   if (root) writer.emplace(job, plan, *out.run);
   ResultChannel results(world, [&](Record record) { writer->add(std::move(record)); });
   const RunContext context{{job, plan, *backend, world, clock, continuation}, results};
-  if (job.capture) {
+  if (job.is_capture()) {
     run_capture(context);
   } else {
     run_model(context);
@@ -134,7 +139,7 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   clock.time(Phase::wait, [&] { results.finish(); });
   notice.drain();
   writer.reset();
-  out.stopped_by = -world.min(continuation.stopped() ? -notice.poll() : 0);
+  out.stopped_by = world.max(continuation.stopped() ? notice.poll() : 0);
   if (out.stopped_by == 0 && !done.nulls) {
     for (const NullRecord& null : measure_null(context)) out.run->journal.append(encode(null));
   }

@@ -15,6 +15,7 @@
 #include "io/run/clock_text.hpp"
 #include "kernels/backend.hpp"
 #include "kernels/field/attention_statistics.hpp"
+#include "kernels/field/cost.hpp"
 #include "kernels/random.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/plan/routes.hpp"
@@ -137,8 +138,8 @@ ForwardSample forward_sample(const mpi::Communicator& world, const kernels::Back
 }
 
 /// A job of one KV head and its query heads; plans count its flops.
-Job head_job(std::int64_t head_dim, std::int64_t group, std::int64_t context, kernels::Scope scope) {
-  Job job;
+JobSizes head_job(std::int64_t head_dim, std::int64_t group, std::int64_t context, kernels::Scope scope) {
+  JobSizes job;
   job.contexts = {context};
   job.scopes = {scope};
   job.head_dim = head_dim;
@@ -151,16 +152,14 @@ Job head_job(std::int64_t head_dim, std::int64_t group, std::int64_t context, ke
 struct HeadShape {
   std::int64_t head_dim, group, context;
   kernels::Scope scope;
-  const char* spectrum;
+  SpectrumChoice spectrum;
 };
 
 /// Adds a sample of the route and, once for each shape, one of attention.
 void add_field_samples(const mpi::Communicator& world, const kernels::Backend& backend, const HeadShape& s,
                        Rates& rates) {
-  const Job job = head_job(s.head_dim, s.group, s.context, s.scope);
-  Options options;
-  options.spectrum = s.spectrum;
-  const FieldPlan field = plan_fields(job, options, {1, 1e12}).front();
+  const JobSizes job = head_job(s.head_dim, s.group, s.context, s.scope);
+  const FieldPlan field = plan_fields(job, {.spectrum = s.spectrum}, {1, 1e12}).front();
   const MatrixF keys = gaussian(s.context, s.head_dim, 8);
   std::vector<MatrixF> queries;
   kernels::HeadGroup group{{}, keys, job.forms};
@@ -171,12 +170,12 @@ void add_field_samples(const mpi::Communicator& world, const kernels::Backend& b
   const double attention =
       measure(world, [&] { kernels::cpu::attention_rows(group.queries[0], keys64, job.forms[0], s.context); });
   const double all = measure(world, [&] { backend.field_statistics(group, {&field.request, 1}); });
-  const double each = all / static_cast<double>(s.group), length = static_cast<double>(s.context);
+  const double each = all / static_cast<double>(s.group);
   const std::string route{kernels::route_name(field.request.route)};
   rates.fields.push_back({route, s.head_dim, s.group, s.context, field.flops, std::max(each - attention, 0.05 * each)});
   if (s.scope == kernels::Scope::full && s.group == 1) {
     rates.fields.push_back(
-        {"attention", s.head_dim, 1, s.context, length * length * static_cast<double>(s.head_dim), attention});
+        {"attention", s.head_dim, 1, s.context, kernels::cpu::attention_flops(s.context, s.head_dim), attention});
   }
 }
 
@@ -185,22 +184,22 @@ void measure_fields(const mpi::Communicator& world, const kernels::Backend& back
   for (const std::int64_t d : {16, 32, 64, 128}) {
     for (const std::int64_t group : {1, 4}) {
       for (const std::int64_t context : {64, 256, 1024, 4096}) {
-        add_field_samples(world, backend, {d, group, context, Scope::full, "auto"}, rates);
+        add_field_samples(world, backend, {d, group, context, Scope::full, SpectrumChoice::automatic}, rates);
       }
     }
     for (const std::int64_t context : {1024, 4096}) {
-      add_field_samples(world, backend, {d, 1, context, Scope::causal, "krylov"}, rates);
+      add_field_samples(world, backend, {d, 1, context, Scope::causal, SpectrumChoice::krylov}, rates);
     }
   }
   for (const std::int64_t context : {64, 256, 1024, 2048}) {
-    add_field_samples(world, backend, {64, 1, context, Scope::causal, "auto"}, rates);
+    add_field_samples(world, backend, {64, 1, context, Scope::causal, SpectrumChoice::automatic}, rates);
   }
 }
 
 }  // namespace
 
 Rates calibrate(const mpi::Communicator& world, const std::filesystem::path& weights) {
-  const auto backend = kernels::make_backend("cpu");
+  const auto backend = kernels::make_backend(kernels::BackendKind::cpu);
   Rates rates;
   rates.ranks_per_host = world.split_by_host().size();
   measure_arithmetic(world, rates);

@@ -17,7 +17,8 @@ std::unique_ptr<kernels::Backend> open_backend(const Options& options, const mpi
                                                Machine& machine);
 
 /// Calls make_plan. With --backend auto, replaces `backend` by the CPU's if only the GPUs' memory is too small.
-Plan plan_for(const Job& job, const Options& options, Machine& machine, std::unique_ptr<kernels::Backend>& backend);
+Plan plan_for(const JobSizes& job, const Options& options, Machine& machine,
+              std::unique_ptr<kernels::Backend>& backend);
 
 /// Why --backend auto fell back to CPUs. Empty if it did not, or if this program cannot use a GPU.
 std::string fallback_reason(const Options& options, const kernels::Backend& backend);

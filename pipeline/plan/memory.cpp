@@ -1,10 +1,10 @@
 #include "pipeline/plan/memory.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/device.hpp"
 #include "kernels/field/attention_statistics.hpp"
+#include "kernels/field/cost.hpp"
 #include "pipeline/plan/shard.hpp"
 #include "pipeline/plan/work.hpp"
 #include "pipeline/scalapack/distributed_field.hpp"
@@ -27,7 +27,7 @@ double base_bytes(const Plan& plan, double weights) {
 }
 
 /// Bytes of the field that needs most, plus attention and the dense check.
-double field_bytes(const Job& job, const Plan& plan) {
+double field_bytes(const JobSizes& job, const Plan& plan) {
   std::uint64_t most = 0;
   for (const FieldPlan& field : plan.fields) {
     most = std::max(most, field.bytes);
@@ -35,8 +35,8 @@ double field_bytes(const Job& job, const Plan& plan) {
       most = std::max(most, dense_field_bytes(field.request.context, plan.partition.grid.shards));
     }
   }
-  const double attended = static_cast<double>(std::min(job.length(), kernels::cpu::kLongestAttention));
-  return static_cast<double>(most) + kDouble * attended * static_cast<double>(job.head_dim + 2 * 64);
+  const std::int64_t attended = std::min(job.length(), kernels::cpu::kLongestAttention);
+  return static_cast<double>(most) + kernels::cpu::attention_bytes(attended, job.head_dim);
 }
 
 /// Number of weights in the largest layer, on the first shard, which has most.
@@ -50,40 +50,26 @@ double largest_layer(const io::ModelConfig& config, const Partition& partition) 
 
 /// Bytes that a rank with a GPU holds on its host besides the base: a layer being read, hidden states in transit,
 /// fields.
-double host_bytes_beside_gpu(const Job& job, const Plan& plan) {
+double host_bytes_beside_gpu(const JobSizes& job, const Plan& plan) {
   const double fields = kCudaBytes + field_bytes(job, plan);
-  if (job.capture) return fields;
+  if (job.is_capture()) return fields;
   const double hidden = static_cast<double>(job.config->hidden_size);
   const double states = 2 * static_cast<double>(job.length()) * hidden;
   const double read =
       std::max(largest_layer(*job.config, plan.partition), static_cast<double>(kOutputTileRows) * hidden);
-  return fields + product_number(job) * read + kFloat * states;
+  return fields + operand_bytes(job.precision) * read + kFloat * states;
 }
 
-/// Number of float32 values besides weights and hidden states, at the worst moment of a layer or of the loss.
-double activations(const Job& job, const Plan& plan) {
-  const io::ModelConfig& config = *job.config;
-  const Partition& partition = plan.partition;
-  const double length = static_cast<double>(job.length()), hidden = length * static_cast<double>(config.hidden_size);
-  const double heads = largest(partition.heads), kv_heads = largest(partition.kv_heads);
-  const double d = static_cast<double>(config.head_dim), v = static_cast<double>(config.value_dim);
-  const double queries_keys = length * d * (heads + kv_heads), values = length * v * kv_heads;
-  // Rounded operands of products, counted in float32 values.
-  const double rounded = product_number(job) < kFloat ? product_number(job) / kFloat : 0;
-  // First the stacked product and its parts by head; then the operands of attention, and this shard's summand.
-  const double projecting = hidden + 2 * (queries_keys + values) + rounded * hidden;
-  const double mixing = (1 + rounded) * (queries_keys + values) + length * v * heads + hidden;
-  const double mlp =
-      queries_keys + 3 * hidden + std::min(length, 1024.0) * (3 + rounded) * widest_mlp(config, partition);
-  const double field = queries_keys + hidden + field_bytes(job, plan) / kFloat;
-  const double tile = static_cast<double>(kOutputTileRows);
-  const double loss =
-      job.has_loss() ? (1 + rounded) * hidden + tile * (static_cast<double>(config.hidden_size) + length) : 0;
-  return std::max({projecting, mixing, mlp, field, loss});
+/// Bytes for the loss, a tile of the output matrix at a time.
+double loss_bytes(const JobSizes& job) {
+  if (!job.has_loss()) return 0;
+  const double length = static_cast<double>(job.length()), hidden = static_cast<double>(job.config->hidden_size);
+  const double rounded = job.precision == kernels::Precision::bf16 ? operand_bytes(job.precision) : 0;
+  return (kFloat + rounded) * length * hidden + kFloat * static_cast<double>(kOutputTileRows) * (hidden + length);
 }
 
 /// Bytes of a KV group drawn from another (--head-null), and of tiles of the original.
-double drawn_bytes(const Job& job, const Plan& plan) {
+double drawn_bytes(const JobSizes& job, const Plan& plan) {
   if (plan.head_null.draws == 0) return 0;
   const double rows = 2 * static_cast<double>(job.contexts.back());
   return kFloat * rows * static_cast<double>(job.head_dim * (job.group_size() + 1));
@@ -91,13 +77,11 @@ double drawn_bytes(const Job& job, const Plan& plan) {
 
 }  // namespace
 
-double product_number(const Job& job) { return job.precision == "bf16" ? 2 : kFloat; }
-
-double held_texts(const Job& job, const Plan& plan) {
-  return plan.residency == Residency::stream ? static_cast<double>(job.num_texts()) : 1;
+double held_texts(const JobSizes& job, const Plan& plan) {
+  return plan.residency == Residency::stream ? static_cast<double>(job.num_texts) : 1;
 }
 
-double weight_values(const Job& job, const Plan& plan, double layers) {
+double weight_values(const JobSizes& job, const Plan& plan, double layers) {
   const double layer = largest_layer(*job.config, plan.partition);
   if (plan.residency == Residency::stream) return layers * layer;
   const double output =
@@ -105,22 +89,36 @@ double weight_values(const Job& job, const Plan& plan, double layers) {
   return largest(plan.partition.layers) * layer + output;
 }
 
-double widest_mlp(const io::ModelConfig& config, const Partition& partition) {
+kernels::BlockSize largest_block(const JobSizes& job, const Partition& partition) {
+  const io::ModelConfig& config = *job.config;
   std::int64_t widest = 0;
   for (const io::LayerForm& layer : config.layers) widest = std::max(widest, layer.intermediate_size);
-  const double divided = std::ceil(static_cast<double>(widest) / partition.grid.shards);
-  return std::max(divided, static_cast<double>(config.expert_size));
+  const std::int64_t divided = (widest + partition.grid.shards - 1) / partition.grid.shards;
+  kernels::BlockSize block{.length = job.length(),
+                           .hidden_size = config.hidden_size,
+                           .num_heads = static_cast<std::int64_t>(largest(partition.heads)),
+                           .num_kv_heads = static_cast<std::int64_t>(largest(partition.kv_heads)),
+                           .head_dim = config.head_dim,
+                           .value_dim = config.value_dim,
+                           .network_size = std::max(divided, config.expert_size),
+                           .precision = job.precision};
+  if (config.latent) {
+    block.latent_size = config.latent->key_value_size + config.latent->query_size + config.latent->shared_key_size;
+  }
+  return block;
 }
 
-double memory_of(const Job& job, const Plan& plan, int device_workers) {
+double memory_of(const JobSizes& job, const Plan& plan, int device_workers) {
   const double drawn = drawn_bytes(job, plan);
   if (device_workers > 0) {
     return base_bytes(plan, kPackingBytes) + host_bytes_beside_gpu(job, plan) + drawn;
   }
-  if (job.capture) return base_bytes(plan, kPackingBytes) + field_bytes(job, plan) + drawn;
-  const double weights = product_number(job) * weight_values(job, plan, 1);
+  if (job.is_capture()) return base_bytes(plan, kPackingBytes) + field_bytes(job, plan) + drawn;
+  const double weights = operand_bytes(job.precision) * weight_values(job, plan, 1);
   const double states = held_texts(job, plan) * static_cast<double>(job.length() * job.config->hidden_size);
-  return base_bytes(plan, weights) + weights + kFloat * (states + activations(job, plan)) + drawn;
+  const double activations =
+      std::max(block_bytes(largest_block(job, plan.partition), field_bytes(job, plan)), loss_bytes(job));
+  return base_bytes(plan, weights) + weights + kFloat * states + activations + drawn;
 }
 
 }  // namespace logitfield

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
 #include "io/error.hpp"
 #include "kernels/device.hpp"
@@ -16,44 +15,44 @@ namespace logitfield {
 namespace {
 
 /// Even share of the work, divided by the work of the busiest rank, over the whole run.
-double balance_of(const Job& job, const Partition& partition, Residency residency) {
-  const double stages = partition.grid.stages, texts = static_cast<double>(job.num_texts());
+double balance_of(const JobSizes& job, const Partition& partition, Residency residency) {
+  const double stages = partition.grid.stages, texts = static_cast<double>(job.num_texts);
   const double layers = static_cast<double>(job.extents.num_layers),
                heads = static_cast<double>(job.extents.num_kv_heads);
   const double head_share = largest(partition.kv_heads) / heads;
   // A capture's layers never wait. Texts fill the pipeline of stages only with resident weights.
-  const double layer_steps = job.capture ? largest(partition.layers)
+  const double layer_steps = job.is_capture() ? largest(partition.layers)
                              : residency == Residency::stream
                                  ? layers
                                  : largest(partition.layers) * (texts + stages - 1) / texts;
   return layers / (layer_steps * head_share * partition.grid.ranks());
 }
 
-std::vector<Grid> candidate_grids(const Job& job, const Options& options, int ranks) {
-  if (options.grid.empty()) {
+std::vector<Grid> candidate_grids(const JobSizes& job, const PlanChoices& choices, int ranks) {
+  if (choices.grid.empty()) {
     std::vector<Grid> grids = possible_grids(job.extents, ranks);
     if (grids.empty()) grids.push_back({1, ranks});  // make_partition refuses it with the reason
     return grids;
   }
-  const Grid grid = parse_grid(options.grid);
+  const Grid grid = parse_grid(choices.grid);
   if (grid.ranks() != ranks) {
     throw InputError("--grid {} needs {} ranks, but {} run: start it with mpirun -n {} or leave --grid out",
-                     options.grid, grid.ranks(), ranks, grid.ranks());
+                     choices.grid, grid.ranks(), ranks, grid.ranks());
   }
   return {grid};
 }
 
-std::vector<Residency> candidate_residencies(const Job& job, const Options& options) {
-  if (options.weights == "stream" || job.capture) return {Residency::stream};
-  if (options.weights == "resident") return {Residency::resident};
+std::vector<Residency> candidate_residencies(const JobSizes& job, const PlanChoices& choices) {
+  if (choices.weights == WeightsChoice::stream || job.is_capture()) return {Residency::stream};
+  if (choices.weights == WeightsChoice::resident) return {Residency::resident};
   return {Residency::stream, Residency::resident};
 }
 
 /// All ranks work on a shared head of a capture at once: there is one stage, in which a shard may have no head.
-Partition shared_partition(const Job& job, const Options& options, int ranks) {
-  if (!options.grid.empty() && parse_grid(options.grid).stages > 1) {
+Partition shared_partition(const JobSizes& job, const PlanChoices& choices, int ranks) {
+  if (!choices.grid.empty() && parse_grid(choices.grid).stages > 1) {
     throw InputError("--grid {}: ranks that share a capture's heads form one stage; use --grid 1x{} or leave it out",
-                     options.grid, ranks);
+                     choices.grid, ranks);
   }
   const std::vector<Slice> kv_heads = divide(job.extents.num_kv_heads, ranks);
   std::vector<Slice> heads;
@@ -83,31 +82,32 @@ double host_limit(const Machine& machine) {
 }
 
 /// The plan for one grid and residency.
-Plan candidate(const Job& job, const Options& options, const Grid& grid, Residency residency, const Machine& machine) {
+Plan candidate(const JobSizes& job, const PlanChoices& choices, const Grid& grid, Residency residency,
+               const Machine& machine) {
   Plan plan;
   plan.residency = residency;
-  plan.verified_heads = options.verify_dense;
-  plan.null_draws = options.null_draws;
-  plan.head_null = {options.head_null, options.head_null_kind == "shuffled"};
-  plan.seed = options.seed;
-  plan.fields = plan_fields(job, options, {job.capture ? grid.ranks() : grid.shards, host_limit(machine)});
+  plan.verified_heads = choices.verify_dense;
+  plan.null_draws = choices.null_draws;
+  plan.head_null = choices.head_null;
+  plan.seed = choices.seed;
+  plan.fields = plan_fields(job, choices, {job.is_capture() ? grid.ranks() : grid.shards, host_limit(machine)});
   const bool collective = std::ranges::any_of(plan.fields, &FieldPlan::collective) || plan.verified_heads > 0;
   plan.partition =
-      job.capture && collective ? shared_partition(job, options, grid.ranks()) : make_partition(job.extents, grid);
+      job.is_capture() && collective ? shared_partition(job, choices, grid.ranks()) : make_partition(job.extents, grid);
   const int workers = machine.device_bytes > 0 ? machine.device_workers : 0;
   plan.memory_bytes = static_cast<std::uint64_t>(memory_of(job, plan, workers));
   if (workers > 0) plan.device_bytes = static_cast<std::uint64_t>(device_memory_of(job, plan, workers));
-  const bool all_shared = job.capture && std::ranges::all_of(plan.fields, &FieldPlan::collective);
+  const bool all_shared = job.is_capture() && std::ranges::all_of(plan.fields, &FieldPlan::collective);
   plan.balance = all_shared ? 1 : balance_of(job, plan.partition, residency);
   plan.forward_flops = job.config ? forward_flops(job) : 0;
   plan.field_flops =
       field_flops(job, plan.fields, machine.device_bytes > 0) + head_null_flops(job, plan.fields, plan.head_null.draws);
-  plan.weight_bytes = job.config ? weight_bytes(job) : 0;
+  plan.weight_bytes = weight_bytes(job);
   plan.result_bytes = result_bytes(job, plan.fields, plan.head_null.draws);
   return plan;
 }
 
-void check_head_size(const Job& job) {
+void check_head_size(const JobSizes& job) {
   if (!job.config) return;
   const std::int64_t widest = std::max(job.config->head_dim, job.config->value_dim);
   if (widest <= kernels::kMostDeviceHeadColumns) return;
@@ -118,15 +118,15 @@ void check_head_size(const Job& job) {
 
 }  // namespace
 
-std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Machine& machine) {
+std::vector<Plan> fitting_plans(const JobSizes& job, const PlanChoices& choices, const Machine& machine) {
   if (machine.device_bytes > 0) check_head_size(job);
   const double limit = host_limit(machine);
   std::vector<Plan> out;
   std::uint64_t least_memory = 0, least_on_device = 0;
   std::string refusal;
-  for (const Grid& grid : candidate_grids(job, options, machine.ranks)) {
-    for (const Residency residency : candidate_residencies(job, options)) {
-      Plan plan = candidate(job, options, grid, residency, machine);
+  for (const Grid& grid : candidate_grids(job, choices, machine.ranks)) {
+    for (const Residency residency : candidate_residencies(job, choices)) {
+      Plan plan = candidate(job, choices, grid, residency, machine);
       if (least_memory == 0 || plan.memory_bytes < least_memory) {
         least_memory = plan.memory_bytes;
         refusal = refusal_of(plan.fields, plan.partition.grid.shards, limit);
@@ -150,13 +150,13 @@ std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Ma
       bytes_text(least_memory), machine.ranks_on_host, bytes_text(machine.available_bytes));
 }
 
-Plan make_plan(const Job& job, const Options& options, const Machine& machine) {
+Plan make_plan(const JobSizes& job, const PlanChoices& choices, const Machine& machine) {
   const auto better = [](const Plan& a, const Plan& b) {
     const auto memory = [](const Plan& p) { return p.device_bytes > 0 ? p.device_bytes : p.memory_bytes; };
     return a.balance > b.balance + 1e-9 || (a.balance > b.balance - 1e-9 && memory(a) < memory(b));
   };
   Plan best;
-  for (Plan& plan : fitting_plans(job, options, machine)) {
+  for (Plan& plan : fitting_plans(job, choices, machine)) {
     if (best.memory_bytes == 0 || better(plan, best)) best = std::move(plan);
   }
   return best;
@@ -187,11 +187,11 @@ std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
   const Grid& grid = plan.partition.grid;
   std::string out;
   const auto line = [&](const char* name, const std::string& value) { out += fmt::format("{:<10} {}\n", name, value); };
-  line(job.capture ? "capture" : "model",
+  line(job.is_capture() ? "capture" : "model",
        fmt::format("{}: {} layers x {} heads over {} KV heads, head dimension {}", job.model_name(), job.num_layers,
                    job.extents.num_heads, job.extents.num_kv_heads, job.head_dim));
   for (const std::string& notice : job.notices()) line("notice", notice);
-  line("texts", fmt::format("{}, first {} tokens each", job.num_texts(), job.length()));
+  line("texts", fmt::format("{}, first {} tokens each", job.num_texts, job.length()));
   line("contexts", fmt::format("{}", fmt::join(job.contexts, ", ")));
   line("measures", fmt::format("layers {} to {}", job.measured_layers.begin, job.measured_layers.end - 1));
   std::vector<kernels::Visible> measured;

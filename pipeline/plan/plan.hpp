@@ -33,15 +33,6 @@ class DoesNotFitDevice : public InputError {
   using InputError::InputError;
 };
 
-/// Heads drawn from each head (--head-null).
-struct HeadNullPlan {
-  /// Of each head, in each context.
-  std::int64_t draws = 0;
-  /// Its own queries and its own keys, each in another order; else Gaussian ones with the same first and second moments
-  /// (kernels/field/row_moments.hpp).
-  bool shuffled = false;
-};
-
 /// What a run will do and need, decided from headers only. Plain data.
 struct Plan {
   Partition partition;
@@ -62,13 +53,13 @@ struct Plan {
   double balance = 1;
 };
 
-/// All plans that fit in memory, over all grids and residencies unless the options force one. A capture whose heads are
+/// All plans that fit in memory, over all grids and residencies unless the choices force one. A capture whose heads are
 /// shared or distributed has one stage; a shard may then have no head of its own. Throws InputError where no plan
 /// works, naming grids that do, or the field and its memory. Throws DoesNotFitDevice where only the GPUs are too small.
-std::vector<Plan> fitting_plans(const Job& job, const Options& options, const Machine& machine);
+std::vector<Plan> fitting_plans(const JobSizes& job, const PlanChoices& choices, const Machine& machine);
 
 /// The fitting plan with the best balance; among equals, the one with the least memory.
-Plan make_plan(const Job& job, const Options& options, const Machine& machine);
+Plan make_plan(const JobSizes& job, const PlanChoices& choices, const Machine& machine);
 
 /// Text for people, a line per item.
 std::string describe(const Plan& plan, const Job& job, const Machine& machine);

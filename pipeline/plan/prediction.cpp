@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/field/cost.hpp"
 #include "pipeline/plan/shard.hpp"
 #include "pipeline/plan/work.hpp"
 
@@ -14,12 +15,12 @@ constexpr double kScalapackSpeed = 0.6;
 
 /// Seconds for all fields of one query head, on the ranks that share it. `apart`: the share of heads whose attention is
 /// measured separately.
-double head_seconds(const Job& job, const Plan& plan, const Rates& rates, double apart) {
+double head_seconds(const JobSizes& job, const Plan& plan, const Rates& rates, double apart) {
   const std::int64_t d = job.head_dim, group = job.group_size(), attended = longest_attended(plan.fields);
   double seconds = 0;
   if (attended > 0) {
-    const double length = static_cast<double>(attended);
-    seconds += apart * rates.field_seconds("attention", d, group, attended, length * length * static_cast<double>(d));
+    const double flops = kernels::cpu::attention_flops(attended, d);
+    seconds += apart * rates.field_seconds("attention", d, group, attended, flops);
   }
   for (const FieldPlan& field : plan.fields) {
     const bool scalapack = field.request.route == kernels::Route::scalapack;
@@ -46,9 +47,9 @@ double sum_seconds(double bytes, int ranks, const Rates& rates) {
   return rates.latency * std::ceil(std::log2(ranks)) * 2 + 2.0 * (ranks - 1) / ranks * bytes / rates.bandwidth;
 }
 
-double hidden_bytes(const Job& job) { return 4 * static_cast<double>(job.length() * job.config->hidden_size); }
+double hidden_bytes(const JobSizes& job) { return 4 * static_cast<double>(job.length() * job.config->hidden_size); }
 
-Unit mean_unit(const Job& job, const Plan& plan, const Rates& rates) {
+Unit mean_unit(const JobSizes& job, const Plan& plan, const Rates& rates) {
   Unit unit;
   const double layers = static_cast<double>(job.extents.num_layers);
   const double measured = static_cast<double>(job.measured_layers.size()) / layers;
@@ -74,8 +75,8 @@ struct Course {
   double wall = 0, busy = 0;
 };
 
-Course course_of(const Job& job, const Plan& plan, double unit, double load, double hand_over) {
-  const double texts = static_cast<double>(job.num_texts()), stages = plan.partition.grid.stages;
+Course course_of(const JobSizes& job, const Plan& plan, double unit, double load, double hand_over) {
+  const double texts = static_cast<double>(job.num_texts), stages = plan.partition.grid.stages;
   const double own = largest(plan.partition.layers), all = static_cast<double>(job.extents.num_layers);
   const double busy = own * (texts * unit + load);
   if (!job.config) return {busy, busy};
@@ -86,9 +87,9 @@ Course course_of(const Job& job, const Plan& plan, double unit, double load, dou
 
 }  // namespace
 
-Prediction predict(const Job& job, const Plan& plan, double weight_bytes, const Rates& rates) {
+Prediction predict(const JobSizes& job, const Plan& plan, double weight_bytes, const Rates& rates) {
   const Grid& grid = plan.partition.grid;
-  const double ranks = grid.ranks(), texts = static_cast<double>(job.num_texts());
+  const double ranks = grid.ranks(), texts = static_cast<double>(job.num_texts);
   const Unit unit = mean_unit(job, plan, rates);
   const double own_layers = largest(plan.partition.layers), own_units = own_layers * texts;
   Prediction out;

@@ -12,7 +12,7 @@ struct Prediction {
 };
 
 /// Predicts from the plan's partition, residency and fields. `weight_bytes`: total of all files.
-Prediction predict(const Job& job, const Plan& plan, double weight_bytes, const Rates& rates);
+Prediction predict(const JobSizes& job, const Plan& plan, double weight_bytes, const Rates& rates);
 
 /// Advice where reading, communication or waiting takes more time than computing; empty where none does.
 std::string advice(const Prediction& prediction);

@@ -3,12 +3,10 @@
 #include <vector>
 
 #include "kernels/field_request.hpp"
-#include "pipeline/job/job.hpp"
+#include "pipeline/job/job_sizes.hpp"
+#include "pipeline/job/options.hpp"
 
 namespace logitfield {
-
-/// Bytes of a number.
-inline constexpr double kFloat = 4, kDouble = 8;
 
 /// One field of every head: which, how it is measured, and what that takes.
 struct FieldPlan {
@@ -38,7 +36,7 @@ struct TeamSize {
 ///   scalapack  longer capped fields
 /// Rows are shared only where attention is no longer measured, and either there are fewer heads than ranks or a head
 /// does not fit. Throws InputError where --spectrum krylov is asked for logits without factors.
-std::vector<FieldPlan> plan_fields(const Job& job, const Options& options, const TeamSize& team);
+std::vector<FieldPlan> plan_fields(const JobSizes& job, const PlanChoices& choices, const TeamSize& team);
 
 /// Whether --verify-dense also decomposes this field densely.
 bool is_verifiable(const FieldPlan& field);

@@ -22,54 +22,42 @@ std::vector<MapRows> rows_of_heads(const io::HeadTensors& heads, Slice which) {
   return out;
 }
 
-std::vector<MapRows> head_rows(const io::LayerTensors& names, const Shard& shard) {
-  std::vector<MapRows> out = rows_of_heads(names.query, shard.heads);
-  for (const auto* part : {&names.key, &names.value}) {
-    if (!*part) continue;
-    const std::vector<MapRows> rows = rows_of_heads(**part, shard.kv_heads);
-    out.insert(out.end(), rows.begin(), rows.end());
+MapPart part_of(const std::vector<io::HeadTensors>& stacked, const io::ModelConfig&, const Shard& shard) {
+  MapPart out;
+  for (const io::HeadTensors& heads : stacked) {
+    const std::vector<MapRows> rows = rows_of_heads(heads, shard.heads_of(heads.heads));
+    out.pieces.insert(out.pieces.end(), rows.begin(), rows.end());
   }
   return out;
 }
 
-std::vector<MapRows> input_rows(const io::MlpTensors& mlp, Slice rows) {
-  std::vector<MapRows> out;
-  if (mlp.gate) out.push_back({&*mlp.gate, rows});
-  out.push_back({&mlp.up, rows});
-  return out;
+MapPart part_of(const std::optional<io::HeadTensors>& heads, const io::ModelConfig&, const Shard& shard) {
+  if (!heads) return {};
+  return {rows_of_heads(*heads, shard.heads_of(heads->heads))};
 }
 
-Slice value_columns(const Shard& shard, const io::ModelConfig& config) {
-  return {shard.heads.begin * config.value_dim, shard.heads.end * config.value_dim};
+MapPart part_of(const std::optional<io::LinearTensors>& whole, const io::ModelConfig&, const Shard&) {
+  if (!whole) return {};
+  return {{{&*whole, {0, whole->outputs}}}};
 }
 
-LayerPart part_of(const io::LayerTensors& names, const io::ModelConfig& config, const Shard& shard) {
-  LayerPart out{head_rows(names, shard), {}};
-  const auto add_mlp = [&](const io::MlpTensors& mlp, Slice rows) {
-    for (const MapRows& part : input_rows(mlp, rows)) out.by_rows.push_back(part);
-    out.by_columns.push_back({&mlp.down, rows});
-  };
-  for (const auto* map : {&names.query_down, &names.key_value_down}) {
-    if (*map) out.by_rows.push_back({&**map, {0, (*map)->outputs}});
-  }
-  if (names.key_value_up) {
-    for (const MapRows& rows : rows_of_heads(*names.key_value_up, shard.heads)) out.by_rows.push_back(rows);
-  }
-  out.by_columns.push_back({&names.output, value_columns(shard, config)});
-  if (names.mlp) add_mlp(*names.mlp, shard.part(names.mlp->up.outputs));
-  const Slice own = shard.part(std::ssize(names.experts));
-  for (std::int64_t e = own.begin; e < own.end; ++e) {
-    add_mlp(names.experts[static_cast<std::size_t>(e)], {0, config.expert_size});
-  }
+MapPart part_of(const io::LinearTensors& by_columns, const io::ModelConfig& config, const Shard& shard) {
+  return {{{&by_columns, {shard.heads.begin * config.value_dim, shard.heads.end * config.value_dim}}}, true};
+}
+
+NetworkPart part_of(const io::MlpTensors& network, Slice rows) {
+  NetworkPart out{{{{&network.up, rows}}}, {{{&network.down, rows}}, true}};
+  if (network.gate) out.up.pieces.insert(out.up.pieces.begin(), {&*network.gate, rows});
   return out;
 }
 
 std::int64_t layer_values(const io::ModelConfig& config, std::int64_t layer, const Shard& shard) {
-  const io::LayerTensors names = io::layer_tensors(config, layer);
-  const LayerPart part = part_of(names, config, shard);
   std::int64_t values = 0;
-  for (const MapRows& rows : part.by_rows) values += rows.rows.size() * rows.map->inputs;
-  for (const MapRows& columns : part.by_columns) values += columns.rows.size() * columns.map->outputs;
+  visit_parts(io::layer_tensors(config, layer), config, shard, [&](const MapPart& part) {
+    for (const MapRows& piece : part.pieces) {
+      values += piece.rows.size() * (part.by_columns ? piece.map->outputs : piece.map->inputs);
+    }
+  });
   return values;
 }
 

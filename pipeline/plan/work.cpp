@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/field/attention_statistics.hpp"
+#include "kernels/field/cost.hpp"
 #include "pipeline/plan/shard.hpp"
 
 namespace logitfield {
@@ -28,25 +29,25 @@ double largest(const std::vector<Slice>& slices) {
   return static_cast<double>(size);
 }
 
-LayerFlops layer_flops(const Job& job, std::int64_t layer) {
+LayerFlops layer_flops(const JobSizes& job, std::int64_t layer) {
   const io::ModelConfig& c = *job.config;
   const double length = static_cast<double>(job.length());
   const double widths = static_cast<double>(c.head_dim + c.value_dim), heads = static_cast<double>(c.num_heads);
   return {2 * length * values_per_token(c, layer), length * length * widths * heads};
 }
 
-double output_flops(const Job& job) {
+double output_flops(const JobSizes& job) {
   const io::ModelConfig& c = *job.config;
   return job.has_loss() ? 2.0 * static_cast<double>(job.length() * c.hidden_size * c.vocab_size) : 0;
 }
 
-double forward_flops(const Job& job) {
+double forward_flops(const JobSizes& job) {
   double text = output_flops(job);
   for (std::int64_t l = 0; l < job.extents.num_layers; ++l) {
     const LayerFlops flops = layer_flops(job, l);
     text += flops.weights + flops.attention;
   }
-  return static_cast<double>(job.num_texts()) * text;
+  return static_cast<double>(job.num_texts) * text;
 }
 
 std::int64_t longest_attended(const std::vector<FieldPlan>& fields) {
@@ -57,7 +58,7 @@ std::int64_t longest_attended(const std::vector<FieldPlan>& fields) {
   return longest;
 }
 
-double attended_apart(const Job& job, std::int64_t longest, bool on_devices) {
+double attended_apart(const JobSizes& job, std::int64_t longest, bool on_devices) {
   if (job.config && !on_devices) return 0;
   if (longest == 0) return 0;
   double pairs = 0;
@@ -67,35 +68,30 @@ double attended_apart(const Job& job, std::int64_t longest, bool on_devices) {
   return pairs / static_cast<double>(job.measured_layers.size() * kernels::Visible{}.pairs(longest));
 }
 
-double field_flops(const Job& job, const std::vector<FieldPlan>& fields, bool on_devices) {
+double field_flops(const JobSizes& job, const std::vector<FieldPlan>& fields, bool on_devices) {
   // Causal logits are formed once, up to the longest context where attention is measured.
-  const double attended = static_cast<double>(longest_attended(fields));
-  double per_head = attended_apart(job, longest_attended(fields), on_devices) * attended * attended *
-                    static_cast<double>(job.head_dim);
+  const std::int64_t attended = longest_attended(fields);
+  double per_head = attended_apart(job, attended, on_devices) * kernels::cpu::attention_flops(attended, job.head_dim);
   for (const FieldPlan& field : fields) per_head += field.flops;
-  return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
+  return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts);
 }
 
-double head_null_flops(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t draws) {
+double head_null_flops(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t draws) {
   double per_head = 0;
   for (const std::int64_t context : job.contexts) {
-    // Gram matrices of the rows and of the drawn numbers, and the product that turns these into rows: for queries, and
-    // for keys (counted for every query head).
-    const double length = static_cast<double>(context), width = static_cast<double>(job.head_dim);
-    per_head += 6 * length * width * width * 2;
-    if (context <= kernels::cpu::kLongestAttention) per_head += length * length * width;
+    per_head += kernels::cpu::drawing_flops(context, job.head_dim);
+    if (context <= kernels::cpu::kLongestAttention) {
+      per_head += kernels::cpu::attention_flops(context, job.head_dim);
+    }
   }
   for (const FieldPlan& field : fields) per_head += field.flops;
   return static_cast<double>(draws) * per_head *
-         static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
+         static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts);
 }
 
-std::uint64_t weight_bytes(const Job& job) {
-  std::uint64_t bytes = 0;
-  if (job.checkpoint) {
-    for (const io::StoredWeight* weight : job.checkpoint->weights()) bytes += weight->num_bytes();
-    return bytes;
-  }
+std::uint64_t weight_bytes(const JobSizes& job) {
+  if (job.is_capture()) return 0;
+  if (job.weight_bytes > 0) return job.weight_bytes;
   const io::ModelConfig& c = *job.config;
   const Shard whole{0, 1, {0, c.num_heads}, {0, c.num_kv_heads}, {0, c.vocab_size}};
   std::int64_t values = (c.tied_embeddings ? 1 : 2) * c.vocab_size * c.embedding_size;
@@ -103,7 +99,7 @@ std::uint64_t weight_bytes(const Job& job) {
   return kBytesOfBF16 * static_cast<std::uint64_t>(values);
 }
 
-std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t head_null_draws) {
+std::uint64_t result_bytes(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t head_null_draws) {
   std::uint64_t per_head = 0;
   for (const FieldPlan& field : fields) {
     const std::int64_t context = field.request.context;
@@ -114,7 +110,7 @@ std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields,
     per_head += 8 * 40 * static_cast<std::uint64_t>(head_null_draws);
   }
   return 65536 +
-         per_head * static_cast<std::uint64_t>(job.extents.num_heads * job.measured_layers.size() * job.num_texts());
+         per_head * static_cast<std::uint64_t>(job.extents.num_heads * job.measured_layers.size() * job.num_texts);
 }
 
 }  // namespace logitfield

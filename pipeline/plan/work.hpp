@@ -10,26 +10,26 @@ double largest(const std::vector<Slice>& slices);
 struct LayerFlops {
   double weights = 0, attention = 0;
 };
-LayerFlops layer_flops(const Job& job, std::int64_t layer);
+LayerFlops layer_flops(const JobSizes& job, std::int64_t layer);
 /// Flops of one text's output logits, where the loss is wanted.
-double output_flops(const Job& job);
+double output_flops(const JobSizes& job);
 /// Flops of the whole run.
-double forward_flops(const Job& job);
-double field_flops(const Job& job, const std::vector<FieldPlan>& fields, bool on_devices);
+double forward_flops(const JobSizes& job);
+double field_flops(const JobSizes& job, const std::vector<FieldPlan>& fields, bool on_devices);
 /// Flops of so many draws from every head, drawing and measurement included.
-double head_null_flops(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t draws);
+double head_null_flops(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t draws);
 
 /// The longest context in which attention is measured; 0 where it is not.
 std::int64_t longest_attended(const std::vector<FieldPlan>& fields);
 /// Logits that attention statistics must form separately in a context of `longest` tokens, divided by those of all
 /// measured layers without windows. Needed for captures and on devices. 0 for a model on CPUs, where the forward pass
 /// computes the statistics on its way.
-double attended_apart(const Job& job, std::int64_t longest, bool on_devices);
+double attended_apart(const JobSizes& job, std::int64_t longest, bool on_devices);
 
-/// Bytes of all weights as stored in the files; for a shape, as BF16.
-std::uint64_t weight_bytes(const Job& job);
+/// Bytes of all weights: as stored in the files; of an imagined model as BF16; of a capture none.
+std::uint64_t weight_bytes(const JobSizes& job);
 /// Bytes of journal and derived files: some 70 numbers, the singular values and two profiles per head and field, and
 /// some 40 numbers per draw from a head.
-std::uint64_t result_bytes(const Job& job, const std::vector<FieldPlan>& fields, std::int64_t head_null_draws);
+std::uint64_t result_bytes(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t head_null_draws);
 
 }  // namespace logitfield

@@ -1,5 +1,7 @@
 #include "pipeline/run/capture_dump.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "io/capture/capture_format.hpp"
@@ -36,7 +38,8 @@ std::vector<io::CaptureWriter> capture_writers(const Job& job) {
                                .head_dim = job.head_dim,
                                .num_tokens = job.length(),
                                .scale = job.forms.front().scale,
-                               .source = "logitfield " LOGITFIELD_VERSION ", " + job.precision + " forward pass",
+                               .source = fmt::format("logitfield {}, {} forward pass", LOGITFIELD_VERSION,
+                                                     kernels::precision_name(job.precision)),
                                .alibi_slopes = slopes_of(job),
                                .logit_softcap = job.forms.front().softcap,
                                .rotation_changes_after = changes < job.length() ? changes : 0,
@@ -52,23 +55,23 @@ std::vector<io::CaptureWriter> capture_writers(const Job& job) {
 CaptureDump::CaptureDump(const Job& job, const mpi::Communicator& stage)
     : job_(job), stage_(stage), writers_(capture_writers(job)) {}
 
-void CaptureDump::write(std::int64_t text, std::int64_t layer, Slice kv_heads, const kernels::Heads& heads) {
+void CaptureDump::write(const UnitPlace& unit, Slice kv_heads, const kernels::Heads& heads) {
   if (writers_.empty()) return;
-  io::CaptureWriter& writer = writers_[text];
+  io::CaptureWriter& writer = writers_[unit.text];
   const std::int64_t group = job_.group_size();
   const auto span_of = [](const kernels::MatrixF& rows) {
     return std::span<const float>(rows.data(), static_cast<std::size_t>(rows.size()));
   };
-  if (stage_.rank() == 0) writer.create_layer(layer);
+  if (stage_.rank() == 0) writer.create_layer(unit.layer);
   stage_.barrier();
   for (std::int64_t h = 0; h < kv_heads.size() * group; ++h) {
-    writer.write_queries(layer, kv_heads.begin * group + h, 0, span_of(heads.queries(h, 0, job_.length())));
+    writer.write_queries(unit.layer, kv_heads.begin * group + h, 0, span_of(heads.queries(h, 0, job_.length())));
   }
   for (std::int64_t kv = 0; kv < kv_heads.size(); ++kv) {
-    writer.write_keys(layer, kv_heads.begin + kv, 0, span_of(heads.keys(kv, 0, job_.length())));
+    writer.write_keys(unit.layer, kv_heads.begin + kv, 0, span_of(heads.keys(kv, 0, job_.length())));
   }
   stage_.barrier();
-  if (stage_.rank() == 0) writer.finish_layer(layer);
+  if (stage_.rank() == 0) writer.finish_layer(unit.layer);
 }
 
 void start_captures(const Job& job) {
@@ -83,9 +86,9 @@ void resume_captures(const Job& job) {
   }
 }
 
-bool is_dumped(const Job& job, std::int64_t text, std::int64_t layer) {
+bool is_dumped(const Job& job, const UnitPlace& unit) {
   return job.dump_captures.empty() ||
-         std::filesystem::exists(io::capture_layer_path(job.dump_captures / job.texts[text].name, layer));
+         std::filesystem::exists(io::capture_layer_path(job.dump_captures / job.texts[unit.text].name, unit.layer));
 }
 
 void finish_captures(const Job& job) {

@@ -1,11 +1,11 @@
 #pragma once
-#include <filesystem>
 #include <vector>
 
 #include "io/capture/capture_writer.hpp"
 #include "kernels/backend.hpp"
 #include "pipeline/job/job.hpp"
 #include "pipeline/mpi/communicator.hpp"
+#include "pipeline/results/unit_place.hpp"
 
 namespace logitfield {
 
@@ -18,7 +18,7 @@ class CaptureDump {
 
   /// Writes the heads of this rank's KV heads in one layer. Collective over the stage; does nothing where no captures
   /// are wanted.
-  void write(std::int64_t text, std::int64_t layer, Slice kv_heads, const kernels::Heads& heads);
+  void write(const UnitPlace& unit, Slice kv_heads, const kernels::Heads& heads);
 
  private:
   const Job& job_;
@@ -32,7 +32,7 @@ class CaptureDump {
 void start_captures(const Job& job);
 void resume_captures(const Job& job);
 void finish_captures(const Job& job);
-/// Whether an earlier session has written this layer. True where no captures are wanted.
-bool is_dumped(const Job& job, std::int64_t text, std::int64_t layer);
+/// Whether an earlier session has written this layer of this text. True where no captures are wanted.
+bool is_dumped(const Job& job, const UnitPlace& unit);
 
 }  // namespace logitfield

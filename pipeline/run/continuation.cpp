@@ -29,7 +29,7 @@ TextStates Continuation::restored(std::int64_t text, const kernels::Backend& bac
 
 bool Continuation::stopping(const mpi::Communicator& stage) {
   if (!notice_ || stopped_) return stopped_;
-  stopped_ = stage.min(-notice_->poll()) != 0;
+  stopped_ = stage.max(notice_->poll()) != 0;
   return stopped_;
 }
 

@@ -15,7 +15,7 @@ std::int64_t latest_state(const Job& job, const std::filesystem::path& states, s
                           std::int64_t first_open) {
   for (const std::int64_t layer : io::saved_layers(states, text)) {
     if (layer > first_open) continue;
-    const io::StateKey key{text, layer, job.length(), job.checkpoint->config().hidden_size};
+    const io::StateKey key{text, layer, job.length(), job.checkpoint().config().hidden_size};
     if (io::state_is_sound(states, key)) return layer;
     fmt::print(stderr, "logitfield: warning: {}: damaged; text '{}' goes on from an earlier layer\n",
                io::state_path(states, key).string(), job.texts[text].name);
@@ -55,7 +55,7 @@ void prune_states(const Done& done, std::int64_t text, const std::filesystem::pa
 }
 
 Done nothing_done(const Job& job) {
-  const auto texts = static_cast<std::size_t>(job.num_texts());
+  const auto texts = static_cast<std::size_t>(job.num_texts);
   Done done;
   // Layers below the measured ones need no work, unless captures are written of all layers.
   std::vector<bool> layers(static_cast<std::size_t>(job.extents.num_layers), false);
@@ -70,15 +70,15 @@ Done find_done(const Job& job, const Results& results, const std::filesystem::pa
   Done done = nothing_done(job);
   done.sessions = std::ssize(results.sessions);
   done.nulls = results.nulls.size() == results.contexts.size() * results.scopes.size();
-  for (std::int64_t text = 0; text < job.num_texts(); ++text) {
+  for (std::int64_t text = 0; text < job.num_texts; ++text) {
     for (std::int64_t layer = 0; layer < job.extents.num_layers; ++layer) {
       const bool measured = layer < job.measured_layers.begin || results.layers.contains({text, layer});
-      done.units[text][layer] = measured && is_dumped(job, text, layer);
+      done.units[text][layer] = measured && is_dumped(job, {.text = text, .layer = layer});
     }
   }
   for (const LossRecord& loss : results.losses) done.losses[loss.text] = true;
-  if (!job.checkpoint) return done;
-  for (std::int64_t text = 0; text < job.num_texts(); ++text) {
+  if (job.is_capture()) return done;
+  for (std::int64_t text = 0; text < job.num_texts; ++text) {
     done.saved[text] = latest_state(job, states, text, done.first_open(text));
   }
   return done;

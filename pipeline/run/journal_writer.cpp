@@ -11,7 +11,7 @@ constexpr std::chrono::seconds kPruneInterval{5};
 JournalWriter::JournalWriter(const Job& job, const Plan& plan, OpenRun& run)
     : run_(run),
       assembler_(plan.partition.grid.shards, [this](const Record& record) { write(record); }),
-      progress_(job.num_texts() * job.measured_layers.size(), run.done.count_units(job.measured_layers)) {}
+      progress_(job.num_texts * job.measured_layers.size(), run.done.count_units(job.measured_layers)) {}
 
 void JournalWriter::write(const Record& record) {
   run_.journal.append(encode(record));

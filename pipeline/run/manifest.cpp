@@ -14,7 +14,7 @@ json describe_texts(const Job& job) {
   json texts = json::array();
   for (const io::TokenText& text : job.texts) {
     json entry{{"name", text.name}};
-    if (job.checkpoint) {
+    if (!job.is_capture()) {
       const std::span<const std::int32_t> used = std::span(text.tokens).first(job.length());
       entry["tokens"] = text.tokens.size();
       entry["tokens_used"] = used.size();
@@ -27,24 +27,25 @@ json describe_texts(const Job& job) {
 }
 
 json describe_model(const Job& job, std::uint64_t input_hash) {
-  json model{{"name", job.model_name()},
-             {"kind", job.capture ? "capture" : "checkpoint"},
-             {"path", std::filesystem::absolute(job.capture ? job.capture->folder() : job.checkpoint->path()).string()},
-             {"hash", io::hash_text(input_hash)},
-             {"num_layers", job.num_layers},
-             {"num_heads", job.extents.num_heads},
-             {"num_kv_heads", job.extents.num_kv_heads},
-             {"head_dim", job.head_dim},
-             {"scale", job.forms.front().scale}};
+  json model{
+      {"name", job.model_name()},
+      {"kind", job.is_capture() ? "capture" : "checkpoint"},
+      {"path", std::filesystem::absolute(job.is_capture() ? job.capture().folder() : job.checkpoint().path()).string()},
+      {"hash", io::hash_text(input_hash)},
+      {"num_layers", job.num_layers},
+      {"num_heads", job.extents.num_heads},
+      {"num_kv_heads", job.extents.num_kv_heads},
+      {"head_dim", job.head_dim},
+      {"scale", job.forms.front().scale}};
   if (job.forms.front().softcap) model["logit_softcap"] = *job.forms.front().softcap;
   for (const kernels::LogitForm& form : job.forms) {
     if (form.alibi_slope != 0) model["alibi_slopes"].push_back(form.alibi_slope);
   }
   describe_visible(job.visible, model);
-  if (job.capture) {
-    model["source"] = job.capture->info().source;
+  if (job.is_capture()) {
+    model["source"] = job.capture().info().source;
   } else {
-    model["model_type"] = job.checkpoint->config().model_type;
+    model["model_type"] = job.checkpoint().config().model_type;
     // Written only if there are some: manifests of runs that older versions began do not have it.
     if (const std::vector<std::string> notices = job.notices(); !notices.empty()) model["notices"] = notices;
     model["learned_interaction"] =
@@ -87,27 +88,28 @@ json describe_routes(const Plan& plan) {
 
 json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& backend, std::uint64_t input_hash,
                    const std::vector<std::string>& hosts) {
-  json out{{"format", kRunFormat},
-           {"version", kRunVersion},
-           {"program", "logitfield " LOGITFIELD_VERSION},
-           {"started", io::utc_now()},
-           {"model", describe_model(job, input_hash)},
-           {"texts", describe_texts(job)},
-           {"tokenization", describe_tokenization(job)},
-           {"contexts", job.contexts},
-           {"scopes", scope_names(job)},
-           {"routes", describe_routes(plan)},
-           {"verify_dense", plan.verified_heads},
-           {"null_draws", plan.null_draws},
-           {"seed", plan.seed},
-           {"layers", {job.measured_layers.begin, job.measured_layers.end}},
-           {"precision",
-            {{"forward", job.capture ? "none" : kernels::precision_name(backend.precision())}, {"field", "float64"}}},
-           {"grid", grid_text(plan.partition.grid)},
-           {"weights", plan.residency == Residency::stream ? "stream" : "resident"},
-           {"backend", backend.description()},
-           {"mpi", mpi::library_version()},
-           {"hosts", hosts}};
+  json out{
+      {"format", kRunFormat},
+      {"version", kRunVersion},
+      {"program", "logitfield " LOGITFIELD_VERSION},
+      {"started", io::utc_now()},
+      {"model", describe_model(job, input_hash)},
+      {"texts", describe_texts(job)},
+      {"tokenization", describe_tokenization(job)},
+      {"contexts", job.contexts},
+      {"scopes", scope_names(job)},
+      {"routes", describe_routes(plan)},
+      {"verify_dense", plan.verified_heads},
+      {"null_draws", plan.null_draws},
+      {"seed", plan.seed},
+      {"layers", {job.measured_layers.begin, job.measured_layers.end}},
+      {"precision",
+       {{"forward", job.is_capture() ? "none" : kernels::precision_name(backend.precision())}, {"field", "float64"}}},
+      {"grid", grid_text(plan.partition.grid)},
+      {"weights", plan.residency == Residency::stream ? "stream" : "resident"},
+      {"backend", backend.description()},
+      {"mpi", mpi::library_version()},
+      {"hosts", hosts}};
   // Written only if used: manifests of runs that older versions began do not have it.
   if (plan.head_null.draws > 0) {
     out["head_null"] = {{"draws", plan.head_null.draws}, {"kind", plan.head_null.shuffled ? "shuffled" : "gaussian"}};

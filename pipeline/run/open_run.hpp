@@ -1,5 +1,4 @@
 #pragma once
-#include <optional>
 
 #include "io/run/journal.hpp"
 #include "io/run/run_folder.hpp"

@@ -13,17 +13,13 @@ ALLOWED_UP = {("kernels/make_backend.cpp", "kernels/cpu/backend.hpp"), ("kernels
               ("kernels/cuda/backend.cpp", "kernels/cuda/field/field_statistics.hpp"),
               ("io/config/model_config.cpp", "io/config/families/families.hpp")}
 # All that kernels/ may know of io/.
-SHARED_BY_KERNELS = {"io/config/architecture.hpp"}
+SHARED_BY_KERNELS = {"io/config/architecture.hpp", "io/config/layer_parts.hpp"}
 
 MOST_UNITS, MOST_LINES, MOST_FUNCTION_LINES = 30, 400, 80
 # The one list of all statistics.
 LONG_FUNCTIONS = {"pipeline/results/schema.hpp"}
 # Still to be split.
 LONG_FILES = {"tests/pipeline/long_context_test.py", "tests/kernels/block_test.cpp"}
-# Error texts that still name options of the command line, which other programs that link io/ and kernels/ do not have.
-OPTION_NAMES = {"io/run/run_folder.cpp", "io/text/documents.cpp", "io/text/tokenizer/section.hpp",
-                "kernels/cpu/backend.cpp", "kernels/cuda/block.cpp", "kernels/cuda/runtime.cpp", "kernels/make_backend.cpp"}
-
 # The file that holds each concept of docs/statistics.md, in kernels/.
 CONCEPTS = {"which field": "scope", "logits": "logit_form", "windows and chunks": "visible", "centring": "field/centring",
             "tall factors": "field/tall_factor", "thin factor": "field/thin_factor", "causal fields": "field/causal_field",
@@ -118,7 +114,7 @@ def mpi_stays_below(root):
 def options_stand_in_pipeline(root):
     out = []
     for path, text in sources(root, "io", "kernels"):
-        if path not in OPTION_NAMES and re.search(r'"[^"\n]*--[a-z]', without_comments(text)):
+        if re.search(r'"[^"\n]*--[a-z]', without_comments(text)):
             out.append(f"{path}: a text names an option of the command line")
     return out
 
@@ -134,10 +130,63 @@ def every_source_is_built(root):
     return out
 
 
+# The pages: who writes what their scripts read.
+PAGES = "pipeline/report/web"
+PAGE_DATA = ("pipeline/report/report_data.cpp", "pipeline/report/packed_values.cpp", "pipeline/monitor/page.cpp")
+
+
+def pages_read_what_is_written(root):
+    """Keys of a page's data: REPORT.key and const {key, ...} = REPORT in the scripts, {"key", ...} in the writers."""
+    scripts = "".join(p.read_text() for p in sorted((root / PAGES).glob("*.js")))
+    read = set(re.findall(r"\bREPORT\??\.(\w+)", scripts))
+    for names in re.findall(r"\{([\w, ]+)\} = REPORT", scripts):
+        read |= set(re.split(r",\s*", names))
+    written, out = set(), []
+    for name in PAGE_DATA:
+        text = (root / name).read_text()
+        keys = set(re.findall(r'\{"(\w+)",', text)) | set(re.findall(r'\["(\w+)"\]', text))
+        out += [f"{name}: writes '{key}', which no script reads" for key in sorted(keys) if not re.search(rf"\b{key}\b", scripts)]
+        written |= keys
+    return out + [f"{PAGES}: a script reads '{key}', which nobody writes" for key in sorted(read - written)]
+
+
+# Names of the standard library, and the headers of which one must be included where they are used.
+STANDARD = {r"std::(optional|nullopt)\b": ("optional",), r"std::(vector)\b": ("vector",), r"std::(string|to_string)\b": ("string",),
+            r"std::string_view\b": ("string_view", "string"), r"std::span\b": ("span",), r"std::(map|multimap)\b": ("map",),
+            r"std::set\b": ("set",), r"std::variant\b": ("variant",), r"std::function\b": ("functional",),
+            r"std::(unique_ptr|shared_ptr|make_unique|make_shared)\b": ("memory",), r"std::filesystem\b": ("filesystem",),
+            r"std::(u?int(8|16|32|64)_t)\b": ("cstdint",), r"std::byte\b": ("cstddef",), r"std::array\b": ("array",),
+            r"std::(mutex|scoped_lock)\b": ("mutex",), r"std::deque\b": ("deque",), r"std::atomic\b": ("atomic",),
+            r"std::(sort|min|max|clamp|ranges::\w+)\(": ("algorithm",), r"std::(isnan|isfinite|sqrt|exp|log|abs)\(": ("cmath",),
+            r"std::(pair|move|forward)\b": ("utility", "map", "vector", "string", "memory", "functional"),
+            r"\bjson\b": ("nlohmann/json.hpp", "nlohmann/json_fwd.hpp")}
+
+
+def headers_stand_alone(root):
+    """A header includes what it uses of the standard library, itself or by project headers that it includes."""
+    included = {}
+
+    def closure(path):
+        if path not in included:
+            included[path] = set()
+            for name in re.findall(r'^#include [<"]([^>"]+)[>"]', (root / path).read_text(), re.M):
+                included[path] |= {name} | (closure(name) if (root / name).is_file() else set())
+        return included[path]
+
+    out = []
+    for path, text in sources(root, "io", "kernels", "pipeline"):
+        if not path.endswith(".hpp"):
+            continue
+        code = re.sub(r'"(\\.|[^"\\])*"', '""', without_comments(text))
+        out += [f"{path}: uses {pattern} without one of {', '.join(headers)}" for pattern, headers in STANDARD.items()
+                if re.search(pattern, code) and not closure(path) & set(headers)]
+    return out
+
+
 def concepts_have_their_file(root):
     return [f"kernels/{file}: the file of '{concept}' is not there" for concept, file in CONCEPTS.items()
             if not any((root / "kernels" / (file + suffix)).is_file() for suffix in SOURCES)]
 
 
 RULES = [includes_go_down, rooms_are_small, files_are_short, functions_are_short, mpi_stays_below, options_stand_in_pipeline,
-         every_source_is_built, concepts_have_their_file]
+         every_source_is_built, pages_read_what_is_written, headers_stand_alone, concepts_have_their_file]

@@ -1,5 +1,4 @@
 // A GGUF file.
-#include <algorithm>
 #include <vector>
 
 #include "io/gguf/gguf_file.hpp"

@@ -1,7 +1,6 @@
 // A .npy file of token ids.
 #include "io/npy.hpp"
 
-#include <cstring>
 #include <string>
 
 #include "io/text/tokens.hpp"

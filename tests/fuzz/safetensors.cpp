@@ -2,7 +2,6 @@
 #include "io/safetensors.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "io/safetensors_writer.hpp"
 #include "tests/fuzz/input.hpp"

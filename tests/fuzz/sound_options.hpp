@@ -1,5 +1,4 @@
 #pragma once
-#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -18,8 +17,6 @@ inline void require_sound(const Options& options) {
   require(options.start >= 0 && (options.num_tokens == 0 || options.num_tokens >= 2), "tokens are within limits");
   require(options.tolerance > 0 && std::isfinite(options.tolerance), "the tolerance is positive and finite");
   require((options.nodes > 0) == (options.ranks_per_node > 0), "nodes have ranks");
-  require(std::set<std::string>{"auto", "cpu", "cuda"}.contains(options.backend), "the back end is known");
-  require(std::set<std::string>{"auto", "stream", "resident"}.contains(options.weights), "residency is known");
   require(options.command != Command::analyze || !options.out.empty(), "analyze knows where to write");
   require(options.command != Command::analyze || options.model.empty() != options.capture.empty(), "one input");
 }

@@ -10,7 +10,7 @@ int main() {
   for (Index i = 0; i < keys.rows(); ++i) keys(i, 0) = static_cast<float>(i);
   const HeadGroup group{{queries}, keys, {{.scale = 0.5}}};
   const FieldRequest request{.context = 16};
-  const auto statistics = make_backend("cpu")->field_statistics(group, std::span(&request, 1));
+  const auto statistics = make_backend(BackendKind::cpu)->field_statistics(group, std::span(&request, 1));
   const HeadStatistics& s = statistics.at(0).at(0);
   std::printf("k90 %ld, rank %ld, energy %g\n", long{s.spectrum.k90}, long{s.spectrum.rank}, s.spectrum.energy);
   // 16 rows of ((i - 7.5) / 2)^2 summed over i = 16 * 340 / 4

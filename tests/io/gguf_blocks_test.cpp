@@ -4,7 +4,6 @@
 
 #include <bit>
 #include <cstring>
-#include <set>
 #include <vector>
 
 #include "io/gguf/block_types.hpp"

@@ -263,16 +263,16 @@ TEST(ModelConfig, RefusesImpossibleNumbers) {
 TEST(ModelConfig, NamesAndShapesOfTheTensors) {
   const auto config = read(with("head_dim", 6, tiny_qwen2()));
   const auto layer = layer_tensors(config, 1);
-  EXPECT_EQ(layer.query.map.weight.name, "model.layers.1.self_attn.q_proj.weight");
-  EXPECT_EQ(layer.query.map.weight.shape, (std::vector<std::int64_t>{24, 8}));
-  EXPECT_EQ(layer.key->map.weight.shape, (std::vector<std::int64_t>{12, 8}));
-  EXPECT_EQ(layer.value->map.weight.shape, (std::vector<std::int64_t>{12, 8}));
+  EXPECT_EQ(layer.qkv[0].map.weight.name, "model.layers.1.self_attn.q_proj.weight");
+  EXPECT_EQ(layer.qkv[0].map.weight.shape, (std::vector<std::int64_t>{24, 8}));
+  EXPECT_EQ(layer.qkv[1].map.weight.shape, (std::vector<std::int64_t>{12, 8}));
+  EXPECT_EQ(layer.qkv[2].map.weight.shape, (std::vector<std::int64_t>{12, 8}));
   EXPECT_EQ(layer.output.weight.shape, (std::vector<std::int64_t>{8, 24}));
   EXPECT_EQ(layer.mlp->gate->weight.shape, (std::vector<std::int64_t>{12, 8}));
   EXPECT_EQ(layer.mlp->down.weight.shape, (std::vector<std::int64_t>{8, 12}));
-  ASSERT_TRUE(layer.query.map.bias && layer.key->map.bias && layer.value->map.bias);
-  EXPECT_EQ(layer.query.map.bias->shape, std::vector<std::int64_t>{24});
-  EXPECT_EQ(layer.value->map.bias->name, "model.layers.1.self_attn.v_proj.bias");
+  ASSERT_TRUE(layer.qkv[0].map.bias && layer.qkv[1].map.bias && layer.qkv[2].map.bias);
+  EXPECT_EQ(layer.qkv[0].map.bias->shape, std::vector<std::int64_t>{24});
+  EXPECT_EQ(layer.qkv[2].map.bias->name, "model.layers.1.self_attn.v_proj.bias");
   EXPECT_FALSE(layer.output.bias || layer.mlp->gate->bias || layer.mlp->down.bias);
   EXPECT_EQ(input_embedding_tensor(config).shape, (std::vector<std::int64_t>{10, 8}));
   EXPECT_EQ(output_embedding_tensor(config).name, "lm_head.weight");

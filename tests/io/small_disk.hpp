@@ -2,8 +2,6 @@
 #include <sched.h>
 #include <sys/mount.h>
 
-#include <string>
-
 #include "tests/io/temporary_folder.hpp"
 
 namespace logitfield::testing {

@@ -1,5 +1,4 @@
 // Each test makes one change to a valid tokenizer.json.
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "io/json.hpp"

@@ -2,10 +2,8 @@
 // tests/development/make_quantised_fixtures.py.
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cstring>
 #include <fstream>
-#include <limits>
 
 #include "io/json.hpp"
 #include "io/safetensors_writer.hpp"

@@ -181,7 +181,7 @@ const std::vector<std::pair<const char*, Model (*)()>> kModels{{"grouped", group
                                                                {"routed", routed}};
 
 void expect_blocks_equal(Precision precision, double tolerance) {
-  const auto cpu = make_backend("cpu"), cuda = make_backend("cuda", precision);
+  const auto cpu = make_backend(BackendKind::cpu), cuda = make_backend(BackendKind::cuda, precision);
   for (const auto& [name, model] : kModels) {
     SCOPED_TRACE(name);
     // a router's choice of experts changes with the last bit of a logit
@@ -213,7 +213,7 @@ TEST(CudaBlock, Tf32AndBf16AreAsCloseAsTheyCanBe) {
 
 TEST(CudaBlock, OutputLayerAndLossEqualTheCpu) {
   REQUIRE_DEVICE();
-  const auto cpu = make_backend("cpu"), cuda = make_backend("cuda");
+  const auto cpu = make_backend(BackendKind::cpu), cuda = make_backend(BackendKind::cuda);
   const MatrixF states = random_matrix<float>(33, kHidden, 41);
   const std::vector<std::int32_t> targets{7,  0,  300, 12, 5,  299, 128, 129, 130, 1,  2,  3,  4,  250, 251, 252,
                                           44, 43, 42,  41, 40, 39,  38,  37,  36,  35, 34, 33, 32, 31,  30,  29};

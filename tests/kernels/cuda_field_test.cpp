@@ -41,8 +41,8 @@ void expect_same(const HeadStatistics& found, const HeadStatistics& expected) {
 }
 
 void compare(const Group& group, const std::vector<FieldRequest>& requests) {
-  const auto found = make_backend("cuda")->field_statistics(group.view(), requests);
-  const auto expected = make_backend("cpu")->field_statistics(group.view(), requests);
+  const auto found = make_backend(BackendKind::cuda)->field_statistics(group.view(), requests);
+  const auto expected = make_backend(BackendKind::cpu)->field_statistics(group.view(), requests);
   ASSERT_EQ(found.size(), expected.size());
   for (std::size_t h = 0; h < found.size(); ++h) {
     for (std::size_t r = 0; r < requests.size(); ++r) {
@@ -125,8 +125,10 @@ TEST(CudaField, TinyAndHugeHeadsAreCertified) {
     group.queries[1] *= size;
     group.keys *= size;
     for (const Scope scope : {Scope::full, Scope::causal_mean}) {
-      const auto found = make_backend("cuda")->field_statistics(group.view(), {{{.context = 90, .scope = scope}}});
-      const auto expected = make_backend("cpu")->field_statistics(group.view(), {{{.context = 90, .scope = scope}}});
+      const auto found =
+          make_backend(BackendKind::cuda)->field_statistics(group.view(), {{{.context = 90, .scope = scope}}});
+      const auto expected =
+          make_backend(BackendKind::cpu)->field_statistics(group.view(), {{{.context = 90, .scope = scope}}});
       for (std::size_t h = 0; h < 2; ++h) {
         EXPECT_TRUE(found[h][0].certificate.certified()) << size << " head " << h;
         EXPECT_NEAR(found[h][0].spectrum.stable_rank, expected[h][0].spectrum.stable_rank, 1e-8) << size;
@@ -141,7 +143,7 @@ TEST(CudaField, ConstantKeysHaveNoField) {
   constant.keys.rowwise() = constant.keys.row(0).eval();
   const std::vector<FieldRequest> requests{{.context = 100, .route = Route::dense},
                                            {.context = 100, .scope = Scope::causal, .route = Route::dense}};
-  for (const auto& of_head : make_backend("cuda")->field_statistics(constant.view(), requests)) {
+  for (const auto& of_head : make_backend(BackendKind::cuda)->field_statistics(constant.view(), requests)) {
     for (const HeadStatistics& found : of_head) {
       EXPECT_EQ(found.spectrum.energy, 0);
       EXPECT_TRUE(found.certificate.certified());
@@ -150,7 +152,7 @@ TEST(CudaField, ConstantKeysHaveNoField) {
   constant.forms.pop_back();
   constant.queries.pop_back();
   const auto found =
-      make_backend("cuda")->field_statistics(constant.view(), std::vector<FieldRequest>{{.context = 100}});
+      make_backend(BackendKind::cuda)->field_statistics(constant.view(), std::vector<FieldRequest>{{.context = 100}});
   EXPECT_EQ(found[0][0].spectrum.energy, 0);
 }
 
@@ -206,7 +208,7 @@ TEST(CudaField, ANonFiniteKeyFailsTheCertificate) {
     group.keys(70, 3) = std::numeric_limits<float>::quiet_NaN();
     const Route route = form.has_factors() ? Route::factored : Route::dense;
     const std::vector<FieldRequest> requests{{.context = 64, .route = route}, {.context = 80, .route = route}};
-    const auto found = make_backend("cuda")->field_statistics(group.view(), requests);
+    const auto found = make_backend(BackendKind::cuda)->field_statistics(group.view(), requests);
     EXPECT_TRUE(found[0][0].certificate.certified());
     EXPECT_FALSE(found[0][1].certificate.certified());
     EXPECT_TRUE(std::isnan(found[0][1].attention.entropy));

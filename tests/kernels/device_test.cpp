@@ -22,7 +22,7 @@ TEST(Device, WithoutOneTheReasonIsGiven) {
   if (!list.devices.empty()) GTEST_SKIP() << "this machine has " << list.devices[0].name;
   EXPECT_FALSE(list.reason.empty());
   try {
-    make_backend("cuda");
+    make_backend(BackendKind::cuda);
     FAIL() << "a back end without a device";
   } catch (const std::runtime_error& error) {
     EXPECT_NE(std::string(error.what()).find(list.reason), std::string::npos) << error.what();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gram_of.hpp"
 #include "random_matrix.hpp"
 #include "thread_team.hpp"
 
@@ -9,6 +10,7 @@ namespace logitfield::kernels::cpu {
 namespace {
 
 using testing::graded_matrix;
+using testing::gram_of;
 using testing::random_matrix;
 
 /// Rows of `a` on rank r of P: uneven numbers, and none where there are fewer rows than ranks.

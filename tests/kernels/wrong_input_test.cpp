@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <numeric>
-
 #include "explicit_operator.hpp"
 #include "kernels/field/dense_field.hpp"
 #include "kernels/field/factored_field.hpp"

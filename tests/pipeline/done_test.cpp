@@ -26,7 +26,7 @@ Results results_of(std::initializer_list<std::pair<std::int64_t, std::int64_t>> 
 }
 
 void save(const Job& job, const std::filesystem::path& folder, std::int64_t text, std::int64_t layer) {
-  const io::StateKey key{text, layer, job.length(), job.checkpoint->config().hidden_size};
+  const io::StateKey key{text, layer, job.length(), job.checkpoint().config().hidden_size};
   io::write_state(folder, key, std::vector<float>(static_cast<std::size_t>(key.rows * key.columns), 0.5F));
 }
 

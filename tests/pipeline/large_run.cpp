@@ -1,8 +1,6 @@
 // Writes a run folder of an imaginary model with many layers and heads and random statistics, to test reports of that
 // size. large_run FOLDER LAYERS HEADS
-#include <filesystem>
 #include <random>
-#include <string>
 
 #include "io/file.hpp"
 #include "io/run/journal.hpp"

@@ -10,6 +10,8 @@
 namespace logitfield {
 namespace {
 
+using kernels::Scope;
+
 std::optional<Options> parse(std::vector<const char*> arguments, std::string& message) {
   arguments.insert(arguments.begin(), "logitfield");
   return parse_options(static_cast<int>(arguments.size()), arguments.data(), message);
@@ -28,7 +30,7 @@ TEST(Options, AnalyzeReadsWhatItIsGiven) {
   EXPECT_EQ(o.tokens.size(), 2u);
   EXPECT_EQ(o.contexts, (std::vector<std::int64_t>{64, 200}));
   EXPECT_EQ(o.grid, "2x1");
-  EXPECT_EQ(o.weights, "resident");
+  EXPECT_EQ(o.weights, WeightsChoice::resident);
 }
 
 TEST(Options, Monitor) {
@@ -48,9 +50,9 @@ TEST(Options, Monitor) {
 
 TEST(Options, RoutesAndTheirDefaults) {
   const Options d = parse({"plan", "--capture", "c"});
-  EXPECT_EQ(d.scopes, (std::vector<std::string>{"full"}));
-  EXPECT_EQ(d.spectrum, "auto");
-  EXPECT_EQ(d.rows, "auto");
+  EXPECT_EQ(d.scopes, (std::vector{Scope::full}));
+  EXPECT_EQ(d.spectrum, SpectrumChoice::automatic);
+  EXPECT_EQ(d.rows, RowsChoice::automatic);
   EXPECT_EQ(d.components, 256);
   EXPECT_EQ(d.verify_dense, 0);
   EXPECT_EQ(d.null_draws, 0);
@@ -59,10 +61,10 @@ TEST(Options, RoutesAndTheirDefaults) {
   const Options o = parse({"plan", "--capture", "c", "--scopes", "causal,full,causal-mean,causal-unwindowed",
                            "--spectrum", "krylov", "--components", "12", "--rows", "sharded", "--verify-dense", "3",
                            "--null", "4", "--seed", "18446744073709551615"});
-  EXPECT_EQ(o.scopes, (std::vector<std::string>{"causal", "full", "causal-mean", "causal-unwindowed"}));
-  EXPECT_EQ(o.spectrum, "krylov");
+  EXPECT_EQ(o.scopes, (std::vector{Scope::causal, Scope::full, Scope::causal_mean, Scope::causal_unwindowed}));
+  EXPECT_EQ(o.spectrum, SpectrumChoice::krylov);
   EXPECT_EQ(o.components, 12);
-  EXPECT_EQ(o.rows, "sharded");
+  EXPECT_EQ(o.rows, RowsChoice::sharded);
   EXPECT_EQ(o.verify_dense, 3);
   EXPECT_EQ(o.null_draws, 4);
   EXPECT_EQ(o.seed, 18446744073709551615u);
@@ -75,13 +77,13 @@ TEST(Options, TextsAndTheirDefaults) {
   const Options d = parse({"plan", "--model", "m", "--text", "a.txt", "b.jsonl"});
   EXPECT_EQ(d.text.size(), 2u);
   EXPECT_TRUE(d.tokens.empty());
-  EXPECT_EQ(d.bos, "auto");
+  EXPECT_EQ(d.bos, BosChoice::automatic);
   EXPECT_EQ(d.start, 0);
   EXPECT_EQ(d.num_tokens, 0);
   const Options o = parse({"plan", "--model", "m", "--text", "a.txt", "--tokens", "t.npy", "--bos", "no", "--start",
                            "9", "--num-tokens", "64"});
   EXPECT_EQ(o.tokens.size(), 1u);
-  EXPECT_EQ(o.bos, "no");
+  EXPECT_EQ(o.bos, BosChoice::no);
   EXPECT_EQ(o.start, 9);
   EXPECT_EQ(o.num_tokens, 64);
 }
@@ -100,7 +102,7 @@ TEST(Options, BadUsageIsRefusedByName) {
       {{"plan", "--model", "m", "--tokens", "t.npy", "--scopes", "half"}, "half"},
       {{"plan", "--model", "m", "--tokens", "t.npy", "--weights", "none"}, "none"},
       {{"plan", "--model", "m", "--tokens", "t.npy", "--colour", "red"}, "--colour"},
-      {{"plan", "--capture", "c", "--scopes", "full,causal,full"}, "full,causal,full"},
+      {{"plan", "--capture", "c", "--scopes", "full,causal,full"}, "full is named twice"},
       {{"plan", "--capture", "c", "--spectrum", "lanczos"}, "lanczos"},
       {{"plan", "--capture", "c", "--rows", "some"}, "some"},
       {{"plan", "--capture", "c", "--components", "1"}, "--components"},
@@ -174,16 +176,16 @@ TEST(Options, ConfigFilesAreReadAndUnknownKeysRefused) {
   write("contexts=[64,128]\nweights=\"resident\"\n");
   const Options o = parse({"plan", "--config", path.c_str(), "--model", "m", "--tokens", "t.npy"});
   EXPECT_EQ(o.contexts, (std::vector<std::int64_t>{64, 128}));
-  EXPECT_EQ(o.weights, "resident");
+  EXPECT_EQ(o.weights, WeightsChoice::resident);
   write("scopes=[\"causal\",\"full\"]\nnull=4\nverify-dense=2\n");
   const Options routes = parse({"plan", "--config", path.c_str(), "--capture", "c"});
-  EXPECT_EQ(routes.scopes, (std::vector<std::string>{"causal", "full"}));
+  EXPECT_EQ(routes.scopes, (std::vector{Scope::causal, Scope::full}));
   EXPECT_EQ(routes.null_draws, 4);
   EXPECT_EQ(routes.verify_dense, 2);
   write("contexts=[64,128]\nweights=\"resident\"\n");
   const Options given =
       parse({"plan", "--model", "m", "--tokens", "t.npy", "--weights=stream", "--config", path.c_str()});
-  EXPECT_EQ(given.weights, "stream") << "the command line goes first";
+  EXPECT_EQ(given.weights, WeightsChoice::stream) << "the command line goes first";
   write("resume=true\n");
   EXPECT_TRUE(parse({"analyze", "--config", path.c_str(), "--capture", "c", "--out", "r"}).resume);
   write("resume=false\n");

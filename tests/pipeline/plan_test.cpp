@@ -8,6 +8,8 @@
 namespace logitfield {
 namespace {
 
+using kernels::Precision;
+
 /// A job on a fixture checkpoint of 5 layers and 4 KV heads, with 96 tokens; the same text is used several times.
 Job fixture_job(int texts) {
   Options options;
@@ -36,7 +38,7 @@ TEST(Plan, MoreRanksThanKvHeadsBecomeStages) {
 TEST(Plan, OptionsForce) {
   Options options;
   options.grid = "3x1";
-  options.weights = "resident";
+  options.weights = WeightsChoice::resident;
   const Plan plan = make_plan(fixture_job(1), options, roomy(3));
   EXPECT_EQ(plan.partition.grid.stages, 3);
   EXPECT_EQ(plan.residency, Residency::resident);
@@ -58,18 +60,18 @@ TEST(Plan, TooLittleMemoryIsRefusedWithWhatItTakes) {
 
 TEST(Plan, StreamingNeedsLessThanResidence) {
   Options options;
-  options.weights = "stream";
+  options.weights = WeightsChoice::stream;
   const std::uint64_t stream = make_plan(fixture_job(1), options, roomy(1)).memory_bytes;
-  options.weights = "resident";
+  options.weights = WeightsChoice::resident;
   EXPECT_LT(stream, make_plan(fixture_job(1), options, roomy(1)).memory_bytes);
 }
 
 TEST(Plan, WeightsInBfloat16TakeHalfTheMemory) {
   Options options;
-  options.weights = "resident";
+  options.weights = WeightsChoice::resident;
   Job job = fixture_job(1);
   const Plan exact = make_plan(job, options, roomy(1));
-  job.precision = "bf16";
+  job.precision = kernels::Precision::bf16;
   const Plan half = make_plan(job, options, roomy(1));
   // Rounded operands of products take up some of the saving.
   const double saved = static_cast<double>(exact.memory_bytes) - static_cast<double>(half.memory_bytes);
@@ -84,16 +86,16 @@ Machine with_gpus(int ranks, std::uint64_t bytes) {
 
 TEST(Plan, WeightsOnTheGpuAreCountedInThePrecision) {
   Options options;
-  options.weights = "resident";
-  const auto bytes = [&](const char* precision) {
+  options.weights = WeightsChoice::resident;
+  const auto bytes = [&](kernels::Precision precision) {
     Job job = fixture_job(1);
     job.precision = precision;
     return make_plan(job, options, with_gpus(1, 1 << 30)).device_bytes;
   };
-  EXPECT_GT(bytes("float32"), bytes("bf16"));
-  EXPECT_EQ(bytes("float32"), bytes("tf32"));
+  EXPECT_GT(bytes(Precision::float32), bytes(Precision::bf16));
+  EXPECT_EQ(bytes(Precision::float32), bytes(Precision::tf32));
   EXPECT_EQ(make_plan(fixture_job(1), options, roomy(1)).device_bytes, 0u);
-  EXPECT_LT(make_plan(fixture_job(1), options, with_gpus(4, 1 << 30)).device_bytes, bytes("float32"));
+  EXPECT_LT(make_plan(fixture_job(1), options, with_gpus(4, 1 << 30)).device_bytes, bytes(Precision::float32));
 }
 
 TEST(Plan, TooLittleMemoryOnTheGpuIsRefusedWithWhatItTakes) {
@@ -113,7 +115,7 @@ TEST(Plan, FieldsAreDecomposedInTheMemoryOfTheGpu) {
   options.model = FIXTURES "/llama";
   options.tokens = {FIXTURES "/llama/tokens.npy"};
   options.contexts = {96};
-  options.scopes = {"causal"};
+  options.scopes = {kernels::Scope::causal};
   const Job job = open_job(options);
   Machine machine = with_gpus(1, 1 << 30);
   const Plan one = make_plan(job, options, machine);

@@ -44,7 +44,7 @@ Machine machine(int nodes, int ranks) { return {nodes * ranks, ranks, std::uint6
 double predicted(const Job& job, const std::string& grid, const Rates& rates) {
   Options options;
   options.grid = grid;
-  options.weights = "stream";
+  options.weights = WeightsChoice::stream;
   const Grid shape = parse_grid(grid);
   const Plan plan = make_plan(job, options, machine(1, shape.ranks()));
   return predict(job, plan, static_cast<double>(plan.weight_bytes), rates).seconds();
@@ -97,7 +97,7 @@ TEST(Prediction, OneRankTakesWhatItsWorkTakes) {
   const Rates rates = round_rates();
   const Job job = imagined("8B", 3, {1024});
   Options options;
-  options.weights = "stream";
+  options.weights = WeightsChoice::stream;
   const Plan plan = make_plan(job, options, machine(1, 1));
   const double bytes = static_cast<double>(plan.weight_bytes);
   const Prediction p = predict(job, plan, bytes, rates);
@@ -116,7 +116,7 @@ TEST(Prediction, AttentionIsMeasuredApartOnDevicesAndLessWhereLayersSeeAWindow) 
   const Rates rates = round_rates();
   Job job = imagined("8B", 1, {1024});
   Options options;
-  options.weights = "stream";
+  options.weights = WeightsChoice::stream;
   Plan plan = make_plan(job, options, machine(1, 1));
   const auto field = [&] { return predict(job, plan, 0, rates).field; };
   const double fields = 32 * 32 * plan.fields[0].flops / 1e9, attention = 32 * 32 * 1024.0 * 1024 * 128 / 1e9 * 0.5;

@@ -61,7 +61,7 @@ void expect_routes(const std::vector<FieldPlan>& fields, const std::vector<Route
 TEST_F(Routes, AutoTakesTheCheapestExactRoute) {
   write(testing::small_capture(kTokens));
   options_.contexts = {64, 2048, 2049, kTokens};
-  options_.scopes = {"full", "causal", "causal-mean"};
+  options_.scopes = {kernels::Scope::full, kernels::Scope::causal, kernels::Scope::causal_mean};
   const auto found = fields();
   expect_routes(found,
                 {Route::factored, Route::dense, Route::factored, Route::factored, Route::dense, Route::factored,
@@ -75,7 +75,7 @@ TEST_F(Routes, AutoTakesTheCheapestExactRoute) {
 
 TEST_F(Routes, ScopesKeepTheOrderAskedFor) {
   write(testing::small_capture(64));
-  options_.scopes = {"causal-mean", "full"};
+  options_.scopes = {kernels::Scope::causal_mean, kernels::Scope::full};
   const auto found = fields();
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].request.scope, Scope::causal_mean);
@@ -85,12 +85,12 @@ TEST_F(Routes, ScopesKeepTheOrderAskedFor) {
 TEST_F(Routes, TheSpectrumIsForced) {
   write(testing::small_capture(4096));
   options_.contexts = {64, 4096};
-  options_.scopes = {"full", "causal"};
-  options_.spectrum = "krylov";
+  options_.scopes = {kernels::Scope::full, kernels::Scope::causal};
+  options_.spectrum = SpectrumChoice::krylov;
   options_.components = 17;
   expect_routes(fields(), {Route::factored, Route::krylov, Route::factored, Route::krylov});
   EXPECT_EQ(fields()[1].request.components, 17);
-  options_.spectrum = "dense";
+  options_.spectrum = SpectrumChoice::dense;
   expect_routes(fields(), {Route::scalapack, Route::scalapack, Route::scalapack, Route::scalapack});
   for (const FieldPlan& field : fields()) EXPECT_TRUE(field.collective());
 }
@@ -100,14 +100,14 @@ TEST_F(Routes, AlibiHasFactors) {
   info.alibi_slopes = {0.5, 0.25, 0.125, 0};
   write(info);
   options_.contexts = {4096};
-  options_.scopes = {"full", "causal", "causal-mean"};
+  options_.scopes = {kernels::Scope::full, kernels::Scope::causal, kernels::Scope::causal_mean};
   expect_routes(fields(), {Route::factored, Route::krylov, Route::factored});
 }
 
 TEST_F(Routes, OfLayersWithWindows) {
   write(testing::small_capture(4096));
   options_.contexts = {2048, 4096};
-  options_.scopes = {"causal", "causal-unwindowed"};
+  options_.scopes = {kernels::Scope::causal, kernels::Scope::causal_unwindowed};
   const std::vector<FieldPlan> without = fields();
   for (const std::int64_t window : {512, 4096}) {
     io::CaptureInfo info = testing::small_capture(4096);
@@ -131,11 +131,11 @@ TEST_F(Routes, CappedLogitsAreDense) {
   info.logit_softcap = 30;
   write(info);
   options_.contexts = {2048, 2049};
-  options_.scopes = {"full", "causal-mean"};
+  options_.scopes = {kernels::Scope::full, kernels::Scope::causal_mean};
   expect_routes(fields(), {Route::dense, Route::dense, Route::scalapack, Route::scalapack});
-  options_.spectrum = "dense";
+  options_.spectrum = SpectrumChoice::dense;
   expect_routes(fields(), {Route::scalapack, Route::scalapack, Route::scalapack, Route::scalapack});
-  options_.spectrum = "krylov";
+  options_.spectrum = SpectrumChoice::krylov;
   const std::string why = refusal(1);
   EXPECT_NE(why.find("--spectrum krylov"), std::string::npos) << why;
   EXPECT_NE(why.find("capped"), std::string::npos) << why;
@@ -144,7 +144,7 @@ TEST_F(Routes, CappedLogitsAreDense) {
 TEST_F(Routes, RowsAreSharedWhereHeadsAreFewAndContextsLong) {
   write(testing::small_capture(kTokens));
   options_.contexts = {32768, 32769, kTokens};
-  options_.scopes = {"full", "causal"};
+  options_.scopes = {kernels::Scope::full, kernels::Scope::causal};
   const auto shared = [&](const TeamSize& team) {
     std::vector<bool> out;
     for (const FieldPlan& field : fields(team)) out.push_back(field.shared);
@@ -157,26 +157,26 @@ TEST_F(Routes, RowsAreSharedWhereHeadsAreFewAndContextsLong) {
   EXPECT_EQ(shared({2, 1}), long_ones) << "a head that does not fit a rank";
   options_.layers = "1:2";
   EXPECT_EQ(shared({3, kRoomy}), long_ones) << "one layer of 2 KV heads";
-  options_.rows = "whole";
+  options_.rows = RowsChoice::whole;
   EXPECT_EQ(shared({5, kRoomy}), none);
-  options_.rows = "sharded";
+  options_.rows = RowsChoice::sharded;
   EXPECT_EQ(shared({2, kRoomy}), std::vector<bool>(6, true));
 }
 
 TEST_F(Routes, SharedRowsTakeTheirShareOfTheMemory) {
   write(testing::small_capture(kTokens));
   options_.contexts = {kTokens};
-  options_.scopes = {"full", "causal"};
-  options_.rows = "whole";
+  options_.scopes = {kernels::Scope::full, kernels::Scope::causal};
+  options_.rows = RowsChoice::whole;
   const auto whole = fields({4, kRoomy});
-  options_.rows = "sharded";
+  options_.rows = RowsChoice::sharded;
   const auto parts = fields({4, kRoomy});
   for (std::size_t f = 0; f < whole.size(); ++f) EXPECT_LT(parts[f].bytes, whole[f].bytes) << f;
 }
 
 TEST_F(Routes, ShardedRowsAndStagesExcludeEachOther) {
   write(testing::small_capture(64));
-  options_.rows = "sharded";
+  options_.rows = RowsChoice::sharded;
   options_.grid = "2x1";
   EXPECT_NE(refusal(2).find("--grid 2x1"), std::string::npos);
   options_.grid = "1x2";
@@ -187,8 +187,8 @@ TEST_F(Routes, MoreRanksThanHeadsFormOneStage) {
   write(testing::small_capture(64));
   for (const char* how : {"rows", "spectrum", "verify"}) {
     SCOPED_TRACE(how);
-    options_.rows = how == std::string("rows") ? "sharded" : "auto";
-    options_.spectrum = how == std::string("spectrum") ? "dense" : "auto";
+    options_.rows = how == std::string("rows") ? RowsChoice::sharded : RowsChoice::automatic;
+    options_.spectrum = how == std::string("spectrum") ? SpectrumChoice::dense : SpectrumChoice::automatic;
     options_.verify_dense = how == std::string("verify") ? 1 : 0;
     const Partition p = plan(5).partition;
     EXPECT_EQ(grid_text(p.grid), "1x5");
@@ -218,27 +218,27 @@ TEST_F(Routes, ADenseFieldThatFitsNowhereIsRefusedWithWhatItTakes) {
   info.num_layers = info.num_heads = info.num_kv_heads = 1;
   write(info);
   options_.contexts = {std::int64_t{1} << 20};
-  options_.scopes = {"causal"};
-  options_.spectrum = "dense";
+  options_.scopes = {kernels::Scope::causal};
+  options_.spectrum = SpectrumChoice::dense;
   const std::string why = refusal(2, std::uint64_t{1} << 36);
   // 2^40 numbers of 8 bytes over two ranks: 4 TiB, plus workspace.
   ASSERT_GE(dense_field_bytes(std::int64_t{1} << 20, 2), std::uint64_t{1} << 42);
   for (const char* named : {"causal", "1048576 tokens", "scalapack", "TiB", "64.0 GiB", "--spectrum"}) {
     EXPECT_NE(why.find(named), std::string::npos) << named << " is not in: " << why;
   }
-  options_.spectrum = "auto";
+  options_.spectrum = SpectrumChoice::automatic;
   EXPECT_EQ(plan(1, std::uint64_t{1} << 36).fields[0].request.route, Route::krylov);
 }
 
 TEST_F(Routes, AHeadTooLargeForOneRankIsSpreadOverTwo) {
   write(testing::small_capture(kTokens));
   options_.contexts = {kTokens};
-  options_.scopes = {"causal"};
+  options_.scopes = {kernels::Scope::causal};
   const auto whole = plan(1).memory_bytes;
-  options_.rows = "sharded";
+  options_.rows = RowsChoice::sharded;
   const auto part = plan(2).memory_bytes;
   ASSERT_LT(part, whole);
-  options_.rows = "auto";
+  options_.rows = RowsChoice::automatic;
   // A limit between the needs of a whole head and of half a head.
   const Plan spread = plan(2, part + (fields()[0].bytes - fields({2, 1})[0].bytes) / 2);
   EXPECT_TRUE(spread.fields[0].shared);
@@ -250,7 +250,7 @@ TEST_F(Routes, ADenseFieldOfAModelIsSpreadWhereOneRankCannotHoldIt) {
   options_.model = FIXTURES "/llama";
   options_.tokens = {FIXTURES "/llama/tokens.npy"};
   options_.contexts = {96};
-  options_.spectrum = "dense";
+  options_.spectrum = SpectrumChoice::dense;
   options_.grid = "1x4";
   const std::uint64_t spread = plan(4).memory_bytes, field = plan(4).fields[0].bytes;
   options_.grid = "4x1";
@@ -263,18 +263,18 @@ TEST_F(Routes, ADenseFieldOfAModelIsSpreadWhereOneRankCannotHoldIt) {
 TEST_F(Routes, WhatCanBeVerified) {
   write(testing::small_capture(kTokens));
   options_.contexts = {64, 4096, 4097};
-  options_.scopes = {"full", "causal"};
+  options_.scopes = {kernels::Scope::full, kernels::Scope::causal};
   std::vector<bool> found;
   for (const FieldPlan& field : fields()) found.push_back(is_verifiable(field));
   EXPECT_EQ(found, (std::vector<bool>{true, true, true, true, false, false}));
-  options_.spectrum = "dense";
+  options_.spectrum = SpectrumChoice::dense;
   for (const FieldPlan& field : fields()) EXPECT_FALSE(is_verifiable(field));
 }
 
 TEST_F(Routes, AllThatIsPlannedIsTold) {
   write(testing::small_capture(4096));
   options_.contexts = {64, 4096};
-  options_.scopes = {"full", "causal"};
+  options_.scopes = {kernels::Scope::full, kernels::Scope::causal};
   options_.verify_dense = 3;
   options_.null_draws = 5;
   const Job job = open_job(options_);

@@ -1,6 +1,5 @@
 #include "kernels/cuda/field/tall_factors.hpp"
 
-#include <algorithm>
 #include <cmath>
 
 #include "kernels/field/thin_factor.hpp"
