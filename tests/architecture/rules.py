@@ -183,10 +183,22 @@ def headers_stand_alone(root):
     return out
 
 
+LAYER_PARTS = "io/config/layer_parts.hpp"
+
+
+def every_part_is_visited(root):
+    """Norms and maps of a layer, which are declared and visited in one file."""
+    text = (root / LAYER_PARTS).read_text()
+    declared = re.findall(r"typename Of::(?:Norm|StackedHeads|WholeMap|HeadMap|ColumnMap) ([^;]+);", text)
+    names = [name for line in declared for name in re.findall(r"(\w+)\{\}", line)]
+    return [f"{LAYER_PARTS}: {name} is declared, but not visited" for name in names if f"visit(layers.{name}...)" not in text]
+
+
 def concepts_have_their_file(root):
     return [f"kernels/{file}: the file of '{concept}' is not there" for concept, file in CONCEPTS.items()
             if not any((root / "kernels" / (file + suffix)).is_file() for suffix in SOURCES)]
 
 
 RULES = [includes_go_down, rooms_are_small, files_are_short, functions_are_short, mpi_stays_below, options_stand_in_pipeline,
-         every_source_is_built, pages_read_what_is_written, headers_stand_alone, concepts_have_their_file]
+         every_source_is_built, pages_read_what_is_written, headers_stand_alone, every_part_is_visited,
+         concepts_have_their_file]

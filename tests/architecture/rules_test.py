@@ -91,6 +91,10 @@ class APlantedViolation(unittest.TestCase):
         self.plant("pipeline/report/web/page.js", "show(REPORT.planted);\n")
         self.assert_found(rules.pages_read_what_is_written, "reads 'planted'")
 
+    def test_a_part_that_is_not_visited(self):
+        self.plant("io/config/layer_parts.hpp", "typename Of::WholeMap planted{};\n")
+        self.assert_found(rules.every_part_is_visited, "planted")
+
     def test_a_header_that_leans_on_its_includer(self):
         self.plant("kernels/precision.hpp", "namespace logitfield { std::optional<int> planted(); }\n")
         self.assert_found(rules.headers_stand_alone, "kernels/precision.hpp", "optional")
