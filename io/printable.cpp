@@ -2,22 +2,35 @@
 
 #include <fmt/format.h>
 
+#include "io/utf8.hpp"
+
 namespace logitfield::io {
+namespace {
+
+/// For valid UTF-8.
+void append_printable(std::string& out, std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto [code, size] = code_point_at(text, at);
+    const bool commands = code < 0x20 || (code >= 0x7f && code < 0xa0);
+    if (commands && code != '\n' && code != '\t') {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned>(code));
+    } else {
+      out += text.substr(at, size);
+    }
+    at += size;
+  }
+}
+
+}  // namespace
 
 std::string printable(std::string_view text) {
   std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const unsigned next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) {
-      out += fmt::format("\\x{:02x}", c);
-    } else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {  // U+0080 to U+009F in UTF-8
-      out += fmt::format("\\x{:02x}", next);
-      ++i;
-    } else {
-      out += text[i];
-    }
+  while (const auto invalid = first_invalid_utf8(text)) {
+    append_printable(out, text.substr(0, *invalid));
+    out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[*invalid]));
+    text.remove_prefix(*invalid + 1);
   }
+  append_printable(out, text);
   return out;
 }
 

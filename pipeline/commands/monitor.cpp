@@ -6,8 +6,8 @@
 #include <set>
 #include <thread>
 
+#include "io/console.hpp"
 #include "io/error.hpp"
-#include "io/printable.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/measure/measurement.hpp"
 #include "pipeline/monitor/store.hpp"
@@ -59,8 +59,8 @@ class Watch {
   std::vector<io::StepFolder> find() {
     io::StepFolders all = io::find_step_folders(options_.checkpoints, names_);
     for (const io::LeftOut& one : all.left_out) {
-      std::string line = fmt::format("logitfield: left out: {}: {}\n", one.path.string(), one.reason);
-      if (told_.insert(line).second) fmt::print(stderr, "{}", io::printable(line));
+      std::string text = fmt::format("left out: {}: {}", one.path.string(), one.reason);
+      if (told_.insert(text).second) io::tell_text(text);
     }
     return std::move(all.found);
   }
@@ -79,8 +79,7 @@ class Watch {
       return true;
     } catch (const InputError& error) {
       if (complained_[checkpoint.path] != stamps) {
-        fmt::print(stderr, "logitfield: waiting for {} to change, which cannot be read: {}\n",
-                   io::printable(checkpoint.path.string()), io::printable(error.what()));
+        io::tell("waiting for {} to change, which cannot be read: {}", checkpoint.path.string(), error.what());
       }
       complained_[checkpoint.path] = stamps;
       return false;
@@ -195,28 +194,26 @@ void write(const MonitorStore& store) {
 /// For rank 0, once every checkpoint found so far has been measured.
 void tell_all(const MonitorStore& store) {
   write(store);
-  fmt::print("\n{}", alert_list(store.alerts()));
-  fmt::print("{} alerts in {} checkpoints\nresults: {} (monitor.html, series.csv, alerts.jsonl)\n",
-             store.alerts().size(), store.series().steps.size(), io::printable(store.folder().root.string()));
+  io::print("\n{}", alert_list(store.alerts()));
+  io::print("{} alerts in {} checkpoints\nresults: {} (monitor.html, series.csv, alerts.jsonl)\n",
+             store.alerts().size(), store.series().steps.size(), store.folder().root.string());
 }
 
 /// For rank 0, after a step; with --follow, alerts are printed at once.
 void tell_step(const MonitorStore& store, std::int64_t step, bool follows) {
   for (const StepValues& values : store.series().steps) {
-    if (values.step == step) fmt::print("{}", monitor_row(store, values));
+    if (values.step == step) io::print_text(monitor_row(store, values));
   }
   if (follows) {
     write(store);
-    fmt::print("{}", alert_list(store.alerts_of(step)));
+    io::print_text(alert_list(store.alerts_of(step)));
   }
-  std::fflush(stdout);
 }
 
 void report_stop(const MonitorStore& store, int signal) {
   write(store);
-  fmt::print(stderr,
-             "logitfield: stopped by signal {} ({}): {} checkpoints are measured in {}; the same command goes on\n",
-             signal, ::sigabbrev_np(signal), store.series().steps.size(), store.folder().root.string());
+  io::tell("stopped by signal {} ({}): {} checkpoints are measured in {}; the same command goes on", signal,
+           ::sigabbrev_np(signal), store.series().steps.size(), store.folder().root.string());
 }
 
 }  // namespace
@@ -239,8 +236,8 @@ int monitor(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {
     if (!mine) return;
     write(*mine);
-    fmt::print("{}", monitor_header());
-    for (const StepValues& step : mine->series().steps) fmt::print("{}", monitor_row(*mine, step));
+    io::print_text(monitor_header());
+    for (const StepValues& step : mine->series().steps) io::print_text(monitor_row(*mine, step));
   });
   while (true) {
     std::string text;

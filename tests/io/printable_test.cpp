@@ -12,8 +12,12 @@ TEST(Printable, ControlCharactersAreWrittenOutAndTextStays) {
                       "31m"),
             "\\x9b31m")
       << "CSI of eight bits";
-  const char* text = "two\nlines\tand \u00e9, \u00a0, \u4e2d, \xff\xc2";
+  const char* text = "two\nlines\tand \u00e9, \u00a0, \u4e2d";
   EXPECT_EQ(printable(text), text);
+  EXPECT_EQ(printable("caf\xe9 \x9b"
+                      "31m \u00e9\xff\xc2"),
+            "caf\\xe9 \\x9b31m \u00e9\\xff\\xc2")
+      << "no UTF-8, and CSI in an encoding of eight bits";
 }
 
 }  // namespace
