@@ -18,8 +18,9 @@ void print_text(std::string_view text) {
   const std::string shown = printable(text);
   const bool written = std::fwrite(shown.data(), 1, shown.size(), stdout) == shown.size() && std::fflush(stdout) == 0;
   if (written) return;
-  throw InputError("standard output: cannot write: {}; send it to a terminal, a file with space, or a program that reads all",
-                   std::generic_category().message(errno));
+  throw InputError(
+      "standard output: cannot write: {}; send it to a terminal, a file with space, or a program that reads all",
+      std::generic_category().message(errno));
 }
 
 void tell_text(std::string_view text) {

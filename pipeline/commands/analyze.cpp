@@ -27,9 +27,9 @@ int finish_run(const OpenRun& run, const std::filesystem::path& plots) {
 /// For rank 0, after the last record of a run that a signal stopped.
 void report_stop(const OpenRun& run, int signal) {
   const Results results = load_results(run.folder);
-  io::tell(
-      "stopped by signal {} ({}): {} of {} layers over all texts are saved in {}; go on with --resume", signal, ::sigabbrev_np(signal), results.layers.size(), std::ssize(results.texts) * results.num_layers,
-      run.folder.root.string());
+  io::tell("stopped by signal {} ({}): {} of {} layers over all texts are saved in {}; go on with --resume", signal,
+           ::sigabbrev_np(signal), results.layers.size(), std::ssize(results.texts) * results.num_layers,
+           run.folder.root.string());
 }
 
 }  // namespace

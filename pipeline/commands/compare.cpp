@@ -27,8 +27,7 @@ void compare_statistics(const Options& options) {
   io::print_text(comparison_table(comparison));
   if (options.out.empty()) return;
   write_comparison(comparison, options.out);
-  io::print("written to {} (comparison.html, comparison.csv, regularities.csv, comparison.nc)\n",
-             options.out.string());
+  io::print("written to {} (comparison.html, comparison.csv, regularities.csv, comparison.nc)\n", options.out.string());
 }
 
 }  // namespace

@@ -55,9 +55,15 @@ class Watch {
   }
 
  private:
-  /// The series; tells once of each checkpoint that is left out.
+  /// The series; tells once of each checkpoint that is left out, and of stages that are gone.
   std::vector<io::StepFolder> find() {
-    io::StepFolders all = io::find_step_folders(options_.checkpoints, names_);
+    io::StepFolders all = io::find_step_folders(options_.checkpoints, names_, store_.measured());
+    if (!all.gone.empty() && !std::exchange(told_of_gone_, true)) {
+      io::tell(
+          "{} and other checkpoints of earlier stages are gone: they stay in the series, and later stages keep their "
+          "steps",
+          all.gone.back().string());
+    }
     for (const io::LeftOut& one : all.left_out) {
       std::string text = fmt::format("left out: {}: {}", one.path.string(), one.reason);
       if (told_.insert(text).second) io::tell_text(text);
@@ -91,6 +97,7 @@ class Watch {
   const MonitorStore& store_;
   /// What was said about checkpoints that are left out.
   std::set<std::string> told_;
+  bool told_of_gone_ = false;
   /// File stamps of unmeasured checkpoints: at the last look, and when they could not be read.
   std::map<fs::path, json> seen_, complained_;
 };
@@ -196,7 +203,7 @@ void tell_all(const MonitorStore& store) {
   write(store);
   io::print("\n{}", alert_list(store.alerts()));
   io::print("{} alerts in {} checkpoints\nresults: {} (monitor.html, series.csv, alerts.jsonl)\n",
-             store.alerts().size(), store.series().steps.size(), store.folder().root.string());
+            store.alerts().size(), store.series().steps.size(), store.folder().root.string());
 }
 
 /// For rank 0, after a step; with --follow, alerts are printed at once.

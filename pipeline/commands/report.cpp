@@ -31,7 +31,7 @@ int report(const Options& options, const mpi::Communicator& world) {
     draw_figures(results, options.plots);
     if (!results.complete()) {
       io::print("incomplete: {} of {} layers and texts\n", results.layers.size(),
-                 std::ssize(results.texts) * results.num_layers);
+                std::ssize(results.texts) * results.num_layers);
     }
   });
   return 0;

@@ -21,7 +21,7 @@ int validate_run(const std::filesystem::path& root) {
   const Results results = load_results(io::open_run_folder(root));
   const std::int64_t failed = results.failed_heads();
   io::print("{}: {} of {} layers and texts, {} head measurements failed their certificate\n", root.string(),
-             results.layers.size(), std::ssize(results.texts) * results.num_layers, failed);
+            results.layers.size(), std::ssize(results.texts) * results.num_layers, failed);
   if (!results.complete()) throw InputError("{}: the run is not complete; start it again", root.string());
   return failed > 0 ? 3 : 0;
 }

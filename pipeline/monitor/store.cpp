@@ -134,13 +134,18 @@ std::vector<Alert> MonitorStore::alerts_of(std::int64_t step) const {
   return out;
 }
 
+std::vector<fs::path> MonitorStore::measured() const {
+  std::vector<fs::path> out;
+  for (const auto& [path, step] : steps_of_paths_) out.emplace_back(path);
+  return out;
+}
+
 bool MonitorStore::knows(const io::StepFolder& checkpoint) const {
   const auto before = steps_of_paths_.find(checkpoint.path.string());
   if (before != steps_of_paths_.end() && before->second != checkpoint.step) {
     throw InputError(
         "{}: is of step {} now and was measured as step {}, because another --step-pattern was given, or checkpoints "
-        "of "
-        "an earlier stage were added or removed; give those that were there, or another --out",
+        "of an earlier stage were added; give those that were there, or another --out",
         checkpoint.path.string(), checkpoint.step, before->second);
   }
   const fs::path note = folder_.note(checkpoint.step);

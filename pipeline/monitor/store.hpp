@@ -47,6 +47,8 @@ class MonitorStore {
   const std::vector<Alert>& alerts() const { return alerts_; }
   std::vector<Alert> alerts_of(std::int64_t step) const;
 
+  /// The paths of all checkpoints that have been measured, some of which may be gone.
+  std::vector<std::filesystem::path> measured() const;
   /// Whether this checkpoint has been measured and not been modified since. Throws InputError if it was measured as
   /// another step.
   bool knows(const io::StepFolder& checkpoint) const;

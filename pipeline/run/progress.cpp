@@ -36,8 +36,8 @@ void Progress::show() {
   const auto elapsed = shown_ - start_;
   const auto left = duration_cast<std::chrono::seconds>(elapsed * (total_ - done_) / (done_ - before_));
   const std::string line =
-      fmt::format("{}measured {} of {} layers over all texts, {:3d} %, {:%H:%M:%S} left{}", terminal_ ? "\r" : "", done_,
-                  total_, 100 * done_ / total_, left, terminal_ ? "  " : "\n");
+      fmt::format("{}measured {} of {} layers over all texts, {:3d} %, {:%H:%M:%S} left{}", terminal_ ? "\r" : "",
+                  done_, total_, 100 * done_ / total_, left, terminal_ ? "  " : "\n");
   std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
   line_open_ = terminal_;

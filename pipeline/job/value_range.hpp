@@ -1,0 +1,10 @@
+#pragma once
+#include <CLI/Validators.hpp>
+#include <limits>
+
+namespace logitfield {
+
+/// Lets numbers from `least` to `most` pass. CLI11's own range writes its limits out in full, to 300 digits.
+CLI::Validator between(double least, double most = std::numeric_limits<double>::infinity());
+
+}  // namespace logitfield
