@@ -24,7 +24,7 @@ void print_text(std::string_view text) {
 }
 
 void tell_text(std::string_view text) {
-  const std::string line = "logitfield: " + printable(text) + "\n";
+  const std::string line = "logitfield: " + printable_line(text) + "\n";
   std::fputs(line.c_str(), stderr);  // one call, so that ranks do not interleave
 }
 

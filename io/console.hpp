@@ -10,8 +10,8 @@ namespace logitfield::io {
 /// full disk, a reader that has gone, a closed descriptor).
 void print_text(std::string_view text);
 
-/// Writes the line "logitfield: TEXT" to standard error, as printable() shows it. Where that cannot be written, nobody
-/// can be told: the program carries on.
+/// Writes the line "logitfield: TEXT" to standard error, as printable_line() shows it. Where that cannot be written,
+/// nobody can be told: the program carries on.
 void tell_text(std::string_view text);
 
 /// The same for a text that is put together.

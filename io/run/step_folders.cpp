@@ -6,6 +6,7 @@
 
 #include "io/capture/capture_format.hpp"
 #include "io/error.hpp"
+#include "io/printable.hpp"
 
 namespace logitfield::io {
 namespace {
@@ -218,7 +219,7 @@ nlohmann::json file_stamps(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder, gone)) {
     if (!entry.is_regular_file(gone)) continue;
     const auto changed = entry.last_write_time(gone).time_since_epoch();
-    out[entry.path().filename().string()] = {entry.file_size(gone), changed.count()};
+    out[printable_line(entry.path().filename().string())] = {entry.file_size(gone), changed.count()};
   }
   return out;
 }

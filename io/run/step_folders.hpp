@@ -40,7 +40,8 @@ struct StepFolders {
 StepFolders find_step_folders(const std::vector<std::filesystem::path>& folders, const StepNames& names = {},
                               const std::vector<std::filesystem::path>& measured = {});
 
-/// Name, size and last modification time of every file in a folder. Equal stamps mean that nothing was written.
+/// Name (as printable_line() shows it), size and last modification time of every file in a folder. Equal stamps mean
+/// that nothing was written.
 nlohmann::json file_stamps(const std::filesystem::path& folder);
 
 }  // namespace logitfield::io

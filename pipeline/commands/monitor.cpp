@@ -122,15 +122,19 @@ void check_any(const Options& options, const io::StepNames& names) {
       fmt::join(list, "; "));
 }
 
+/// As CBOR, since a path need not be UTF-8.
 std::string encode(const std::optional<Pending>& pending) {
-  if (!pending) return "null";
-  const io::StepFolder& c = pending->checkpoint;
-  return json{{"step", c.step}, {"path", c.path.string()}, {"is_capture", c.is_capture}, {"stamps", pending->stamps}}
-      .dump();
+  json out;
+  if (pending) {
+    const io::StepFolder& c = pending->checkpoint;
+    out = {{"step", c.step}, {"path", c.path.string()}, {"is_capture", c.is_capture}, {"stamps", pending->stamps}};
+  }
+  const std::vector<std::uint8_t> bytes = json::to_cbor(out);
+  return {bytes.begin(), bytes.end()};
 }
 
 std::optional<Pending> decode_pending(const std::string& text) {
-  const json j = json::parse(text);
+  const json j = json::from_cbor(text);
   if (j.is_null()) return std::nullopt;
   return Pending{{j.at("step"), j.at("path").get<std::string>(), j.at("is_capture")}, j.at("stamps")};
 }

@@ -8,6 +8,7 @@
 
 #include "io/csv.hpp"
 #include "io/error.hpp"
+#include "io/printable.hpp"
 #include "pipeline/results/phase_clock.hpp"
 
 namespace logitfield {
@@ -57,7 +58,7 @@ ScalingPoint scaling_point(const std::filesystem::path& run, const Results& resu
   const SessionRecord& session = results.sessions.front();
   const std::set<std::string> hosts(session.hosts.begin(), session.hosts.end());
   ScalingPoint out;
-  out.run = run.lexically_normal().string();
+  out.run = io::printable_line(run.lexically_normal().string());
   out.work = work_of(results.manifest);
   out.cluster = session.cluster.empty() ? session.hosts.front() : session.cluster;
   out.grid = session.grid;

@@ -12,6 +12,7 @@ TEST(Printable, ControlCharactersAreWrittenOutAndTextStays) {
                       "31m"),
             "\\x9b31m")
       << "CSI of eight bits";
+  EXPECT_EQ(printable_line("a\tb\nc\xff"), "a\\x09b\\x0ac\\xff");
   const char* text = "two\nlines\tand \u00e9, \u00a0, \u4e2d";
   EXPECT_EQ(printable(text), text);
   EXPECT_EQ(printable("caf\xe9 \x9b"
