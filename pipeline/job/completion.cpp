@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <functional>
 #include <stdexcept>
 #include <vector>
@@ -35,7 +36,8 @@ Strings choices_of(const std::string& type) {
 
 Argument argument_of(const CLI::Option& option) {
   const std::string type = option.get_type_name();
-  Argument out{.description = option.get_description(),
+  Argument out{.names = {},
+               .description = option.get_description(),
                .type = type.substr(0, type.find(':')),
                .choices = choices_of(type),
                .has_value = option.get_items_expected_max() > 0,
@@ -44,13 +46,17 @@ Argument argument_of(const CLI::Option& option) {
   return out;
 }
 
-/// Of a command and its groups.
+/// Of a command and its groups, whose help is the command's.
 std::vector<Argument> arguments_of(const CLI::App& command) {
   std::vector<Argument> out;
+  const bool is_group = command.get_name().empty();
   for (const CLI::App* group : command.get_subcommands([](const CLI::App* app) { return app->get_name().empty(); })) {
     for (Argument& argument : arguments_of(*group)) out.push_back(std::move(argument));
   }
-  for (const CLI::Option* option : command.get_options()) out.push_back(argument_of(*option));
+  for (const CLI::Option* option : command.get_options()) {
+    const bool is_help = option == command.get_help_ptr() || option == command.get_help_all_ptr();
+    if (!is_group || !is_help) out.push_back(argument_of(*option));
+  }
   return out;
 }
 
@@ -148,45 +154,50 @@ std::string bash(const CLI::App& app) {
                           {"@VALUES@", values}});
 }
 
-/// Quotes a text for zsh, in a specification of _arguments.
-std::string quoted(const std::string& text) {
-  std::string out = "'";
+/// Escapes a text for zsh, in a quoted specification of _arguments.
+std::string escaped(const std::string& text) {
+  std::string out;
   for (const char c : text) {
     if (std::string_view("[]:\\").find(c) != std::string_view::npos) out += '\\';
     out += c == '\'' ? "'\\''" : std::string(1, c);
   }
-  return out + "'";
+  return out;
 }
 
-/// The value of an option or an argument, in a specification of _arguments.
+/// The value of an option, in a specification of _arguments.
 std::string zsh_value(const Argument& argument) {
   if (!argument.has_value) return {};
   const std::string action = !argument.choices.empty() ? fmt::format("({})", joined(argument.choices))
                              : argument.is_file()      ? "_files"
                                                        : " ";
-  return fmt::format("':{}value:{}'", argument.has_several ? "*-*:" : "", action);
+  return fmt::format(":value:{}", action);
 }
 
-std::string zsh_arguments(const std::vector<Argument>& all, const char* more) {
-  std::string out = "_arguments -C";
+/// A call of _arguments with a line for each argument.
+std::string zsh_arguments(const std::vector<Argument>& all, const Strings& more) {
+  Strings lines{"_arguments -C"};
   for (const Argument& argument : all) {
     if (argument.is_positional()) {
-      out += fmt::format(" \\\n        '{}:run folder:_files -/'", argument.has_several ? "*" : "1");
+      lines.push_back(fmt::format("'{}:run folder:_files -/'", argument.has_several ? "*" : "1"));
     }
     for (const std::string& name : argument.names) {
-      const std::string text = quoted(argument.description);
-      out += fmt::format(" \\\n        {}{}'['{}']'{}", name, argument.has_value && !argument.has_several ? "=" : "",
-                         text, zsh_value(argument));
+      const char *several = argument.has_several ? "*" : "", *joint = argument.has_value ? "=" : "";
+      const std::string text = escaped(argument.description);
+      lines.push_back(fmt::format("'{}{}{}[{}]{}'", several, name, joint, text, zsh_value(argument)));
     }
   }
-  return out + more;
+  // zsh takes one value behind an option; further ones are arguments for it.
+  const bool has_arguments = std::ranges::any_of(all, &Argument::is_positional);
+  if (!has_arguments && std::ranges::any_of(all, &Argument::has_several)) lines.push_back("'*:value:_files'");
+  lines.insert(lines.end(), more.begin(), more.end());
+  return fmt::format("{}", fmt::join(lines, " \\\n        "));
 }
 
 std::string zsh(const CLI::App& app) {
   std::string commands, cases;
   for (const CLI::App* command : commands_of(app)) {
-    commands += fmt::format("        {}\n", quoted(command->get_name()) + ":" + quoted(command->get_description()));
-    cases += fmt::format("      {}) {} ;;\n", command->get_name(), zsh_arguments(arguments_of(*command), ""));
+    commands += fmt::format("        '{}:{}'\n", command->get_name(), escaped(command->get_description()));
+    cases += fmt::format("      {}) {} ;;\n", command->get_name(), zsh_arguments(arguments_of(*command), {}));
   }
   return fmt::format(
       "#compdef logitfield\n# Completion of logitfield in zsh. Made by: logitfield --completion zsh\n"
@@ -195,7 +206,7 @@ std::string zsh(const CLI::App& app) {
       "case $state in\n"
       "  command)\n    local -a commands=(\n{}    )\n    _describe command commands ;;\n"
       "  argument)\n    case $line[1] in\n{}    esac ;;\nesac\n",
-      zsh_arguments(arguments_of(app), " \\\n        '1:command:->command' '*::argument:->argument'"), commands, cases);
+      zsh_arguments(arguments_of(app), {"'1:command:->command'", "'*::argument:->argument'"}), commands, cases);
 }
 
 }  // namespace

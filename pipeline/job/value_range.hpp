@@ -1,6 +1,9 @@
 #pragma once
-#include <CLI/Validators.hpp>
 #include <limits>
+
+namespace CLI {
+class Validator;
+}
 
 namespace logitfield {
 

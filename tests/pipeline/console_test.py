@@ -1,6 +1,6 @@
 """What the program says, and to whom: standard output that cannot be written, names that would command a terminal, completion in
 shells."""
-import os, pathlib, pty, re, shutil, signal, subprocess, time, unittest
+import os, pathlib, pty, re, select, shutil, signal, subprocess, time, unittest
 
 from harness import Case, PROGRAM, heads, run, small_model, start
 
@@ -143,22 +143,27 @@ class Completion(Case):
                 self.assertIn(expected, self.typed_into_zsh(typed + "\t\x01echo '\n"))
 
     def typed_into_zsh(self, keys):
+        """What a terminal shows for these keys."""
         ours, its = pty.openpty()
         shell = subprocess.Popen(["zsh", "-f", "-i"], stdin=its, stdout=its, stderr=its, start_new_session=True,
                                  env=os.environ | {"TERM": "dumb", "HOME": str(self.folder)})
         os.close(its)
         self.addCleanup(os.close, ours)
-        os.write(ours, f"fpath=({self.folder} $fpath); autoload -U compinit; compinit -u -D; PS1='ready'\n".encode())
-        shown = b""
-        while b"readyready" not in shown.replace(b"\r", b"") and shown.count(b"ready") < 3:
-            shown += os.read(ours, 4096)
+
+        def shown_until(done, deadline=time.monotonic() + 20):
+            shown = ""
+            while not done(shown) and time.monotonic() < deadline:
+                if select.select([ours], [], [], 0.1)[0]:
+                    shown += os.read(ours, 4096).decode(errors="replace")
+            return shown
+
+        os.write(ours, f"fpath=({self.folder} $fpath); autoload -U compinit; compinit -u -D; echo re''ady\n".encode())
+        shown_until(lambda shown: "ready" in shown)
         os.write(ours, keys.encode())
-        shown, deadline = b"", time.monotonic() + 20
-        while b"echo" not in shown and time.monotonic() < deadline:
-            shown += os.read(ours, 4096)
+        shown = shown_until(lambda shown: "quote>" in shown)
         shell.kill()
         shell.wait()
-        return shown.decode(errors="replace")
+        return shown
 
 
 if __name__ == "__main__":
