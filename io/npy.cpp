@@ -13,6 +13,7 @@
 namespace logitfield::io {
 namespace {
 
+constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kLargestNpy = std::size_t{1} << 30;
 /// Far more than NumPy writes for one dimension; more is no header of this kind.
 constexpr std::size_t kMaxDescriptionSize = 4096;
@@ -28,7 +29,6 @@ struct Parts {
 };
 
 Parts split(const std::filesystem::path& path, std::string_view content) {
-  constexpr std::string_view kMagic = "\x93NUMPY";
   constexpr std::size_t kVersionAt = kMagic.size();
   constexpr std::size_t kLengthAt = kVersionAt + 2;
   if (!content.starts_with(kMagic) || content.size() < kLengthAt + 4) refuse(path, "not a .npy file");
@@ -80,6 +80,23 @@ std::vector<std::int64_t> read_npy_integers(const std::filesystem::path& path) {
            fmt::format("the header says {} elements of {} bytes, but {} bytes follow it", length, width, data.size()));
   }
   return integers_of(*kind, std::as_bytes(std::span(data)));
+}
+
+void write_npy_integers(const std::filesystem::path& path, std::span<const std::int32_t> values) {
+  constexpr std::string_view kVersion{"\x01\x00", 2};
+  constexpr std::size_t kAlignment = 64;
+  std::string header = fmt::format("{{'descr': '<i4', 'fortran_order': False, 'shape': ({},), }}", values.size());
+  std::uint16_t length = 0;
+  const std::size_t before = kMagic.size() + kVersion.size() + sizeof length;
+  while ((before + header.size() + 1) % kAlignment != 0) header += ' ';
+  header += '\n';
+  length = static_cast<std::uint16_t>(header.size());
+  std::string content{kMagic};
+  content += kVersion;
+  content.append(reinterpret_cast<const char*>(&length), sizeof length);
+  content += header;
+  content.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+  write_atomically(path, content);
 }
 
 }  // namespace logitfield::io

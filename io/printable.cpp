@@ -2,23 +2,39 @@
 
 #include <fmt/format.h>
 
-namespace logitfield::io {
+#include "io/utf8.hpp"
 
-std::string printable(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const unsigned next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) {
-      out += fmt::format("\\x{:02x}", c);
-    } else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {  // U+0080 to U+009F in UTF-8
-      out += fmt::format("\\x{:02x}", next);
-      ++i;
+namespace logitfield::io {
+namespace {
+
+/// For valid UTF-8; `kept` are control characters that stay.
+void append_printable(std::string& out, std::string_view text, std::u32string_view kept) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto [code, size] = code_point_at(text, at);
+    const bool commands = code < 0x20 || (code >= 0x7f && code < 0xa0);
+    if (commands && kept.find(code) == kept.npos) {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned>(code));
     } else {
-      out += text[i];
+      out += text.substr(at, size);
     }
+    at += size;
   }
+}
+
+std::string printable(std::string_view text, std::u32string_view kept) {
+  std::string out;
+  while (const auto invalid = first_invalid_utf8(text)) {
+    append_printable(out, text.substr(0, *invalid), kept);
+    out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[*invalid]));
+    text.remove_prefix(*invalid + 1);
+  }
+  append_printable(out, text, kept);
   return out;
 }
+
+}  // namespace
+
+std::string printable(std::string_view text) { return printable(text, U"\n\t"); }
+std::string printable_line(std::string_view text) { return printable(text, U""); }
 
 }  // namespace logitfield::io

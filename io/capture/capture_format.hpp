@@ -12,6 +12,8 @@ inline constexpr std::int64_t kCaptureVersion = 1;
 
 /// Paths of capture.json and of a layer's file.
 inline std::filesystem::path capture_info_path(const std::filesystem::path& folder) { return folder / "capture.json"; }
+/// The text's token ids, which a capture need not hold.
+inline std::filesystem::path capture_tokens_path(const std::filesystem::path& folder) { return folder / "tokens.npy"; }
 inline std::filesystem::path capture_layer_path(const std::filesystem::path& folder, std::int64_t layer) {
   return folder / fmt::format("layer_{:03}.safetensors", layer);
 }

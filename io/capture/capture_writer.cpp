@@ -12,6 +12,7 @@
 #include "io/descriptor.hpp"
 #include "io/error.hpp"
 #include "io/file.hpp"
+#include "io/npy.hpp"
 #include "io/safetensors_writer.hpp"
 
 namespace logitfield::io {
@@ -115,6 +116,10 @@ void CaptureWriter::write_keys(std::int64_t layer, std::int64_t kv_head, std::in
 void CaptureWriter::finish_layer(std::int64_t layer) const {
   check_layer(info_, layer);
   sync_and_rename(temporary_path(folder_, layer), capture_layer_path(folder_, layer));
+}
+
+void CaptureWriter::write_tokens(std::span<const std::int32_t> tokens) const {
+  write_npy_integers(capture_tokens_path(folder_), tokens);
 }
 
 void CaptureWriter::finish() const {

@@ -30,6 +30,8 @@ class CaptureWriter {
   void write_keys(std::int64_t layer, std::int64_t kv_head, std::int64_t first_row, std::span<const float> rows) const;
   /// Called by one process, after all have written the layer: syncs the file and gives it its final name.
   void finish_layer(std::int64_t layer) const;
+  /// Called by one process: writes tokens.npy, the ids of the text's tokens, which a capture need not hold.
+  void write_tokens(std::span<const std::int32_t> tokens) const;
   /// Called by one process, after every layer is finished: writes capture.json.
   void finish() const;
 

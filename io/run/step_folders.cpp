@@ -6,6 +6,7 @@
 
 #include "io/capture/capture_format.hpp"
 #include "io/error.hpp"
+#include "io/printable.hpp"
 
 namespace logitfield::io {
 namespace {
@@ -18,6 +19,8 @@ struct NamedFolder {
   StepName name;
   /// The folder itself, where this is a link.
   fs::path target;
+  /// It was measured before, and is not there any more.
+  bool is_gone = false;
 };
 
 /// Makes "folder/" name the folder itself.
@@ -47,6 +50,17 @@ class StepSearch {
     }
   }
 
+  /// A checkpoint that was measured before and is gone keeps its place, unless one that is there has it.
+  void keep_place(const fs::path& path) {
+    const auto read = names_.read(path.filename().string());
+    const auto* name = std::get_if<StepName>(&read);
+    const auto has_it = [&](const NamedFolder& one) {
+      return one.name.stage == name->stage && one.name.branch == name->branch && one.name.step == name->step;
+    };
+    if (!name || std::ranges::any_of(named_, has_it)) return;
+    named_.push_back({{name->step, path, false}, *name, path, true});
+  }
+
   StepFolders in_order() && {
     leave_out_repeated();
     leave_out_doubtful();
@@ -55,7 +69,17 @@ class StepSearch {
     leave_out_equal();
     std::ranges::sort(named_, {}, place);
     begin_stages_behind_each_other();
-    for (NamedFolder& one : named_) out_.found.push_back(std::move(one.folder));
+    std::int64_t last_stage = -1;
+    for (const NamedFolder& one : named_) {
+      if (!one.is_gone) last_stage = one.name.stage;
+    }
+    for (NamedFolder& one : named_) {
+      if (!one.is_gone) {
+        out_.found.push_back(std::move(one.folder));
+      } else if (one.name.stage < last_stage) {
+        out_.gone.push_back(std::move(one.folder.path));
+      }
+    }
     std::ranges::sort(out_.left_out, {}, &LeftOut::path);
     return std::move(out_);
   }
@@ -98,7 +122,7 @@ class StepSearch {
       std::string reason = reason_of(one);
       if (reason.empty()) {
         kept.push_back(std::move(one));
-      } else {
+      } else if (!one.is_gone) {
         leave_out(one.folder.path, std::move(reason));
       }
     }
@@ -175,7 +199,8 @@ class StepSearch {
 
 }  // namespace
 
-StepFolders find_step_folders(const std::vector<fs::path>& folders, const StepNames& names) {
+StepFolders find_step_folders(const std::vector<fs::path>& folders, const StepNames& names,
+                              const std::vector<fs::path>& measured) {
   StepSearch search(names);
   for (const fs::path& folder : folders) {
     const fs::path path = whole_path(folder);
@@ -184,6 +209,7 @@ StepFolders find_step_folders(const std::vector<fs::path>& folders, const StepNa
     }
     search.add(path);
   }
+  for (const fs::path& path : measured) search.keep_place(path);
   return std::move(search).in_order();
 }
 
@@ -193,7 +219,7 @@ nlohmann::json file_stamps(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder, gone)) {
     if (!entry.is_regular_file(gone)) continue;
     const auto changed = entry.last_write_time(gone).time_since_epoch();
-    out[entry.path().filename().string()] = {entry.file_size(gone), changed.count()};
+    out[printable_line(entry.path().filename().string())] = {entry.file_size(gone), changed.count()};
   }
   return out;
 }

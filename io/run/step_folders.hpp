@@ -28,15 +28,20 @@ struct StepFolders {
   /// In the order of training.
   std::vector<StepFolder> found;
   std::vector<LeftOut> left_out;
+  /// Measured before and gone, of stages before the last one that is there; in the order of training.
+  std::vector<std::filesystem::path> gone;
 };
 
 /// Finds checkpoints (folders that hold config.json) and captures (capture.json) among `folders` and directly in them.
 /// A checkpoint that holds checkpoints with steps is a folder of them, and a final model. Not even left out are
-/// unfinished folders (".x", "tmp-x", "x.tmp") and links without a number ("latest"). Throws InputError, naming it, for
-/// a folder that is missing or is none.
-StepFolders find_step_folders(const std::vector<std::filesystem::path>& folders, const StepNames& names = {});
+/// unfinished folders (".x", "tmp-x", "x.tmp") and links without a number ("latest"). Of the checkpoints that were
+/// `measured` before, those that are gone keep their places, so that later stages keep their steps. Throws InputError,
+/// naming it, for a folder that is missing or is none.
+StepFolders find_step_folders(const std::vector<std::filesystem::path>& folders, const StepNames& names = {},
+                              const std::vector<std::filesystem::path>& measured = {});
 
-/// Name, size and last modification time of every file in a folder. Equal stamps mean that nothing was written.
+/// Name (as printable_line() shows it), size and last modification time of every file in a folder. Equal stamps mean
+/// that nothing was written.
 nlohmann::json file_stamps(const std::filesystem::path& folder);
 
 }  // namespace logitfield::io

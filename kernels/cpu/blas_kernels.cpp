@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 namespace logitfield::kernels::cpu {
 namespace {
 
 constexpr const char* kVariable = "OPENBLAS_CORETYPE";
+constexpr const char* kSelf = "/proc/self/exe";
 
 bool uses(std::string_view chosen, std::initializer_list<std::string_view> names) {
   return std::ranges::find(names, chosen) != names.end();
@@ -33,7 +36,12 @@ void restart_with_best_blas([[maybe_unused]] char** argv) {
   const std::string better = better_blas_kernels(openblas_get_corename(), avx2, avx512);
   if (better.empty()) return;
   setenv(kVariable, better.c_str(), 1);
-  execv("/proc/self/exe", argv);  // returns only on failure: then the slow kernels are used
+  // Each call returns only on failure. The first keeps the program's name in ps and top. The second also finds a file
+  // that has been removed or replaced. Without both, the slow kernels are used.
+  std::error_code unknown;
+  const std::filesystem::path program = std::filesystem::read_symlink(kSelf, unknown);
+  execv(program.c_str(), argv);
+  execv(kSelf, argv);
 #endif
 }
 

@@ -1,7 +1,6 @@
-#include <fmt/format.h>
-
 #include <cstring>
 
+#include "io/console.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/measure/measurement.hpp"
 #include "pipeline/report/figures.hpp"
@@ -14,12 +13,12 @@ namespace {
 /// For rank 0, after the last record: writes derived files and prints the summary. Returns the exit code.
 int finish_run(const OpenRun& run, const std::filesystem::path& plots) {
   const Results results = load_results(run.folder);
-  fmt::print("{}", summary_table(write_derived(results, run.folder)));
-  fmt::print("results: {} (report.html, heads.csv, results.nc, summary.json)\n", run.folder.root.string());
+  io::print_text(summary_table(write_derived(results, run.folder)));
+  io::print("results: {} (report.html, heads.csv, results.nc, summary.json)\n", run.folder.root.string());
   draw_figures(results, plots);
   if (const std::int64_t failed = results.failed_heads()) {
-    fmt::print(stderr, "logitfield: {} head measurements failed their certificate: see column 'certified' of {}\n",
-               failed, run.folder.heads_csv().string());
+    io::tell("{} head measurements failed their certificate: see column 'certified' of {}", failed,
+             run.folder.heads_csv().string());
     return 3;
   }
   return 0;
@@ -28,11 +27,9 @@ int finish_run(const OpenRun& run, const std::filesystem::path& plots) {
 /// For rank 0, after the last record of a run that a signal stopped.
 void report_stop(const OpenRun& run, int signal) {
   const Results results = load_results(run.folder);
-  fmt::print(
-      stderr,
-      "logitfield: stopped by signal {} ({}): {} of {} layers over all texts are saved in {}; go on with --resume\n",
-      signal, ::sigabbrev_np(signal), results.layers.size(), std::ssize(results.texts) * results.num_layers,
-      run.folder.root.string());
+  io::tell("stopped by signal {} ({}): {} of {} layers over all texts are saved in {}; go on with --resume", signal,
+           ::sigabbrev_np(signal), results.layers.size(), std::ssize(results.texts) * results.num_layers,
+           run.folder.root.string());
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
-#include <fmt/format.h>
+#include <cstdlib>  // defines __GLIBC__
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
+#include "io/console.hpp"
 #include "kernels/cpu/blas_kernels.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/job/command_line.hpp"
@@ -46,7 +47,7 @@ int run(int argc, char** argv, const mpi::Communicator& world) {
   std::string message;
   mpi::agree(world, [&] { options = parse_options(argc, argv, message); });
   if (options) return run_command(*options, world);
-  if (world.rank() == 0) fmt::print("{}", message);
+  if (world.rank() == 0) io::print_text(message);
   return 0;
 }
 
@@ -54,6 +55,7 @@ int run(int argc, char** argv, const mpi::Communicator& world) {
 
 int main(int argc, char** argv) {
   kernels::cpu::restart_with_best_blas(argv);
+  io::prepare_console();
   keep_freed_memory();
   const mpi::Environment environment(argc, argv);
   const mpi::Communicator world = mpi::Communicator::world();

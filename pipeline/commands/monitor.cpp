@@ -6,8 +6,8 @@
 #include <set>
 #include <thread>
 
+#include "io/console.hpp"
 #include "io/error.hpp"
-#include "io/printable.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/job/command_line.hpp"
 #include "pipeline/measure/measurement.hpp"
@@ -56,12 +56,18 @@ class Watch {
   }
 
  private:
-  /// The series; tells once of each checkpoint that is left out.
+  /// The series; tells once of each checkpoint that is left out, and of stages that are gone.
   std::vector<io::StepFolder> find() {
-    io::StepFolders all = io::find_step_folders(options_.checkpoints, names_);
+    io::StepFolders all = io::find_step_folders(options_.checkpoints, names_, store_.measured());
+    if (!all.gone.empty() && !std::exchange(told_of_gone_, true)) {
+      io::tell(
+          "{} and other checkpoints of earlier stages are gone: they stay in the series, and later stages keep their "
+          "steps",
+          all.gone.back().string());
+    }
     for (const io::LeftOut& one : all.left_out) {
-      std::string line = fmt::format("logitfield: left out: {}: {}\n", one.path.string(), one.reason);
-      if (told_.insert(line).second) fmt::print(stderr, "{}", io::printable(line));
+      std::string text = fmt::format("left out: {}: {}", one.path.string(), one.reason);
+      if (told_.insert(text).second) io::tell_text(text);
     }
     return std::move(all.found);
   }
@@ -80,8 +86,7 @@ class Watch {
       return true;
     } catch (const InputError& error) {
       if (complained_[checkpoint.path] != stamps) {
-        fmt::print(stderr, "logitfield: waiting for {} to change, which cannot be read: {}\n",
-                   io::printable(checkpoint.path.string()), io::printable(error.what()));
+        io::tell("waiting for {} to change, which cannot be read: {}", checkpoint.path.string(), error.what());
       }
       complained_[checkpoint.path] = stamps;
       return false;
@@ -93,6 +98,7 @@ class Watch {
   const MonitorStore& store_;
   /// What was said about checkpoints that are left out.
   std::set<std::string> told_;
+  bool told_of_gone_ = false;
   /// File stamps of unmeasured checkpoints: at the last look, and when they could not be read.
   std::map<fs::path, json> seen_, complained_;
 };
@@ -117,15 +123,19 @@ void check_any(const Options& options, const io::StepNames& names) {
       fmt::join(list, "; "));
 }
 
+/// As CBOR, since a path need not be UTF-8.
 std::string encode(const std::optional<Pending>& pending) {
-  if (!pending) return "null";
-  const io::StepFolder& c = pending->checkpoint;
-  return json{{"step", c.step}, {"path", c.path.string()}, {"is_capture", c.is_capture}, {"stamps", pending->stamps}}
-      .dump();
+  json out;
+  if (pending) {
+    const io::StepFolder& c = pending->checkpoint;
+    out = {{"step", c.step}, {"path", c.path.string()}, {"is_capture", c.is_capture}, {"stamps", pending->stamps}};
+  }
+  const std::vector<std::uint8_t> bytes = json::to_cbor(out);
+  return {bytes.begin(), bytes.end()};
 }
 
 std::optional<Pending> decode_pending(const std::string& text) {
-  const json j = json::parse(text);
+  const json j = json::from_cbor(text);
   if (j.is_null()) return std::nullopt;
   return Pending{{j.at("step"), j.at("path").get<std::string>(), j.at("is_capture")}, j.at("stamps")};
 }
@@ -196,28 +206,26 @@ void write(const MonitorStore& store) {
 /// For rank 0, once every checkpoint found so far has been measured.
 void tell_all(const MonitorStore& store) {
   write(store);
-  fmt::print("\n{}", alert_list(store.alerts()));
-  fmt::print("{} alerts in {} checkpoints\nresults: {} (monitor.html, series.csv, alerts.jsonl)\n",
-             store.alerts().size(), store.series().steps.size(), io::printable(store.folder().root.string()));
+  io::print("\n{}", alert_list(store.alerts()));
+  io::print("{} alerts in {} checkpoints\nresults: {} (monitor.html, series.csv, alerts.jsonl)\n",
+            store.alerts().size(), store.series().steps.size(), store.folder().root.string());
 }
 
 /// For rank 0, after a step; with --follow, alerts are printed at once.
 void tell_step(const MonitorStore& store, std::int64_t step, bool follows) {
   for (const StepValues& values : store.series().steps) {
-    if (values.step == step) fmt::print("{}", monitor_row(store, values));
+    if (values.step == step) io::print_text(monitor_row(store, values));
   }
   if (follows) {
     write(store);
-    fmt::print("{}", alert_list(store.alerts_of(step)));
+    io::print_text(alert_list(store.alerts_of(step)));
   }
-  std::fflush(stdout);
 }
 
 void report_stop(const MonitorStore& store, int signal) {
   write(store);
-  fmt::print(stderr,
-             "logitfield: stopped by signal {} ({}): {} checkpoints are measured in {}; the same command goes on\n",
-             signal, ::sigabbrev_np(signal), store.series().steps.size(), store.folder().root.string());
+  io::tell("stopped by signal {} ({}): {} checkpoints are measured in {}; the same command goes on", signal,
+           ::sigabbrev_np(signal), store.series().steps.size(), store.folder().root.string());
 }
 
 }  // namespace
@@ -240,8 +248,8 @@ int monitor(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {
     if (!mine) return;
     write(*mine);
-    fmt::print("{}", monitor_header());
-    for (const StepValues& step : mine->series().steps) fmt::print("{}", monitor_row(*mine, step));
+    io::print_text(monitor_header());
+    for (const StepValues& step : mine->series().steps) io::print_text(monitor_row(*mine, step));
   });
   while (true) {
     std::string text;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "io/console.hpp"
 #include "io/error.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/mpi/agreement.hpp"
@@ -134,12 +135,12 @@ int plan(const Options& options, const mpi::Communicator& world) {
     if (world.rank() != 0) return;
     if (rates) {
       write_rates(*rates, path);
-      fmt::print("{}kept in    {}\n", describe(*rates), path.string());
+      io::print("{}kept in    {}\n", describe(*rates), path.string());
     } else if (!options.rates.empty() || std::filesystem::exists(path)) {
       rates = read_rates(path);
     }
     const bool plans = !options.model.empty() || !options.capture.empty() || !options.model_shape.empty();
-    if (plans) fmt::print("{}", plan_text(options, here, rates));
+    if (plans) io::print_text(plan_text(options, here, rates));
   });
   return 0;
 }

@@ -1,5 +1,4 @@
-#include <fmt/format.h>
-
+#include "io/console.hpp"
 #include "io/error.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/monitor/store.hpp"
@@ -14,9 +13,9 @@ namespace {
 void report_monitor(const std::filesystem::path& root) {
   const MonitorStore store(root);
   store.write_derived();
-  fmt::print("{}", monitor_header());
-  for (const StepValues& step : store.series().steps) fmt::print("{}", monitor_row(store, step));
-  fmt::print("\n{}", alert_list(store.alerts()));
+  io::print_text(monitor_header());
+  for (const StepValues& step : store.series().steps) io::print_text(monitor_row(store, step));
+  io::print("\n{}", alert_list(store.alerts()));
 }
 
 }  // namespace
@@ -28,11 +27,11 @@ int report(const Options& options, const mpi::Communicator& world) {
     const io::RunFolder folder = io::open_run_folder(options.run);
     const Results results = load_results(folder);
     if (results.layers.empty()) throw InputError("{}: the journal holds no finished layer", folder.journal().string());
-    fmt::print("{}", summary_table(write_derived(results, folder)));
+    io::print_text(summary_table(write_derived(results, folder)));
     draw_figures(results, options.plots);
     if (!results.complete()) {
-      fmt::print("incomplete: {} of {} layers and texts\n", results.layers.size(),
-                 std::ssize(results.texts) * results.num_layers);
+      io::print("incomplete: {} of {} layers and texts\n", results.layers.size(),
+                std::ssize(results.texts) * results.num_layers);
     }
   });
   return 0;

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
+#include "io/console.hpp"
 #include "io/error.hpp"
 #include "io/hash.hpp"
-#include "io/printable.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/forward/capture_difference.hpp"
 #include "pipeline/forward/input_check.hpp"
@@ -14,14 +14,14 @@ namespace logitfield {
 namespace {
 
 void print_once(const mpi::Communicator& world, const std::string& text) {
-  if (world.rank() == 0) fmt::print("{}", text);
+  if (world.rank() == 0) io::print_text(text);
 }
 
 int validate_run(const std::filesystem::path& root) {
   const Results results = load_results(io::open_run_folder(root));
   const std::int64_t failed = results.failed_heads();
-  fmt::print("{}: {} of {} layers and texts, {} head measurements failed their certificate\n", root.string(),
-             results.layers.size(), std::ssize(results.texts) * results.num_layers, failed);
+  io::print("{}: {} of {} layers and texts, {} head measurements failed their certificate\n", root.string(),
+            results.layers.size(), std::ssize(results.texts) * results.num_layers, failed);
   if (!results.complete()) throw InputError("{}: the run is not complete; start it again", root.string());
   return failed > 0 ? 3 : 0;
 }
@@ -65,7 +65,7 @@ int validate(const Options& options, const mpi::Communicator& world) {
   print_once(world, fmt::format("{}: sound, {} layers x {} heads over {} KV heads of dimension {}, {}\n",
                                 job.model_name(), job.num_layers, job.extents.num_heads, job.extents.num_kv_heads,
                                 job.head_dim, io::hash_text(hash)));
-  for (const std::string& notice : job.notices()) print_once(world, io::printable(notice) + "\n");
+  for (const std::string& notice : job.notices()) print_once(world, notice + "\n");
   return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "io/error.hpp"
+#include "io/printable.hpp"
 #include "pipeline/results/field_readings.hpp"
 
 namespace logitfield {
@@ -21,7 +22,7 @@ std::vector<Run> load(const std::vector<std::filesystem::path>& folders) {
   std::vector<Run> out;
   std::set<std::string> names;
   for (const std::filesystem::path& folder : folders) {
-    Run run{(folder / "").lexically_normal().parent_path().filename().string(),
+    Run run{io::printable_line((folder / "").lexically_normal().parent_path().filename().string()),
             load_results(io::open_run_folder(folder))};
     if (run.results.layers.empty()) throw InputError("{}: holds no finished layer; let it run first", folder.string());
     const std::string name = run.name;

@@ -1,6 +1,6 @@
 #include "pipeline/compare/scaling.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -8,10 +8,13 @@
 
 #include "io/csv.hpp"
 #include "io/error.hpp"
+#include "io/printable.hpp"
 #include "pipeline/results/phase_clock.hpp"
 
 namespace logitfield {
 namespace {
+
+using nlohmann::json;
 
 double busy_seconds(const RankRecord& rank) {
   double busy = 0;
@@ -19,6 +22,29 @@ double busy_seconds(const RankRecord& rank) {
     if (phase == "read" || phase == "forward" || phase == "field") busy += seconds;
   }
   return busy;
+}
+
+/// By names for people. The number of times that a text is there does not matter.
+std::map<std::string, json> work_of(const json& manifest) {
+  const auto value = [&](const char* key) { return manifest.value(key, json(nullptr)); };
+  std::set<json> texts;
+  for (const json& text : manifest.at("texts")) texts.insert(text.value("hash_of_used", json(nullptr)));
+  return {{"the model", manifest.at("model").at("hash")},
+          {"the texts", texts},
+          {"--contexts", value("contexts")},
+          {"--scopes", value("scopes")},
+          {"--layers", value("layers")},
+          {"--precision", value("precision")}};
+}
+
+void require_same_work(const ScalingPoint& a, const ScalingPoint& b) {
+  std::vector<std::string> differences;
+  for (const auto& [name, value] : a.work) {
+    if (b.work.at(name) != value) differences.push_back(name);
+  }
+  if (differences.empty()) return;
+  throw InputError("{} and {} differ in {}: times are compared of runs that measure the same", a.run, b.run,
+                   fmt::join(differences, ", "));
 }
 
 }  // namespace
@@ -32,7 +58,8 @@ ScalingPoint scaling_point(const std::filesystem::path& run, const Results& resu
   const SessionRecord& session = results.sessions.front();
   const std::set<std::string> hosts(session.hosts.begin(), session.hosts.end());
   ScalingPoint out;
-  out.run = run.lexically_normal().string();
+  out.run = io::printable_line(run.lexically_normal().string());
+  out.work = work_of(results.manifest);
   out.cluster = session.cluster.empty() ? session.hosts.front() : session.cluster;
   out.grid = session.grid;
   out.ranks = std::ssize(results.ranks);
@@ -55,6 +82,7 @@ ScalingPoint scaling_point(const std::filesystem::path& run, const Results& resu
 void relate(std::vector<ScalingPoint>& points) {
   const auto key = [](const ScalingPoint& p) { return std::tie(p.cluster, p.ranks, p.run); };
   std::ranges::sort(points, [&](const ScalingPoint& a, const ScalingPoint& b) { return key(a) < key(b); });
+  for (const ScalingPoint& p : points) require_same_work(points.front(), p);
   const ScalingPoint* first = nullptr;
   for (ScalingPoint& p : points) {
     if (!first || first->cluster != p.cluster) first = &p;

@@ -1,5 +1,7 @@
 #pragma once
 #include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -10,6 +12,8 @@ namespace logitfield {
 /// One run of a scaling study: its work, its number of ranks and its time.
 struct ScalingPoint {
   std::string run, cluster, grid;
+  /// What the run measured, by names for people: must be equal in runs whose times are compared.
+  std::map<std::string, nlohmann::json> work;
   std::int64_t ranks = 0, hosts = 0;
   double flops = 0, wall_seconds = 0;
   /// By phase (kPhaseNames): mean over the ranks.
@@ -25,7 +29,8 @@ struct ScalingPoint {
 /// Throws InputError for a run that is incomplete or took several sessions, whose time is not meaningful.
 ScalingPoint scaling_point(const std::filesystem::path& run, const Results& results);
 
-/// Sorts by cluster, then ranks, and fills in speed-up and efficiency.
+/// Sorts by cluster, then ranks, and fills in speed-up and efficiency. Throws InputError for runs that did not measure
+/// the same: another model, other texts (a text may be there several times, for weak scaling) or other settings.
 void relate(std::vector<ScalingPoint>& points);
 
 /// A table of at most 100 columns; all numbers as CSV; a picture of speed-up and phases (SVG).

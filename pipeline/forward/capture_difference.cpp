@@ -251,7 +251,7 @@ double Differences::unexplained() const {
 Job comparison_job(const Options& options, const io::Capture& capture) {
   const io::CaptureInfo& info = capture.info();
   const std::string file = io::capture_info_path(capture.folder()).string();
-  const std::filesystem::path tokens = capture.folder() / "tokens.npy";
+  const std::filesystem::path tokens = io::capture_tokens_path(capture.folder());
   if (!std::filesystem::exists(tokens)) {
     throw InputError(
         "{}: is missing, so that the model cannot be given the same text; record the capture with "

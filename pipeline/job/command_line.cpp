@@ -4,8 +4,10 @@
 #include <algorithm>
 
 #include "io/error.hpp"
+#include "pipeline/job/completion.hpp"
 #include "pipeline/job/config_file.hpp"
 #include "pipeline/job/misspelt.hpp"
+#include "pipeline/job/value_range.hpp"
 
 namespace logitfield {
 namespace {
@@ -65,7 +67,7 @@ void add_routes(CLI::App& command, Options& options) {
       "krylov: leading components of the causal field, the rest estimated; dense: every spectrum whole, by "
       "ScaLAPACK over all ranks; auto: the cheapest that is exact where that is affordable");
   command.add_option("--components", options.components, "most components that the krylov route computes")
-      ->check(CLI::Range(std::int64_t{2}, std::int64_t{100000}))
+      ->check(between(2, 100000))
       ->capture_default_str();
   add_choice<RowsChoice>(
       command, "--rows", options.rows,
@@ -74,23 +76,23 @@ void add_routes(CLI::App& command, Options& options) {
   command
       .add_option("--verify-dense", options.verify_dense,
                   "heads, drawn at random, whose fields are also decomposed densely, to check the other routes")
-      ->check(CLI::NonNegativeNumber)
+      ->check(between(0))
       ->capture_default_str();
   command.add_option("--null", options.null_draws, "Gaussian heads to average over, as what chance would give")
-      ->check(CLI::NonNegativeNumber)
+      ->check(between(0))
       ->capture_default_str();
   auto* own = command
                   .add_option("--head-null", options.head_null.draws,
                               "heads to draw from every head, in each context, as what its own scale, mask and second "
                               "moments would give")
-                  ->check(CLI::NonNegativeNumber)
+                  ->check(between(0))
                   ->capture_default_str();
   add_choice<bool>(
       command, "--head-null-kind", options.head_null.shuffled, {{"gaussian", false}, {"shuffled", true}},
       "gaussian: queries and keys with the head's own means and covariances; shuffled: its own, in other orders")
       ->needs(own);
   command.add_option("--seed", options.seed, "of all that is drawn at random")
-      ->check(CLI::NonNegativeNumber)
+      ->check(between(0))
       ->capture_default_str();
 }
 
@@ -110,11 +112,11 @@ void add_texts(CLI::App& command, Options& options) {
                         "put the model's first token (BOS) before each --text: yes, no, or auto: as its tokenizer does")
       ->needs(text);
   command.add_option("--start", options.start, "tokens to leave out at the beginning of each --text")
-      ->check(CLI::NonNegativeNumber)
+      ->check(between(0))
       ->capture_default_str()
       ->needs(text);
   command.add_option("--num-tokens", options.num_tokens, "most tokens to keep of each --text, BOS included [all]")
-      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 31))
+      ->check(between(2, 1U << 31))
       ->needs(text);
 }
 
@@ -138,9 +140,12 @@ void add_measurement(CLI::App& command, Options& options) {
       ->check(CLI::IsMember(names_of(kScopes)))
       ->default_str(kScopes.front().first);
   add_routes(command, options);
-  command.add_option("--layers", options.layers,
-                     "layers to measure: FIRST:END (END not included), FIRST:, :END or one [all]");
-  command.add_option("--grid", options.grid, "STAGESxSHARDS: how ranks split layers and heads [planned]");
+  command
+      .add_option("--layers", options.layers,
+                  "layers to measure: FIRST:END (END not included), FIRST:, :END or one [all]")
+      ->type_name("LAYERS");
+  command.add_option("--grid", options.grid, "STAGESxSHARDS: how ranks split layers and heads [planned]")
+      ->type_name("GRID");
   add_choice<WeightsChoice>(
       command, "--weights", options.weights,
       {{"auto", WeightsChoice::automatic}, {"stream", WeightsChoice::stream}, {"resident", WeightsChoice::resident}},
@@ -158,7 +163,8 @@ void add_measurement(CLI::App& command, Options& options) {
       "of the forward pass's matrix products, summed in float32: float32, bf16 (GPUs, and CPUs with AVX512_BF16 or "
       "AMX) or tf32 (GPUs)");
   add_strict_config(command, options);
-  command.add_option(kConfigOption, "file of options, NAME = VALUE a line (TOML); the command line goes first");
+  command.add_option(kConfigOption, "file of options, NAME = VALUE a line (TOML); the command line goes first")
+      ->type_name("TEXT");
 }
 
 void add_analysis(CLI::App& command, Options& options) {
@@ -168,15 +174,14 @@ void add_analysis(CLI::App& command, Options& options) {
 
 /// Options for the alerts of `monitor`.
 void add_thresholds(CLI::App& command, Thresholds& t) {
-  const auto add = [&](const char* name, auto& value, auto least, auto most, const char* what) {
-    command.add_option(name, value, what)->check(CLI::Range(least, most))->capture_default_str();
+  const auto add = [&](const char* name, auto& value, double least, double most, const char* what) {
+    command.add_option(name, value, what)->check(between(least, most))->capture_default_str();
   };
   add("--alert-band", t.band, 1.0, 1e6,
       "half the width of a band of history or of the other heads, in robust sd of changes");
-  add("--alert-window", t.window, std::int64_t{4}, std::int64_t{1} << 20, "checkpoints of a head's history");
-  add("--alert-history", t.history, std::int64_t{4}, std::int64_t{1} << 20, "checkpoints before a head is judged");
-  add("--alert-confirm", t.confirm, std::int64_t{1}, std::int64_t{100},
-      "checkpoints outside a band, of the last 2 N - 1");
+  add("--alert-window", t.window, 4, 1 << 20, "checkpoints of a head's history");
+  add("--alert-history", t.history, 4, 1 << 20, "checkpoints before a head is judged");
+  add("--alert-confirm", t.confirm, 1, 100, "checkpoints outside a band, of the last 2 N - 1");
   add("--alert-collapse", t.collapse, 1e-6, 1.0, "entropy, ranks and fields collapse below this share");
   add("--alert-chance", t.chance, 1.0, 1e6, "times more or less than Gaussian heads (--null)");
   add("--alert-max-logit", t.max_logit, 0.0, 1e30, "largest logit");
@@ -187,12 +192,14 @@ void add_monitor(CLI::App& command, Options& options) {
       .add_option("--checkpoints", options.checkpoints,
                   "checkpoints or captures of one model with their steps in their names, or folders of them")
       ->required();
-  command.add_option("--step-pattern", options.step_pattern,
-                     "regular expression whose first group is the step in a checkpoint's name, such as 'it(\\d+)_'");
+  command
+      .add_option("--step-pattern", options.step_pattern,
+                  "regular expression whose first group is the step in a checkpoint's name, such as 'it(\\d+)_'")
+      ->type_name("REGEX");
   command.add_option("--out", options.out, "the monitor's folder: made, or gone on with")->required();
   command.add_flag("--follow", options.follow, "look for new checkpoints until a signal comes");
   command.add_option("--interval", options.interval, "with --follow: seconds between two looks")
-      ->check(CLI::Range(0.1, 86400.0))
+      ->check(between(0.1, 86400))
       ->capture_default_str();
   add_measurement(command, options);
   command.get_option("--null")->default_str(std::to_string(kNullDrawsOfMonitor));
@@ -210,16 +217,16 @@ void add_imagination(CLI::App& plan, Options& options) {
                     "8B, 70B, 405B, 671B or a config.json: a model that is not here");
   input->require_option(0, 1);
   plan.add_option("--num-texts", options.num_texts, "texts of the longest context, with --model-shape")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20))
+      ->check(between(1, 1 << 20))
       ->capture_default_str();
   plan.add_flag("--calibrate", options.calibrate, "measure this machine's rates with the ranks at hand, and keep them");
   plan.add_option("--rates", options.rates,
                   "file of rates to predict from, or to keep [~/.config/logitfield/rates.json]");
   plan.add_option("--nodes", options.nodes, "plan for so many nodes instead of the ranks at hand")
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(between(1, 1 << 20));
   plan.add_option("--ranks-per-node,--gpus-per-node", options.ranks_per_node,
                   "with --nodes: ranks (one per GPU) on each")
-      ->check(CLI::Range(1, 1 << 12));
+      ->check(between(1, 1 << 12));
   plan.add_option("--node-memory", options.node_memory,
                   "with --nodes: memory of each, such as 512GiB [of the rates, or this host's]")
       ->transform(CLI::AsSizeValue(false));
@@ -234,7 +241,8 @@ void add_comparison(CLI::App& command, Options& options) {
   command.add_option("--tolerance", options.tolerance, "largest relative difference that --against lets pass")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command.add_option("--grid", options.grid, "STAGESxSHARDS: how ranks split layers and heads [planned]");
+  command.add_option("--grid", options.grid, "STAGESxSHARDS: how ranks split layers and heads [planned]")
+      ->type_name("GRID");
 }
 
 /// Whether `path` is the folder or lies in it.
@@ -310,6 +318,14 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
       "logitfield");
   app.set_help_all_flag("--help-all", "print the help of all commands");
   app.set_version_flag("--version", std::string("logitfield ") + LOGITFIELD_VERSION);
+  app.add_option_function<std::string>(
+         "--completion",
+         [&](const std::string& shell) {
+           message = completion_script(app, shell);
+           throw CLI::Success();
+         },
+         "print a script that completes commands and options in a shell")
+      ->check(CLI::IsMember({"bash", "zsh"}));
   app.require_subcommand(1);
 
   auto* analyze = app.add_subcommand("analyze", "measure every head and write a run folder");
@@ -358,7 +374,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 expects
   try {
     app.parse(arguments);
-  } catch (const CLI::Success& done) {  // --help and --version
+  } catch (const CLI::Success& done) {  // --help, --version and --completion
+    if (!message.empty()) return std::nullopt;
     std::ostringstream text;
     app.exit(done, text, text);
     message = text.str();

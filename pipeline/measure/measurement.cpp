@@ -1,11 +1,9 @@
 #include "pipeline/measure/measurement.hpp"
 
-#include <fmt/format.h>
-
 #include <cstdlib>
 
+#include "io/console.hpp"
 #include "io/error.hpp"
-#include "io/printable.hpp"
 #include "pipeline/forward/input_check.hpp"
 #include "pipeline/measure/gaussian_null.hpp"
 #include "pipeline/measure/layer_loop.hpp"
@@ -98,13 +96,11 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   const Opened opened = open(options, world);
   const auto& [job, plan, backend] = opened;
   if (const std::string reason = fallback_reason(options, *backend); root && !reason.empty()) {
-    fmt::print(stderr, "logitfield: no GPU is used: {}\n", reason);
+    io::tell("no GPU is used: {}", reason);
   }
   // A monitor would repeat it at every checkpoint.
   if (root && options.command == Command::analyze) {
-    for (const std::string& notice : job.notices()) {
-      fmt::print(stderr, "logitfield: {}\n", io::printable(notice));
-    }
+    for (const std::string& notice : job.notices()) io::tell_text(notice);
   }
   mpi::agree(world, [&] { check_folder(opened.plan.result_bytes); });
   Measurement out;

@@ -7,6 +7,7 @@
 
 #include "io/csv.hpp"
 #include "io/file.hpp"
+#include "io/printable.hpp"
 #include "pipeline/monitor/store.hpp"
 #include "pipeline/results/summary.hpp"
 
@@ -24,12 +25,12 @@ void put(json& object, const std::string& name, double value) {
   if (std::isfinite(value)) object[name] = value;
 }
 
-/// Quotes a label value for Prometheus' text format.
+/// Quotes a label value for Prometheus' text format, which takes UTF-8 only.
 std::string label(const std::string& value) {
   std::string out;
-  for (const char c : value) {
+  for (const char c : io::printable_line(value)) {
     if (c == '\\' || c == '"') out += '\\';
-    out += c == '\n' ? std::string("\\n") : std::string(1, c);
+    out += c;
   }
   return out;
 }

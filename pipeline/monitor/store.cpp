@@ -7,6 +7,7 @@
 #include "io/error.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
+#include "io/printable.hpp"
 #include "io/run/run_folder.hpp"
 #include "pipeline/results/manifest_differences.hpp"
 
@@ -134,13 +135,18 @@ std::vector<Alert> MonitorStore::alerts_of(std::int64_t step) const {
   return out;
 }
 
+std::vector<fs::path> MonitorStore::measured() const {
+  std::vector<fs::path> out;
+  for (const auto& [path, step] : steps_of_paths_) out.emplace_back(path);
+  return out;
+}
+
 bool MonitorStore::knows(const io::StepFolder& checkpoint) const {
-  const auto before = steps_of_paths_.find(checkpoint.path.string());
+  const auto before = steps_of_paths_.find(io::printable_line(checkpoint.path.string()));
   if (before != steps_of_paths_.end() && before->second != checkpoint.step) {
     throw InputError(
         "{}: is of step {} now and was measured as step {}, because another --step-pattern was given, or checkpoints "
-        "of "
-        "an earlier stage were added or removed; give those that were there, or another --out",
+        "of an earlier stage were added; give those that were there, or another --out",
         checkpoint.path.string(), checkpoint.step, before->second);
   }
   const fs::path note = folder_.note(checkpoint.step);
@@ -162,10 +168,10 @@ void MonitorStore::admit(const io::StepFolder& checkpoint, const json& manifest)
 
 void MonitorStore::note(const io::StepFolder& checkpoint, const json& stamps,
                         const std::vector<NotFinite>& not_finite) {
-  const json note{
-      {"step", checkpoint.step}, {"path", checkpoint.path.string()}, {"files", stamps}, {"not_finite", not_finite}};
+  const std::string path = io::printable_line(checkpoint.path.string());
+  const json note{{"step", checkpoint.step}, {"path", path}, {"files", stamps}, {"not_finite", not_finite}};
   io::write_atomically(folder_.note(checkpoint.step), note.dump(1) + "\n");
-  steps_of_paths_[checkpoint.path.string()] = checkpoint.step;
+  steps_of_paths_[path] = checkpoint.step;
 }
 
 void MonitorStore::add(const io::StepFolder& checkpoint, const json& stamps, const Results& results) {

@@ -46,6 +46,8 @@ class MonitorStore {
   const std::vector<Alert>& alerts() const { return alerts_; }
   std::vector<Alert> alerts_of(std::int64_t step) const;
 
+  /// The paths, as printable_line() shows them, of all checkpoints that have been measured; some may be gone.
+  std::vector<std::filesystem::path> measured() const;
   /// Whether this checkpoint has been measured and not been modified since. Throws InputError if it was measured as
   /// another step.
   bool knows(const io::StepFolder& checkpoint) const;
@@ -72,7 +74,7 @@ class MonitorStore {
   nlohmann::json common_;
   HeadSeries series_;
   std::vector<Alert> alerts_;
-  /// The step that each measured checkpoint was taken for.
+  /// The step that each measured checkpoint was taken for, by its path as printable_line() shows it.
   std::map<std::string, std::int64_t> steps_of_paths_;
 };
 

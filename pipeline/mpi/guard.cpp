@@ -2,17 +2,16 @@
 
 #include <fmt/format.h>
 
-#include "io/printable.hpp"
+#include "io/console.hpp"
 #include "pipeline/mpi/agreement.hpp"
 
 namespace logitfield::mpi {
 namespace {
 
-/// One write, so that ranks do not interleave.
 void print_error(const Communicator& world, const char* what) {
   const std::string where =
       world.size() > 1 ? fmt::format(" (rank {} on {})", world.rank(), host_name()) : std::string();
-  fmt::print(stderr, "logitfield: error{}: {}\n", where, io::printable(what));
+  io::tell("error{}: {}", where, what);
 }
 
 }  // namespace

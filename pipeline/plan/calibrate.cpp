@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 
+#include "io/console.hpp"
 #include "io/dtype.hpp"
 #include "io/file.hpp"
 #include "io/hash.hpp"
@@ -202,13 +203,21 @@ Rates calibrate(const mpi::Communicator& world, const std::filesystem::path& wei
   const auto backend = kernels::make_backend(kernels::BackendKind::cpu);
   Rates rates;
   rates.ranks_per_host = world.split_by_host().size();
+  const auto begin = [&](int step, const char* what) {
+    if (world.rank() == 0) io::tell("calibrating, step {} of 5: {}", step, what);
+  };
+  begin(1, "products and memory");
   measure_arithmetic(world, rates);
+  begin(2, "storage");
   mpi::agree(world, [&] { rates.storage = world.rank() == 0 ? measure_storage(weights) : 0; });
   world.max({&rates.storage, 1});
+  begin(3, "MPI");
   measure_network(world, rates);
+  begin(4, "the forward pass");
   for (const kernels::Index hidden : {256, 1024, 2048}) {
     rates.forward.push_back(forward_sample(world, *backend, hidden));
   }
+  begin(5, "fields, which take longest");
   measure_fields(world, *backend, rates);
   const char* cluster = std::getenv("SLURM_CLUSTER_NAME");
   rates.source = fmt::format("measured {} on {}{}, {} ranks, {} a host", io::utc_now(), mpi::host_name(),

@@ -1,7 +1,6 @@
 #include "pipeline/report/figures.hpp"
 
-#include <fmt/format.h>
-
+#include "io/console.hpp"
 #include "io/file.hpp"
 
 namespace logitfield {
@@ -18,7 +17,7 @@ void draw_figures(const Results& results, const std::filesystem::path& folder) {
       }
     }
   }
-  fmt::print("{} figures: {}\n", written, folder.string());
+  io::print("{} figures: {}\n", written, folder.string());
 }
 
 }  // namespace logitfield

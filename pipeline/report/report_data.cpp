@@ -248,7 +248,8 @@ json provenance(const Results& r) {
 json report_data(const Results& results) {
   const Data data(results);
   return {{"model", results.manifest.at("model").at("name")},
-          {"complete", results.complete()},
+          {"measured", results.layers.size()},
+          {"planned", results.texts.size() * static_cast<std::size_t>(results.num_layers)},
           {"texts", results.texts},
           {"scopes", results.scopes},
           {"contexts", data.contexts()},

@@ -1,11 +1,13 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "kernels/statistics.hpp"
 #include "pipeline/results/chance.hpp"
+#include "pipeline/results/phase_clock.hpp"
 #include "pipeline/results/summary.hpp"
 
 namespace logitfield {
@@ -116,7 +118,23 @@ std::string windows_line(const json& field) {
                                        : "attention is measured over those, this field is not");
 }
 
-/// Resources of the last session: seconds of the slowest rank by phase, and the largest peak.
+double tenths(double seconds) { return std::round(10 * seconds); }
+
+/// Seconds of each phase, and of what no phase counts. Rounded so that what is printed adds up to the whole.
+std::string phases_line(const std::map<std::string, double>& seconds, double wall) {
+  std::string out;
+  double sum = 0;
+  const auto add = [&](std::string_view phase, double value) {
+    const double before = tenths(sum);
+    sum += value;
+    out += fmt::format(" {} {:.1f}", phase, (tenths(sum) - before) / 10);
+  };
+  for (const std::string_view phase : kPhaseNames) add(phase, seconds.at(std::string(phase)));
+  add("other", wall - sum);
+  return out + "\n";
+}
+
+/// Resources of the last session: its time, by phase in the mean of its ranks, and the largest peak.
 std::string resources(const json& ranks) {
   std::map<std::string, double> seconds;
   double wall = 0, peak = 0;
@@ -125,16 +143,14 @@ std::string resources(const json& ranks) {
   for (const json& rank : ranks) {
     if (rank.at("session") != session) continue;
     ++count;
-    for (const auto& [phase, value] : rank.at("seconds").items())
-      seconds[phase] = std::max(seconds[phase], value.get<double>());
+    for (const auto& [phase, value] : rank.at("seconds").items()) seconds[phase] += value.get<double>();
     wall = std::max(wall, rank.at("wall_seconds").get<double>());
     peak = std::max(peak, rank.at("peak_bytes").get<double>());
   }
-  std::string out = fmt::format("{}{:.1f} s on {} rank{}, peak memory {:.0f} MB; slowest rank, seconds:\n ",
-                                session > 0 ? fmt::format("session {}: ", session + 1) : "", wall, count,
-                                count == 1 ? "" : "s", peak / 1e6);
-  for (const auto& [phase, value] : seconds) out += fmt::format(" {} {:.1f}", phase, value);
-  return out + "\n";
+  for (auto& [phase, value] : seconds) value /= static_cast<double>(count);
+  return fmt::format("{}{:.1f} s on {} rank{}, peak memory {:.0f} MB; seconds{}:\n {}",
+                     session > 0 ? fmt::format("session {}: ", session + 1) : "", wall, count, count == 1 ? "" : "s",
+                     peak / 1e6, count == 1 ? "" : ", mean of the ranks", phases_line(seconds, wall));
 }
 
 }  // namespace

@@ -137,7 +137,12 @@ json summarise_ranks(const Results& results) {
   json out = json::array();
   for (const RankRecord& r : results.ranks) {
     json seconds = json::object();
-    for (const auto& [phase, value] : r.seconds) seconds[phase] = value;
+    double other = r.wall_seconds;
+    for (const auto& [phase, value] : r.seconds) {
+      seconds[phase] = value;
+      other -= value;
+    }
+    seconds["other"] = std::max(other, 0.0);
     out.push_back({{"session", r.session},
                    {"rank", r.rank},
                    {"host", r.host},

@@ -92,7 +92,11 @@ bool is_dumped(const Job& job, const UnitPlace& unit) {
 }
 
 void finish_captures(const Job& job) {
-  for (const io::CaptureWriter& writer : capture_writers(job)) writer.finish();
+  const std::vector<io::CaptureWriter> writers = capture_writers(job);
+  for (std::size_t text = 0; text < writers.size(); ++text) {
+    writers[text].write_tokens(std::span(job.texts[text].tokens).first(static_cast<std::size_t>(job.length())));
+    writers[text].finish();
+  }
 }
 
 }  // namespace logitfield

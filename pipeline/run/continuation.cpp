@@ -1,5 +1,6 @@
 #include "pipeline/run/continuation.hpp"
 
+#include "io/console.hpp"
 #include "io/error.hpp"
 #include "io/run/state_file.hpp"
 
@@ -48,7 +49,7 @@ void Continuation::keep_now(std::span<const TextStates> texts) {
       kept_[states.text] = states.next;
     } catch (const InputError& error) {
       // The measured results are in the journal all the same: at worst a later session recomputes layers.
-      fmt::print(stderr, "logitfield: warning: hidden states are not saved any more: {}\n", error.what());
+      io::tell("warning: hidden states are not saved any more: {}", error.what());
       failed_ = true;
     }
   }

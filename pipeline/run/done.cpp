@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
+#include "io/console.hpp"
 #include "io/run/state_file.hpp"
 #include "pipeline/run/capture_dump.hpp"
 
@@ -17,8 +16,8 @@ std::int64_t latest_state(const Job& job, const std::filesystem::path& states, s
     if (layer > first_open) continue;
     const io::StateKey key{text, layer, job.length(), job.checkpoint().config().hidden_size};
     if (io::state_is_sound(states, key)) return layer;
-    fmt::print(stderr, "logitfield: warning: {}: damaged; text '{}' goes on from an earlier layer\n",
-               io::state_path(states, key).string(), job.texts[text].name);
+    io::tell("warning: {}: damaged; text '{}' goes on from an earlier layer", io::state_path(states, key).string(),
+             job.texts[text].name);
     io::remove_state(states, text, layer);
   }
   return 0;

@@ -1,6 +1,7 @@
 #include "pipeline/run/manifest.hpp"
 
 #include "io/hash.hpp"
+#include "io/printable.hpp"
 #include "io/run/clock_text.hpp"
 #include "pipeline/job/windows.hpp"
 #include "pipeline/results/results.hpp"
@@ -84,6 +85,14 @@ json describe_routes(const Plan& plan) {
   return routes;
 }
 
+/// Names of files may hold bytes that are not UTF-8, which JSON cannot hold. All texts stand in a manifest, and with it
+/// in tables and pages, as they are printed.
+void make_printable(json& value) {
+  if (value.is_string()) value = io::printable_line(value.get_ref<const std::string&>());
+  if (!value.is_structured()) return;
+  for (json& part : value) make_printable(part);
+}
+
 }  // namespace
 
 json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& backend, std::uint64_t input_hash,
@@ -114,6 +123,7 @@ json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& bac
   if (plan.head_null.draws > 0) {
     out["head_null"] = {{"draws", plan.head_null.draws}, {"kind", plan.head_null.shuffled ? "shuffled" : "gaussian"}};
   }
+  make_printable(out);
   return out;
 }
 

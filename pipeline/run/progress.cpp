@@ -23,7 +23,7 @@ Progress::Progress(std::int64_t total, std::int64_t done, milliseconds pause_in_
       shown_(start_) {}
 
 Progress::~Progress() {
-  if (line_open_) fmt::print(stderr, "\n");
+  if (line_open_) std::fputs("\n", stderr);
 }
 
 void Progress::advance() {
@@ -35,9 +35,10 @@ void Progress::show() {
   shown_ = Clock::now();
   const auto elapsed = shown_ - start_;
   const auto left = duration_cast<std::chrono::seconds>(elapsed * (total_ - done_) / (done_ - before_));
-  const std::string text = fmt::format("measured {} of {} layers over all texts, {:3d} %, {:%H:%M:%S} left", done_,
-                                       total_, 100 * done_ / total_, left);
-  fmt::print(stderr, "{}{}{}", terminal_ ? "\r" : "", text, terminal_ ? "  " : "\n");
+  const std::string line =
+      fmt::format("{}measured {} of {} layers over all texts, {:3d} %, {:%H:%M:%S} left{}", terminal_ ? "\r" : "",
+                  done_, total_, 100 * done_ / total_, left, terminal_ ? "  " : "\n");
+  std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
   line_open_ = terminal_;
 }

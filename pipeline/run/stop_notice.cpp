@@ -31,7 +31,10 @@ void catch_stop_signals() {
   struct sigaction action {};
   action.sa_handler = remember;
   action.sa_flags = SA_ONSTACK | SA_RESTART | static_cast<int>(SA_RESETHAND);
-  for (const int signal : {SIGUSR1, SIGTERM, SIGINT}) {
+  for (const int signal : {SIGUSR1, SIGTERM, SIGINT, SIGHUP}) {
+    struct sigaction before {};
+    if (sigaction(signal, nullptr, &before) != 0) throw std::runtime_error("sigaction failed");
+    if (before.sa_handler == SIG_IGN) continue;
     if (sigaction(signal, &action, nullptr) != 0) throw std::runtime_error("sigaction failed");
   }
 }

@@ -5,8 +5,9 @@
 
 namespace logitfield {
 
-/// Makes SIGUSR1, SIGTERM and SIGINT ask for a stop; a second signal of the same kind ends the process at once.
-/// Called by the thread that multiplies.
+/// Makes SIGUSR1, SIGTERM, SIGINT and SIGHUP ask for a stop; a second signal of the same kind ends the process at once.
+/// A signal that the caller of the program has it ignore (nohup: SIGHUP) stays ignored. Called by the thread that
+/// multiplies.
 void catch_stop_signals();
 
 /// Passes a stop signal, which may reach any rank, on to all ranks; no rank waits for it.

@@ -111,6 +111,17 @@ def mpi_stays_below(root):
     return out
 
 
+def people_are_told_by_the_console(root):
+    """What is written to standard streams goes through io/console, which makes it safe and notices failures; but for the line of
+    progress, which is renewed in place."""
+    out = []
+    for path, text in sources(root, "io", "kernels", "pipeline"):
+        if path not in ("io/console.cpp", "pipeline/run/progress.cpp") \
+                and re.search(r"fmt::print\b|std::(cout|cerr|puts|fputs|printf|fprintf)\b|\bstd(out|err)\b", without_comments(text)):
+            out.append(f"{path}: writes to a standard stream, which io/console.hpp is for")
+    return out
+
+
 def options_stand_in_pipeline(root):
     out = []
     for path, text in sources(root, "io", "kernels"):
@@ -199,6 +210,7 @@ def concepts_have_their_file(root):
             if not any((root / "kernels" / (file + suffix)).is_file() for suffix in SOURCES)]
 
 
-RULES = [includes_go_down, rooms_are_small, files_are_short, functions_are_short, mpi_stays_below, options_stand_in_pipeline,
+RULES = [includes_go_down, rooms_are_small, files_are_short, functions_are_short, mpi_stays_below,
+         people_are_told_by_the_console, options_stand_in_pipeline,
          every_source_is_built, pages_read_what_is_written, headers_stand_alone, every_part_is_visited,
          concepts_have_their_file]

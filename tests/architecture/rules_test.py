@@ -75,6 +75,10 @@ class APlantedViolation(unittest.TestCase):
         self.plant("pipeline/report/page.cpp", "int rank() { return MPI_COMM_WORLD; }\n")
         self.assert_found(rules.mpi_stays_below, "pipeline/report/page.cpp")
 
+    def test_output_past_the_console(self):
+        self.plant("pipeline/report/page.cpp", 'void shout() { std::puts("!"); }\n')
+        self.assert_found(rules.people_are_told_by_the_console, "pipeline/report/page.cpp", "io/console.hpp")
+
     def test_an_option_below_pipeline(self):
         self.plant("io/npy.cpp", 'const char* text = "use --resume";\n')
         self.assert_found(rules.options_stand_in_pipeline, "io/npy.cpp")

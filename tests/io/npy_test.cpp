@@ -85,6 +85,20 @@ TEST(Npy, RefusesOtherArrays) {
   EXPECT_TRUE(refused_npy(npy(1, "{'descr': '<i4', 'shape': (2,", "12345678"), {"another form"}));
 }
 
+TEST(Npy, ReadsWhatItWrites) {
+  const TemporaryFolder folder;
+  for (const std::size_t count : {0, 1, 2, 1000}) {
+    std::vector<std::int32_t> values(count);
+    for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<std::int32_t>(i * 2'000'003) - 7;
+    const auto path = folder.path() / "values.npy";
+    write_npy_integers(path, values);
+    EXPECT_EQ(read_npy_integers(path), (std::vector<std::int64_t>(values.begin(), values.end())));
+    EXPECT_EQ((std::filesystem::file_size(path) - 4 * count) % 64, 0u) << "numpy aligns the data";
+  }
+  EXPECT_TRUE(
+      refuses([&] { write_npy_integers(folder.path() / "none" / "x.npy", {}); }, {"none/x.npy", "cannot write"}));
+}
+
 TEST(Npy, RefusesLengthsThatContradictTheHeader) {
   EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(2,)"), "1234567"), {"2 elements", "7 bytes"}));
   EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(2,)"), "123456789"), {"2 elements", "9 bytes"}));

@@ -97,6 +97,27 @@ TEST(StepFolders, StagesComeInOrderAndALaterOneWhoseStepsBeginAnewStandsBehindTh
                 "stage2-ingredient2-step1000-tokens3B: it is of another branch of its stage (ingredient 2)"}));
 }
 
+TEST(StepFolders, MeasuredCheckpointsThatAreGoneKeepTheirPlaces) {
+  const TemporaryFolder folder;
+  for (const char* name : {"stage2-ingredient1-step1000", "stage2-ingredient2-step500", "stage3-step10"})
+    make(folder, name);
+  const fs::path root = folder.path();
+  const std::vector<fs::path> measured{root / "stage1-step8000", root / "stage1-step9000",
+                                       root / "stage2-ingredient1-step1000"};
+  const auto all = find_step_folders({root}, {}, measured);
+  EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{10000, 10010}));
+  EXPECT_EQ(all.gone, (std::vector<fs::path>{measured[0], measured[1]}));
+  fs::remove_all(root / "stage2-ingredient1-step1000");
+  EXPECT_EQ(steps_of(find_step_folders({root}, {}, measured)), (std::vector<std::int64_t>{10010}))
+      << "the other branch stays out";
+  // A series that was moved, and one without stages: nothing is missed.
+  fs::create_directories(root / "moved");
+  make(folder, "moved/step_8");
+  const auto moved = find_step_folders({root / "moved"}, {}, {root / "step_7", root / "step_8", root / "other"});
+  EXPECT_EQ(steps_of(moved), (std::vector<std::int64_t>{8}));
+  EXPECT_TRUE(moved.gone.empty());
+}
+
 TEST(StepFolders, StepsThatGoOnThroughStagesStay) {
   const TemporaryFolder folder;
   for (const char* name : {"stage1-step-3440000", "stage2-step-3450000", "stage2-step-3460000"}) make(folder, name);

@@ -1,5 +1,5 @@
 """validate --against: differences that float32 angles explain, and others. Captures hold the program's own Q and K."""
-import json, math, struct, unittest
+import math, struct, unittest
 
 from harness import Case, read_safetensors, run, small_model, write_safetensors
 
@@ -26,14 +26,9 @@ class Against(Case):
         super().setUp()
         self.model = small_model(self.folder / "model", layers=2, hidden=64, heads=HEADS, **{"kv-heads": KV_HEADS, "head-dim": WIDTH},
                                  tokens=LENGTH)
-        tokens = json.loads((self.model / "tokens.json").read_text())
         self.succeed("analyze", "--model", self.model, "--tokens", self.model / "tokens.json", "--contexts", LENGTH, "--dump-captures",
                      self.folder, "--out", self.folder / "run")
         self.capture = self.folder / "tokens"
-        header = f"{{'descr': '<i4', 'fortran_order': False, 'shape': ({len(tokens)},), }}"
-        header += " " * (-(len(header) + 11) % 64) + "\n"
-        (self.capture / "tokens.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode()
-                                                  + struct.pack(f"<{len(tokens)}i", *tokens))
 
     def change(self, change_pair, layers=(0, 1), names="qk"):
         """Replaces (x, y) of every pair of columns that turn together by change_pair(position, pair, x, y)."""

@@ -1,5 +1,5 @@
 """The report in a real browser: it opens without errors, and its controls work."""
-import os, pathlib, shutil, subprocess, tempfile, unittest
+import os, pathlib, re, shutil, signal, subprocess, tempfile, unittest
 
 try:
     from selenium.webdriver.common.action_chains import ActionChains
@@ -10,7 +10,7 @@ except ImportError:
     pass  # Browser skips the tests
 
 from browser import Browser
-from harness import FIXTURES, REPOSITORY, heads, overflowing_model, run, table
+from harness import FIXTURES, REPOSITORY, heads, overflowing_model, run, small_model, start, table
 
 LARGE_RUN = os.environ["LARGE_RUN"]
 
@@ -117,6 +117,55 @@ class Report(Browser):
         self.assertIn("Median > 4 over 20 heads, of which 20 are only known to be beyond a bound", self.text(browser, "spread"))
         self.assertNotIn("slope", browser.execute_script("return charts.get('by-context').data.datasets[0].label"))
         self.assert_no_errors(browser)
+
+    def test_a_report_of_files_and_folders_with_any_name(self):
+        place = self.folder / "x<"  # whose paths hold </script>
+        model = place / "script><b>'\"&amp;<!-- \n\x01\udce9\u00e9"
+        model.parent.mkdir()
+        shutil.copytree(sorted((REPOSITORY / "demo" / "checkpoints").iterdir())[-1], model)
+        text = model / "<i>'\"&lt;\n\x1b\udcff.npy"
+        shutil.copy(REPOSITORY / "demo" / "tokens" / "harbour.npy", text)
+        out = place / "script>run<i>\udcff"
+        made = run("analyze", "--model", model, "--tokens", text, text, "--contexts", "64", "--out", out, "--plots", out.parent / "plots",
+                   errors="replace")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        shown = {"model": "script><b>'\"&amp;<!-- \\x0a\\x01\\xe9\u00e9", "text": "<i>'\"&lt;\\x0a\\x1b\\xff"}
+        browser = self.open(out / "report.html")
+        self.assert_no_errors(browser)
+        self.assertEqual(self.text(browser, "model"), shown["model"])
+        self.assertEqual(browser.title, shown["model"] + " - energy field")
+        self.assertIn(shown["text"], self.text(browser, "card"))
+        self.assertIn("x</" + shown["model"], self.text(browser, "provenance-table"))
+        self.assertEqual(browser.execute_script("return document.querySelectorAll('b, i').length"), 0)
+        self.assertEqual({row["text"] for row in heads(out)}, {shown["text"], shown["text"] + "-2"})
+        for figure in (out.parent / "plots").iterdir():
+            browser = self.open(figure)
+            self.assertEqual(browser.execute_script("return document.documentElement.tagName"), "svg")
+        made = run("compare", out, out, "--out", self.folder / "compared-names", errors="replace")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        browser = self.open(self.folder / "compared-names" / "comparison.html")
+        self.assertIn("script>run<i>\\xff", browser.find_element(By.TAG_NAME, "table").text)
+        self.assertEqual(browser.execute_script("return document.querySelectorAll('b, i').length"), 0)
+
+    def test_a_run_that_was_stopped_says_so_on_top(self):
+        browser = self.open(self.results / "report.html")
+        self.assertFalse(browser.find_element(By.ID, "incomplete").is_displayed())
+        model, out = small_model(self.folder / "stopped-model"), self.folder / "stopped"
+        process = start("analyze", "--model", model, "--tokens", *[model / "tokens.json"] * 3, "--contexts", "64,400", "--scopes", "full,causal",
+                        "--out", out)
+        process.after_units(3, out, lambda: process.signal_rank(0, signal.SIGTERM))
+        self.assertEqual(process.wait()[0], 128 + signal.SIGTERM)
+        made = run("report", out)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        measured, planned = re.search(r"incomplete: (\d+) of (\d+) layers", made.stdout).groups()
+        for width in (1280, 390):
+            browser = self.open(out / "report.html", width)
+            self.assert_no_errors(browser)
+            note = browser.find_element(By.ID, "incomplete")
+            self.assertTrue(note.is_displayed())
+            self.assertIn(f"This run is not complete: {measured} of {planned} layers over all texts are measured", note.text)
+            self.assertLess(note.rect["y"], browser.find_element(By.ID, "model").rect["y"])
+            self.assertLessEqual(browser.execute_script("return document.documentElement.scrollWidth"), width)
 
     def test_it_is_printed_on_white(self):
         browser = self.open(self.results / "report.html", theme="dark")

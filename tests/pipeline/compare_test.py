@@ -1,5 +1,5 @@
 """`compare`, checked against the same numbers computed from heads.csv and nulls.csv."""
-import json, math, pathlib, statistics, unittest
+import json, math, pathlib, re, statistics, unittest
 
 from harness import Case, REPOSITORY, heads, number, table
 
@@ -64,6 +64,28 @@ class Compare(Case):
         b = self.analyze("b", CHECKPOINTS[0], "--contexts", "128")
         self.refuse(["compare", a, b], "a, b", "no scope and context in common")
         self.refuse(["compare", a, self.folder / "none"], "none")
+
+    def test_scaling_compares_runs_of_the_same_work_only(self):
+        first = self.analyze("first", CHECKPOINTS[-1], "--contexts", "64")
+        twice = self.folder / "twice"  # as for weak scaling
+        self.succeed("analyze", "--model", CHECKPOINTS[-1], "--tokens", *TOKENS, *TOKENS, "--contexts", 64, "--out", twice, ranks=2)
+        self.assertIn("speed-up", self.succeed("compare", "--scaling", first, twice).stdout)
+        others = {"model": self.analyze("model", CHECKPOINTS[0], "--contexts", "64"),
+                  "contexts": self.analyze("contexts", CHECKPOINTS[-1], "--contexts", "64,128"),
+                  "texts": self.folder / "texts"}
+        self.succeed("analyze", "--model", CHECKPOINTS[-1], "--tokens", TOKENS[0], "--contexts", 64, "--out", others["texts"])
+        for what, run in others.items():
+            error = self.refuse(["compare", "--scaling", first, twice, run], run, f"differ in {'the ' if what != 'contexts' else '--'}{what}:")
+            self.assertNotIn("twice and", error)
+
+    def test_the_phases_of_a_run_add_up_to_its_time(self):
+        for ranks in (1, 2):
+            shown = self.succeed("analyze", "--model", CHECKPOINTS[-1], "--tokens", *TOKENS, "--out", self.folder / f"run{ranks}", ranks=ranks).stdout
+            total, phases = re.search(r"^([\d.]+) s on .*\n +(read .*)$", shown, re.M).groups()
+            self.assertEqual(phases.split()[::2], ["read", "forward", "field", "communicate", "wait", "other"])
+            self.assertAlmostEqual(sum(map(float, phases.split()[1::2])), float(total), delta=1e-9)
+            for rank in json.loads((self.folder / f"run{ranks}" / "summary.json").read_text())["ranks"]:
+                self.assertAlmostEqual(sum(rank["seconds"].values()), rank["wall_seconds"], delta=1e-6)
 
     def test_a_regularity_that_fails_is_named_with_its_run(self):
         # Two tokens a context: one component carries everything, and no two keys are alike.

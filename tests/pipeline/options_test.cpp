@@ -156,6 +156,34 @@ TEST(Options, ATypoGetsTheNearestName) {
   EXPECT_EQ(parse({"analyze", "--capture", "c", "--out", "--odd"}).out, "--odd") << "a value may look like an option";
 }
 
+TEST(Options, ValuesOutOfRangeAreRefusedInAFewWords) {
+  const std::vector<std::tuple<const char*, const char*, const char*>> cases{
+      {"--null", "-1", "--null: -1 is out of range: at least 0"},
+      {"--seed", "-3", "--seed: -3 is out of range: at least 0"},
+      {"--components", "1", "--components: 1 is out of range: 2 to 100000"},
+      {"--components", "x", "--components: 'x' is no number"},
+      {"--verify-dense", "nan", "--verify-dense: nan is out of range: at least 0"}};
+  for (const auto& [option, value, expected] : cases) {
+    try {
+      parse({"plan", "--capture", "c", option, value});
+      FAIL() << option << " " << value;
+    } catch (const InputError& error) {
+      EXPECT_TRUE(std::string(error.what()).starts_with(expected)) << error.what();
+      EXPECT_LT(std::string(error.what()).size(), 100u);
+    }
+  }
+}
+
+TEST(Options, CompletionIsAskedForBeforeAnyCommand) {
+  std::string message;
+  for (const char* shell : {"bash", "zsh"}) {
+    EXPECT_EQ(parse({"--completion", shell}, message), std::nullopt);
+    EXPECT_NE(message.find("--gpus-per-node"), std::string::npos);
+    message.clear();
+  }
+  EXPECT_THROW(parse({"--completion", "fish"}, message), InputError);
+}
+
 TEST(Options, HelpAndVersionAreNotErrors) {
   for (const char* flag : {"--help", "--version"}) {
     std::string message;

@@ -60,6 +60,19 @@ class Resume(Case):
             self.assertEqual(code, 128 + number, errors)
         self.succeed(*self.arguments(self.out, "--resume"), ranks=2)
 
+    def test_what_mpirun_makes_of_signals(self):
+        """As docs/run-folder.md says of Open MPI."""
+        for number, expected, told in ((signal.SIGUSR1, 138, "signal 10 (USR1)"), (signal.SIGTERM, 1, "signal 15 (TERM)"),
+                                       (signal.SIGHUP, 1, "signal 15 (TERM)")):
+            with self.subTest(number):
+                shutil.rmtree(self.out, ignore_errors=True)
+                process = start(*self.arguments(self.out), ranks=2)
+                process.after_units(1, self.out, lambda: process.process.send_signal(number))
+                code, errors = process.wait()
+                self.assertEqual(code, expected, errors)
+                self.assertIn(f"stopped by {told}", errors)
+        self.succeed(*self.arguments(self.out, "--resume"), ranks=2)
+
     def test_a_capture_is_resumed(self):
         captures = self.folder / "captures"
         self.succeed("analyze", "--model", self.model, "--tokens", self.model / "tokens.json", "--out", self.folder / "x",

@@ -1,0 +1,23 @@
+#include "pipeline/job/value_range.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+
+namespace logitfield {
+
+CLI::Validator between(double least, double most) {
+  const std::string range =
+      std::isinf(most) ? fmt::format("at least {:.10g}", least) : fmt::format("{:.10g} to {:.10g}", least, most);
+  return CLI::Validator(
+      [=](std::string& text) {
+        double value = 0;
+        if (!CLI::detail::lexical_cast(text, value)) return fmt::format("'{}' is no number", text);
+        if (value >= least && value <= most) return std::string();
+        return fmt::format("{} is out of range: {}", text, range);
+      },
+      range);
+}
+
+}  // namespace logitfield
