@@ -58,7 +58,8 @@ bool is_stale(const LockHolder& holder, const LockHolder& self) {
 }  // namespace
 
 RunLock::RunLock(fs::path path, const LockHolder& self)
-    : path_(std::move(path)), file_(path_, Access::write, O_RDWR | O_CREAT) {
+    : path_(std::move(path)), file_(path_, Access::write, O_RDWR | O_CREAT | O_NONBLOCK) {
+  file_.require_regular(path_);
   const bool locked = ::flock(file_.get(), LOCK_EX | LOCK_NB) == 0;
   const int error = locked ? 0 : errno;
   const std::optional<LockHolder> holder = read_holder(path_);
