@@ -70,17 +70,12 @@ void add_routes(CLI::App& command, Options& options) {
       ->capture_default_str();
 }
 
-/// Options for a model's texts.
-void add_texts(CLI::App& command, Options& options) {
-  command.add_option("--tokens", options.tokens,
-                     "token files, one text each (with --model): .npy, .json (a list, or input_ids), or raw .bin");
-  command.add_option("--token-dtype", options.token_dtype, "how .bin files store their token ids")
-      ->check(CLI::IsMember({"uint8", "uint16", "uint32", "int8", "int16", "int32", "int64"}));
-  command.add_flag("--skip-short", options.skip_short,
-                   "leave out texts that are shorter than the longest of --contexts, instead of refusing them");
+/// Options for texts that go through the model's own tokenizer.
+void add_tokenised(CLI::App& command, Options& options) {
   auto* text =
       command.add_option("--text", options.text,
-                         "text files for the model's own tokenizer, .txt (one text), .jsonl or .json (with --model)");
+                         "text files for the model's own tokenizer, .txt (one text), .jsonl or .json, also .gz or .zst "
+                         "(with --model)");
   command
       .add_option("--bos", options.bos,
                   "put the model's first token (BOS) before each --text: yes, no, or auto: as its tokenizer does")
@@ -94,6 +89,17 @@ void add_texts(CLI::App& command, Options& options) {
   command.add_option("--num-tokens", options.num_tokens, "most tokens to keep of each --text, BOS included [all]")
       ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 31))
       ->needs(text);
+}
+
+/// Options for a model's texts.
+void add_texts(CLI::App& command, Options& options) {
+  command.add_option("--tokens", options.tokens,
+                     "token files, one text each (with --model): .npy, .json (a list, or input_ids), or raw .bin");
+  command.add_option("--token-dtype", options.token_dtype, "how .bin files store their token ids")
+      ->check(CLI::IsMember({"uint8", "uint16", "uint32", "int8", "int16", "int32", "int64"}));
+  command.add_flag("--skip-short", options.skip_short,
+                   "leave out texts that are shorter than the longest of --contexts, instead of refusing them");
+  add_tokenised(command, options);
 }
 
 /// Options for the measured part of the input, and for the measurement.
@@ -304,6 +310,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   compare->add_option("--out", options.out, "folder to write tables and pictures to; made if it is not there");
   compare->add_flag("--scaling", options.scaling,
                     "compare their times: speed-up, efficiency, imbalance, where the time goes");
+  auto* tokens = app.add_subcommand("tokens", "print the ids and pieces of texts by the model's own tokenizer");
+  tokens->add_option("--model", options.model, "folder with tokenizer.json, or a GGUF file")->required();
+  add_tokenised(*tokens, options);
+  tokens->get_option("--text")->required();
   auto* validate = app.add_subcommand("validate", "check a checkpoint, a capture or a run; change nothing");
   add_input(*validate, options);
   add_strict_config(*validate, options);
@@ -316,7 +326,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   const auto commands = app.get_subcommands([&](const CLI::App* c) { return c->get_name() == name; });
   if (commands.empty() && !name.starts_with('-')) {
     throw InputError(
-        "{}; the commands are analyze, compare, monitor, plan, report and validate (see logitfield --help)",
+        "{}; the commands are analyze, compare, monitor, plan, report, tokens and validate (see logitfield --help)",
         name.empty() ? "no command is given"
                      : "'" + name + "' is no command" + did_you_mean(name, names_of_commands(app)));
   }
@@ -342,6 +352,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
                     : monitor->parsed() ? Command::monitor
                     : plan->parsed()    ? Command::plan
                     : report->parsed()  ? Command::report
+                    : tokens->parsed()  ? Command::tokens
                                         : Command::validate;
   if (monitor->parsed() && monitor->count("--null") == 0) options.null_draws = kNullDrawsOfMonitor;
   check(options);

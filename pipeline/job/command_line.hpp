@@ -10,7 +10,7 @@
 namespace logitfield {
 
 /// The program's commands.
-enum class Command { analyze, compare, monitor, plan, report, validate };
+enum class Command { analyze, compare, monitor, plan, report, tokens, validate };
 
 /// The command line, parsed and checked for form; see `logitfield --help`.
 struct Options {

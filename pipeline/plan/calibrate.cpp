@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <functional>
@@ -16,6 +17,7 @@
 #include "kernels/backend.hpp"
 #include "kernels/field/attention_statistics.hpp"
 #include "kernels/random.hpp"
+#include "pipeline/job/activity.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/plan/routes.hpp"
 
@@ -180,21 +182,17 @@ void add_field_samples(const mpi::Communicator& world, const kernels::Backend& b
   }
 }
 
-void measure_fields(const mpi::Communicator& world, const kernels::Backend& backend, Rates& rates) {
+std::vector<HeadShape> measured_shapes() {
   using kernels::Scope;
+  std::vector<HeadShape> out;
   for (const std::int64_t d : {16, 32, 64, 128}) {
     for (const std::int64_t group : {1, 4}) {
-      for (const std::int64_t context : {64, 256, 1024, 4096}) {
-        add_field_samples(world, backend, {d, group, context, Scope::full, "auto"}, rates);
-      }
+      for (const std::int64_t context : {64, 256, 1024, 4096}) out.push_back({d, group, context, Scope::full, "auto"});
     }
-    for (const std::int64_t context : {1024, 4096}) {
-      add_field_samples(world, backend, {d, 1, context, Scope::causal, "krylov"}, rates);
-    }
+    for (const std::int64_t context : {1024, 4096}) out.push_back({d, 1, context, Scope::causal, "krylov"});
   }
-  for (const std::int64_t context : {64, 256, 1024, 2048}) {
-    add_field_samples(world, backend, {64, 1, context, Scope::causal, "auto"}, rates);
-  }
+  for (const std::int64_t context : {64, 256, 1024, 2048}) out.push_back({64, 1, context, Scope::causal, "auto"});
+  return out;
 }
 
 }  // namespace
@@ -203,14 +201,24 @@ Rates calibrate(const mpi::Communicator& world, const std::filesystem::path& wei
   const auto backend = kernels::make_backend("cpu");
   Rates rates;
   rates.ranks_per_host = world.split_by_host().size();
+  constexpr std::array kWidths = {256, 1024, 2048};
+  const std::vector<HeadShape> shapes = measured_shapes();
+  Activity measuring("measuring the rates of this machine", 3 + kWidths.size() + shapes.size());
   measure_arithmetic(world, rates);
+  measuring.advance(1);
   mpi::agree(world, [&] { rates.storage = world.rank() == 0 ? measure_storage(weights) : 0; });
   world.max({&rates.storage, 1});
+  measuring.advance(1);
   measure_network(world, rates);
-  for (const kernels::Index hidden : {256, 1024, 2048}) {
+  measuring.advance(1);
+  for (const kernels::Index hidden : kWidths) {
     rates.forward.push_back(forward_sample(world, *backend, hidden));
+    measuring.advance(1);
   }
-  measure_fields(world, *backend, rates);
+  for (const HeadShape& shape : shapes) {
+    add_field_samples(world, *backend, shape, rates);
+    measuring.advance(1);
+  }
   const char* cluster = std::getenv("SLURM_CLUSTER_NAME");
   rates.source = fmt::format("measured {} on {}{}, {} ranks, {} a host", io::utc_now(), mpi::host_name(),
                              cluster ? fmt::format(" of {}", cluster) : "", world.size(), rates.ranks_per_host);
