@@ -1,6 +1,7 @@
 #include "io/descriptor.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -30,6 +31,12 @@ std::string remedy(Access access, int error) {
   }
 }
 
+struct stat status_of(int descriptor, const std::filesystem::path& path) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) throw_system_error(path, Access::read, errno);
+  return status;
+}
+
 }  // namespace
 
 void throw_system_error(const std::filesystem::path& path, Access access, int error) {
@@ -40,6 +47,26 @@ void throw_system_error(const std::filesystem::path& path, Access access, int er
 Descriptor::Descriptor(const std::filesystem::path& path, Access access, int flags)
     : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
   if (descriptor_ < 0) throw_system_error(path, access, errno);
+}
+
+Descriptor Descriptor::of_regular_file(const std::filesystem::path& path) {
+  // O_NONBLOCK: opening a pipe would otherwise wait for its writer.
+  Descriptor file(path, Access::read, O_RDONLY | O_NONBLOCK);
+  file.require_regular(path);
+  return file;
+}
+
+void Descriptor::require_regular(const std::filesystem::path& path) const {
+  const auto mode = status_of(descriptor_, path).st_mode;
+  if (S_ISREG(mode)) return;
+  throw InputError("{}: is a {}, not a regular file; give a file", path.string(),
+                   S_ISDIR(mode)    ? "directory"
+                   : S_ISFIFO(mode) ? "pipe"
+                                    : "device");
+}
+
+std::size_t Descriptor::size(const std::filesystem::path& path) const {
+  return static_cast<std::size_t>(status_of(descriptor_, path).st_size);
 }
 
 Descriptor::Descriptor(Descriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}

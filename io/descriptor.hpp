@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <filesystem>
 
 namespace logitfield::io {
@@ -14,11 +15,17 @@ class Descriptor {
  public:
   /// Opens with the flags of open(2); throws InputError naming path, reason and remedy.
   Descriptor(const std::filesystem::path& path, Access access, int flags);
+  /// Opens a regular file for reading, without waiting; throws InputError also for a folder, a pipe and a device.
+  static Descriptor of_regular_file(const std::filesystem::path& path);
   Descriptor(Descriptor&& other) noexcept;
   Descriptor& operator=(Descriptor&& other) noexcept;
   ~Descriptor();
 
   int get() const { return descriptor_; }
+  /// Throws InputError unless it is a regular file: a pipe or a device may never end.
+  void require_regular(const std::filesystem::path& path) const;
+  /// Bytes of the file; 0 for those that the system makes when they are read, such as files of /proc.
+  std::size_t size(const std::filesystem::path& path) const;
   /// Closes now; throws InputError if that fails. Some network file systems report a full disk only then.
   void close(const std::filesystem::path& path, Access access);
 

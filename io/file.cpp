@@ -68,16 +68,21 @@ void make_folder(const fs::path& path) {
 
 std::string read_file(const fs::path& path, std::size_t limit) {
   constexpr std::size_t kPiece = 1 << 16;
-  const Descriptor file(path, Access::read, O_RDONLY);
+  const Descriptor file = Descriptor::of_regular_file(path);
+  const auto check = [&](std::size_t size) {
+    if (size > limit)
+      throw InputError("{}: larger than the {} bytes allowed; is it the right file?", path.string(), limit);
+  };
+  check(file.size(path));
   std::string content;
+  content.reserve(file.size(path) + kPiece);
   for (std::size_t used = 0;;) {
     content.resize(used + kPiece);
     const std::size_t count = read_some(file, path, std::span(content).subspan(used));
     used += count;
     content.resize(used);
     if (count == 0) return content;
-    if (used > limit)
-      throw InputError("{}: larger than the {} bytes allowed; is it the right file?", path.string(), limit);
+    check(used);
   }
 }
 

@@ -10,7 +10,7 @@
 
 namespace logitfield::io {
 
-/// Reads a whole file of at most `limit` bytes; throws InputError naming it and the reason.
+/// Reads a whole regular file of at most `limit` bytes; throws InputError naming it and the reason.
 std::string read_file(const std::filesystem::path& path, std::size_t limit);
 
 /// Writes a file so that a reader sees all of it or none. `write` fills a temporary file beside it, which is then

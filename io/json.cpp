@@ -1,12 +1,11 @@
 #include "io/json.hpp"
 
 #include <limits>
-#include <set>
 #include <type_traits>
-#include <vector>
 
 #include "io/error.hpp"
 #include "io/file.hpp"
+#include "io/json_builder.hpp"
 
 namespace logitfield::io {
 namespace {
@@ -14,45 +13,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxFileSize = std::size_t{1} << 30;
-constexpr int kMaxDepth = 64;
 constexpr std::size_t kMaxExcerpt = 80;
-
-std::string shortened(std::string text) {
-  if (text.size() > kMaxExcerpt) text.replace(kMaxExcerpt, std::string::npos, "...");
-  return text;
-}
-
-/// Watches the parser for two things that it would accept silently: a repeated key, and unlimited depth.
-class Guard {
- public:
-  /// `only`: the one key of the outermost object that must not be repeated; empty: no key of any object must be.
-  explicit Guard(const std::string& origin, std::string_view only = {}) : origin_(origin), only_(only) {}
-
-  bool operator()(int depth, json::parse_event_t event, const json& parsed) {
-    if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) check_depth(depth);
-    if (event == json::parse_event_t::object_start) open_objects_.emplace_back();
-    if (event == json::parse_event_t::key) check_key(parsed);
-    if (event == json::parse_event_t::object_end) open_objects_.pop_back();
-    return true;
-  }
-
- private:
-  void check_depth(int depth) const {
-    if (depth >= kMaxDepth) {
-      throw InputError("{}: JSON nested deeper than {} levels; is it the right file?", origin_, kMaxDepth);
-    }
-  }
-  void check_key(const json& key) {
-    if (!only_.empty() && (open_objects_.size() > 1 || key != only_)) return;
-    if (!open_objects_.back().insert(key.get<std::string>()).second) {
-      throw InputError("{}: the name {} appears twice in one object; remove one", origin_, excerpt(key));
-    }
-  }
-
-  const std::string& origin_;
-  const std::string_view only_;
-  std::vector<std::set<std::string>> open_objects_;
-};
 
 /// Python's json module writes NaN and infinite numbers by names that JSON does not have; they become null.
 std::string with_null_for_names(std::string_view text) {
@@ -108,25 +69,22 @@ void require_object(const json& object, const std::string& origin) {
 
 }  // namespace
 
-namespace {
-
-json parse_guarded(std::string_view text, const std::string& origin, const Guard& guard) {
-  try {
-    return json::parse(text, guard);
-  } catch (const json::exception& error) {
-    throw InputError("{}: not valid JSON: {}; correct it or copy the file again", origin, shortened(error.what()));
-  }
+json parse_json(std::string_view text, const std::string& origin, std::string_view only, std::size_t most_bytes) {
+  JsonBuilder builder(origin, only, most_bytes);
+  json::sax_parse(text, &builder);
+  return builder.take();
 }
 
-}  // namespace
-
-json parse_json(std::string_view text, const std::string& origin) { return parse_guarded(text, origin, Guard(origin)); }
-
 json parse_json_record(std::string_view text, const std::string& origin, std::string_view key) {
-  return parse_guarded(with_null_for_names(text), origin, Guard(origin, key));
+  return parse_json(with_null_for_names(text), origin, key);
 }
 
 json read_json(const std::filesystem::path& path) { return parse_json(read_file(path, kMaxFileSize), path.string()); }
+
+std::string shortened(std::string text) {
+  if (text.size() > kMaxExcerpt) text.replace(kMaxExcerpt, std::string::npos, "...");
+  return text;
+}
 
 std::string excerpt(const json& value) {
   if (value.is_structured()) return value.is_object() ? "an object {...}" : "a list [...]";

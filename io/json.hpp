@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -8,16 +9,23 @@
 
 namespace logitfield::io {
 
+/// Values of JSON may take at most so much memory, which a small hostile file could fill otherwise.
+inline constexpr std::size_t kMostJsonBytes = std::size_t{2} << 30;
+
 /// Parses one record of a data set, of which only some keys are read: as parse_json, but NaN and infinite numbers
 /// become null, and keys may be repeated, except `key` in the record itself.
 nlohmann::json parse_json_record(std::string_view text, const std::string& origin, std::string_view key);
 
 /// Parses `text`, which came from `origin` (used in messages). Throws InputError if it is not JSON, repeats a name
-/// within one object, or nests deeper than 64 levels.
-nlohmann::json parse_json(std::string_view text, const std::string& origin);
+/// within one object, nests deeper than 64 levels, or takes about `most_bytes` of memory. `only`: the one key of the
+/// outermost object that must not be repeated, instead of all keys.
+nlohmann::json parse_json(std::string_view text, const std::string& origin, std::string_view only = {},
+                          std::size_t most_bytes = kMostJsonBytes);
 /// Reads and parses a file of at most 1 GiB; throws InputError naming it.
 nlohmann::json read_json(const std::filesystem::path& path);
 
+/// At most about 80 bytes of a text, for messages.
+std::string shortened(std::string text);
 /// Formats a value as JSON text for messages: on one line, control characters escaped, at most about 80 bytes.
 std::string excerpt(const nlohmann::json& value);
 

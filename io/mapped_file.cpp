@@ -1,8 +1,6 @@
 #include "io/mapped_file.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,14 +11,6 @@
 
 namespace logitfield::io {
 namespace {
-
-std::size_t size_of_regular_file(const Descriptor& file, const std::filesystem::path& path) {
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) throw_system_error(path, Access::read, errno);
-  if (!S_ISREG(status.st_mode)) throw InputError("{}: not a regular file; give a file", path.string());
-  if (status.st_size == 0) throw InputError("{}: the file is empty; copy or download it again", path.string());
-  return static_cast<std::size_t>(status.st_size);
-}
 
 /// Calls madvise on the pages of `part`: all that it touches (widen), or those wholly inside it. The return value is
 /// ignored, because refused advice changes no result.
@@ -36,9 +26,9 @@ void advise(std::span<const std::byte> part, int advice, bool widen) {
 }  // namespace
 
 MappedFile::MappedFile(std::filesystem::path path) : path_(std::move(path)) {
-  // O_NONBLOCK: opening a pipe would otherwise wait for its writer.
-  const Descriptor file(path_, Access::read, O_RDONLY | O_NONBLOCK);
-  const std::size_t size = size_of_regular_file(file, path_);
+  const Descriptor file = Descriptor::of_regular_file(path_);
+  const std::size_t size = file.size(path_);
+  if (size == 0) throw InputError("{}: the file is empty; copy or download it again", path_.string());
   void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (start == MAP_FAILED) throw_system_error(path_, Access::read, errno);
   bytes_ = {static_cast<const std::byte*>(start), size};

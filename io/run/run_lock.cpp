@@ -21,11 +21,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostBytes = 4096;
+constexpr std::size_t kLongestLock = 4096;
 
 /// Nothing if the file is empty, or was truncated while it was written.
 std::optional<LockHolder> read_holder(const fs::path& path) {
-  const auto object = nlohmann::json::parse(read_file(path, kMostBytes), nullptr, false);
+  const auto object = nlohmann::json::parse(read_file(path, kLongestLock), nullptr, false);
   if (!object.is_object()) return std::nullopt;
   return LockHolder{object.value("host", ""), object.value("pid", std::int64_t{0}), object.value("job", ""),
                     object.value("since", "")};
@@ -58,7 +58,8 @@ bool is_stale(const LockHolder& holder, const LockHolder& self) {
 }  // namespace
 
 RunLock::RunLock(fs::path path, const LockHolder& self)
-    : path_(std::move(path)), file_(path_, Access::write, O_RDWR | O_CREAT) {
+    : path_(std::move(path)), file_(path_, Access::write, O_RDWR | O_CREAT | O_NONBLOCK) {
+  file_.require_regular(path_);
   const bool locked = ::flock(file_.get(), LOCK_EX | LOCK_NB) == 0;
   const int error = locked ? 0 : errno;
   const std::optional<LockHolder> holder = read_holder(path_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/compressed.hpp"
 #include "io/error.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
@@ -11,8 +12,6 @@ namespace logitfield::io {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::size_t kLargestFile = std::size_t{1} << 30;
 
 void check_utf8(const std::string& content, const std::string& file) {
   const auto invalid = first_invalid_utf8(content);
@@ -44,8 +43,8 @@ void refuse_known_formats(const std::string& content, const std::string& file) {
   struct Format {
     std::string_view begin, remedy;
   };
-  constexpr Format kFormats[] = {{"\x1F\x8B", "compressed by gzip; decompress it (gunzip -k)"},
-                                 {"\x28\xB5\x2F\xFD", "compressed by zstd; decompress it (zstd -d)"},
+  constexpr Format kFormats[] = {{"\x1F\x8B", "compressed by gzip twice; decompress it (gunzip -k)"},
+                                 {"\x28\xB5\x2F\xFD", "compressed by zstd twice; decompress it (zstd -d)"},
                                  {"BZh", "compressed by bzip2; decompress it (bunzip2 -k)"},
                                  {"\xFD"
                                   "7zXZ",
@@ -54,6 +53,10 @@ void refuse_known_formats(const std::string& content, const std::string& file) {
                                  {"PAR1", "a Parquet table; write its texts as .jsonl with pandas or datasets"}};
   for (const auto& [begin, remedy] : kFormats) {
     if (content.starts_with(begin)) throw InputError("{}: is {}", file, remedy);
+  }
+  constexpr std::size_t kTarMark = 257;
+  if (content.size() > kTarMark && std::string_view(content).substr(kTarMark).starts_with("ustar")) {
+    throw InputError("{}: is a tar archive; unpack it", file);
   }
 }
 
@@ -95,15 +98,16 @@ std::vector<Document> read_list(const std::string& content, const std::string& f
 
 }  // namespace
 
-std::vector<Document> read_documents(const std::filesystem::path& path) {
-  const std::string file = path.string(), stem = path.stem().string();
-  std::string content = read_file(path, kLargestFile);
+std::vector<Document> read_documents(const std::filesystem::path& path, std::size_t limit) {
+  const std::filesystem::path name = name_before_compression(path);
+  const std::string file = path.string(), stem = name.stem().string();
+  std::string content = decompressed(read_file(path, limit), file, limit);
   refuse_known_formats(content, file);
   check_utf8(content, file);
   std::vector<Document> documents;
-  if (path.extension() == ".jsonl" || path.extension() == ".ndjson") {
+  if (name.extension() == ".jsonl" || name.extension() == ".ndjson") {
     documents = read_lines(content, file, stem);
-  } else if (path.extension() == ".json") {
+  } else if (name.extension() == ".json") {
     documents = read_list(content, file, stem);
   } else {
     documents.push_back({stem, std::move(content), file});

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -14,13 +15,16 @@ struct Document {
   std::string place;
 };
 
-/// Reads a text file of at most 1 GiB. Throws InputError naming the file and the line, element or byte for invalid
-/// UTF-8, an empty document, no documents, and for compressed files and archives. Formats:
+/// Bytes of the largest file of texts, decompressed.
+inline constexpr std::size_t kLargestTexts = std::size_t{1} << 30;
+
+/// Reads a text file of at most `limit` bytes, also one compressed by gzip or zstd, whose `.gz` or `.zst` is then no part
+/// of its name. Throws InputError naming the file and the line, element or byte for invalid UTF-8, an empty document, no
+/// documents, more than `limit` bytes once decompressed, and for other compressed files and archives. Formats:
 /// - `.jsonl` and `.ndjson`: one document per line, an object with "text". A "name" or an "id" names it, unless it is
-/// no
-///   name (an address, a path, an object): then it is FILE-LINE;
+///   no name (an address, a path, an object): then it is FILE-LINE;
 /// - `.json`: a list of strings;
 /// - any other: one document, named after the file without its extension.
-std::vector<Document> read_documents(const std::filesystem::path& path);
+std::vector<Document> read_documents(const std::filesystem::path& path, std::size_t limit = kLargestTexts);
 
 }  // namespace logitfield::io

@@ -11,6 +11,7 @@ int compare(const Options& options, const mpi::Communicator& world);
 int monitor(const Options& options, const mpi::Communicator& world);
 int plan(const Options& options, const mpi::Communicator& world);
 int report(const Options& options, const mpi::Communicator& world);
+int tokens(const Options& options, const mpi::Communicator& world);
 int validate(const Options& options, const mpi::Communicator& world);
 
 }  // namespace logitfield

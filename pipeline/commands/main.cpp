@@ -6,6 +6,7 @@
 #include "io/console.hpp"
 #include "kernels/cpu/blas_kernels.hpp"
 #include "pipeline/commands/commands.hpp"
+#include "pipeline/job/activity.hpp"
 #include "pipeline/job/command_line.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/mpi/guard.hpp"
@@ -36,6 +37,8 @@ int run_command(const Options& options, const mpi::Communicator& world) {
       return plan(options, world);
     case Command::report:
       return report(options, world);
+    case Command::tokens:
+      return tokens(options, world);
     case Command::validate:
       return validate(options, world);
   }
@@ -46,6 +49,7 @@ int run(int argc, char** argv, const mpi::Communicator& world) {
   std::optional<Options> options;
   std::string message;
   mpi::agree(world, [&] { options = parse_options(argc, argv, message); });
+  if (world.rank() == 0) show_activities();
   if (options) return run_command(*options, world);
   if (world.rank() == 0) io::print_text(message);
   return 0;

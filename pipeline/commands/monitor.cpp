@@ -9,7 +9,7 @@
 #include "io/console.hpp"
 #include "io/error.hpp"
 #include "pipeline/commands/commands.hpp"
-#include "pipeline/job/command_line.hpp"
+#include "pipeline/job/option_checks.hpp"
 #include "pipeline/measure/measurement.hpp"
 #include "pipeline/monitor/store.hpp"
 #include "pipeline/mpi/agreement.hpp"

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "io/hash.hpp"
 #include "io/weights/tensor_check.hpp"
+#include "pipeline/job/activity.hpp"
 #include "pipeline/mpi/agreement.hpp"
 
 namespace logitfield {
@@ -14,11 +16,13 @@ namespace {
 template <class HashPart>
 std::uint64_t hash_parts(const mpi::Communicator& world, const std::vector<std::uint64_t>& bytes, HashPart hash_part) {
   std::vector<std::uint64_t> load(world.size(), 0), mine;  // mine: (part, hash) pairs
+  Activity checking("reading and checking the numbers", std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0}));
   mpi::agree(world, [&] {
     for (std::size_t part = 0; part < bytes.size(); ++part) {
       const auto least = std::min_element(load.begin(), load.end());
       *least += bytes[part];
       if (least - load.begin() == world.rank()) mine.insert(mine.end(), {part, hash_part(part)});
+      checking.advance(bytes[part]);
     }
   });
   std::vector<std::uint64_t> all(bytes.size());

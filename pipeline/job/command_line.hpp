@@ -6,9 +6,6 @@
 
 namespace logitfield {
 
-/// Throws InputError for a model without texts, and for a capture with texts.
-void check_texts(const Options& options);
-
 /// Throws InputError for wrong usage. If help, the version or a shell's completion was asked for, returns nothing and
 /// stores the text to print in `message`.
 std::optional<Options> parse_options(int argc, const char* const* argv, std::string& message);

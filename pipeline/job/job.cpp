@@ -7,6 +7,7 @@
 #include <set>
 
 #include "io/error.hpp"
+#include "pipeline/job/activity.hpp"
 #include "pipeline/job/logit_forms.hpp"
 #include "pipeline/job/model_shapes.hpp"
 
@@ -130,7 +131,10 @@ void take_config(const io::ModelConfig& config, bool strict, Job& job) {
 }
 
 void open_checkpoint(const Options& options, Job& job) {
-  job.input = std::make_unique<const io::Checkpoint>(options.model);
+  {
+    const Activity opening("opening " + options.model.string());
+    job.input = std::make_unique<const io::Checkpoint>(options.model);
+  }
   const io::ModelConfig& config = job.checkpoint().config();
   take_config(config, options.strict_config, job);
   Texts read = read_texts(options, config.vocab_size);
@@ -159,6 +163,7 @@ void imagine(const Options& options, Job& job) {
 void open_capture(const Options& options, Job& job) {
   // A monitor still measures the other heads.
   const auto finite = options.command == Command::monitor ? io::Finite::not_required : io::Finite::required;
+  const Activity opening("opening " + options.capture.string());
   job.input = std::make_unique<const io::Capture>(options.capture, finite);
   const io::CaptureInfo& info = job.capture().info();
   job.texts.push_back({(options.capture / "").lexically_normal().parent_path().filename().string(), {}});

@@ -12,7 +12,7 @@
 namespace logitfield {
 
 /// The program's commands.
-enum class Command { analyze, compare, monitor, plan, report, validate };
+enum class Command { analyze, compare, monitor, plan, report, tokens, validate };
 
 /// Routes to spectra: the cheapest that is exact where that is affordable; leading components of masked fields; every
 /// spectrum whole, distributed over all ranks.

@@ -1,11 +1,13 @@
 #include "pipeline/job/texts.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "io/error.hpp"
 #include "io/hash.hpp"
 #include "io/text/documents.hpp"
 #include "io/text/tokenizer/tokenizer.hpp"
+#include "pipeline/job/activity.hpp"
 
 namespace logitfield {
 namespace {
@@ -45,11 +47,16 @@ io::TokenText tokenize(const Options& options, io::Tokenizer& tokenizer, std::op
   return text;
 }
 
-void add_documents(const Options& options, std::int64_t vocab_size, Texts& out) {
-  io::Tokenizer tokenizer(options.model);
+io::Tokenizer open_tokenizer(const std::filesystem::path& model) {
+  const Activity reading("reading the tokenizer of " + model.string());
+  return io::Tokenizer(model);
+}
+
+void add_documents(const Options& options, io::Tokenizer& tokenizer, std::int64_t vocab_size, Texts& out) {
   const auto bos = token_in_front(options, tokenizer);
   out.tokenization = {tokenizer.path(), tokenizer.hash(), bos, options.start};
   for (const auto& path : options.text) {
+    const Activity reading("reading and tokenising " + path.string());
     for (const io::Document& document : io::read_documents(path)) {
       out.texts.push_back(tokenize(options, tokenizer, bos, document));
       const io::TokenText& text = out.texts.back();
@@ -79,6 +86,14 @@ void leave_out_short(const std::vector<std::int64_t>& contexts, Texts& out) {
 
 }  // namespace
 
+TextPieces read_pieces(const Options& options) {
+  io::Tokenizer tokenizer = open_tokenizer(options.model);
+  TextPieces out;
+  add_documents(options, tokenizer, std::numeric_limits<std::int64_t>::max(), out);
+  for (const io::TokenText& text : out.texts) out.pieces.push_back(tokenizer.pieces(text.tokens));
+  return out;
+}
+
 Texts read_texts(const Options& options, std::int64_t vocab_size) {
   Texts out;
   const auto raw = io::integer_kind(options.token_dtype);
@@ -86,9 +101,13 @@ Texts read_texts(const Options& options, std::int64_t vocab_size) {
     if (path.extension() == ".bin" && !raw) {
       throw InputError("{}: does not say how its token ids are stored; give --token-dtype", path.string());
     }
+    const Activity reading("reading " + path.string());
     out.texts.push_back(io::read_tokens(path, vocab_size, raw));
   }
-  if (!options.text.empty()) add_documents(options, vocab_size, out);
+  if (!options.text.empty()) {
+    io::Tokenizer tokenizer = open_tokenizer(options.model);
+    add_documents(options, tokenizer, vocab_size, out);
+  }
   if (options.skip_short) leave_out_short(options.contexts, out);
   return out;
 }

@@ -29,6 +29,15 @@ struct Texts {
   std::vector<std::string> notices;
 };
 
+/// Texts with the pieces of their tokens, as the vocabulary writes them, by text and token.
+struct TextPieces : Texts {
+  std::vector<std::vector<std::string>> pieces;
+};
+
+/// Reads --text through the model's own tokenizer; the rest of the model need not be there. Throws InputError as
+/// read_texts does.
+TextPieces read_pieces(const Options& options);
+
 /// Reads token files, and texts through the model's own tokenizer. Throws InputError for everything that read_tokens,
 /// read_documents and Tokenizer refuse; for --bos yes without such a token; for a text of which --start leaves nothing;
 /// for ids outside the model's vocabulary, naming tokenizer and model; and for --skip-short that leaves none.

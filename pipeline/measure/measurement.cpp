@@ -89,8 +89,10 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
       throw InputError("{}; to go on with its run give --resume", error.what());
     }
   };
+  std::optional<NothingToSave> while_reading;
   mpi::agree(world, [&] {
     catch_stop_signals();
+    while_reading.emplace();
     check_folder(0);
   });
   const Opened opened = open(options, world);
@@ -107,6 +109,7 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   const std::uint64_t input_hash = clock.time(Phase::read, [&] {
     return check_and_hash_input(opened.job, world, rules.tells_not_finite ? &out.not_finite : nullptr);
   });
+  while_reading.reset();
   if (!out.not_finite.empty()) return out;
   const std::vector<std::string> hosts = gather_hosts(world);
   std::string known;

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <functional>
 
-#include "io/console.hpp"
 #include "io/dtype.hpp"
 #include "io/file.hpp"
 #include "io/hash.hpp"
@@ -18,6 +18,7 @@
 #include "kernels/field/attention_statistics.hpp"
 #include "kernels/field/cost.hpp"
 #include "kernels/random.hpp"
+#include "pipeline/job/activity.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/plan/routes.hpp"
 
@@ -180,21 +181,23 @@ void add_field_samples(const mpi::Communicator& world, const kernels::Backend& b
   }
 }
 
-void measure_fields(const mpi::Communicator& world, const kernels::Backend& backend, Rates& rates) {
+std::vector<HeadShape> measured_shapes() {
   using kernels::Scope;
+  std::vector<HeadShape> out;
   for (const std::int64_t d : {16, 32, 64, 128}) {
     for (const std::int64_t group : {1, 4}) {
       for (const std::int64_t context : {64, 256, 1024, 4096}) {
-        add_field_samples(world, backend, {d, group, context, Scope::full, SpectrumChoice::automatic}, rates);
+        out.push_back({d, group, context, Scope::full, SpectrumChoice::automatic});
       }
     }
     for (const std::int64_t context : {1024, 4096}) {
-      add_field_samples(world, backend, {d, 1, context, Scope::causal, SpectrumChoice::krylov}, rates);
+      out.push_back({d, 1, context, Scope::causal, SpectrumChoice::krylov});
     }
   }
   for (const std::int64_t context : {64, 256, 1024, 2048}) {
-    add_field_samples(world, backend, {64, 1, context, Scope::causal, SpectrumChoice::automatic}, rates);
+    out.push_back({64, 1, context, Scope::causal, SpectrumChoice::automatic});
   }
+  return out;
 }
 
 }  // namespace
@@ -203,22 +206,24 @@ Rates calibrate(const mpi::Communicator& world, const std::filesystem::path& wei
   const auto backend = kernels::make_backend(kernels::BackendKind::cpu);
   Rates rates;
   rates.ranks_per_host = world.split_by_host().size();
-  const auto begin = [&](int step, const char* what) {
-    if (world.rank() == 0) io::tell("calibrating, step {} of 5: {}", step, what);
-  };
-  begin(1, "products and memory");
+  constexpr std::array kWidths = {256, 1024, 2048};
+  const std::vector<HeadShape> shapes = measured_shapes();
+  Activity measuring("measuring the rates of this machine", 3 + kWidths.size() + shapes.size());
   measure_arithmetic(world, rates);
-  begin(2, "storage");
+  measuring.advance(1);
   mpi::agree(world, [&] { rates.storage = world.rank() == 0 ? measure_storage(weights) : 0; });
   world.max({&rates.storage, 1});
-  begin(3, "MPI");
+  measuring.advance(1);
   measure_network(world, rates);
-  begin(4, "the forward pass");
-  for (const kernels::Index hidden : {256, 1024, 2048}) {
+  measuring.advance(1);
+  for (const kernels::Index hidden : kWidths) {
     rates.forward.push_back(forward_sample(world, *backend, hidden));
+    measuring.advance(1);
   }
-  begin(5, "fields, which take longest");
-  measure_fields(world, *backend, rates);
+  for (const HeadShape& shape : shapes) {
+    add_field_samples(world, *backend, shape, rates);
+    measuring.advance(1);
+  }
   const char* cluster = std::getenv("SLURM_CLUSTER_NAME");
   rates.source = fmt::format("measured {} on {}{}, {} ranks, {} a host", io::utc_now(), mpi::host_name(),
                              cluster ? fmt::format(" of {}", cluster) : "", world.size(), rates.ranks_per_host);

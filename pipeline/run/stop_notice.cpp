@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <string_view>
 #include <vector>
 
 namespace logitfield {
@@ -14,7 +15,19 @@ namespace {
 constexpr int kStopTag = 3;
 volatile sig_atomic_t received_signal = 0;
 
-void remember(int signal) { received_signal = signal; }
+volatile sig_atomic_t ends_at_once = 0;
+
+/// Uses only what a signal handler may.
+[[noreturn]] void end(int signal) {
+  constexpr std::string_view kText = "logitfield: stopped by a signal before anything was measured\n";
+  (void)!::write(STDERR_FILENO, kText.data(), kText.size());
+  ::_exit(128 + signal);
+}
+
+void remember(int signal) {
+  received_signal = signal;
+  if (ends_at_once != 0) end(signal);
+}
 
 /// Products of oneDNN up to 3.11.1 let the stack pointer point into their workspace. A handler on the normal stack
 /// would overwrite operands and the heap (oneDNN issue 4845).
@@ -38,6 +51,13 @@ void catch_stop_signals() {
     if (sigaction(signal, &action, nullptr) != 0) throw std::runtime_error("sigaction failed");
   }
 }
+
+NothingToSave::NothingToSave() {
+  ends_at_once = 1;
+  if (received_signal != 0) end(received_signal);
+}
+
+NothingToSave::~NothingToSave() { ends_at_once = 0; }
 
 int StopNotice::poll() {
   std::vector<std::byte> bytes;

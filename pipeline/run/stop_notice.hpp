@@ -10,6 +10,16 @@ namespace logitfield {
 /// multiplies.
 void catch_stop_signals();
 
+/// While one exists, a stop signal that was caught, or comes, ends the process at once, with 128 + its number: nothing has
+/// begun that could be saved. For one at a time.
+class NothingToSave {
+ public:
+  NothingToSave();
+  NothingToSave(const NothingToSave&) = delete;
+  NothingToSave& operator=(const NothingToSave&) = delete;
+  ~NothingToSave();
+};
+
 /// Passes a stop signal, which may reach any rank, on to all ranks; no rank waits for it.
 class StopNotice {
  public:

@@ -1,6 +1,7 @@
 #include "io/file.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <stdexcept>
 
@@ -35,6 +36,17 @@ TEST(ReadFile, NamesFileAndReason) {
   const TemporaryFolder folder;
   EXPECT_TRUE(refuses([&] { read_file(folder.path() / "none", 10); }, {"none", "No such file", "check the path"}));
   EXPECT_TRUE(refuses([&] { read_file(folder.path(), 10); }, {folder.path().string(), "directory"}));
+}
+
+// A pipe waits for its writer, and a device never ends.
+TEST(ReadFile, OnlyRegularFilesAreRead) {
+  const TemporaryFolder folder;
+  const auto pipe = folder.path() / "config.json";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_TRUE(refuses([&] { read_file(pipe, 10); }, {"config.json", "is a pipe", "give a file"}));
+  fs::create_symlink("/dev/zero", folder.path() / "zeros");
+  EXPECT_TRUE(refuses([&] { read_file(folder.path() / "zeros", 10); }, {"zeros", "is a device", "give a file"}));
+  EXPECT_GT(read_file("/proc/self/status", 1 << 20).size(), 100U) << "its size is said to be 0";
 }
 
 TEST(ReadFile, AFileWithoutPermissionIsNotReadable) {

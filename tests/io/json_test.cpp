@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "tests/io/refusal.hpp"
+#include "tests/io/seconds.hpp"
 #include "tests/io/temporary_folder.hpp"
 
 namespace logitfield::io {
@@ -88,6 +89,29 @@ TEST(Json, ExcerptsAreShortAndPrintable) {
   EXPECT_LT(excerpt(std::string(1 << 20, 'x')).size(), 90U);
   EXPECT_LT(excerpt(parse_json(nested(3), "x")).size(), 90U);
   EXPECT_EQ(excerpt(1.5), "1.5");
+}
+
+// The library's own builder walks through all of a list at the end of each of its objects: 120 s.
+TEST(Json, AListOfManyObjectsTakesLinearTime) {
+  std::string text = "[";
+  for (int i = 0; i < 100'000; ++i) text += R"({"id": 1, "content": "x"},)";
+  text.back() = ']';
+  EXPECT_LT(testing::seconds_of([&] { EXPECT_EQ(parse_json(text, "f").size(), 100'000U); }), 10.0);
+}
+
+TEST(Json, MemoryIsBounded) {
+  std::string text = "[";
+  for (int i = 0; i < 20'000; ++i) text += "[],";
+  text.back() = ']';
+  constexpr std::size_t kMost = std::size_t{1} << 20;
+  EXPECT_TRUE(refuses([&] { parse_json(text, "f", {}, kMost); }, {"f", "more than 1 MiB of memory"}));
+  EXPECT_EQ(parse_json("[[], {}]", "f", {}, kMost).dump(), "[[],{}]");
+}
+
+TEST(Json, EveryKindOfValueIsBuilt) {
+  const std::string text = R"({"a":[null,true,-1,18446744073709551615,0.5,"s",{}],"b":{"c":[]}})";
+  EXPECT_EQ(parse_json(text, "f").dump(), text);
+  EXPECT_EQ(parse_json(" 7 ", "f"), 7);
 }
 
 }  // namespace

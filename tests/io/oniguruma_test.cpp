@@ -13,7 +13,8 @@ using Texts = std::vector<std::string>;
 
 Texts matches(const std::string& pattern, const std::string& text) {
   std::vector<Span> found;
-  Regex(pattern, "test").find_all(text, found);
+  Effort effort(text.size(), "test");
+  Regex(pattern, "test").find_all(text, found, effort);
   Texts out;
   for (const Span& span : found) out.push_back(text.substr(span.begin, span.size()));
   return out;

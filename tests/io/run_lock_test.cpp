@@ -1,6 +1,7 @@
 #include "io/run/run_lock.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,6 +58,13 @@ TEST(RunLock, AMovedLockIsStillHeld) {
 TEST(RunLock, AFolderThatCannotBeWrittenIsRefused) {
   const TemporaryFolder folder;
   EXPECT_TRUE(refuses([&] { RunLock(folder.path() / "missing" / "lock", this_process()); }, {"missing/lock"}));
+}
+
+TEST(RunLock, APipeIsNoLock) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "lock";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  EXPECT_TRUE(testing::refuses([&] { RunLock(path, this_process()); }, {"lock", "is a pipe"}));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include "tests/io/refusal.hpp"
 #include "tests/io/temporary_folder.hpp"
@@ -66,9 +68,72 @@ TEST_F(Text, TheRestOfALineNeedNotBeStrictJson) {
   EXPECT_TRUE(refused("c.jsonl", R"({"score": NaNa, "text": "a"})", {"line 1", "not valid JSON"}));
 }
 
-TEST_F(Text, CompressedFilesAndArchivesAreNamed) {
-  EXPECT_TRUE(refused("a.jsonl.gz", "\x1F\x8B\x08", {"a.jsonl.gz", "gzip", "gunzip"}));
-  EXPECT_TRUE(refused("a.txt", "\x28\xB5\x2F\xFD", {"zstd"}));
+/// The content of a .gz file of one member.
+std::string gzipped(const std::string& text) {
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string out(deflateBound(&stream, text.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+std::string zstd(const std::string& text) {
+  std::string out(ZSTD_compressBound(text.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 3));
+  return out;
+}
+
+TEST_F(Text, CompressedFilesAreRead) {
+  std::string text;
+  for (int i = 0; i < 400'000; ++i) text += std::to_string(i) + " caf\u00e9\n";
+  for (const auto& [extension, compress] : {std::pair(".gz", &gzipped), std::pair(".zst", &zstd)}) {
+    SCOPED_TRACE(extension);
+    const auto name = [&](const std::string& before) { return before + extension; };
+    const auto whole = read(name("book.txt"), compress(text));
+    EXPECT_EQ(whole.at(0).name, "book");
+    EXPECT_TRUE(whole.at(0).text == text);
+    // One after another, as logs are written.
+    EXPECT_EQ(read(name("book.txt"), compress("one ") + compress("two")).at(0).text, "one two");
+    const auto lines = read(name("c.jsonl"), compress("{\"text\": \"a\"}\n{\"text\": \"b\"}\n"));
+    EXPECT_EQ(lines.at(1).name, "c-2");
+    EXPECT_EQ(read(name("l.json"), compress("[\"x\"]")).at(0).name, "l-0");
+    EXPECT_EQ(read("a.txt", compress("told by its content")).at(0).text, "told by its content");
+    EXPECT_EQ(read(name("a.txt"), "no longer compressed").at(0).name, "a");
+  }
+}
+
+TEST_F(Text, DamagedCompressedFilesAreRefused) {
+  for (const std::string& whole : {gzipped("some text"), zstd("some text that is a little longer, some text")}) {
+    for (std::size_t size = 4; size < whole.size(); ++size) {
+      EXPECT_TRUE(refused("a.gz", whole.substr(0, size), {"cannot be decompressed"})) << size;
+    }
+    EXPECT_TRUE(refused("a.gz", whole + "more", {"cannot be decompressed"}));
+  }
+  EXPECT_TRUE(refused("a.gz", gzipped(""), {"the text is empty"}));
+  EXPECT_EQ(read("a.gz", gzipped("padded") + std::string(100, '\0')).at(0).text, "padded");
+}
+
+// 100 MB in 100 kB and in 10 kB.
+TEST_F(Text, WhatIsDecompressedIsBounded) {
+  const std::string large(100'000'000, 'a');
+  for (const std::string& bomb : {gzipped(large), zstd(large)}) {
+    EXPECT_LT(bomb.size(), 200'000U);
+    const auto path = folder.write("bomb.txt.gz", bomb);
+    EXPECT_TRUE(refuses([&] { read_documents(path, 50'000'000); }, {"bomb.txt.gz", "50000000 bytes", "decompressed"}));
+    EXPECT_EQ(read_documents(path).at(0).text.size(), large.size());
+  }
+}
+
+TEST_F(Text, OtherCompressedFilesAndArchivesAreNamed) {
+  EXPECT_TRUE(refused("a.gz.gz", gzipped(gzipped("a")), {"a.gz.gz", "gzip twice", "gunzip"}));
+  EXPECT_TRUE(refused("a.tar.gz", gzipped(std::string(257, 'a') + "ustar"), {"tar archive", "unpack"}));
+  EXPECT_TRUE(refused("a.bz2", "BZh9", {"bzip2"}));
   EXPECT_TRUE(refused("a.parquet", "PAR1", {"Parquet", ".jsonl"}));
   EXPECT_TRUE(refused("a.zip", "PK\x03\x04", {"zip", "unpack"}));
 }

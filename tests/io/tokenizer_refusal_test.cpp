@@ -53,6 +53,11 @@ TEST_F(TokenizerRefusal, TheUnchangedFileIsAccepted) {
   EXPECT_EQ(tokenizer.bos(), 4);
 }
 
+TEST_F(TokenizerRefusal, PiecesAreWrittenAsInTheFile) {
+  const std::vector<std::int32_t> ids = {3, 2, 4, 5};
+  EXPECT_EQ(open(sound()).pieces(ids), (std::vector<std::string>{"_", "ab", "<s>", ""}));
+}
+
 TEST_F(TokenizerRefusal, NoFile) {
   EXPECT_TRUE(
       refuses([&] { Tokenizer(folder.path()); }, {"tokenizer.json", "no such file", "--tokens", "AutoTokenizer"}));

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -40,6 +41,26 @@ TEST(StopSignal, ChangesNoProduct) {
     ASSERT_TRUE(same) << "signal " << signal;
   }
   signal(SIGUSR1, SIG_DFL);
+}
+
+TEST(StopSignalDeathTest, EndsAProcessThatHasNothingToSave) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  const auto end = [](bool before) {
+    catch_stop_signals();
+    if (before) raise(SIGTERM);
+    const NothingToSave while_reading;
+    raise(SIGTERM);
+  };
+  for (const bool before : {false, true}) {
+    EXPECT_EXIT(end(before), ::testing::ExitedWithCode(128 + SIGTERM), "stopped by a signal before anything");
+  }
+  const auto go_on = [] {
+    catch_stop_signals();
+    { const NothingToSave while_reading; }
+    raise(SIGTERM);
+    _exit(7);
+  };
+  EXPECT_EXIT(go_on(), ::testing::ExitedWithCode(7), "");
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 namespace logitfield::io {
 namespace {
 
+/// Text of all added tokens; Gemma has 6,000 with 100 kB.
+constexpr std::size_t kMostAddedBytes = std::size_t{8} << 20;
 constexpr std::uint32_t kRoot = 0;  // the root is no child, so 0 as a child means none
 
 bool is_part_of_word(std::string_view text, std::size_t begin, std::size_t end) {
@@ -42,8 +44,8 @@ bool AddedTokenFinder::add(const std::string& text, AddedToken token) {
     std::uint32_t next = child(node, byte);
     if (next == kRoot) {
       next = static_cast<std::uint32_t>(nodes_.size());
-      nodes_[node].next.emplace_back(byte, next);
-      nodes_.emplace_back();
+      nodes_.push_back({.sibling = nodes_[node].child, .byte = static_cast<unsigned char>(byte)});
+      nodes_[node].child = next;
     }
     node = next;
   }
@@ -55,16 +57,17 @@ bool AddedTokenFinder::add(const std::string& text, AddedToken token) {
 }
 
 std::uint32_t AddedTokenFinder::child(std::uint32_t node, char byte) const {
-  for (const auto& [label, next] : nodes_[node].next) {
-    if (label == static_cast<unsigned char>(byte)) return next;
-  }
-  return kRoot;
+  std::uint32_t next = nodes_[node].child;
+  while (next != kRoot && nodes_[next].byte != static_cast<unsigned char>(byte)) next = nodes_[next].sibling;
+  return next;
 }
 
-std::pair<std::int32_t, std::size_t> AddedTokenFinder::longest_at(std::string_view text, std::size_t begin) const {
+std::pair<std::int32_t, std::size_t> AddedTokenFinder::longest_at(std::string_view text, std::size_t begin,
+                                                                  Effort& effort) const {
   std::pair<std::int32_t, std::size_t> longest{-1, begin};
   std::uint32_t node = kRoot;
   for (std::size_t at = begin; at < text.size(); ++at) {
+    effort.add_work(1, "added_tokens");
     node = child(node, text[at]);
     if (node == kRoot) break;
     if (nodes_[node].token >= 0) longest = {nodes_[node].token, at + 1};
@@ -72,7 +75,7 @@ std::pair<std::int32_t, std::size_t> AddedTokenFinder::longest_at(std::string_vi
   return longest;
 }
 
-void AddedTokenFinder::split(std::string_view text, std::vector<TextPart>& parts) const {
+void AddedTokenFinder::split(std::string_view text, std::vector<TextPart>& parts, Effort& effort) const {
   parts.clear();
   std::size_t done = 0;
   for (std::size_t at = 0; at < text.size();) {
@@ -80,7 +83,7 @@ void AddedTokenFinder::split(std::string_view text, std::vector<TextPart>& parts
       ++at;
       continue;
     }
-    const auto [number, match_end] = longest_at(text, at);
+    const auto [number, match_end] = longest_at(text, at, effort);
     if (number < 0) {
       ++at;
       continue;
@@ -101,7 +104,15 @@ void AddedTokenFinder::split(std::string_view text, std::vector<TextPart>& parts
 AddedTokens::AddedTokens(const Section& file, const Vocabulary& vocabulary, const Normalizer* normalizer) {
   if (!file.has("added_tokens")) return;
   auto next_id = static_cast<std::int32_t>(vocabulary.size());
-  for (const Section& entry : file.sections("added_tokens")) add(entry, vocabulary, normalizer, next_id);
+  const std::vector<Section> entries = file.sections("added_tokens");
+  std::size_t bytes = 0;
+  for (const Section& entry : entries) bytes += entry.get<std::string>("content").size();
+  if (bytes > kMostAddedBytes) {
+    throw InputError("{}: \"added_tokens\" have {} bytes of text, more than {}; {}", file.origin(), bytes, kMostAddedBytes,
+                     kTokenizerRemedy);
+  }
+  Effort effort(bytes, file.origin());
+  for (const Section& entry : entries) add(entry, vocabulary, normalizer, next_id, effort);
 }
 
 std::optional<std::int32_t> AddedTokens::find(const std::string& text) const {
@@ -110,7 +121,7 @@ std::optional<std::int32_t> AddedTokens::find(const std::string& text) const {
 }
 
 void AddedTokens::add(const Section& entry, const Vocabulary& vocabulary, const Normalizer* normalizer,
-                      std::int32_t& next_id) {
+                      std::int32_t& next_id, Effort& effort) {
   entry.allow({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
   const auto content = entry.get<std::string>("content");
   if (content.empty()) entry.refuse("content");
@@ -124,7 +135,8 @@ void AddedTokens::add(const Section& entry, const Vocabulary& vocabulary, const 
   const AddedToken token{id, entry.get<bool>("single_word"), entry.get<bool>("lstrip"), entry.get<bool>("rstrip")};
   std::string text = content;
   const bool normalized = entry.get<bool>("normalized");
-  if (normalized && normalizer) normalizer->apply(text);
+  if (normalized && normalizer) normalizer->apply(text, effort);
+  effort.add_rewritten(text.size());
   const bool added = !text.empty() && (normalized ? normalized_ : raw_).add(text, token);
   if (!added || !ids_.emplace(content, id).second) {
     throw InputError("{}: the token {} cannot be told from another, or is empty once normalised; {}", entry.origin(),

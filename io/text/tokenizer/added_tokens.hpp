@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/text/tokenizer/effort.hpp"
 #include "io/text/tokenizer/normalizer.hpp"
 #include "io/text/tokenizer/regex.hpp"
 #include "io/text/tokenizer/section.hpp"
@@ -35,18 +36,20 @@ class AddedTokenFinder {
   /// False if this text is already that of another token.
   bool add(const std::string& text, AddedToken token);
   /// Replaces `parts` by the parts of `text`. Where tokens take the spaces around them, parts may overlap, as in the
-  /// tokenizers that this follows.
-  void split(std::string_view text, std::vector<TextPart>& parts) const;
+  /// tokenizers that this follows. Throws InputError if it takes too long.
+  void split(std::string_view text, std::vector<TextPart>& parts, Effort& effort) const;
 
  private:
+  /// Of a tree of prefixes: its first child, and the next child of its parent; 0: none.
   struct Node {
-    std::vector<std::pair<unsigned char, std::uint32_t>> next;
+    std::uint32_t child = 0, sibling = 0;
     std::int32_t token = -1;
+    unsigned char byte = 0;
   };
 
   std::uint32_t child(std::uint32_t node, char byte) const;
   /// The longest token at `begin`: its number and end; -1 if there is none.
-  std::pair<std::int32_t, std::size_t> longest_at(std::string_view text, std::size_t begin) const;
+  std::pair<std::int32_t, std::size_t> longest_at(std::string_view text, std::size_t begin, Effort& effort) const;
 
   std::vector<AddedToken> tokens_;
   std::vector<Node> nodes_;
@@ -60,16 +63,23 @@ class AddedTokens {
   /// `normalizer` may be null. Throws InputError naming the file, the token and the value if:
   /// - a token is malformed, or two cannot be told apart;
   /// - a token's id differs from that of its text in the vocabulary or, without one, from the id that its place gives
-  ///   it.
+  ///   it;
+  /// - they have too much text, or normalising them takes too long.
   AddedTokens(const Section& file, const Vocabulary& vocabulary, const Normalizer* normalizer);
 
   const AddedTokenFinder& in_raw_text() const { return raw_; }
   const AddedTokenFinder& in_normalized_text() const { return normalized_; }
   /// The id of an added token; the vocabulary is not searched.
   std::optional<std::int32_t> find(const std::string& text) const;
+  /// Calls visit(text, id) for every added token.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const auto& [text, id] : ids_) visit(std::string_view(text), id);
+  }
 
  private:
-  void add(const Section& entry, const Vocabulary& vocabulary, const Normalizer* normalizer, std::int32_t& next_id);
+  void add(const Section& entry, const Vocabulary& vocabulary, const Normalizer* normalizer, std::int32_t& next_id,
+           Effort& effort);
 
   std::unordered_map<std::string, std::int32_t> ids_;
   AddedTokenFinder raw_, normalized_;

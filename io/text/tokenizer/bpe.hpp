@@ -33,7 +33,8 @@ class Bpe {
  private:
   void read_vocabulary(const Section& section);
   void read_merges(const Section& section);
-  void add_merge(const std::string& left, const std::string& right, std::uint32_t rank, const std::string& origin);
+  /// `index`: of the merge in the file, for messages.
+  void add_merge(const std::string& left, const std::string& right, std::uint32_t rank, std::size_t index);
   void list_characters();
   void list_bytes();
 

@@ -53,6 +53,7 @@ void Bpe::read_vocabulary(const Section& section) {
   if (!list.is_object()) {
     throw InputError("{}: \"vocab\" must be an object of ids, not {}; {}", origin_, excerpt(list), kDamaged);
   }
+  vocabulary_ = Vocabulary(list.size());
   for (const auto& [text, value] : list.items()) {
     const std::int64_t id = as_integer(value).value_or(-1);
     if (id < 0 || id > kLargestId) {
@@ -66,15 +67,15 @@ void Bpe::read_vocabulary(const Section& section) {
 
 void Bpe::list_characters() {
   basic_characters_.assign(kBasicPlane, -1);
-  for (const auto& [text, id] : vocabulary_) {
+  vocabulary_.for_each([this](std::string_view text, std::int32_t id) {
     const auto code = only_character(text);
-    if (!code) continue;
+    if (!code) return;
     if (*code < kBasicPlane) {
       basic_characters_[*code] = id;
     } else {
       other_characters_.emplace(*code, id);
     }
-  }
+  });
 }
 
 void Bpe::list_bytes() {
@@ -93,25 +94,25 @@ void Bpe::read_merges(const Section& section) {
   joints_ = PairMap<char>(list.size());
   std::uint32_t rank = 0;
   for (const json& entry : list) {
-    const std::string place = fmt::format("{}: merge {}", origin_, &entry - &list.front());
+    const auto index = static_cast<std::size_t>(&entry - &list.front());
     if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {
-      add_merge(entry[0].get<std::string>(), entry[1].get<std::string>(), rank++, place);
+      add_merge(entry[0].get_ref<const std::string&>(), entry[1].get_ref<const std::string&>(), rank++, index);
       continue;
     }
     const std::string text = entry.is_string() ? entry.get<std::string>() : "";
     if (text.starts_with("#version")) continue;  // first line of a merges.txt
     const std::size_t space = text.find(' ');
     if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
-      throw InputError("{} is {}, not two tokens; {}", place, excerpt(entry), kDamaged);
+      throw InputError("{}: merge {} is {}, not two tokens; {}", origin_, index, excerpt(entry), kDamaged);
     }
-    add_merge(text.substr(0, space), text.substr(space + 1), rank++, place);
+    add_merge(text.substr(0, space), text.substr(space + 1), rank++, index);
   }
 }
 
-void Bpe::add_merge(const std::string& left, const std::string& right, std::uint32_t rank, const std::string& origin) {
+void Bpe::add_merge(const std::string& left, const std::string& right, std::uint32_t rank, std::size_t index) {
   const auto id_of = [&](const std::string& text) {
     const auto id = vocabulary_.find(text);
-    if (!id) throw InputError("{}: {} is not in the vocabulary; {}", origin, excerpt(text), kDamaged);
+    if (!id) throw InputError("{}: merge {}: {} is not in the vocabulary; {}", origin_, index, excerpt(text), kDamaged);
     return *id;
   };
   const std::int32_t left_id = id_of(left), right_id = id_of(right);

@@ -15,7 +15,7 @@ template <NormalForm form>
 class UnicodeForm : public Normalizer {
  public:
   explicit UnicodeForm(const Section& section) { section.allow({}); }
-  void apply(std::string& text) const override { text = normalized(text, form); }
+  void apply(std::string& text, Effort&) const override { text = normalized(text, form); }
 };
 
 class Prepend : public Normalizer {
@@ -23,8 +23,10 @@ class Prepend : public Normalizer {
   explicit Prepend(const Section& section) : prefix_(section.get<std::string>("prepend")) {
     section.allow({"prepend"});
   }
-  void apply(std::string& text) const override {
-    if (!text.empty()) text.insert(0, prefix_);
+  void apply(std::string& text, Effort& effort) const override {
+    if (text.empty()) return;
+    effort.check_size(text.size() + prefix_.size());
+    text.insert(0, prefix_);
   }
 
  private:
@@ -37,9 +39,10 @@ class Replace : public Normalizer {
       : find_(read_pattern(section)), content_(section.get<std::string>("content")) {
     section.allow({"pattern", "content"});
   }
-  void apply(std::string& text) const override {
-    find_(text, found_);
+  void apply(std::string& text, Effort& effort) const override {
+    find_(text, found_, effort);
     if (found_.empty()) return;
+    effort.check_size(found_.size() * content_.size());
     std::string out;
     out.reserve(text.size() + found_.size() * content_.size());
     std::size_t end = 0;
@@ -64,7 +67,7 @@ class Strip : public Normalizer {
       : left_(section.get<bool>("strip_left")), right_(section.get<bool>("strip_right")) {
     section.allow({"strip_left", "strip_right"});
   }
-  void apply(std::string& text) const override {
+  void apply(std::string& text, Effort&) const override {
     std::size_t begin = 0, end = text.size();
     while (left_ && begin < end && is_space(code_point_at(text, begin).value)) begin += code_point_at(text, begin).size;
     while (right_ && begin < end && is_space(code_point_before(text, end).value)) {
@@ -82,7 +85,7 @@ template <void (*append)(std::string&, char32_t)>
 class CharacterWise : public Normalizer {
  public:
   explicit CharacterWise(const Section& section) { section.allow({}); }
-  void apply(std::string& text) const override {
+  void apply(std::string& text, Effort&) const override {
     std::string out;
     out.reserve(text.size());
     for (std::size_t at = 0; at < text.size();) {
@@ -101,7 +104,7 @@ void append_unless_mark(std::string& text, char32_t code) {
 class ByteLevelNormalizer : public Normalizer {
  public:
   explicit ByteLevelNormalizer(const Section& section) { section.allow({}); }
-  void apply(std::string& text) const override {
+  void apply(std::string& text, Effort&) const override {
     std::string out;
     out.reserve(2 * text.size());
     append_byte_characters(out, text);
@@ -115,8 +118,12 @@ class NormalizerSequence : public Normalizer {
     section.allow({"normalizers"});
     for (const Section& step : section.sections("normalizers")) steps_.push_back(read_normalizer(step));
   }
-  void apply(std::string& text) const override {
-    for (const auto& step : steps_) step->apply(text);
+  void apply(std::string& text, Effort& effort) const override {
+    for (const auto& step : steps_) {
+      step->apply(text, effort);
+      effort.check_size(text.size());
+      effort.add_work(text.size() + 1, "a normalizer");
+    }
   }
 
  private:

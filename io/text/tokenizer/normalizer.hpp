@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 
+#include "io/text/tokenizer/effort.hpp"
 #include "io/text/tokenizer/section.hpp"
 
 namespace logitfield::io {
@@ -13,7 +14,8 @@ class Normalizer {
   Normalizer(const Normalizer&) = delete;
   Normalizer& operator=(const Normalizer&) = delete;
   virtual ~Normalizer() = default;
-  virtual void apply(std::string& text) const = 0;
+  /// Throws InputError if the text becomes too long, or that takes too long.
+  virtual void apply(std::string& text, Effort& effort) const = 0;
 };
 
 /// Reads the "normalizer" of tokenizer.json: ByteLevel, Lowercase, NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence,

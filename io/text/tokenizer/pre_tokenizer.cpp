@@ -21,10 +21,10 @@ std::string_view view(const Pieces& pieces, Span span) {
 }
 
 /// Replaces every piece by its parts.
-void split_all(Pieces& pieces, const Splitter& splitter) {
+void split_all(Pieces& pieces, const Splitter& splitter, Effort& effort) {
   std::vector<Span> out;
   out.reserve(pieces.spans.size());
-  for (const Span span : pieces.spans) splitter.split(view(pieces, span), span.begin, out);
+  for (const Span span : pieces.spans) splitter.split(view(pieces, span), span.begin, out, effort);
   pieces.spans = std::move(out);
 }
 
@@ -55,7 +55,7 @@ class Rewriting {
 class Split : public PreTokenizer {
  public:
   explicit Split(Splitter splitter) : splitter_(std::move(splitter)) {}
-  void apply(Pieces& pieces) const override { split_all(pieces, splitter_); }
+  void apply(Pieces& pieces, Effort& effort) const override { split_all(pieces, splitter_, effort); }
 
  private:
   Splitter splitter_;
@@ -70,9 +70,9 @@ class ByteLevel : public PreTokenizer {
     splitter_.emplace(regex_matches(kByteLevelPattern, section.origin()), Behavior::isolated);
   }
 
-  void apply(Pieces& pieces) const override {
+  void apply(Pieces& pieces, Effort& effort) const override {
     if (prefix_space_) add_spaces(pieces);
-    if (splitter_) split_all(pieces, *splitter_);
+    if (splitter_) split_all(pieces, *splitter_, effort);
     Rewriting rewriting(pieces);
     for (const Span span : pieces.spans) {
       append_byte_characters(rewriting.text(), view(pieces, span));
@@ -107,7 +107,7 @@ class Metaspace : public PreTokenizer {
     if (section.get_or("split", true)) splitter_.emplace(occurrences_of(replacement_), Behavior::merged_with_next);
   }
 
-  void apply(Pieces& pieces) const override {
+  void apply(Pieces& pieces, Effort& effort) const override {
     Rewriting rewriting(pieces);
     for (const Span span : pieces.spans) {
       const std::string_view piece = view(pieces, span);
@@ -123,7 +123,7 @@ class Metaspace : public PreTokenizer {
       rewriting.end_piece();
     }
     rewriting.finish();
-    if (splitter_) split_all(pieces, *splitter_);
+    if (splitter_) split_all(pieces, *splitter_, effort);
   }
 
  private:
@@ -156,8 +156,12 @@ class Sequence : public PreTokenizer {
     section.allow({"pretokenizers"});
     for (const Section& step : section.sections("pretokenizers")) steps_.push_back(read_pre_tokenizer(step));
   }
-  void apply(Pieces& pieces) const override {
-    for (const auto& step : steps_) step->apply(pieces);
+  void apply(Pieces& pieces, Effort& effort) const override {
+    for (const auto& step : steps_) {
+      step->apply(pieces, effort);
+      effort.check_size(pieces.text.size());
+      effort.add_work(pieces.text.size() + 1, "a pre-tokenizer");
+    }
   }
 
  private:

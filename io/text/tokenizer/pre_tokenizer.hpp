@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "io/text/tokenizer/effort.hpp"
 #include "io/text/tokenizer/regex.hpp"
 #include "io/text/tokenizer/section.hpp"
 
@@ -23,7 +24,8 @@ class PreTokenizer {
   PreTokenizer(const PreTokenizer&) = delete;
   PreTokenizer& operator=(const PreTokenizer&) = delete;
   virtual ~PreTokenizer() = default;
-  virtual void apply(Pieces& pieces) const = 0;
+  /// Throws InputError if the text becomes too long, or that takes too long.
+  virtual void apply(Pieces& pieces, Effort& effort) const = 0;
 };
 
 /// Reads the "pre_tokenizer" of tokenizer.json: ByteLevel, Digits, Metaspace, Punctuation, Sequence, Split, Whitespace,

@@ -3,7 +3,6 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include <limits>
 #include <new>
 
 #include "io/error.hpp"
@@ -16,6 +15,12 @@ namespace logitfield::io {
 namespace {
 
 constexpr std::size_t kFirstStack = 32 << 10, kLargestStack = 64 << 20;
+/// Of PCRE2's interpreter, in KiB.
+constexpr std::uint32_t kLargestHeap = 64 << 10;
+/// Steps of a match before the clock is looked at; long runs of spaces take one each.
+constexpr std::uint32_t kFirstSteps = 1 << 12;
+constexpr std::uint32_t kMostSteps = std::uint32_t{1} << 28;
+constexpr std::size_t kWorkOfMatch = 64;
 
 std::string error_text(int code) {
   PCRE2_UCHAR text[256];
@@ -59,8 +64,8 @@ Regex::Regex(const std::string& pattern, std::string origin)
       code_(compile(pattern_, origin_)),
       data_(made(pcre2_match_data_create(1, nullptr))),
       context_(made(pcre2_match_context_create(nullptr))) {
-  // Long runs of spaces take one step each. No limit is needed, because the patterns come with the model.
-  pcre2_set_match_limit(context_.get(), std::numeric_limits<std::uint32_t>::max());
+  pcre2_set_match_limit(context_.get(), kFirstSteps);
+  pcre2_set_heap_limit(context_.get(), kLargestHeap);
   // If the system forbids machine code, PCRE2 interprets the pattern: slower, with the same matches.
   compiled_to_machine_code_ = pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE) == 0;
   if (!compiled_to_machine_code_) return;
@@ -68,12 +73,23 @@ Regex::Regex(const std::string& pattern, std::string origin)
   pcre2_jit_stack_assign(context_.get(), nullptr, stack_.get());
 }
 
-bool Regex::find(std::string_view text, std::size_t from, Span& match) const {
+int Regex::match_once(std::string_view text, std::size_t from) const {
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  const int result =
-      compiled_to_machine_code_
-          ? pcre2_jit_match(code_.get(), subject, text.size(), from, 0, data_.get(), context_.get())
-          : pcre2_match(code_.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK, data_.get(), context_.get());
+  return compiled_to_machine_code_
+             ? pcre2_jit_match(code_.get(), subject, text.size(), from, 0, data_.get(), context_.get())
+             : pcre2_match(code_.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK, data_.get(), context_.get());
+}
+
+bool Regex::find(std::string_view text, std::size_t from, Span& match, Effort& effort) const {
+  effort.add_work(kWorkOfMatch, pattern_);
+  int result = match_once(text, from);
+  // PCRE2 cannot be asked to stop after a time, so it gets twice the steps again and again.
+  for (std::uint32_t steps = kFirstSteps; result == PCRE2_ERROR_MATCHLIMIT && steps < kMostSteps;) {
+    effort.check_time(pattern_);
+    pcre2_set_match_limit(context_.get(), steps *= 2);
+    result = match_once(text, from);
+    pcre2_set_match_limit(context_.get(), kFirstSteps);
+  }
   if (result == PCRE2_ERROR_NOMATCH) return false;
   if (result < 0) {
     throw InputError("{}: matching the regular expression {} failed ({}); split the text or {}", origin_,
@@ -84,11 +100,11 @@ bool Regex::find(std::string_view text, std::size_t from, Span& match) const {
   return true;
 }
 
-void Regex::find_all(std::string_view text, std::vector<Span>& found) const {
+void Regex::find_all(std::string_view text, std::vector<Span>& found, Effort& effort) const {
   found.clear();
   Span match{};
   std::size_t from = 0;
-  while (from <= text.size() && find(text, from, match)) {
+  while (from <= text.size() && find(text, from, match, effort)) {
     // An empty match right after another match does not count.
     if (match.size() == 0 && !found.empty() && found.back().end == match.end) {
       if (from >= text.size()) break;

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "io/text/tokenizer/effort.hpp"
+
 struct pcre2_real_code_8;
 struct pcre2_real_match_data_8;
 struct pcre2_real_match_context_8;
@@ -25,8 +27,8 @@ class Regex {
   Regex(const std::string& pattern, std::string origin);
 
   /// Finds all matches in `text` (valid UTF-8) from left to right, without overlap, relative to its beginning. `found`
-  /// is emptied first. Throws InputError naming the pattern if matching takes too much memory.
-  void find_all(std::string_view text, std::vector<Span>& found) const;
+  /// is emptied first. Throws InputError naming the pattern if matching takes too much memory or time.
+  void find_all(std::string_view text, std::vector<Span>& found, Effort& effort) const;
 
  private:
   struct Free {
@@ -36,7 +38,8 @@ class Regex {
     void operator()(pcre2_real_jit_stack_8* p) const;
   };
 
-  bool find(std::string_view text, std::size_t from, Span& match) const;
+  bool find(std::string_view text, std::size_t from, Span& match, Effort& effort) const;
+  int match_once(std::string_view text, std::size_t from) const;
 
   std::string pattern_, origin_;
   bool compiled_to_machine_code_ = false;

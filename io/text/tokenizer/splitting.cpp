@@ -14,17 +14,24 @@ Finder read_pattern(const Section& owner) {
   pattern->allow({"Regex", "String"});
   if (pattern->has("Regex")) return regex_matches(pattern->get<std::string>("Regex"), owner.origin());
   const auto what = pattern->get<std::string>("String");
-  if (what.empty()) throw InputError("{}: \"pattern\" is empty; {}", owner.origin(), kTokenizerRemedy);
+  // The search compares up to the whole of it at every place.
+  constexpr std::size_t kLongest = 1024;
+  if (what.empty() || what.size() > kLongest) {
+    throw InputError("{}: \"pattern\" is {}; {}", owner.origin(),
+                     what.empty() ? "empty" : fmt::format("longer than {} bytes", kLongest), kTokenizerRemedy);
+  }
   return occurrences_of(what);
 }
 
 Finder regex_matches(const std::string& pattern, const std::string& origin) {
   const auto regex = std::make_shared<Regex>(pattern, origin);
-  return [regex](std::string_view text, std::vector<Span>& found) { regex->find_all(text, found); };
+  return [regex](std::string_view text, std::vector<Span>& found, Effort& effort) {
+    regex->find_all(text, found, effort);
+  };
 }
 
 Finder occurrences_of(std::string what) {
-  return [what = std::move(what)](std::string_view text, std::vector<Span>& found) {
+  return [what = std::move(what)](std::string_view text, std::vector<Span>& found, Effort&) {
     found.clear();
     for (std::size_t at = 0; (at = text.find(what, at)) != std::string_view::npos; at += what.size()) {
       found.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at + what.size())});
@@ -33,7 +40,7 @@ Finder occurrences_of(std::string what) {
 }
 
 Finder characters_that(bool (*is_member)(char32_t)) {
-  return [is_member](std::string_view text, std::vector<Span>& found) {
+  return [is_member](std::string_view text, std::vector<Span>& found, Effort&) {
     found.clear();
     for (std::uint32_t at = 0; at < text.size();) {
       const CodePoint code = code_point_at(text, at);
@@ -57,8 +64,8 @@ Behavior read_behavior(const Section& section) {
 Splitter::Splitter(Finder find, Behavior behavior, bool inverted)
     : find_(std::move(find)), behavior_(behavior), inverted_(inverted) {}
 
-void Splitter::split(std::string_view text, std::uint32_t offset, std::vector<Span>& pieces) const {
-  find_(text, found_);
+void Splitter::split(std::string_view text, std::uint32_t offset, std::vector<Span>& pieces, Effort& effort) const {
+  find_(text, found_, effort);
   cut(static_cast<std::uint32_t>(text.size()));
   if (behavior_ == Behavior::contiguous) join_touching();
   if (behavior_ == Behavior::merged_with_previous) join_with_previous();

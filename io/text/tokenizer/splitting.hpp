@@ -3,6 +3,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/text/tokenizer/effort.hpp"
 #include "io/text/tokenizer/regex.hpp"
 #include "io/text/tokenizer/section.hpp"
 
@@ -10,9 +11,10 @@ namespace logitfield::io {
 
 /// Finds the matches at which a tokenizer splits: disjoint, from left to right, relative to the text. Empties the list
 /// first.
-using Finder = std::function<void(std::string_view text, std::vector<Span>& found)>;
+using Finder = std::function<void(std::string_view text, std::vector<Span>& found, Effort& effort)>;
 
 /// Reads a pattern of tokenizer.json, {"Regex": ...} or {"String": ...}. Throws InputError for any other, for an empty
+/// or long
 /// string, and for a regular expression that Regex refuses.
 Finder read_pattern(const Section& owner);
 /// Finds matches of a regular expression; throws as Regex does.
@@ -36,7 +38,7 @@ class Splitter {
   Splitter(Finder find, Behavior behavior, bool inverted = false);
 
   /// Appends the pieces of `text` that are not empty to `pieces`, moved by `offset`.
-  void split(std::string_view text, std::uint32_t offset, std::vector<Span>& pieces) const;
+  void split(std::string_view text, std::uint32_t offset, std::vector<Span>& pieces, Effort& effort) const;
 
  private:
   struct Part {

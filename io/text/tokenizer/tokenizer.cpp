@@ -1,9 +1,12 @@
 #include "io/text/tokenizer/tokenizer.hpp"
 
+#include <unordered_map>
+
 #include "io/error.hpp"
 #include "io/gguf/gguf_file.hpp"
 #include "io/text/tokenizer/added_tokens.hpp"
 #include "io/text/tokenizer/bpe.hpp"
+#include "io/text/tokenizer/effort.hpp"
 #include "io/text/tokenizer/post_processor.hpp"
 #include "io/text/tokenizer/pre_tokenizer.hpp"
 #include "io/text/tokenizer/tokenizer_file.hpp"
@@ -14,8 +17,17 @@ namespace {
 
 using nlohmann::json;
 
-/// Steps after normalisation may triple a text; its places must stay within 32 bits.
-constexpr std::size_t kLargestText = std::size_t{1} << 30;
+/// Of the JSON of a part that is a handful of steps; the longest known has 4 kB.
+constexpr std::size_t kLongestPart = std::size_t{64} << 10;
+
+/// Refuses parts of so many steps, or with such long strings, that they would take for ever.
+void check_length(const Section& file) {
+  for (const char* key : {"normalizer", "pre_tokenizer", "post_processor"}) {
+    if (file.has(key) && file.at(key).dump().size() > kLongestPart) {
+      throw InputError("{}: \"{}\" is longer than {} bytes; {}", file.origin(), key, kLongestPart, kTokenizerRemedy);
+    }
+  }
+}
 
 /// Refuses files that rewrite text and depend on its beginning: it is then unknown which characters come from there.
 void check_beginning(const Section& file) {
@@ -64,6 +76,7 @@ Tokenizer::Tokenizer(const TokenizerFile& source) : path_(source.path), hash_(so
   file.allow({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
               "decoder", "model"});
   if (file.get_or<std::string>("version", "1.0") != "1.0") file.refuse("version");
+  check_length(file);
   check_beginning(file);
   parts_ = std::make_unique<Parts>(file);
   const auto post_processor = file.section("post_processor");
@@ -105,51 +118,62 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text) {
   if (const auto invalid = first_invalid_utf8(text)) {
     throw InputError("a text for {} is not valid UTF-8 at byte {}; convert it", path_.string(), *invalid);
   }
-  if (text.size() > kLargestText) {
-    throw InputError("a text for {} has {} bytes, more than {}; split it", path_.string(), text.size(), kLargestText);
+  if (text.size() > Effort::kLargestText) {
+    throw InputError("a text for {} has {} bytes, more than {}; split it", path_.string(), text.size(),
+                     Effort::kLargestText);
   }
   std::vector<std::int32_t> ids;
-  parts_->added.in_raw_text().split(text, parts_->raw_parts);
+  Effort effort(text.size(), path_.string());
+  parts_->added.in_raw_text().split(text, parts_->raw_parts, effort);
   for (const TextPart& part : parts_->raw_parts) {
     if (part.id != TextPart::kText) {
       ids.push_back(part.id);
     } else {
-      encode_raw(text.substr(part.span.begin, part.span.size()), part.span.begin == 0, ids);
+      encode_raw(text.substr(part.span.begin, part.span.size()), part.span.begin == 0, effort, ids);
     }
   }
   return ids;
 }
 
 /// Text between the added tokens that are found in the raw text.
-void Tokenizer::encode_raw(std::string_view text, bool begins_document, std::vector<std::int32_t>& ids) {
+void Tokenizer::encode_raw(std::string_view text, bool begins_document, Effort& effort,
+                           std::vector<std::int32_t>& ids) {
   std::string& normalized = parts_->normalized;
   normalized = text;
-  if (parts_->normalizer) parts_->normalizer->apply(normalized);
-  if (normalized.size() > kLargestText) {
-    throw InputError("a text for {} has {} bytes once normalised, more than {}; split it", path_.string(),
-                     normalized.size(), kLargestText);
-  }
-  parts_->added.in_normalized_text().split(normalized, parts_->normalized_parts);
+  if (parts_->normalizer) parts_->normalizer->apply(normalized, effort);
+  effort.add_rewritten(normalized.size());
+  parts_->added.in_normalized_text().split(normalized, parts_->normalized_parts, effort);
   for (const TextPart& part : parts_->normalized_parts) {
     if (part.id != TextPart::kText) {
       ids.push_back(part.id);
     } else {
       const std::string_view between = std::string_view(normalized).substr(part.span.begin, part.span.size());
-      encode_normalized(between, begins_document && part.span.begin == 0, ids);
+      encode_normalized(between, begins_document && part.span.begin == 0, effort, ids);
     }
   }
 }
 
-void Tokenizer::encode_normalized(std::string_view text, bool begins_document, std::vector<std::int32_t>& ids) {
+void Tokenizer::encode_normalized(std::string_view text, bool begins_document, Effort& effort,
+                                  std::vector<std::int32_t>& ids) {
   if (!parts_->pre_tokenizer) return parts_->model.encode(text, ids);
   Pieces& pieces = parts_->pieces;
   pieces.text = text;
   pieces.spans.assign(1, {0, static_cast<std::uint32_t>(text.size())});
   pieces.begins_document = begins_document;
-  parts_->pre_tokenizer->apply(pieces);
+  parts_->pre_tokenizer->apply(pieces, effort);
+  effort.add_rewritten(pieces.text.size());
   for (const Span& span : pieces.spans) {
     parts_->model.encode(std::string_view(pieces.text).substr(span.begin, span.size()), ids);
   }
+}
+
+std::vector<std::string> Tokenizer::pieces(std::span<const std::int32_t> ids) const {
+  std::unordered_map<std::int32_t, std::string_view> texts;
+  parts_->model.vocabulary().for_each([&](std::string_view text, std::int32_t id) { texts.emplace(id, text); });
+  parts_->added.for_each([&](std::string_view text, std::int32_t id) { texts.emplace(id, text); });
+  std::vector<std::string> out;
+  for (const std::int32_t id : ids) out.emplace_back(texts[id]);
+  return out;
 }
 
 }  // namespace logitfield::io

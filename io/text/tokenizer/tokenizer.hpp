@@ -3,12 +3,14 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace logitfield::io {
 
+class Effort;
 struct TokenizerFile;
 
 /// The tokenizer of a Hugging Face model folder, read from tokenizer.json, or of a GGUF file. Turns text into the ids
@@ -31,8 +33,13 @@ class Tokenizer {
   std::uint64_t hash() const { return hash_; }
 
   /// Returns the ids of `text` alone (add_special_tokens=False). Tokens spelled out in the text are found as the
-  /// tokenizer finds them. Throws InputError for text that is not valid UTF-8 or exceeds 1 GiB once normalised.
+  /// tokenizer finds them. Throws InputError for text that is not valid UTF-8 or exceeds 1 GiB, and if the tokenizer
+  /// takes too long for it or makes it far longer, as only unsound ones do.
   std::vector<std::int32_t> encode(std::string_view text);
+
+  /// The texts of tokens as the vocabulary writes them (byte-level ones in visible characters); empty for ids that are
+  /// no tokens.
+  std::vector<std::string> pieces(std::span<const std::int32_t> ids) const;
 
   /// The token that goes before a text: the post-processor's, else bos_token of tokenizer_config.json, else
   /// bos_token_id of config.json; empty if there is none.
@@ -47,8 +54,8 @@ class Tokenizer {
   explicit Tokenizer(const TokenizerFile& source);
   void find_bos(const TokenizerFile& source, const std::vector<std::int32_t>& prefix);
   std::optional<std::int32_t> configured_bos(const TokenizerFile& source) const;
-  void encode_raw(std::string_view text, bool begins_document, std::vector<std::int32_t>& ids);
-  void encode_normalized(std::string_view text, bool begins_document, std::vector<std::int32_t>& ids);
+  void encode_raw(std::string_view text, bool begins_document, Effort& effort, std::vector<std::int32_t>& ids);
+  void encode_normalized(std::string_view text, bool begins_document, Effort& effort, std::vector<std::int32_t>& ids);
 
   std::filesystem::path path_;
   std::uint64_t hash_ = 0;

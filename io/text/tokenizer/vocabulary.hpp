@@ -3,39 +3,47 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <vector>
 
 namespace logitfield::io {
 
-/// Ids of tokens by their text.
+/// Ids of tokens by their text: open addressing over one array, and all texts in one string, because reading merges
+/// looks up millions of them.
 class Vocabulary {
  public:
-  void add(std::string text, std::int32_t id);
+  /// Makes room for `size` tokens.
+  explicit Vocabulary(std::size_t size = 0);
+
+  /// A text that is there already keeps its id.
+  void add(std::string_view text, std::int32_t id);
   std::optional<std::int32_t> find(std::string_view text) const;
-  std::size_t size() const { return ids_.size(); }
+  std::size_t size() const { return size_; }
   /// Bytes of the longest token.
   std::size_t longest() const { return longest_; }
-  auto begin() const { return ids_.begin(); }
-  auto end() const { return ids_.end(); }
+
+  /// Calls visit(text, id) for every token.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const Slot& slot : slots_) {
+      if (slot.id != kEmpty) visit(text_of(slot), slot.id);
+    }
+  }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  static constexpr std::int32_t kEmpty = -1;
+  struct Slot {
+    std::uint32_t hash = 0, offset = 0, length = 0;
+    std::int32_t id = kEmpty;
   };
 
-  std::unordered_map<std::string, std::int32_t, Hash, std::equal_to<>> ids_;
-  std::size_t longest_ = 0;
+  std::string_view text_of(const Slot& slot) const { return std::string_view(texts_).substr(slot.offset, slot.length); }
+  /// The slot that holds the text, or that it belongs in.
+  std::size_t position(std::string_view text, std::uint32_t hash) const;
+  void grow();
+
+  std::vector<Slot> slots_;
+  std::string texts_;
+  std::size_t size_ = 0, longest_ = 0;
 };
-
-inline void Vocabulary::add(std::string text, std::int32_t id) {
-  longest_ = text.size() > longest_ ? text.size() : longest_;
-  ids_.emplace(std::move(text), id);
-}
-
-inline std::optional<std::int32_t> Vocabulary::find(std::string_view text) const {
-  const auto found = ids_.find(text);
-  return found == ids_.end() ? std::nullopt : std::optional(found->second);
-}
 
 }  // namespace logitfield::io

@@ -1,0 +1,36 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "io/printable.hpp"
+#include "pipeline/commands/commands.hpp"
+#include "pipeline/job/texts.hpp"
+#include "pipeline/mpi/agreement.hpp"
+
+namespace logitfield {
+namespace {
+
+/// In quotes, so that spaces at its ends are seen; control characters are escaped as in JSON.
+std::string quoted(const std::string& piece) {
+  return io::printable(nlohmann::json(piece).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+}  // namespace
+
+int tokens(const Options& options, const mpi::Communicator& world) {
+  mpi::agree(world, [&] {
+    if (world.rank() != 0) return;
+    const TextPieces read = read_pieces(options);
+    for (const std::string& notice : read.notices) fmt::print(stderr, "logitfield: {}\n", io::printable(notice));
+    for (std::size_t t = 0; t < read.texts.size(); ++t) {
+      const io::TokenText& text = read.texts[t];
+      fmt::print("text {}: {} tokens\n{:>9} {:>9}  piece\n", quoted(text.name), text.tokens.size(), "position", "id");
+      for (std::size_t i = 0; i < text.tokens.size(); ++i) {
+        fmt::print("{:>9} {:>9}  {}\n", i, text.tokens[i], quoted(read.pieces[t][i]));
+      }
+    }
+  });
+  return 0;
+}
+
+}  // namespace logitfield
