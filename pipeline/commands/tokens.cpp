@@ -1,7 +1,6 @@
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
+#include "io/console.hpp"
 #include "io/printable.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/job/texts.hpp"
@@ -21,12 +20,12 @@ int tokens(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {
     if (world.rank() != 0) return;
     const TextPieces read = read_pieces(options);
-    for (const std::string& notice : read.notices) fmt::print(stderr, "logitfield: {}\n", io::printable(notice));
+    for (const std::string& notice : read.notices) io::tell("{}", notice);
     for (std::size_t t = 0; t < read.texts.size(); ++t) {
       const io::TokenText& text = read.texts[t];
-      fmt::print("text {}: {} tokens\n{:>9} {:>9}  piece\n", quoted(text.name), text.tokens.size(), "position", "id");
+      io::print("text {}: {} tokens\n{:>9} {:>9}  piece\n", quoted(text.name), text.tokens.size(), "position", "id");
       for (std::size_t i = 0; i < text.tokens.size(); ++i) {
-        fmt::print("{:>9} {:>9}  {}\n", i, text.tokens[i], quoted(read.pieces[t][i]));
+        io::print("{:>9} {:>9}  {}\n", i, text.tokens[i], quoted(read.pieces[t][i]));
       }
     }
   });
