@@ -48,10 +48,10 @@ double windowed_flops(const FieldSize& size) {
          8 * length * columns * columns;
 }
 
-/// Bytes that a windowed field needs beyond an unwindowed one: logits at both edges for either direction, and sums over
-/// the tiles of a window.
-double window_bytes(const FieldSize& size, double rows) {
-  if (size.mask == Visible{}) return 0;
+/// Bytes of the logits that the operator of a masked field keeps: inside tiles; with a window at both of its edges, for
+/// either direction, and sums over the tiles of the window.
+double operator_bytes(const FieldSize& size, double rows) {
+  if (size.mask == Visible{}) return kDouble * rows * double{kOperatorTile};
   const double width = width_of(size), keys = static_cast<double>(size.mask.keys(size.request.context));
   const double edges = 2 * kEdgeTiles * double{kOperatorTile} * rows;
   return kDouble * (edges + keys * width * std::max(width / double{kEnergyTile}, 1.0));
@@ -81,7 +81,7 @@ double field_bytes(const FieldSize& size, std::int64_t own_rows) {
     case Route::factored:  // both bases, where they must be kept, and their QR
       return inputs + kDouble * 6 * rows * width_of(size);
     case Route::krylov:
-      return inputs + window_bytes(size, rows) +
+      return inputs + operator_bytes(size, rows) +
              kDouble * rows * (2 * columns_of(size) + kProbeBlocks * double{kProbeCount});
     case Route::dense:
       return inputs + kDouble * length * length;

@@ -22,7 +22,8 @@ std::uint64_t proc_bytes(const char* path, const std::string& name) {
   throw std::runtime_error(std::string(path) + " has no line " + name);
 }
 
-/// Makes a back end; reports its absence as InputError, since the user can change the options. Its failure is none.
+/// Makes a back end; reports its absence as InputError, since the user can change the
+/// options. A back end that fails while it is made is no InputError.
 template <class Make>
 std::unique_ptr<kernels::Backend> made_by(Make&& make) {
   try {

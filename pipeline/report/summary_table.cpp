@@ -34,7 +34,7 @@ Reading known_of(const json& group, const char* statistic, const char* measure) 
 }
 
 std::string row(const std::string& label, const json& group, const char* measure) {
-  std::string out = fmt::format("{:>8}", label);
+  std::string out = fmt::format("{:>10}", label);
   for (const TableColumn& column : kColumns) {
     out += fmt::format("{:>11}", text_of(known_of(group, column.statistic, measure)));
   }
@@ -43,7 +43,7 @@ std::string row(const std::string& label, const json& group, const char* measure
 
 /// Values of Gaussian heads, for statistics that may be compared with them.
 std::string chance_row(const json& null) {
-  std::string out = fmt::format("{:>8}", "chance");
+  std::string out = fmt::format("{:>10}", "chance");
   for (const TableColumn& column : kColumns) {
     const bool tested = is_testable(column.statistic, Null::gaussian);
     out += fmt::format("{:>11}", tested ? text_of(known_of(null, column.statistic, "mean")) : "-");
@@ -51,11 +51,17 @@ std::string chance_row(const json& null) {
   return out + "\n";
 }
 
+/// What row `chance` is; empty without it.
+std::string chance_note(const json& field) {
+  if (!field.contains("null")) return {};
+  return fmt::format("; chance: means of {} Gaussian heads", field.at("null").at("draws").get<std::int64_t>());
+}
+
 /// Share of a field's heads beyond chance in each column; empty where that was not tested.
 std::string beyond_row(const char* label, const json& field, const char* null) {
   if (!field.contains(null) || !field.at(null).contains("beyond_chance")) return {};
   const json& beyond = field.at(null).at("beyond_chance");
-  std::string out = fmt::format("{:>8}", label);
+  std::string out = fmt::format("{:>10}", label);
   for (const TableColumn& column : kColumns) {
     const bool there = beyond.contains(column.statistic);
     out += fmt::format(
@@ -87,7 +93,7 @@ std::string shortened(const std::string& name) {
 }
 
 std::string header(const char* label) {
-  std::string out = fmt::format("{:>8}", label);
+  std::string out = fmt::format("{:>10}", label);
   for (const TableColumn& column : kColumns) out += fmt::format("{:>11}", column.title);
   return out + "\n";
 }
@@ -103,7 +109,7 @@ std::string learned_line(const json& field) {
   if (field.contains("null") && field.at("null").at("statistics").contains("learned_k90")) {
     chance = fmt::format(" (chance {})", text_of(known_of(field.at("null"), "learned_k90", "mean")));
   }
-  return fmt::format("\nW_Q^T W_K: median k90 {}{}, {} times that of the {} field at {} tokens\n",
+  return fmt::format("\nW_Q^T W_K with the gains of the norms: median k90 {}{}, {} times that of the {} field at {} tokens\n",
                      median("learned_k90", 4), chance, median("spectral_gap", 3), field.at("scope").get<std::string>(),
                      field.at("context").get<std::int64_t>());
 }
@@ -165,15 +171,16 @@ std::string summary_table(const json& summary) {
   const json& fields = summary.at("fields");
   for (std::size_t first = 0; first < fields.size();) {
     const std::string scope = fields[first].at("scope");
-    out += fmt::format("\n{}: median over heads (and texts), by context\n", scope) + header("context");
+    out += fmt::format("\n{}: medians over heads and texts, by context{}\n", scope, chance_note(fields[first]));
+    out += header("context");
     std::size_t last = first;
     for (; last < fields.size() && fields[last].at("scope") == scope; ++last) {
       out += row(fmt::format("{}", fields[last].at("context").get<std::int64_t>()), fields[last].at("model"), "median");
       if (fields[last].contains("null")) out += chance_row(fields[last].at("null"));
-      if (fields[last].contains("head_null")) out += row("own", fields[last].at("head_null"), "median");
+      if (fields[last].contains("head_null")) out += row("own null", fields[last].at("head_null"), "median");
     }
     const json& longest = fields[last - 1];
-    out += beyond_row("beyond", longest, "null") + beyond_row("own", longest, "head_null");
+    out += beyond_row("beyond", longest, "null") + beyond_row("beyond own", longest, "head_null");
     for (std::size_t f = first; f < last; ++f) {
       out += missing_line(fmt::format("{} tokens", fields[f].at("context").get<std::int64_t>()), fields[f].at("model"));
     }

@@ -9,7 +9,7 @@ namespace logitfield {
 
 /// The null that heads are compared with (docs/statistics.md, "What chance gives").
 enum class Null {
-  gaussian,  // standard normal queries and keys; shares only the head's length and dimension
+  gaussian,  // standard normal queries and keys of the head's length, dimension, scale and cap
   own,       // drawn from the head itself: keeps its scale, mask, slopes, cap and second moments
 };
 

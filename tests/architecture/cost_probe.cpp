@@ -30,8 +30,9 @@ int main() {
   BlockSize heads = block;
   heads.network_size = 1;
   const DeviceFields fields{.context = 1000, .head_dim = 64, .kv_heads = 1, .factored = true};
-  std::printf("causal %.17g %.17g\n", cpu::field_flops(causal), cpu::field_bytes(causal, 4096));
-  std::printf("windowed %.17g %.17g\n", cpu::field_flops(windowed), cpu::field_bytes(windowed, 4096));
+  std::printf("causal flops %.17g\ncausal bytes %.17g\n", cpu::field_flops(causal), cpu::field_bytes(causal, 4096));
+  std::printf("windowed flops %.17g\nwindowed bytes %.17g\n", cpu::field_flops(windowed),
+              cpu::field_bytes(windowed, 4096));
   std::printf("attention %.17g\n", cpu::attention_bytes(4096, 64));
   std::printf("block %.17g\n", block_bytes(block, 0));
   std::printf("device block %.17g\n", device_block_bytes(block, 0));

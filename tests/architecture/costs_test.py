@@ -13,10 +13,12 @@ PROBE, FIELD, DEVICE, BLOCK = (pathlib.Path(name) for name in (
     "tests/architecture/cost_probe.cpp", "kernels/field/cost.cpp", "kernels/field/device_fields.cpp", "kernels/block_cost.cpp"))
 # Where each constant stands, the file that counts with it, the kernel that works by it, and the costs that it enters.
 CONSTANTS = {
-    "kOperatorTile": ("kernels/tiles.hpp", FIELD, "kernels/field/causal_field.cpp", {"causal", "windowed"}),
-    "kEnergyTile": ("kernels/tiles.hpp", FIELD, "kernels/field/windowed_field.cpp", {"windowed"}),
-    "kEdgeTiles": ("kernels/tiles.hpp", FIELD, None, {"windowed"}),
-    "kProbeCount": ("kernels/spectra/spectral_sums.hpp", FIELD, "kernels/spectra/spectral_sums.cpp", {"causal", "windowed"}),
+    "kOperatorTile": ("kernels/tiles.hpp", FIELD, "kernels/field/causal_field.cpp",
+                      {"causal flops", "causal bytes", "windowed flops", "windowed bytes"}),
+    "kEnergyTile": ("kernels/tiles.hpp", FIELD, "kernels/field/windowed_field.cpp", {"windowed flops", "windowed bytes"}),
+    "kEdgeTiles": ("kernels/tiles.hpp", FIELD, None, {"windowed flops", "windowed bytes"}),
+    "kProbeCount": ("kernels/spectra/spectral_sums.hpp", FIELD, "kernels/spectra/spectral_sums.cpp",
+                    {"causal bytes", "windowed flops", "windowed bytes"}),
     "kAttentionTile": ("kernels/field/attention_statistics.hpp", FIELD, "kernels/field/attention_statistics.cpp", {"attention"}),
     "kFeedForwardRows": ("kernels/block_cost.hpp", BLOCK, "kernels/cpu/feed_forward.cpp", {"block"}),
     "kDeviceFeedForwardRows": ("kernels/block_cost.hpp", BLOCK, "kernels/cuda/block.cpp", {"device block"}),
