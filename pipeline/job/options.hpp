@@ -39,12 +39,12 @@ struct PlanChoices {
   RowsChoice rows = RowsChoice::automatic;
   WeightsChoice weights = WeightsChoice::automatic;
   /// STAGESxSHARDS; empty: planned.
-  std::string grid = {};
+  std::string grid;
   /// Most components of the Krylov route.
   std::int64_t components = 256;
   /// Number of heads that are also decomposed densely; number of Gaussian heads.
   std::int64_t verify_dense = 0, null_draws = 0;
-  HeadNullPlan head_null = {};
+  HeadNullPlan head_null;
   std::uint64_t seed = 0;
 };
 

@@ -161,7 +161,9 @@ struct HeadShape {
 void add_field_samples(const mpi::Communicator& world, const kernels::Backend& backend, const HeadShape& s,
                        Rates& rates) {
   const JobSizes job = head_job(s.head_dim, s.group, s.context, s.scope);
-  const FieldPlan field = plan_fields(job, {.spectrum = s.spectrum}, {1, 1e12}).front();
+  PlanChoices choices;
+  choices.spectrum = s.spectrum;
+  const FieldPlan field = plan_fields(job, choices, {1, 1e12}).front();
   const MatrixF keys = gaussian(s.context, s.head_dim, 8);
   std::vector<MatrixF> queries;
   kernels::HeadGroup group{{}, keys, job.forms};
