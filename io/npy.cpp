@@ -13,7 +13,7 @@
 namespace logitfield::io {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::string_view kNpyMagic = "\x93NUMPY";
 constexpr std::size_t kLargestNpy = std::size_t{1} << 30;
 /// Far more than NumPy writes for one dimension; more is no header of this kind.
 constexpr std::size_t kMaxDescriptionSize = 4096;
@@ -29,9 +29,9 @@ struct Parts {
 };
 
 Parts split(const std::filesystem::path& path, std::string_view content) {
-  constexpr std::size_t kVersionAt = kMagic.size();
+  constexpr std::size_t kVersionAt = kNpyMagic.size();
   constexpr std::size_t kLengthAt = kVersionAt + 2;
-  if (!content.starts_with(kMagic) || content.size() < kLengthAt + 4) refuse(path, "not a .npy file");
+  if (!content.starts_with(kNpyMagic) || content.size() < kLengthAt + 4) refuse(path, "not a .npy file");
   const int version = static_cast<unsigned char>(content[kVersionAt]);
   if (version < 1 || version > 3) refuse(path, fmt::format(".npy version {} is not 1 to 3", version));
   const std::size_t length_size = version == 1 ? 2 : 4;
@@ -87,11 +87,11 @@ void write_npy_integers(const std::filesystem::path& path, std::span<const std::
   constexpr std::size_t kAlignment = 64;
   std::string header = fmt::format("{{'descr': '<i4', 'fortran_order': False, 'shape': ({},), }}", values.size());
   std::uint16_t length = 0;
-  const std::size_t before = kMagic.size() + kVersion.size() + sizeof length;
+  const std::size_t before = kNpyMagic.size() + kVersion.size() + sizeof length;
   while ((before + header.size() + 1) % kAlignment != 0) header += ' ';
   header += '\n';
   length = static_cast<std::uint16_t>(header.size());
-  std::string content{kMagic};
+  std::string content{kNpyMagic};
   content += kVersion;
   content.append(reinterpret_cast<const char*>(&length), sizeof length);
   content += header;

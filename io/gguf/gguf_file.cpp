@@ -14,13 +14,13 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
+constexpr std::uint32_t kGgufMagic = 0x46554747;  // "GGUF"
 constexpr std::uint64_t kLargestAxis = std::numeric_limits<std::int32_t>::max();
 constexpr std::uint32_t kMostAxes = 4;
 constexpr std::int64_t kDefaultAlignment = 32, kLargestAlignment = 1 << 20;
 
 void check_version(HeaderReader& header) {
-  if (header.number<std::uint32_t>() != kMagic) {
+  if (header.number<std::uint32_t>() != kGgufMagic) {
     throw InputError("{}: does not begin with GGUF; give a GGUF file, or copy it again", header.path());
   }
   const auto version = header.number<std::uint32_t>();
