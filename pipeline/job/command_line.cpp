@@ -215,6 +215,18 @@ void add_comparison(CLI::App& command, Options& options) {
       ->type_name("GRID");
 }
 
+/// The option that stores a shell's script in `message` and ends the parsing.
+void add_completion(CLI::App& app, std::string& message) {
+  app.add_option_function<std::string>(
+         "--completion",
+         [&](const std::string& shell) {
+           message = completion_script(app, shell);
+           throw CLI::Success();
+         },
+         "print a script that completes commands and options in a shell")
+      ->check(CLI::IsMember({"bash", "zsh"}));
+}
+
 /// Whether `path` is the folder or lies in it.
 bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder) {
   const auto inner = std::filesystem::absolute(path).lexically_normal() / "";
@@ -288,14 +300,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
       "logitfield");
   app.set_help_all_flag("--help-all", "print the help of all commands");
   app.set_version_flag("--version", std::string("logitfield ") + LOGITFIELD_VERSION);
-  app.add_option_function<std::string>(
-         "--completion",
-         [&](const std::string& shell) {
-           message = completion_script(app, shell);
-           throw CLI::Success();
-         },
-         "print a script that completes commands and options in a shell")
-      ->check(CLI::IsMember({"bash", "zsh"}));
+  add_completion(app, message);
   app.require_subcommand(1);
 
   auto* analyze = app.add_subcommand("analyze", "measure every head and write a run folder");
