@@ -14,19 +14,20 @@ void compare_times(const Options& options) {
     points.push_back(scaling_point(run, load_results(io::open_run_folder(run))));
   }
   relate(points);
+  if (!options.out.empty()) {
+    io::make_folder(options.out);
+    write_scaling_csv(points, options.out / "scaling.csv");
+    io::write_atomically(options.out / "scaling.svg", scaling_picture(points));
+  }
   io::print_text(scaling_table(points));
-  if (options.out.empty()) return;
-  io::make_folder(options.out);
-  write_scaling_csv(points, options.out / "scaling.csv");
-  io::write_atomically(options.out / "scaling.svg", scaling_picture(points));
-  io::print("written to {} (scaling.csv, scaling.svg)\n", options.out.string());
+  if (!options.out.empty()) io::print("written to {} (scaling.csv, scaling.svg)\n", options.out.string());
 }
 
 void compare_statistics(const Options& options) {
   const Comparison comparison = compare_runs(options.runs);
+  if (!options.out.empty()) write_comparison(comparison, options.out);
   io::print_text(comparison_table(comparison));
   if (options.out.empty()) return;
-  write_comparison(comparison, options.out);
   io::print("written to {} (comparison.html, comparison.csv, regularities.csv, comparison.nc)\n", options.out.string());
 }
 

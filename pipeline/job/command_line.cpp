@@ -22,6 +22,18 @@ Command command_named(const std::string& name) {
   return commands.at(name);
 }
 
+/// The option that stores a shell's script in `message` and ends the parsing.
+void add_completion(CLI::App& app, std::string& message) {
+  app.add_option_function<std::string>(
+         "--completion",
+         [&](const std::string& shell) {
+           message = completion_script(app, shell);
+           throw CLI::Success();
+         },
+         "print a script that completes commands and options in a shell")
+      ->check(CLI::IsMember({"bash", "zsh"}));
+}
+
 }  // namespace
 
 std::optional<Options> parse_options(int argc, const char* const* argv, std::string& message) {
@@ -32,14 +44,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
       "logitfield");
   app.set_help_all_flag("--help-all", "print the help of all commands");
   app.set_version_flag("--version", std::string("logitfield ") + LOGITFIELD_VERSION);
-  app.add_option_function<std::string>(
-         "--completion",
-         [&](const std::string& shell) {
-           message = completion_script(app, shell);
-           throw CLI::Success();
-         },
-         "print a script that completes commands and options in a shell")
-      ->check(CLI::IsMember({"bash", "zsh"}));
+  add_completion(app, message);
   app.require_subcommand(1);
 
   add_commands(app, options);

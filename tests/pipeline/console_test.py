@@ -65,7 +65,7 @@ class Console(Case):
                           ["analyze", "--model", model, "--tokens", text, "--contexts", 64, "--out", out, "--plots", folder / "plots"],
                           ["report", out], ["validate", out], ["compare", out, out, "--out", folder / "compared"],
                           ["compare", "--scaling", out, "--out", folder / "scaled"], ["analyze", "--model", folder / "none", "--out", out],
-                          ["monitor", "--checkpoints", folder, "--step-pattern", "t(31)m|(31)", "--tokens", text, "--contexts", 64,
+                          ["monitor", "--checkpoints", folder, "--step-pattern", "(31)m", "--tokens", text, "--contexts", 64,
                            "--out", folder / "monitor"]):
             with self.subTest(arguments[0]):
                 done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, timeout=60)
