@@ -60,7 +60,7 @@ class Text(Case):
         whole, manifest = self.analyze("whole", "--text", self.lines)
         compressed = self.folder / "texts.jsonl.gz"
         compressed.write_bytes(gzip.compress(self.lines.read_bytes()))
-        rows, same = self.analyze("compressed", "--text", compressed, ranks=2)
+        rows, same = self.analyze("compressed", "--text", compressed)
         self.assertLessEqual(largest_difference(whole, rows)[0], 0)
         self.assertEqual(same["texts"], manifest["texts"])
 
