@@ -14,7 +14,7 @@
 namespace logitfield::io {
 namespace {
 
-constexpr std::size_t kPiece = 1 << 20;
+constexpr std::size_t kOutputPiece = 1 << 20;
 constexpr std::string_view kGzip = "\x1F\x8B", kZstd = "\x28\xB5\x2F\xFD";
 
 /// What has been decompressed so far of a file.
@@ -39,7 +39,7 @@ class Output {
   const std::string& file_;
   std::size_t limit_;
   std::string text_;
-  std::vector<char> piece_ = std::vector<char>(kPiece);
+  std::vector<char> piece_ = std::vector<char>(kOutputPiece);
 };
 
 /// One gzip member after another, as gunzip reads them; zeros may follow.
@@ -55,9 +55,9 @@ void inflate_members(const std::string& content, Output& output) {
     if (inflateReset(&stream) != Z_OK) output.refuse("zlib cannot start");
     for (int result = Z_OK; result != Z_STREAM_END;) {
       stream.next_out = reinterpret_cast<Bytef*>(output.piece().data());
-      stream.avail_out = kPiece;
+      stream.avail_out = kOutputPiece;
       result = inflate(&stream, Z_NO_FLUSH);
-      output.take(kPiece - stream.avail_out);
+      output.take(kOutputPiece - stream.avail_out);
       if (result == Z_BUF_ERROR) output.refuse("the file is cut off");
       if (result != Z_OK && result != Z_STREAM_END) output.refuse(stream.msg ? stream.msg : "it is damaged");
     }
@@ -71,11 +71,11 @@ void decompress_frames(const std::string& content, Output& output) {
   ZSTD_inBuffer in{content.data(), content.size(), 0};
   // 0: a frame is complete; else more is to come.
   for (std::size_t state = 0;;) {
-    ZSTD_outBuffer out{output.piece().data(), kPiece, 0};
+    ZSTD_outBuffer out{output.piece().data(), kOutputPiece, 0};
     state = ZSTD_decompressStream(context.get(), &out, &in);
     if (ZSTD_isError(state)) output.refuse(ZSTD_getErrorName(state));
     output.take(out.pos);
-    if (in.pos < in.size || out.pos == kPiece) continue;
+    if (in.pos < in.size || out.pos == kOutputPiece) continue;
     if (state != 0) output.refuse("the file is cut off");
     return;
   }

@@ -61,7 +61,7 @@ small_icu_data() {
 
 headers() {
   local package
-  for package in libeigen3-dev libfmt-dev libgtest-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libpcre2-dev \
+  for package in libeigen3-dev libfmt-dev libgtest-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libpcre2-dev zlib1g-dev libzstd-dev \
     libicu-dev libnetcdf-dev libnetcdf-c++4-dev libopenblas-pthread-dev liblapacke-dev libdnnl-dev libopenmpi-dev \
     libjs-chart.js; do
     dpkg -L $package | grep -E '^/usr/(include|share/(eigen3|javascript|cmake|pkgconfig))/|/(cmake|pkgconfig)/|/openmpi/include/|lib(gtest|gtest_main)\.a$' |
@@ -71,7 +71,7 @@ headers() {
 
 link_libraries() {  # The linker looks for libNAME.so.
   local name file soname
-  for name in dnnl openblas blas lapack lapacke fmt netcdf netcdf_c++4 icuuc icudata pcre2-8 xxhash scalapack-openmpi mpi mpi_cxx; do
+  for name in dnnl openblas blas lapack lapacke fmt netcdf netcdf_c++4 icuuc icudata pcre2-8 xxhash z zstd scalapack-openmpi mpi mpi_cxx; do
     file=/$libraries/lib$name.so
     [ -e "$file" ] || file=/$libraries/openmpi/lib/lib$name.so
     soname=$(objdump -p "$file" | awk '$1 == "SONAME" {print $2}')

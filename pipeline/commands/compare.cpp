@@ -3,6 +3,7 @@
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/compare/comparison.hpp"
 #include "pipeline/compare/scaling.hpp"
+#include "pipeline/job/activity.hpp"
 #include "pipeline/mpi/agreement.hpp"
 
 namespace logitfield {
@@ -36,6 +37,7 @@ void compare_statistics(const Options& options) {
 int compare(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {
     if (world.rank() != 0) return;
+    const Activity comparing(fmt::format("comparing {} runs", options.runs.size()));
     if (options.scaling) {
       compare_times(options);
     } else {

@@ -1,6 +1,7 @@
 #include "io/console.hpp"
 #include "io/error.hpp"
 #include "pipeline/commands/commands.hpp"
+#include "pipeline/job/activity.hpp"
 #include "pipeline/monitor/store.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/report/figures.hpp"
@@ -23,6 +24,7 @@ void report_monitor(const std::filesystem::path& root) {
 int report(const Options& options, const mpi::Communicator& world) {
   mpi::agree(world, [&] {
     if (world.rank() != 0) return;
+    const Activity rebuilding("rebuilding " + options.run.string());
     if (MonitorStore::is_monitor(options.run)) return report_monitor(options.run);
     const io::RunFolder folder = io::open_run_folder(options.run);
     const Results results = load_results(folder);

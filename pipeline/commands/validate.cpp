@@ -6,6 +6,7 @@
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/forward/capture_difference.hpp"
 #include "pipeline/forward/input_check.hpp"
+#include "pipeline/job/activity.hpp"
 #include "pipeline/mpi/agreement.hpp"
 #include "pipeline/plan/machine.hpp"
 #include "pipeline/results/results.hpp"
@@ -18,6 +19,7 @@ void print_once(const mpi::Communicator& world, const std::string& text) {
 }
 
 int validate_run(const std::filesystem::path& root) {
+  const Activity reading("reading " + root.string());
   const Results results = load_results(io::open_run_folder(root));
   const std::int64_t failed = results.failed_heads();
   io::print("{}: {} of {} layers and texts, {} head measurements failed their certificate\n", root.string(),

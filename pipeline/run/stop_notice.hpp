@@ -10,8 +10,8 @@ namespace logitfield {
 /// multiplies.
 void catch_stop_signals();
 
-/// While one exists, a stop signal that was caught, or comes, ends the process at once, with 128 + its number: nothing has
-/// begun that could be saved. For one at a time.
+/// While one exists, a stop signal that was caught, or comes, ends the process at once, with 128 + its number: nothing
+/// has begun that could be saved. For one at a time.
 class NothingToSave {
  public:
   NothingToSave();

@@ -2,6 +2,7 @@
 
 Also dictionaries of the words in the readers' sources.
 """
+import gzip
 import json
 import pathlib
 import re
@@ -110,6 +111,10 @@ def texts():
     yield b'{"text": "one", "name": "first"}\n{"text": "two", "id": 7}\n'
     yield b'["one", "two"]'
     yield b"[1, 2, 3]"
+    yield gzip.compress(b"one ") + gzip.compress(b"two")
+    # zstd: a frame of one raw block, and one that repeats a byte 131,071 times.
+    yield b"\x28\xb5\x2f\xfd\x20\x03\x19\0\0one"
+    yield b"\x28\xb5\x2f\xfd\xa0\xff\xff\x01\0\xfb\xff\x0fa"
 
 
 def capture():

@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 std::string logged(milliseconds duration, std::uint64_t total, std::uint64_t done) {
   ::testing::internal::CaptureStderr();
   {
-    Activity activity("reading a\nfile", total, milliseconds(20));
+    Activity activity("reading a file", total, milliseconds(20));
     activity.advance(done);
     std::this_thread::sleep_for(duration);
   }
@@ -24,8 +24,8 @@ TEST(Activity, IsShownOnceItTakesLong) {
   EXPECT_EQ(logged(milliseconds(500), 0, 0), "") << "no process shows any by default";
   show_activities();
   EXPECT_EQ(logged(milliseconds(0), 0, 0), "");
-  EXPECT_EQ(logged(milliseconds(500), 0, 0), "logitfield: reading a\\nfile: 0 s so far\n");
-  EXPECT_EQ(logged(milliseconds(500), 4, 3), "logitfield: reading a\\nfile: 75 %, 0 s left\n");
+  EXPECT_EQ(logged(milliseconds(500), 0, 0), "logitfield: reading a file: 0 s so far\n");
+  EXPECT_EQ(logged(milliseconds(500), 4, 3), "logitfield: reading a file: 75 %, 0 s left\n");
 }
 
 }  // namespace

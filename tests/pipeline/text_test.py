@@ -1,5 +1,5 @@
 """--text: the model's own tokenizer gives the same results as its recorded token ids."""
-import json, shutil, unittest
+import gzip, json, shutil, unittest
 
 from harness import Case, FIXTURES, REPOSITORY, heads, largest_difference
 
@@ -55,6 +55,28 @@ class Text(Case):
         rows, manifest = self.analyze("both", "--text", self.lines, "--tokens", *self.token_files({"prose": self.ids["quotes"]}))
         self.assertEqual([text["name"] for text in manifest["texts"]], ["prose", "prose-2", "quotes"])
         self.assertNotIn("text_hash", manifest["texts"][0])
+
+    def test_compressed_texts_are_the_same_texts(self):
+        whole, manifest = self.analyze("whole", "--text", self.lines)
+        compressed = self.folder / "texts.jsonl.gz"
+        compressed.write_bytes(gzip.compress(self.lines.read_bytes()))
+        rows, same = self.analyze("compressed", "--text", compressed)
+        self.assertLessEqual(largest_difference(whole, rows)[0], 0)
+        self.assertEqual(same["texts"], manifest["texts"])
+
+    def test_tokens_prints_ids_and_pieces(self):
+        only = self.folder / "tokenizer only"
+        only.mkdir()
+        shutil.copy(self.model / "tokenizer.json", only)
+        shown = self.succeed("tokens", "--model", only, "--text", self.lines, "--num-tokens", 20, ranks=2).stdout
+        rows = [line.split(maxsplit=2) for line in shown.splitlines()]
+        ids = [row[1] for row in rows if row[0].isdigit()]
+        self.assertEqual(ids, [str(id) for name in self.ids for id in [BOS, *self.ids[name]][:20]])
+        self.assertEqual(shown.splitlines()[0], 'text "prose": 20 tokens')
+        vocabulary = json.loads((only / "tokenizer.json").read_text())["model"]["vocab"]
+        for _, id, piece in (row for row in rows if row[0].isdigit()):
+            self.assertEqual(vocabulary[json.loads(piece)], int(id))
+        self.refuse(["tokens", "--model", self.folder, "--text", self.lines], self.folder / "tokenizer.json", "no such file")
 
     def test_plan_takes_texts(self):
         self.assertRegex(self.succeed("plan", "--model", self.model, "--text", self.lines).stdout, r"texts +2, first 64 tokens")

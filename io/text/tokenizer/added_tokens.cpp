@@ -108,8 +108,8 @@ AddedTokens::AddedTokens(const Section& file, const Vocabulary& vocabulary, cons
   std::size_t bytes = 0;
   for (const Section& entry : entries) bytes += entry.get<std::string>("content").size();
   if (bytes > kMostAddedBytes) {
-    throw InputError("{}: \"added_tokens\" have {} bytes of text, more than {}; {}", file.origin(), bytes, kMostAddedBytes,
-                     kTokenizerRemedy);
+    throw InputError("{}: \"added_tokens\" have {} bytes of text, more than {}; {}", file.origin(), bytes,
+                     kMostAddedBytes, kTokenizerRemedy);
   }
   Effort effort(bytes, file.origin());
   for (const Section& entry : entries) add(entry, vocabulary, normalizer, next_id, effort);

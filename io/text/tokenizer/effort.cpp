@@ -26,7 +26,8 @@ double computing_seconds() {
 
 }  // namespace
 
-Effort::Effort(std::size_t bytes, std::string origin) : bytes_(bytes), origin_(std::move(origin)), begin_(computing_seconds()) {}
+Effort::Effort(std::size_t bytes, std::string origin)
+    : bytes_(bytes), origin_(std::move(origin)), begin_(computing_seconds()) {}
 
 void Effort::check_size(std::size_t bytes) const {
   const std::size_t most = std::min(kMostGrowth * bytes_ + kSmallGrowth, kLargestText);

@@ -6,7 +6,8 @@
 namespace logitfield::io {
 
 /// What it may cost to turn one text into tokens. The steps come with the model; a regular expression may try every way
-/// to cut a text, and a few steps that rewrite can fill any memory. The limits lie far beyond what sound tokenizers need.
+/// to cut a text, and a few steps that rewrite can fill any memory. The limits lie far beyond what sound tokenizers
+/// need.
 class Effort {
  public:
   /// Places in a text must stay within 32 bits, also when a step triples it.
