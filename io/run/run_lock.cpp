@@ -21,11 +21,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostBytes = 4096;
+constexpr std::size_t kMostLockBytes = 4096;
 
 /// Nothing if the file is empty, or was truncated while it was written.
 std::optional<LockHolder> read_holder(const fs::path& path) {
-  const auto object = nlohmann::json::parse(read_file(path, kMostBytes), nullptr, false);
+  const auto object = nlohmann::json::parse(read_file(path, kMostLockBytes), nullptr, false);
   if (!object.is_object()) return std::nullopt;
   return LockHolder{object.value("host", ""), object.value("pid", std::int64_t{0}), object.value("job", ""),
                     object.value("since", "")};

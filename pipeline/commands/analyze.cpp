@@ -2,8 +2,10 @@
 
 #include <cstring>
 
+#include "io/printable.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/measure/measurement.hpp"
+#include "pipeline/mpi/memory_for.hpp"
 #include "pipeline/report/figures.hpp"
 #include "pipeline/results/results.hpp"
 #include "pipeline/results/summary.hpp"
@@ -11,12 +13,31 @@
 namespace logitfield {
 namespace {
 
+/// Writes derived files and prints the summary. Where that fails, tells that nothing is lost.
+Results derive(const OpenRun& run, const std::filesystem::path& plots) {
+  try {
+    return mpi::memory_for(
+        [&] {
+          Results results = load_results(run.folder);
+          fmt::print("{}", summary_table(write_derived(results, run.folder)));
+          draw_figures(results, plots);
+          return results;
+        },
+        "the tables and the report");
+  } catch (...) {
+    const std::string root = io::printable(run.folder.root.string());
+    fmt::print(stderr,
+               "logitfield: the run is complete, and every result is in {}/journal; once the fault is mended, "
+               "`logitfield report {}` writes the tables and the report\n",
+               root, root);
+    throw;
+  }
+}
+
 /// For rank 0, after the last record: writes derived files and prints the summary. Returns the exit code.
 int finish_run(const OpenRun& run, const std::filesystem::path& plots) {
-  const Results results = load_results(run.folder);
-  fmt::print("{}", summary_table(write_derived(results, run.folder)));
+  const Results results = derive(run, plots);
   fmt::print("results: {} (report.html, heads.csv, results.nc, summary.json)\n", run.folder.root.string());
-  draw_figures(results, plots);
   if (const std::int64_t failed = results.failed_heads()) {
     fmt::print(stderr, "logitfield: {} head measurements failed their certificate: see column 'certified' of {}\n",
                failed, run.folder.heads_csv().string());

@@ -1,8 +1,10 @@
 #include <fmt/format.h>
+#include <signal.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
+#include "io/mapped_regions.hpp"
 #include "kernels/cpu/blas_kernels.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/mpi/agreement.hpp"
@@ -55,6 +57,8 @@ int main(int argc, char** argv) {
   kernels::cpu::restart_with_best_blas(argv);
   keep_freed_memory();
   const mpi::Environment environment(argc, argv);
+  io::tell_of_lost_pages(mpi::kBadInput);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file that reaches `ulimit -f` is then an error of its write, with a message
   const mpi::Communicator world = mpi::Communicator::world();
   return mpi::run_guarded(world, [&] { return run(argc, argv, world); });
 }

@@ -6,6 +6,7 @@
 #include "io/hash.hpp"
 #include "io/text/documents.hpp"
 #include "io/text/tokenizer/tokenizer.hpp"
+#include "pipeline/mpi/memory_for.hpp"
 
 namespace logitfield {
 namespace {
@@ -45,12 +46,16 @@ io::TokenText tokenize(const Options& options, io::Tokenizer& tokenizer, std::op
 }
 
 void add_documents(const Options& options, std::int64_t vocab_size, Texts& out) {
-  io::Tokenizer tokenizer(options.model);
+  io::Tokenizer tokenizer =
+      mpi::memory_for([&] { return io::Tokenizer(options.model); }, "the tokenizer of {}", options.model.string());
   const auto bos = token_in_front(options, tokenizer);
   out.tokenization = {tokenizer.path(), tokenizer.hash(), bos, options.start};
   for (const auto& path : options.text) {
-    for (const io::Document& document : io::read_documents(path)) {
-      out.texts.push_back(tokenize(options, tokenizer, bos, document));
+    const std::vector<io::Document> documents =
+        mpi::memory_for([&] { return io::read_documents(path); }, "the text of {}", path.string());
+    for (const io::Document& document : documents) {
+      out.texts.push_back(mpi::memory_for([&] { return tokenize(options, tokenizer, bos, document); },
+                                          "the tokens of {}", document.place));
       const io::TokenText& text = out.texts.back();
       check_ids(options, tokenizer, text, document.place, vocab_size);
       if (bos && text.tokens.size() > 1 && text.tokens[1] == *bos) {

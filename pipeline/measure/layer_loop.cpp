@@ -8,6 +8,7 @@
 #include "pipeline/measure/field_meter.hpp"
 #include "pipeline/measure/head_null.hpp"
 #include "pipeline/measure/learned_interactions.hpp"
+#include "pipeline/mpi/memory_for.hpp"
 #include "pipeline/run/capture_dump.hpp"
 
 namespace logitfield {
@@ -79,7 +80,10 @@ class ModelRun final : public LayerObserver {
 
   void heads(std::int64_t text, std::int64_t layer, const kernels::Heads& heads) override {
     c_.clock.time(Phase::read, [&] { dump_.write(text, layer, shard_.kv_heads, heads); });
-    if (layer >= c_.job.measured_layers.begin) measure(layer, text, heads);
+    if (layer >= c_.job.measured_layers.begin) {
+      mpi::memory_for([&] { measure(layer, text, heads); }, "the fields of layer {} of text '{}'", layer,
+                      c_.job.texts[text].name);
+    }
     c_.results.poll();
   }
 
@@ -88,7 +92,8 @@ class ModelRun final : public LayerObserver {
       output_.emplace(c_, shard_.vocabulary);
       if (c_.plan.residency == Residency::resident) output_->keep_weights();
     }
-    const std::vector<LossRecord> losses = token_losses(c_, stage_ranks_, *output_, std::move(texts));
+    const std::vector<LossRecord> losses = mpi::memory_for(
+        [&] { return token_losses(c_, stage_ranks_, *output_, std::move(texts)); }, "the output logits of all texts");
     if (!shard_.first()) return;  // all shards of the stage hold the same losses
     for (const LossRecord& loss : losses) c_.results.submit(loss);
   }
@@ -127,9 +132,12 @@ void run_capture(const RunContext& c) {
   for (std::int64_t layer = layers.begin; layer < layers.end && !c.continuation.stopping(stage_ranks); ++layer) {
     if (c.continuation.done().units[0][layer]) continue;
     const RecordedHeads source(c.job, layer);
-    LayerRecord record{0, layer, meter.measure(0, layer, source)};
-    head_null.measure(0, layer, source, record.heads);
-    c.results.submit(record);
+    const auto measure = [&] {
+      LayerRecord record{0, layer, meter.measure(0, layer, source)};
+      head_null.measure(0, layer, source, record.heads);
+      c.results.submit(record);
+    };
+    mpi::memory_for(measure, "the fields of layer {} of {}", layer, c.job.capture->folder().string());
     c.results.poll();
   }
 }
