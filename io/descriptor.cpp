@@ -19,6 +19,8 @@ std::string remedy(Access access, int error) {
     case ENOSPC:
     case EDQUOT:
       return "the disk is full or the quota used up: free space, or choose another disk, and run again";
+    case EFBIG:
+      return "files may not become so large here: raise the limit (ulimit -f), or choose another file system";
     case EACCES:
     case EPERM:
     case EROFS:
@@ -26,6 +28,8 @@ std::string remedy(Access access, int error) {
                                     : "it is not writable: change the permissions, or choose another folder";
     case ENOENT:
       return "check the path";
+    case ENOMEM:
+      return "memory or addresses do not suffice: raise the limit (ulimit -v), or free memory";
     default:
       return "check the path and the file system";
   }

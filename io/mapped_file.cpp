@@ -8,6 +8,7 @@
 
 #include "io/descriptor.hpp"
 #include "io/error.hpp"
+#include "io/mapped_regions.hpp"
 
 namespace logitfield::io {
 namespace {
@@ -32,6 +33,7 @@ MappedFile::MappedFile(std::filesystem::path path) : path_(std::move(path)) {
   void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (start == MAP_FAILED) throw_system_error(path_, Access::read, errno);
   bytes_ = {static_cast<const std::byte*>(start), size};
+  remember_mapped(bytes_, path_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -44,7 +46,9 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 MappedFile::~MappedFile() {
-  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  if (bytes_.empty()) return;
+  forget_mapped(bytes_);
+  ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
 void MappedFile::prefetch(std::span<const std::byte> part) const { advise(part, MADV_WILLNEED, true); }

@@ -5,7 +5,8 @@
 
 namespace logitfield::io {
 
-/// A whole file mapped read-only. Move-only; unmapped on destruction.
+/// A whole file mapped read-only. Move-only; unmapped on destruction. If the file is cut off meanwhile, reading what is
+/// gone ends the process (mapped_regions.hpp).
 class MappedFile {
  public:
   /// Throws InputError if the file cannot be opened, is not a regular file, is empty, or cannot be mapped.

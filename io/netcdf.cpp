@@ -1,7 +1,13 @@
 #include "io/netcdf.hpp"
 
+#include <netcdf.h>
+#include <netcdf_mem.h>
+
+#include <ncCheck.h>
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <memory>
 #include <netcdf>
 #include <stdexcept>
 
@@ -44,7 +50,7 @@ bool is_coordinate(const NetcdfVariable& variable) {
   return variable.dimensions == std::vector<std::string>{variable.name};
 }
 
-netCDF::NcVar define(netCDF::NcFile& file, const NetcdfVariable& variable) {
+netCDF::NcVar define(netCDF::NcGroup& file, const NetcdfVariable& variable) {
   netCDF::NcVar defined = file.addVar(variable.name, type_of(variable).getName(), variable.dimensions);
   if (!variable.doubles.empty() && !variable.dimensions.empty()) defined.setCompression(true, true, kDeflateLevel);
   if (!variable.doubles.empty() && !is_coordinate(variable)) defined.setFill(true, kMissingDouble);
@@ -65,14 +71,42 @@ void put_values(const netCDF::NcVar& defined, const NetcdfVariable& variable) {
   defined.putVar(pointers.data());
 }
 
-void write(const std::filesystem::path& path, std::span<const NetcdfDimension> dimensions,
-           std::span<const NetcdfVariable> variables, std::span<const std::pair<std::string, std::string>> attributes) {
-  netCDF::NcFile file(path.string(), netCDF::NcFile::replace, netCDF::NcFile::nc4);
-  for (const auto& dimension : dimensions) file.addDim(dimension.name, dimension.size);
-  for (const auto& [name, value] : attributes) file.putAtt(name, value);
-  for (const auto& variable : variables) put_values(define(file, variable), variable);
-  // The destructor would hide an error in writing the last buffers.
-  file.close();
+/// A NetCDF-4 file in memory. The library must not write to the disk itself: once HDF5 has met a full one, it crashes
+/// when the program ends.
+class MemoryFile {
+ public:
+  explicit MemoryFile(std::size_t expected_bytes) {
+    netCDF::ncCheck(::nc_create_mem("in memory", NC_NETCDF4 | NC_CLOBBER, expected_bytes, &id_), __FILE__, __LINE__);
+  }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  ~MemoryFile() {
+    if (!closed_) ::nc_close(id_);
+    std::free(content_.memory);
+  }
+
+  netCDF::NcGroup root() const { return {id_}; }
+  /// Completes the file; valid as long as this object.
+  std::span<const std::byte> close() {
+    closed_ = true;
+    netCDF::ncCheck(::nc_close_memio(id_, &content_), __FILE__, __LINE__);
+    return {static_cast<const std::byte*>(content_.memory), content_.size};
+  }
+
+ private:
+  int id_ = 0;
+  bool closed_ = false;
+  NC_memio content_{};
+};
+
+std::span<const std::byte> fill(MemoryFile& memory, std::span<const NetcdfDimension> dimensions,
+                                std::span<const NetcdfVariable> variables,
+                                std::span<const std::pair<std::string, std::string>> attributes) {
+  netCDF::NcGroup root = memory.root();
+  for (const auto& dimension : dimensions) root.addDim(dimension.name, dimension.size);
+  for (const auto& [name, value] : attributes) root.putAtt(name, value);
+  for (const auto& variable : variables) put_values(define(root, variable), variable);
+  return memory.close();
 }
 
 }  // namespace
@@ -81,16 +115,14 @@ void write_netcdf(const std::filesystem::path& path, std::span<const NetcdfDimen
                   std::span<const NetcdfVariable> variables,
                   std::span<const std::pair<std::string, std::string>> attributes) {
   for (const auto& variable : variables) check_values(variable, dimensions);
-  write_atomically(path, [&](const std::filesystem::path& temporary) {
-    try {
-      write(temporary, dimensions, variables, attributes);
-    } catch (const netCDF::exceptions::NcException& error) {
-      throw InputError(
-          "{}: cannot write NetCDF: {}; check the folder, its free space, and file locking"
-          " (HDF5_USE_FILE_LOCKING=FALSE)",
-          path.string(), error.what());
-    }
-  });
+  constexpr std::size_t kExpectedBytes = 1 << 20;
+  try {
+    MemoryFile memory(kExpectedBytes);
+    const std::span<const std::byte> content = fill(memory, dimensions, variables, attributes);
+    write_atomically(path, std::string_view(reinterpret_cast<const char*>(content.data()), content.size()));
+  } catch (const netCDF::exceptions::NcException& error) {
+    throw std::runtime_error(fmt::format("{}: NetCDF cannot be made: {}", path.string(), error.what()));
+  }
 }
 
 }  // namespace logitfield::io

@@ -29,9 +29,10 @@ struct NetcdfVariable {
   std::vector<std::string> strings = {};
 };
 
-/// Writes a NetCDF-4 file atomically, with `attributes` as its global attributes; doubles are compressed. A variable
-/// with the name of a dimension becomes its coordinate (as xarray reads it). Throws InputError if the file cannot be
-/// written, and std::invalid_argument if a variable's values do not fill its dimensions.
+/// Writes a NetCDF-4 file atomically (it is made in memory first), with `attributes` as its global attributes; doubles
+/// are compressed. A variable with the name of a dimension becomes its coordinate (as xarray reads it). Throws
+/// InputError if the file cannot be written, and std::invalid_argument if a variable's values do not fill its
+/// dimensions.
 void write_netcdf(const std::filesystem::path& path, std::span<const NetcdfDimension> dimensions,
                   std::span<const NetcdfVariable> variables,
                   std::span<const std::pair<std::string, std::string>> attributes);

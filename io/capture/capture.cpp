@@ -146,7 +146,7 @@ void check_tensor(const SafetensorsFile& file, const char* name, const std::vect
 
 /// Some rows of matrix `head` of a tensor [heads, rows, components].
 void read_rows(const SafetensorsFile& file, const char* name, std::int64_t head, Slice rows, Finite finite,
-               std::span<float> target) {
+               std::span<const std::uint64_t> blocks, std::span<float> target) {
   // Below this size, fetching the pages again would cost more than keeping them.
   constexpr std::size_t kLargePiece = 8 << 20;
   const Tensor& tensor = file.at(name);
@@ -159,6 +159,10 @@ void read_rows(const SafetensorsFile& file, const char* name, std::int64_t head,
   const auto piece = tensor.data.subspan(first * width, target.size() * width);
   if (finite == Finite::required) require_finite(file, tensor, first, target.size(), kAxes);
   to_float32(tensor.dtype, piece.data(), target);
+  const StoredPart part = part_of(file, tensor);
+  BlockCheck check(part, blocks);
+  check.used(piece);
+  check.finish();
   if (piece.size() >= kLargePiece) file.file().release(piece);
 }
 
@@ -172,21 +176,42 @@ Capture::Capture(const std::filesystem::path& folder, Finite finite) : folder_(f
     check_tensor(file, "q", {info_.num_heads, info_.num_tokens, info_.head_dim});
     check_tensor(file, "k", {info_.num_kv_heads, info_.num_tokens, info_.head_dim});
   }
+  blocks_.resize(layers_.size());
 }
 
 void Capture::read_queries(std::int64_t layer, std::int64_t head, Slice rows, std::span<float> target) const {
-  read_rows(layers_.at(static_cast<std::size_t>(layer)), "q", head, rows, finite_, target);
+  const auto l = static_cast<std::size_t>(layer);
+  read_rows(layers_.at(l), "q", head, rows, finite_, query_blocks(l), target);
 }
 
 void Capture::read_keys(std::int64_t layer, std::int64_t kv_head, Slice rows, std::span<float> target) const {
-  read_rows(layers_.at(static_cast<std::size_t>(layer)), "k", kv_head, rows, finite_, target);
+  const auto l = static_cast<std::size_t>(layer);
+  read_rows(layers_.at(l), "k", kv_head, rows, finite_, std::span(blocks_.at(l)).subspan(query_blocks(l).size()),
+            target);
 }
 
-std::uint64_t Capture::check_and_hash(std::int64_t layer) const {
+std::span<const std::uint64_t> Capture::query_blocks(std::size_t layer) const {
+  const std::span<const std::uint64_t> blocks = blocks_.at(layer);
+  return blocks.first(blocks.empty() ? 0 : count_blocks(layers_.at(layer).at("q").data.size()));
+}
+
+void Capture::expect(std::int64_t layer, BlockHashes blocks) {
+  const SafetensorsFile& file = layers_.at(static_cast<std::size_t>(layer));
+  if (blocks.size() != count_blocks(file.at("q").data.size()) + count_blocks(file.at("k").data.size())) {
+    throw std::invalid_argument("Capture: not the blocks of layer " + std::to_string(layer));
+  }
+  blocks_[static_cast<std::size_t>(layer)] = std::move(blocks);
+}
+
+Fingerprint Capture::check_and_hash(std::int64_t layer) const {
   const SafetensorsFile& file = layers_.at(static_cast<std::size_t>(layer));
   Hasher hasher;
-  for (const char* name : {"q", "k"}) io::check_and_hash(file, file.at(name), kAxes, finite_, hasher);
-  return hasher.digest();
+  BlockHashes blocks;
+  for (const char* name : {"q", "k"}) {
+    const BlockHashes own = io::check_and_hash(file, file.at(name), kAxes, finite_, hasher);
+    blocks.insert(blocks.end(), own.begin(), own.end());
+  }
+  return {hasher.digest(), std::move(blocks)};
 }
 
 }  // namespace logitfield::io

@@ -52,20 +52,28 @@ class Capture {
   const std::filesystem::path& folder() const { return folder_; }
   const CaptureInfo& info() const { return info_; }
 
-  /// Reads some rows of one head as float32 [rows.size(), head_dim]; touches no other row. Where values must be finite,
-  /// throws InputError at a NaN or infinity among them, naming file, tensor, head, row (of the whole tensor) and value.
+  /// Reads some rows of one head as float32 [rows.size(), head_dim]. Where values must be finite, throws InputError at
+  /// a NaN or infinity among them, naming file, tensor, head, row (of the whole tensor) and value. After expect(),
+  /// throws InputError too if what was read is not what the first reading found; else touches no other row.
   void read_queries(std::int64_t layer, std::int64_t head, Slice rows, std::span<float> target) const;
   void read_keys(std::int64_t layer, std::int64_t kv_head, Slice rows, std::span<float> target) const;
 
-  /// Scans every value of one layer as read_queries and read_keys would. Returns the XXH3 hash of the layer's q and k.
-  /// Reads the file in pieces and releases its pages.
-  std::uint64_t check_and_hash(std::int64_t layer) const;
+  /// Scans every value of one layer as read_queries and read_keys would. Returns the XXH3 hash of the layer's q and k,
+  /// and of the blocks of q, then k. Reads the file in pieces and releases its pages.
+  Fingerprint check_and_hash(std::int64_t layer) const;
+  /// From now on, reads of this layer compare what they use with these blocks of q, then k.
+  void expect(std::int64_t layer, BlockHashes blocks);
 
  private:
+  /// Of a layer's q; empty where there was no first reading.
+  std::span<const std::uint64_t> query_blocks(std::size_t layer) const;
+
   std::filesystem::path folder_;
   CaptureInfo info_;
   Finite finite_;
   std::vector<SafetensorsFile> layers_;
+  /// By layer; empty where there was no first reading.
+  std::vector<BlockHashes> blocks_;
 };
 
 }  // namespace logitfield::io

@@ -174,7 +174,17 @@ const StoredWeight& Checkpoint::output_embedding() const {
 const StoredWeight& Checkpoint::weight(const std::string& name) const { return *weights_.at(name); }
 
 std::vector<const StoredWeight*> Checkpoint::weights() const {
-  std::vector<const StoredWeight*> all;
+  const std::vector<StoredWeight*> all = sorted_weights();
+  return {all.begin(), all.end()};
+}
+
+void Checkpoint::expect(std::vector<Fingerprint> first_reading) {
+  const std::vector<StoredWeight*> all = sorted_weights();
+  for (std::size_t i = 0; i < all.size(); ++i) all[i]->expect(std::move(first_reading.at(i).blocks));
+}
+
+std::vector<StoredWeight*> Checkpoint::sorted_weights() const {
+  std::vector<StoredWeight*> all;
   for (const auto& [name, weight] : weights_) all.push_back(weight.get());
   std::ranges::stable_sort(all, {}, &StoredWeight::name);
   return all;

@@ -53,8 +53,11 @@ class Checkpoint {
   const StoredWeight& weight(const std::string& name) const;
   /// Every weight that the configuration names, in name order, each once: what a run reads.
   std::vector<const StoredWeight*> weights() const;
+  /// From now on, every read compares what it uses with this first reading of weights(), in their order.
+  void expect(std::vector<Fingerprint> first_reading);
 
  private:
+  std::vector<StoredWeight*> sorted_weights() const;
   void open_folder();
   void add_file(const std::filesystem::path& path);
   void check_index(const std::map<std::string, std::string>& index) const;

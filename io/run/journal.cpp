@@ -31,13 +31,47 @@ std::optional<std::span<const std::byte>> complete_payload(std::span<const std::
   return payload;
 }
 
-void require_magic(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+/// Whether the first line is complete; false if the file ends within it.
+bool has_magic(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (kMagic.starts_with(text)) return text == kMagic;
   if (!text.starts_with(kMagic)) {
     throw InputError("{}: does not begin with \"{}\"; give a journal that this version of the program wrote",
                      path.string(), kMagic.substr(0, kMagic.size() - 1));
   }
+  return true;
 }
+
+/// Finds the next complete record of a file.
+class Search {
+ public:
+  explicit Search(std::span<const std::byte> bytes) : bytes_(bytes), to_hash_(kMostPasses * bytes.size()) {}
+
+  /// First byte of the next complete record from `begin` on; empty if there is none. Gives up, as if there were none,
+  /// once it has hashed the file many times over: only a file that was made for it takes so long.
+  std::optional<std::size_t> next(std::size_t begin) {
+    for (; begin + sizeof(RecordHeader) <= bytes_.size(); ++begin) {
+      const auto rest = bytes_.subspan(begin);
+      const std::size_t length = claimed_length(rest);
+      if (length > rest.size() - sizeof(RecordHeader)) continue;
+      if (length > to_hash_) return std::nullopt;
+      to_hash_ -= length;
+      if (complete_payload(rest)) return begin;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static constexpr std::size_t kMostPasses = 64;
+  static std::size_t claimed_length(std::span<const std::byte> record) {
+    RecordHeader header;
+    std::memcpy(&header, record.data(), sizeof(header));
+    return header.length;
+  }
+
+  std::span<const std::byte> bytes_;
+  std::size_t to_hash_;
+};
 
 }  // namespace
 
@@ -51,36 +85,71 @@ Journal Journal::create(const std::filesystem::path& path) {
   return Journal(path, kMagic.size());
 }
 
-Journal Journal::extend(const std::filesystem::path& path, std::size_t valid_bytes) {
-  Journal journal(path, valid_bytes);
-  journal.file_.truncate_to(valid_bytes);
+Journal Journal::extend(const std::filesystem::path& path, const JournalContent& content) {
+  std::size_t size = content.valid_bytes;
+  if (!content.damage.empty() || size == 0) {
+    size = kMagic.size();
+    write_atomically(path, [&](const std::filesystem::path& temporary) {
+      OutputFile file(temporary, true);
+      file.write(std::as_bytes(std::span(kMagic)));
+      for (const Record& record : content.records) size += write_record(file, record);
+    });
+  }
+  Journal journal(path, size);
+  journal.file_.truncate_to(size);
   return journal;
 }
 
-void Journal::append(std::span<const std::byte> payload) {
+std::size_t Journal::write_record(OutputFile& file, std::span<const std::byte> payload) {
   const RecordHeader header{payload.size(), hash_bytes(payload)};
+  file.write(std::as_bytes(std::span(&header, 1)));
+  file.write(payload);
+  return sizeof(header) + payload.size();
+}
+
+void Journal::append(std::span<const std::byte> payload) {
   try {
-    file_.write(std::as_bytes(std::span(&header, 1)));
-    file_.write(payload);
+    const std::size_t written = write_record(file_, payload);
     file_.sync();
+    size_ += written;
   } catch (const InputError&) {
     file_.truncate_to(size_);
     throw;
   }
-  size_ += sizeof(header) + payload.size();
 }
 
 JournalContent read_journal(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  require_magic(path, file.bytes());
-  JournalContent content;
-  content.valid_bytes = kMagic.size();
-  while (const auto payload = complete_payload(file.bytes().subspan(content.valid_bytes))) {
-    content.records.emplace_back(payload->begin(), payload->end());
-    content.valid_bytes += sizeof(RecordHeader) + payload->size();
+  if (std::error_code unknown; std::filesystem::is_regular_file(path, unknown) && std::filesystem::is_empty(path)) {
+    return {};
   }
-  content.torn_bytes = file.bytes().size() - content.valid_bytes;
+  const MappedFile file(path);
+  const std::span<const std::byte> bytes = file.bytes();
+  JournalContent content;
+  content.torn_bytes = bytes.size();
+  if (!has_magic(path, bytes)) return content;
+  content.valid_bytes = kMagic.size();
+  Search search(bytes);
+  while (const auto begin = search.next(content.valid_bytes)) {
+    if (*begin > content.valid_bytes) content.damage.push_back({content.valid_bytes, *begin - content.valid_bytes});
+    for (JournalContent::Damage& before : content.damage) ++before.records_behind;
+    const auto payload = *complete_payload(bytes.subspan(*begin));
+    content.records.emplace_back(payload.begin(), payload.end());
+    content.valid_bytes = *begin + sizeof(RecordHeader) + payload.size();
+  }
+  content.torn_bytes = bytes.size() - content.valid_bytes;
   return content;
+}
+
+std::string damage_text(const std::filesystem::path& path, const JournalContent& content) {
+  if (content.damage.empty()) return {};
+  std::size_t bytes = 0;
+  for (const JournalContent::Damage& damage : content.damage) bytes += damage.bytes;
+  const JournalContent::Damage& first = content.damage.front();
+  return fmt::format(
+      "{}: {} bytes are damaged (the first at byte {}; by the disk, or by a copy that failed) and the records there "
+      "are "
+      "lost; the {} records behind them are intact and count",
+      path.string(), bytes, first.begin, first.records_behind);
 }
 
 }  // namespace logitfield::io

@@ -2,11 +2,14 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "io/file.hpp"
 
 namespace logitfield::io {
+
+struct JournalContent;
 
 /// The durable record of a run: a magic line "logitfield-journal 1\n", then records of [u64 payload length][u64 XXH3 of
 /// the payload][payload], little-endian. Each record is synced before append returns.
@@ -16,8 +19,9 @@ class Journal {
 
   /// Starts a new journal; throws InputError if it exists or cannot be written.
   static Journal create(const std::filesystem::path& path);
-  /// Opens an existing journal to append after its last complete record (see read_journal); cuts off a torn tail.
-  static Journal extend(const std::filesystem::path& path, std::size_t valid_bytes);
+  /// Opens an existing journal, of which `content` was read, to append after its last complete record. Cuts off a torn
+  /// tail. If there are damaged bytes, or the first line is torn, writes the file anew with the complete records only.
+  static Journal extend(const std::filesystem::path& path, const JournalContent& content);
 
   /// Appends one record and syncs it. If that fails (a full disk), cuts the partial record off again and throws
   /// InputError: all earlier records stay readable.
@@ -25,22 +29,37 @@ class Journal {
 
  private:
   Journal(const std::filesystem::path& path, std::size_t size);
+  /// Returns the bytes written.
+  static std::size_t write_record(OutputFile& file, std::span<const std::byte> payload);
 
   OutputFile file_;
   /// Bytes up to the end of the last complete record.
   std::size_t size_;
 };
 
-/// Content of a journal: its complete records, and the bytes of a torn tail, if any.
+/// Content of a journal: its complete records, and the bytes that belong to none.
 struct JournalContent {
+  /// Bytes before a complete record that belong to none, though the program has written records there.
+  struct Damage {
+    std::size_t begin = 0, bytes = 0;
+    /// Number of complete records behind them.
+    std::size_t records_behind = 0;
+  };
+
   std::vector<Journal::Record> records;
-  /// Bytes up to the end of the last complete record.
+  std::vector<Damage> damage;
+  /// Bytes up to the end of the last complete record, damaged ones included; 0 if even the first line is torn.
   std::size_t valid_bytes = 0;
+  /// Bytes behind them: of a record that was being written when the program was ended, or damaged.
   std::size_t torn_bytes = 0;
 };
 
-/// Throws InputError if the file cannot be read or is no journal of a known version. A record that is cut short or
-/// whose checksum differs ends the valid part; from there on everything counts as the torn tail.
+/// Throws InputError if the file cannot be read or is no journal of a known version. An empty file, and one that ends
+/// within the first line, is a journal without records. Where a record is cut short or its checksum differs, the next
+/// complete one is looked for; if there is none, everything from there on counts as the torn tail.
 JournalContent read_journal(const std::filesystem::path& path);
+
+/// A sentence that tells of damaged bytes in the journal; empty if there are none.
+std::string damage_text(const std::filesystem::path& path, const JournalContent& content);
 
 }  // namespace logitfield::io

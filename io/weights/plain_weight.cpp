@@ -43,14 +43,17 @@ void PlainWeight::read_pieces(Slice rows, Slice columns, std::span<Number> targe
   const auto width = static_cast<std::size_t>(num_columns());
   const auto row_size = static_cast<std::int64_t>(width * dtype_size(type_));
   const std::int64_t piece_rows = std::max<std::int64_t>(1, kPieceBytes / std::max<std::int64_t>(1, row_size));
+  BlockCheck check(parts().front(), blocks_of(0));
   for (std::int64_t begin = rows.begin; begin < rows.end; begin += piece_rows) {
     const Slice piece{begin, std::min(begin + piece_rows, rows.end)};
     const auto first = static_cast<std::size_t>((begin - rows.begin) * columns.size());
     const auto count = static_cast<std::size_t>(piece.size() * columns.size());
     const auto bytes = row_bytes(piece);
     convert(type_, bytes, width, columns, target.subspan(first, count));
+    check.used(bytes);
     release_pages(bytes);
   }
+  check.finish();
 }
 
 void PlainWeight::read(Slice rows, Slice columns, std::span<float> target) const { read_pieces(rows, columns, target); }
@@ -61,10 +64,10 @@ void PlainWeight::read(Slice rows, Slice columns, std::span<std::uint16_t> targe
 
 void PlainWeight::prefetch(Slice rows, Slice) const { parts().front().file->prefetch(row_bytes(rows)); }
 
-std::uint64_t PlainWeight::check_and_hash() const {
+Fingerprint PlainWeight::check_and_hash() const {
   Hasher hasher;
-  io::check_and_hash(parts().front(), type_, "row, column", Finite::required, hasher);
-  return hasher.digest();
+  BlockHashes blocks = io::check_and_hash(parts().front(), type_, "row, column", Finite::required, hasher);
+  return {hasher.digest(), std::move(blocks)};
 }
 
 }  // namespace logitfield::io

@@ -13,7 +13,7 @@ class PlainWeight final : public StoredWeight {
   void read(Slice rows, Slice columns, std::span<float> target) const override;
   void read(Slice rows, Slice columns, std::span<std::uint16_t> target) const override;
   void prefetch(Slice rows, Slice columns) const override;
-  std::uint64_t check_and_hash() const override;
+  Fingerprint check_and_hash() const override;
 
  private:
   template <class Number>

@@ -28,8 +28,9 @@ void QuantisedWeight::for_each_tile(Slice rows, Slice columns, const Visit& visi
   const std::int64_t step = std::max<std::int64_t>(1, kTileNumbers / length / together) * together;
   for (std::int64_t begin = along.begin; begin < along.end;) {
     const Slice tile{begin, std::min(begin / together * together + step, along.end)};
-    by_rows ? visit(tile, columns) : visit(rows, tile);
-    release_pages(bytes_of(tile));
+    const std::span<const std::byte> bytes = bytes_of(tile);
+    by_rows ? visit(tile, columns, bytes) : visit(rows, tile, bytes);
+    release_pages(bytes);
     begin = tile.end;
   }
 }
@@ -38,7 +39,8 @@ template <class Number>
 void QuantisedWeight::read_tiles(Slice rows, Slice columns, std::span<Number> target) const {
   require_inside(rows, columns, target.size());
   std::vector<float> tile;
-  for_each_tile(rows, columns, [&](Slice tile_rows, Slice tile_columns) {
+  BlockCheck check(parts().front(), blocks_of(0));
+  for_each_tile(rows, columns, [&](Slice tile_rows, Slice tile_columns, std::span<const std::byte> bytes) {
     const auto width = static_cast<std::size_t>(tile_columns.size());
     tile.resize(static_cast<std::size_t>(tile_rows.size()) * width);
     dequantise(tile_rows, tile_columns, tile);
@@ -46,7 +48,10 @@ void QuantisedWeight::read_tiles(Slice rows, Slice columns, std::span<Number> ta
     for (std::size_t begin = 0; begin < tile.size(); begin += width, out += columns.size()) {
       store(std::span(tile).subspan(begin, width), out);
     }
+    check.used(bytes);
   });
+  check.finish();
+  for (std::size_t i = 1; i < parts().size(); ++i) compare_all(parts()[i], blocks_of(i));
 }
 
 void QuantisedWeight::read(Slice rows, Slice columns, std::span<float> target) const {
@@ -61,12 +66,16 @@ void QuantisedWeight::prefetch(Slice rows, Slice columns) const {
   parts().front().file->prefetch(bytes_of(lines() == Lines::rows ? rows : columns));
 }
 
-std::uint64_t QuantisedWeight::check_and_hash() const {
+Fingerprint QuantisedWeight::check_and_hash() const {
   Hasher hasher;
-  for (const StoredPart& part : parts()) hash_part(part, hasher);
+  BlockHashes blocks;
+  for (const StoredPart& part : parts()) {
+    const BlockHashes own = hash_part(part, hasher);
+    blocks.insert(blocks.end(), own.begin(), own.end());
+  }
   check_scales();
   std::vector<float> tile;
-  for_each_tile({0, num_rows()}, {0, num_columns()}, [&](Slice rows, Slice columns) {
+  for_each_tile({0, num_rows()}, {0, num_columns()}, [&](Slice rows, Slice columns, std::span<const std::byte>) {
     tile.resize(static_cast<std::size_t>(rows.size() * columns.size()));
     dequantise(rows, columns, tile);
     const auto found = first_non_finite(DType::F32, bytes_of_floats(tile).data(), tile.size());
@@ -76,7 +85,7 @@ std::uint64_t QuantisedWeight::check_and_hash() const {
                       {rows.begin + place / columns.size(), columns.begin + place % columns.size()});
   });
   release();
-  return hasher.digest();
+  return {hasher.digest(), std::move(blocks)};
 }
 
 }  // namespace logitfield::io

@@ -10,7 +10,7 @@ class QuantisedWeight : public StoredWeight {
   void read(Slice rows, Slice columns, std::span<float> target) const override;
   void read(Slice rows, Slice columns, std::span<std::uint16_t> target) const override;
   void prefetch(Slice rows, Slice columns) const override;
-  std::uint64_t check_and_hash() const override;
+  Fingerprint check_and_hash() const override;
 
  protected:
   using StoredWeight::StoredWeight;
@@ -29,7 +29,7 @@ class QuantisedWeight : public StoredWeight {
   virtual void check_scales() const = 0;
 
  private:
-  /// Calls visit(rows, columns) for tiles of a block, and releases each tile's pages.
+  /// Calls visit(rows, columns, bytes of the first part) for tiles of a block, and releases each tile's pages.
   template <class Visit>
   void for_each_tile(Slice rows, Slice columns, const Visit& visit) const;
   template <class Number>

@@ -22,6 +22,20 @@ std::uint64_t StoredWeight::num_bytes() const {
   return bytes;
 }
 
+void StoredWeight::expect(BlockHashes blocks) {
+  std::size_t count = 0;
+  for (const StoredPart& part : parts_) count += count_blocks(part.bytes.size());
+  if (blocks.size() != count) throw std::invalid_argument("StoredWeight: not the blocks of tensor " + name());
+  blocks_ = std::move(blocks);
+}
+
+std::span<const std::uint64_t> StoredWeight::blocks_of(std::size_t i) const {
+  if (blocks_.empty()) return {};
+  std::size_t first = 0;
+  for (std::size_t before = 0; before < i; ++before) first += count_blocks(parts_[before].bytes.size());
+  return std::span(blocks_).subspan(first, count_blocks(parts_[i].bytes.size()));
+}
+
 void StoredWeight::release() const {
   for (const StoredPart& part : parts_) part.file->release(part.bytes);
 }

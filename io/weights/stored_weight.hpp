@@ -6,6 +6,7 @@
 
 #include "io/mapped_file.hpp"
 #include "io/slice.hpp"
+#include "io/weights/block_check.hpp"
 
 namespace logitfield::io {
 
@@ -42,7 +43,8 @@ class StoredWeight {
   std::uint64_t num_bytes() const;
 
   /// Reads the block rows x columns as float32, row-major, and releases the pages it touched. target.size() must be
-  /// rows.size() * columns.size().
+  /// rows.size() * columns.size(). After expect(), throws InputError naming file, tensor and bytes if what was read is
+  /// not what the first reading found.
   virtual void read(Slice rows, Slice columns, std::span<float> target) const = 0;
   /// Reads the block as the bits of bfloat16 numbers, rounded to nearest.
   virtual void read(Slice rows, Slice columns, std::span<std::uint16_t> target) const = 0;
@@ -52,8 +54,11 @@ class StoredWeight {
   void release() const;
 
   /// Throws NotFiniteError naming file, tensor, index and value at the first NaN or infinity. Returns the XXH3 hash of
-  /// name, type, shape and bytes of all parts. Reads in pieces and releases the pages.
-  virtual std::uint64_t check_and_hash() const = 0;
+  /// name, type, shape and bytes of all parts, and of the blocks of each part, in the order of parts(). Reads in pieces
+  /// and releases the pages.
+  virtual Fingerprint check_and_hash() const = 0;
+  /// From now on, reads compare what they use with these blocks of all parts.
+  void expect(BlockHashes blocks);
 
  protected:
   /// There must be a part, and one or two sizes.
@@ -61,12 +66,16 @@ class StoredWeight {
 
   /// Throws std::invalid_argument unless the block lies inside and has `size` numbers.
   void require_inside(Slice rows, Slice columns, std::size_t size) const;
+  /// Of part i; empty if there was no first reading.
+  std::span<const std::uint64_t> blocks_of(std::size_t i) const;
   /// Releases the pages of these bytes of the first part, if they are many enough for that call.
   void release_pages(std::span<const std::byte> bytes) const;
 
  private:
   std::vector<StoredPart> parts_;
   std::vector<std::int64_t> shape_;
+  /// Of all parts; empty if there was no first reading.
+  BlockHashes blocks_;
 };
 
 }  // namespace logitfield::io

@@ -47,29 +47,34 @@ void require_finite(const SafetensorsFile& file, const Tensor& tensor, std::size
   require_finite(part_of(file, tensor), tensor.dtype, first, count, axes);
 }
 
-void hash_part(const StoredPart& part, Hasher& hasher,
-               const std::function<void(std::size_t begin, std::size_t count)>& visit) {
-  constexpr std::size_t kPieceBytes = 4 << 20;
+BlockHashes hash_part(const StoredPart& part, Hasher& hasher,
+                      const std::function<void(std::size_t begin, std::size_t count)>& visit) {
+  constexpr std::size_t kPieceBytes = 16 * kHashedBlock;
+  BlockHashes blocks;
   hash_text_into(hasher, fmt::format("{} {} {}\n", part.type, shape_text(part.shape), part.name));
   for (std::size_t begin = 0; begin < part.bytes.size(); begin += kPieceBytes) {
     const auto piece = part.bytes.subspan(begin, std::min(kPieceBytes, part.bytes.size() - begin));
     part.file->prefetch(part.bytes.subspan(begin, std::min(2 * kPieceBytes, part.bytes.size() - begin)));
     if (visit) visit(begin, piece.size());
     hasher.update(piece);
+    for (std::size_t block = 0; block < piece.size(); block += kHashedBlock) {
+      blocks.push_back(hash_bytes(piece.subspan(block, std::min(kHashedBlock, piece.size() - block))));
+    }
     part.file->release(piece);
   }
+  return blocks;
 }
 
-void check_and_hash(const StoredPart& part, DType type, std::string_view axes, Finite finite, Hasher& hasher) {
+BlockHashes check_and_hash(const StoredPart& part, DType type, std::string_view axes, Finite finite, Hasher& hasher) {
   const std::size_t width = dtype_size(type);
-  hash_part(part, hasher, [&](std::size_t begin, std::size_t count) {
+  return hash_part(part, hasher, [&](std::size_t begin, std::size_t count) {
     if (finite == Finite::required) require_finite(part, type, begin / width, count / width, axes);
   });
 }
 
-void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,
-                    Hasher& hasher) {
-  check_and_hash(part_of(file, tensor), tensor.dtype, axes, finite, hasher);
+BlockHashes check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,
+                           Hasher& hasher) {
+  return check_and_hash(part_of(file, tensor), tensor.dtype, axes, finite, hasher);
 }
 
 StoredPart part_of(const SafetensorsFile& file, const Tensor& tensor) {

@@ -40,19 +40,19 @@ void require_finite(const StoredPart& part, DType type, std::size_t first, std::
 void require_finite(const SafetensorsFile& file, const Tensor& tensor, std::size_t first, std::size_t count,
                     std::string_view axes);
 
-/// Adds type, shape, name and bytes to the hash. Reads in pieces, calls visit (if there is one) for the bytes of each,
-/// and releases their pages.
-void hash_part(const StoredPart& part, Hasher& hasher,
-               const std::function<void(std::size_t begin, std::size_t count)>& visit = nullptr);
+/// Adds type, shape, name and bytes to the hash; returns the hashes of the blocks. Reads in pieces, calls visit (if
+/// there is one) for the bytes of each, and releases their pages.
+BlockHashes hash_part(const StoredPart& part, Hasher& hasher,
+                      const std::function<void(std::size_t begin, std::size_t count)>& visit = nullptr);
 
 /// Whether values have to be finite.
 enum class Finite { required, not_required };
 
 /// Calls require_finite for the whole part, or tensor, where that is required, and adds its type, shape, name and bytes
-/// to the hash.
-void check_and_hash(const StoredPart& part, DType type, std::string_view axes, Finite finite, Hasher& hasher);
-void check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,
-                    Hasher& hasher);
+/// to the hash. Returns the hashes of the blocks.
+BlockHashes check_and_hash(const StoredPart& part, DType type, std::string_view axes, Finite finite, Hasher& hasher);
+BlockHashes check_and_hash(const SafetensorsFile& file, const Tensor& tensor, std::string_view axes, Finite finite,
+                           Hasher& hasher);
 
 /// The tensor as a part of a weight.
 StoredPart part_of(const SafetensorsFile& file, const Tensor& tensor);

@@ -3,6 +3,7 @@
 #include "io/console.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/measure/measurement.hpp"
+#include "pipeline/mpi/memory_for.hpp"
 #include "pipeline/report/figures.hpp"
 #include "pipeline/results/results.hpp"
 #include "pipeline/results/summary.hpp"
@@ -10,12 +11,31 @@
 namespace logitfield {
 namespace {
 
+/// Writes derived files and prints the summary. Where that fails, tells that nothing is lost.
+Results derive(const OpenRun& run, const std::filesystem::path& plots) {
+  try {
+    return mpi::memory_for(
+        [&] {
+          Results results = load_results(run.folder);
+          io::print_text(summary_table(write_derived(results, run.folder)));
+          draw_figures(results, plots);
+          return results;
+        },
+        "the tables and the report");
+  } catch (...) {
+    const std::string root = run.folder.root.string();
+    io::tell(
+        "the run is complete, and every result is in {}/journal; once the fault is mended, `logitfield report {}` "
+        "writes the tables and the report",
+        root, root);
+    throw;
+  }
+}
+
 /// For rank 0, after the last record: writes derived files and prints the summary. Returns the exit code.
 int finish_run(const OpenRun& run, const std::filesystem::path& plots) {
-  const Results results = load_results(run.folder);
-  io::print_text(summary_table(write_derived(results, run.folder)));
+  const Results results = derive(run, plots);
   io::print("results: {} (report.html, heads.csv, results.nc, summary.json)\n", run.folder.root.string());
-  draw_figures(results, plots);
   if (const std::int64_t failed = results.failed_heads()) {
     io::tell("{} head measurements failed their certificate: see column 'certified' of {}", failed,
              run.folder.heads_csv().string());

@@ -1,9 +1,12 @@
+#include <signal.h>
+
 #include <cstdlib>  // defines __GLIBC__
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
 #include "io/console.hpp"
+#include "io/mapped_regions.hpp"
 #include "kernels/cpu/blas_kernels.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/job/activity.hpp"
@@ -62,6 +65,8 @@ int main(int argc, char** argv) {
   io::prepare_console();
   keep_freed_memory();
   const mpi::Environment environment(argc, argv);
+  io::tell_of_lost_pages(mpi::kBadInput);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file that reaches `ulimit -f` is then an error of its write, with a message
   const mpi::Communicator world = mpi::Communicator::world();
   return mpi::run_guarded(world, [&] { return run(argc, argv, world); });
 }

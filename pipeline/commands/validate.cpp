@@ -24,6 +24,7 @@ int validate_run(const std::filesystem::path& root) {
   const std::int64_t failed = results.failed_heads();
   io::print("{}: {} of {} layers and texts, {} head measurements failed their certificate\n", root.string(),
             results.layers.size(), std::ssize(results.texts) * results.num_layers, failed);
+  if (!results.damage.empty()) throw InputError("{}; resume the run, which writes the journal anew", results.damage);
   if (!results.complete()) throw InputError("{}: the run is not complete; start it again", root.string());
   return failed > 0 ? 3 : 0;
 }

@@ -1,5 +1,9 @@
 #include "pipeline/forward/embedding.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+
 #include "pipeline/forward/tensor_reading.hpp"
 
 namespace logitfield {
@@ -21,18 +25,32 @@ std::unique_ptr<LoadedLinear> load_map(const io::Checkpoint& checkpoint, const k
   return backend.load(std::move(out));
 }
 
+/// Rows of the embedding, by token. Rows that lie close together are read at once: what is read is compared with the
+/// first reading a block at a time.
+MatrixF embedding_rows(const io::StoredWeight& embedding, std::span<const std::int32_t> tokens) {
+  constexpr std::int64_t kNumbersTogether = 1 << 17;
+  const std::int64_t width = embedding.num_columns(), together = std::max<std::int64_t>(1, kNumbersTogether / width);
+  std::vector<std::size_t> order(tokens.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return tokens[i]; });
+  MatrixF rows(tokens.size(), width);
+  for (auto begin = order.begin(); begin != order.end();) {
+    const std::int64_t first = tokens[*begin];
+    const auto end = std::find_if(begin, order.end(), [&](std::size_t i) { return tokens[i] >= first + together; });
+    MatrixF read(tokens[*std::prev(end)] + 1 - first, width);
+    embedding.read({first, first + read.rows()}, {0, width}, kernels::as_span(read));
+    for (; begin != end; ++begin) rows.row(kernels::Index(*begin)) = read.row(tokens[*begin] - first);
+  }
+  embedding.release();  // each row brings in many pages around it
+  return rows;
+}
+
 }  // namespace
 
 std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
                                    std::span<const std::int32_t> tokens) {
   const io::ModelConfig& config = checkpoint.config();
-  const io::StoredWeight& embedding = checkpoint.input_embedding();
-  MatrixF rows(tokens.size(), config.embedding_size);
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    embedding.read({tokens[i], tokens[i] + 1}, {0, config.embedding_size},
-                   std::span(rows.row(i).data(), static_cast<std::size_t>(config.embedding_size)));
-  }
-  embedding.release();  // each row brings in many pages around it
+  MatrixF rows = embedding_rows(checkpoint.input_embedding(), tokens);
   if (config.embedding_scale != 1) rows *= static_cast<float>(config.embedding_scale);
   std::unique_ptr<Activations> out = backend.upload(std::move(rows));
   const auto projection = load_map(checkpoint, backend, io::embedding_in_tensors(config));

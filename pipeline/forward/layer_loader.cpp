@@ -1,5 +1,7 @@
 #include "pipeline/forward/layer_loader.hpp"
 
+#include "pipeline/mpi/memory_for.hpp"
+
 namespace logitfield {
 
 LayerLoader::LayerLoader(const ForwardContext& context, const Shard& shard, std::vector<std::int64_t> layers,
@@ -10,8 +12,12 @@ LayerLoader::LayerLoader(const ForwardContext& context, const Shard& shard, std:
 
 LayerLoader::Loaded LayerLoader::load(std::int64_t layer, std::shared_ptr<kernels::LayerWeights> host) const {
   if (!host) host = std::make_shared<kernels::LayerWeights>();
-  load_layer(c_.job.checkpoint(), layer, shard_, c_.backend.precision(), *host);
-  return {host, c_.backend.load(host)};
+  return mpi::memory_for(
+      [&]() -> Loaded {
+        load_layer(c_.job.checkpoint(), layer, shard_, c_.backend.precision(), *host);
+        return {host, c_.backend.load(host)};
+      },
+      "the weights of layer {}", layer);
 }
 
 void LayerLoader::prefetch_next() const {

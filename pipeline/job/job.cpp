@@ -133,7 +133,7 @@ void take_config(const io::ModelConfig& config, bool strict, Job& job) {
 void open_checkpoint(const Options& options, Job& job) {
   {
     const Activity opening("opening " + options.model.string());
-    job.input = std::make_unique<const io::Checkpoint>(options.model);
+    job.input = std::make_unique<io::Checkpoint>(options.model);
   }
   const io::ModelConfig& config = job.checkpoint().config();
   take_config(config, options.strict_config, job);
@@ -164,7 +164,7 @@ void open_capture(const Options& options, Job& job) {
   // A monitor still measures the other heads.
   const auto finite = options.command == Command::monitor ? io::Finite::not_required : io::Finite::required;
   const Activity opening("opening " + options.capture.string());
-  job.input = std::make_unique<const io::Capture>(options.capture, finite);
+  job.input = std::make_unique<io::Capture>(options.capture, finite);
   const io::CaptureInfo& info = job.capture().info();
   job.texts.push_back({(options.capture / "").lexically_normal().parent_path().filename().string(), {}});
   job.num_texts = 1;

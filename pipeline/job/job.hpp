@@ -16,7 +16,7 @@ namespace logitfield {
 
 /// What a job works on: a model with its weights, recorded Q and K, or the configuration of a model that is not here,
 /// which can be planned, not run.
-using JobInput = std::variant<std::monostate, std::unique_ptr<const io::Checkpoint>, std::unique_ptr<const io::Capture>,
+using JobInput = std::variant<std::monostate, std::unique_ptr<io::Checkpoint>, std::unique_ptr<io::Capture>,
                               std::unique_ptr<const io::ModelConfig>>;
 
 /// The input of a run, opened and checked as far as headers go, with every default filled in.
@@ -31,8 +31,8 @@ struct Job : JobSizes {
   std::filesystem::path dump_captures;
 
   /// The input, which must be of this kind (std::bad_variant_access).
-  const io::Checkpoint& checkpoint() const { return *std::get<std::unique_ptr<const io::Checkpoint>>(input); }
-  const io::Capture& capture() const { return *std::get<std::unique_ptr<const io::Capture>>(input); }
+  io::Checkpoint& checkpoint() const { return *std::get<std::unique_ptr<io::Checkpoint>>(input); }
+  io::Capture& capture() const { return *std::get<std::unique_ptr<io::Capture>>(input); }
   bool is_imagined() const { return std::holds_alternative<std::unique_ptr<const io::ModelConfig>>(input); }
 
   std::string model_name() const;

@@ -8,6 +8,7 @@
 #include "io/text/documents.hpp"
 #include "io/text/tokenizer/tokenizer.hpp"
 #include "pipeline/job/activity.hpp"
+#include "pipeline/mpi/memory_for.hpp"
 
 namespace logitfield {
 namespace {
@@ -49,7 +50,7 @@ io::TokenText tokenize(const Options& options, io::Tokenizer& tokenizer, std::op
 
 io::Tokenizer open_tokenizer(const std::filesystem::path& model) {
   const Activity reading("reading the tokenizer of " + model.string());
-  return io::Tokenizer(model);
+  return mpi::memory_for([&] { return io::Tokenizer(model); }, "the tokenizer of {}", model.string());
 }
 
 void add_documents(const Options& options, io::Tokenizer& tokenizer, std::int64_t vocab_size, Texts& out) {
@@ -57,8 +58,11 @@ void add_documents(const Options& options, io::Tokenizer& tokenizer, std::int64_
   out.tokenization = {tokenizer.path(), tokenizer.hash(), bos, options.start};
   for (const auto& path : options.text) {
     const Activity reading("reading and tokenising " + path.string());
-    for (const io::Document& document : io::read_documents(path)) {
-      out.texts.push_back(tokenize(options, tokenizer, bos, document));
+    const std::vector<io::Document> documents =
+        mpi::memory_for([&] { return io::read_documents(path); }, "the text of {}", path.string());
+    for (const io::Document& document : documents) {
+      out.texts.push_back(mpi::memory_for([&] { return tokenize(options, tokenizer, bos, document); },
+                                          "the tokens of {}", document.place));
       const io::TokenText& text = out.texts.back();
       check_ids(options, tokenizer, text, document.place, vocab_size);
       if (bos && text.tokens.size() > 1 && text.tokens[1] == *bos) {

@@ -8,6 +8,7 @@
 #include "pipeline/measure/field_meter.hpp"
 #include "pipeline/measure/head_null.hpp"
 #include "pipeline/measure/learned_interactions.hpp"
+#include "pipeline/mpi/memory_for.hpp"
 #include "pipeline/run/capture_dump.hpp"
 
 namespace logitfield {
@@ -79,7 +80,10 @@ class ModelRun final : public LayerObserver {
 
   void heads(const UnitPlace& unit, const kernels::Heads& heads) override {
     c_.clock.time(Phase::read, [&] { dump_.write(unit, shard_.kv_heads, heads); });
-    if (unit.layer >= c_.job.measured_layers.begin) measure(unit, heads);
+    if (unit.layer >= c_.job.measured_layers.begin) {
+      mpi::memory_for([&] { measure(unit, heads); }, "the fields of layer {} of text '{}'", unit.layer,
+                      c_.job.texts[unit.text].name);
+    }
     c_.results.poll();
   }
 
@@ -88,7 +92,8 @@ class ModelRun final : public LayerObserver {
       output_.emplace(c_, shard_.vocabulary);
       if (c_.plan.residency == Residency::resident) output_->keep_weights();
     }
-    const std::vector<LossRecord> losses = token_losses(c_, stage_ranks_, *output_, std::move(texts));
+    const std::vector<LossRecord> losses = mpi::memory_for(
+        [&] { return token_losses(c_, stage_ranks_, *output_, std::move(texts)); }, "the output logits of all texts");
     if (!shard_.first()) return;  // all shards of the stage hold the same losses
     for (const LossRecord& loss : losses) c_.results.submit(loss);
   }
@@ -128,9 +133,12 @@ void run_capture(const RunContext& c) {
     if (c.continuation.done().units[0][layer]) continue;
     const RecordedHeads source(c.job, layer);
     const UnitPlace unit{.text = 0, .layer = layer};
-    LayerRecord record{unit.text, unit.layer, meter.measure(unit, source)};
-    head_null.measure(unit, source, record.heads);
-    c.results.submit(record);
+    const auto measure = [&] {
+      LayerRecord record{unit.text, unit.layer, meter.measure(unit, source)};
+      head_null.measure(unit, source, record.heads);
+      c.results.submit(record);
+    };
+    mpi::memory_for(measure, "the fields of layer {} of {}", layer, c.job.capture().folder().string());
     c.results.poll();
   }
 }

@@ -8,6 +8,7 @@
 #include "pipeline/measure/gaussian_null.hpp"
 #include "pipeline/measure/layer_loop.hpp"
 #include "pipeline/mpi/agreement.hpp"
+#include "pipeline/mpi/memory_for.hpp"
 #include "pipeline/plan/machine.hpp"
 #include "pipeline/run/capture_dump.hpp"
 #include "pipeline/run/journal_writer.hpp"
@@ -65,10 +66,42 @@ Opened open(const Options& options, const mpi::Communicator& world) {
   Opened out;
   out.backend = open_backend(options, world, machine);
   mpi::agree(world, [&] {
-    out.job = open_job(options);
+    out.job = mpi::memory_for([&] { return open_job(options); }, "the description of the model and its texts");
     out.plan = plan_for(out.job, options, machine, out.backend);
   });
   return out;
+}
+
+/// Measures what is not done yet. Afterwards the journal is complete, or a signal stopped the run.
+void carry_out(const Opened& opened, const Options& options, const mpi::Communicator& world, PhaseClock& clock,
+               const Done& done, Measurement& out) {
+  const Job& job = opened.job;
+  const Plan& plan = opened.plan;
+  const bool root = world.rank() == 0;
+  StopNotice notice(world);
+  Continuation continuation(job, done, io::RunFolder{std::filesystem::absolute(options.out)}.state(), notice);
+  std::optional<JournalWriter> writer;
+  if (root) writer.emplace(job, plan, *out.run);
+  ResultChannel results(world, [&](Record record) { writer->add(std::move(record)); });
+  const RunContext context{{job, plan, *opened.backend, world, clock, continuation}, results};
+  mpi::memory_for([&] { job.is_capture() ? run_capture(context) : run_model(context); }, "the forward pass of {}",
+                  job.model_name());
+  clock.time(Phase::wait, [&] { results.finish(); });
+  notice.drain();
+  writer.reset();
+  out.stopped_by = world.max(continuation.stopped() ? notice.poll() : 0);
+  if (out.stopped_by == 0 && !done.nulls) {
+    const auto nulls =
+        mpi::memory_for([&] { return measure_null(context); }, "the {} Gaussian heads of --null", plan.null_draws);
+    for (const NullRecord& null : nulls) out.run->journal.append(encode(null));
+  }
+  for (const auto& bytes : world.gather(encode(rank_record(done.sessions, world, clock)))) {
+    out.run->journal.append(bytes);
+  }
+  if (root && out.stopped_by == 0) {
+    finish_captures(job);
+    std::filesystem::remove_all(out.run->folder.state());
+  }
 }
 
 }  // namespace
@@ -122,32 +155,13 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
     out.run->journal.append(encode(Record(session_record(out.run->done.sessions, manifest, opened.plan))));
     known = encode(out.run->done);
   });
-  Done done = decode_done(world.broadcast(std::move(known), 0));
-
-  StopNotice notice(world);
-  Continuation continuation(job, done, io::RunFolder{std::filesystem::absolute(options.out)}.state(), notice);
-  std::optional<JournalWriter> writer;
-  if (root) writer.emplace(job, plan, *out.run);
-  ResultChannel results(world, [&](Record record) { writer->add(std::move(record)); });
-  const RunContext context{{job, plan, *backend, world, clock, continuation}, results};
-  if (job.is_capture()) {
-    run_capture(context);
-  } else {
-    run_model(context);
-  }
-  clock.time(Phase::wait, [&] { results.finish(); });
-  notice.drain();
-  writer.reset();
-  out.stopped_by = world.max(continuation.stopped() ? notice.poll() : 0);
-  if (out.stopped_by == 0 && !done.nulls) {
-    for (const NullRecord& null : measure_null(context)) out.run->journal.append(encode(null));
-  }
-  for (const auto& bytes : world.gather(encode(rank_record(done.sessions, world, clock)))) {
-    out.run->journal.append(bytes);
-  }
-  if (root && out.stopped_by == 0) {
-    finish_captures(job);
-    std::filesystem::remove_all(out.run->folder.state());
+  const Done done = decode_done(world.broadcast(std::move(known), 0));
+  try {
+    carry_out(opened, options, world, clock, done, out);
+  } catch (...) {
+    io::tell("what was finished is in {}; once the fault is mended, the same command{} resumes it", options.out.string(),
+             options.command == Command::analyze ? " with --resume" : "");
+    throw;
   }
   return out;
 }

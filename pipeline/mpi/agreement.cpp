@@ -1,10 +1,18 @@
 #include "pipeline/mpi/agreement.hpp"
 
+#include <new>
+
 #include "io/error.hpp"
+#include "pipeline/mpi/memory_for.hpp"
 
 namespace logitfield::mpi {
 
-int exit_code_of(const std::exception& error) { return dynamic_cast<const InputError*>(&error) ? 2 : 1; }
+std::string message_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error)) return OutOfMemory("the next step").what();
+  return error.what();
+}
+
+int exit_code_of(const std::exception& error) { return dynamic_cast<const InputError*>(&error) ? kBadInput : kFailure; }
 
 void agree(const Communicator& world, const std::function<void()>& step) {
   int code = 0;
@@ -13,7 +21,7 @@ void agree(const Communicator& world, const std::function<void()>& step) {
     step();
   } catch (const std::exception& error) {
     code = exit_code_of(error);
-    message = error.what();
+    message = message_of(error);
   }
   const int failed = world.min(code == 0 ? world.size() : world.rank());
   if (failed == world.size()) return;

@@ -26,7 +26,13 @@ class AgreedError : public std::exception {
 /// the job with a single message, and no rank is left waiting. `step` must not communicate. Collective.
 void agree(const Communicator& world, const std::function<void()>& step);
 
-/// 2 for InputError, else 1.
+/// The message of a failure, for people.
+std::string message_of(const std::exception& error);
+
+/// Exit codes of failures: of the program or the machine; of what it was given.
+inline constexpr int kFailure = 1, kBadInput = 2;
+
+/// kBadInput for InputError, else kFailure.
 int exit_code_of(const std::exception& error);
 
 }  // namespace logitfield::mpi

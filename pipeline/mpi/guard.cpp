@@ -23,7 +23,7 @@ int run_guarded(const Communicator& world, const std::function<int()>& body) {
     if (world.rank() == error.rank) print_error(world, error.what());
     return error.code;
   } catch (const std::exception& error) {
-    print_error(world, error.what());
+    print_error(world, message_of(error).c_str());
     if (world.size() > 1) abort_job(exit_code_of(error));
     return exit_code_of(error);
   }

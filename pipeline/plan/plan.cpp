@@ -103,7 +103,7 @@ Plan candidate(const JobSizes& job, const PlanChoices& choices, const Grid& grid
   plan.field_flops =
       field_flops(job, plan.fields, machine.device_bytes > 0) + head_null_flops(job, plan.fields, plan.head_null.draws);
   plan.weight_bytes = weight_bytes(job);
-  plan.result_bytes = result_bytes(job, plan.fields, plan.head_null.draws);
+  plan.result_bytes = result_bytes(job, plan.fields, plan.null_draws, plan.head_null.draws);
   return plan;
 }
 
@@ -130,6 +130,14 @@ std::vector<Plan> fitting_plans(const JobSizes& job, const PlanChoices& choices,
       if (least_memory == 0 || plan.memory_bytes < least_memory) {
         least_memory = plan.memory_bytes;
         refusal = refusal_of(plan.fields, plan.partition.grid.shards, limit);
+        if (refusal.empty() && null_bytes(job, plan) > limit) {
+          refusal = fmt::format(
+              "not enough memory: the statistics of {} Gaussian heads take {} on the first rank, but a rank has {}; "
+              "use "
+              "fewer draws (--null)",
+              plan.null_draws, bytes_text(static_cast<std::uint64_t>(null_bytes(job, plan))),
+              bytes_text(static_cast<std::uint64_t>(limit)));
+        }
       }
       if (static_cast<double>(plan.memory_bytes) > limit) continue;
       if (least_on_device == 0 || plan.device_bytes < least_on_device) least_on_device = plan.device_bytes;

@@ -10,6 +10,8 @@ namespace logitfield {
 namespace {
 
 constexpr std::uint64_t kBytesOfBF16 = 2;
+/// Bins of the shares of positions.
+constexpr std::int64_t kPositionBins = 256;
 
 /// Number of a layer's weights used per token: of the routed experts, only the chosen ones.
 double values_per_token(const io::ModelConfig& config, std::int64_t layer) {
@@ -99,18 +101,40 @@ std::uint64_t weight_bytes(const JobSizes& job) {
   return kBytesOfBF16 * static_cast<std::uint64_t>(values);
 }
 
-std::uint64_t result_bytes(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t head_null_draws) {
-  std::uint64_t per_head = 0;
-  for (const FieldPlan& field : fields) {
-    const std::int64_t context = field.request.context;
-    const std::int64_t kept = field.request.route == kernels::Route::factored
+std::int64_t listed_numbers(const JobSizes& job, const FieldPlan& field) {
+  const std::int64_t context = field.request.context;
+  const std::int64_t values = field.request.route == kernels::Route::factored
                                   ? job.head_dim + 2
                                   : std::min<std::int64_t>(context, kernels::kKeptComponents);
-    per_head += 3 * 8 * static_cast<std::uint64_t>(140 + kept + 2 * std::min<std::int64_t>(context, 256));
-    per_head += 8 * 40 * static_cast<std::uint64_t>(head_null_draws);
+  return values + 2 * std::min<std::int64_t>(context, kPositionBins);
+}
+
+std::uint64_t result_bytes(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t null_draws,
+                           std::int64_t head_null_draws) {
+  // The page and the tables without a head; with nulls, their variables.
+  constexpr double kEmpty = 1.2e6, kEmptyHeadNull = 0.8e6;
+  // A head and field: entries of the journal with their names, a row of heads.csv, the page. A layer and field: its
+  // distributions in summary.json.
+  constexpr double kHead = 1400 + 950 + 450, kLayer = 15e3;
+  constexpr double kScalars = 100, kHeadNull = 4400, kDraw = 300;
+  double widest = 0, heads = 0;
+  for (const FieldPlan& field : fields) {
+    const auto numbers = static_cast<double>(listed_numbers(job, field));
+    widest = std::max(widest, numbers);
+    heads += kHead + kDouble * numbers;
+    if (head_null_draws > 0) heads += kHeadNull + kDraw * static_cast<double>(head_null_draws);
   }
-  return 65536 +
-         per_head * static_cast<std::uint64_t>(job.extents.num_heads * job.measured_layers.size() * job.num_texts);
+  const auto count = static_cast<double>(fields.size());
+  // results.nc pads all lists to the longest.
+  heads += count * kDouble * (kScalars + widest + 2 * kPositionBins);
+  const auto layers = static_cast<double>(job.measured_layers.size());
+  const double units = layers * static_cast<double>(job.num_texts);
+  // A state is replaced by that of the next layer, before it is removed.
+  const double states =
+      job.config ? 2 * kFloat * static_cast<double>(job.num_texts * job.length() * job.config->hidden_size) : 0;
+  return static_cast<std::uint64_t>(kEmpty + (head_null_draws > 0 ? kEmptyHeadNull : 0) +
+                                    units * static_cast<double>(job.extents.num_heads) * heads +
+                                    count * ((layers + 1) * kLayer + kDraw * static_cast<double>(null_draws)) + states);
 }
 
 }  // namespace logitfield

@@ -28,8 +28,11 @@ double attended_apart(const JobSizes& job, std::int64_t longest, bool on_devices
 
 /// Bytes of all weights: as stored in the files; of an imagined model as BF16; of a capture none.
 std::uint64_t weight_bytes(const JobSizes& job);
-/// Bytes of journal and derived files: some 70 numbers, the singular values and two profiles per head and field, and
-/// some 40 numbers per draw from a head.
-std::uint64_t result_bytes(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t head_null_draws);
+/// Numbers in the lists that are kept of a head's field: singular values, and shares of key and query positions.
+std::int64_t listed_numbers(const JobSizes& job, const FieldPlan& field);
+/// Upper bound of the bytes of the run folder: saved states, journal and derived files. Fitted to runs of 5 to 24
+/// layers, which took between a half of it and all of it.
+std::uint64_t result_bytes(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t null_draws,
+                           std::int64_t head_null_draws);
 
 }  // namespace logitfield

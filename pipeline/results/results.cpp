@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "io/error.hpp"
+#include "io/console.hpp"
 #include "pipeline/results/manifest_reading.hpp"
 
 namespace logitfield {
@@ -65,10 +66,22 @@ std::int64_t Results::failed_heads() const {
   return failed;
 }
 
-Results load_results(const io::RunFolder& folder) { return load_results(folder, io::read_journal(folder.journal())); }
+Results load_results(const io::RunFolder& folder) {
+  const io::JournalContent journal = io::read_journal(folder.journal());
+  Results results = load_results(folder, journal);
+  if (!results.damage.empty()) {
+    io::tell("warning: {}; resume the run to measure again what was lost", results.damage);
+  }
+  if (journal.torn_bytes > 0) {
+    io::tell("{}: the last {} bytes are no complete record: it was being written, or is damaged",
+             folder.journal().string(), journal.torn_bytes);
+  }
+  return results;
+}
 
 Results load_results(const io::RunFolder& folder, const io::JournalContent& journal) {
   Results results = read_manifest(folder.manifest());
+  results.damage = io::damage_text(folder.journal(), journal);
   for (std::size_t i = 0; i < journal.records.size(); ++i) {
     Record record;
     try {

@@ -33,6 +33,8 @@ struct Results {
   std::vector<NullRecord> nulls;
   std::vector<SessionRecord> sessions;
   std::vector<RankRecord> ranks;
+  /// Tells of damaged bytes in the journal, whose records are missing here; empty if there are none.
+  std::string damage;
 
   /// Place of a context and scope in HeadRecord::fields.
   std::size_t field(std::size_t context, std::size_t scope) const { return context * scopes.size() + scope; }
@@ -51,8 +53,8 @@ struct Results {
   std::int64_t failed_heads() const;
 };
 
-/// Loads a run. Throws InputError if manifest or journal are missing, broken, of a later version or contradict each
-/// other.
+/// Loads a run; tells on standard error of bytes of the journal that hold no complete record. Throws InputError if
+/// manifest or journal are missing, broken, of a later version or contradict each other.
 Results load_results(const io::RunFolder& folder);
 /// Loads a run whose journal has already been read.
 Results load_results(const io::RunFolder& folder, const io::JournalContent& journal);

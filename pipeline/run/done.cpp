@@ -67,7 +67,8 @@ Done nothing_done(const Job& job) {
 
 Done find_done(const Job& job, const Results& results, const std::filesystem::path& states) {
   Done done = nothing_done(job);
-  done.sessions = std::ssize(results.sessions);
+  // Their numbers go on behind the highest: a damaged journal may have lost one in between.
+  for (const SessionRecord& session : results.sessions) done.sessions = std::max(done.sessions, session.session + 1);
   done.nulls = results.nulls.size() == results.contexts.size() * results.scopes.size();
   for (std::int64_t text = 0; text < job.num_texts; ++text) {
     for (std::int64_t layer = 0; layer < job.extents.num_layers; ++layer) {

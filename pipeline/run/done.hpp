@@ -17,7 +17,7 @@ struct Done {
   /// By text: the layer that its saved hidden states enter. 0 where nothing is saved; then nothing is needed.
   std::vector<std::int64_t> saved;
   bool nulls = false;
-  /// Number of earlier sessions.
+  /// Number of earlier sessions; that of the next one.
   std::int64_t sessions = 0;
 
   /// The layers of a text that must be computed: from its saved states to its last unit that is not done, or to the

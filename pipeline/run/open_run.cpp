@@ -5,6 +5,7 @@
 #include "io/error.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
+#include "io/console.hpp"
 #include "pipeline/results/manifest_differences.hpp"
 #include "pipeline/run/capture_dump.hpp"
 
@@ -49,8 +50,11 @@ OpenRun go_on(const io::RunFolder& folder, io::RunLock lock, const Job& job, con
     return {folder, std::move(lock), io::Journal::create(folder.journal()), nothing_done(job)};
   }
   const io::JournalContent content = io::read_journal(folder.journal());
+  if (!content.damage.empty()) {
+    io::tell("warning: {}; what was lost is measured again", io::damage_text(folder.journal(), content));
+  }
   Done done = find_done(job, load_results(folder, content), folder.state());
-  return {folder, std::move(lock), io::Journal::extend(folder.journal(), content.valid_bytes), std::move(done)};
+  return {folder, std::move(lock), io::Journal::extend(folder.journal(), content), std::move(done)};
 }
 
 }  // namespace

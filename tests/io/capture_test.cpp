@@ -184,8 +184,8 @@ TEST(Capture, ValuesThatAreNotFiniteAreNamedWhereTheyAreRead) {
   const Capture as_it_is(folder.path(), Finite::not_required);
   as_it_is.read_queries(1, 2, {0, 5}, values);
   EXPECT_EQ(values[3 * 3 + 1], -std::numeric_limits<float>::infinity());
-  EXPECT_NE(as_it_is.check_and_hash(1), as_it_is.check_and_hash(0));
-  EXPECT_EQ(as_it_is.check_and_hash(0), capture.check_and_hash(0));
+  EXPECT_NE(as_it_is.check_and_hash(1).hash, as_it_is.check_and_hash(0).hash);
+  EXPECT_EQ(as_it_is.check_and_hash(0).hash, capture.check_and_hash(0).hash);
 }
 
 TEST(Capture, OnlyTheRowsReadAreChecked) {
@@ -227,7 +227,7 @@ TEST(Capture, ALongCaptureDoesNotStayInMemory) {
   const Capture capture(folder.path());
   std::vector<float> values(kTokens * 3);
   const std::size_t before = testing::resident_file_bytes();
-  const std::uint64_t hash = capture.check_and_hash(0);
+  const std::uint64_t hash = capture.check_and_hash(0).hash;
   EXPECT_LT(testing::resident_file_bytes(), before + kLittle);
   for (int i = 0; i < 2; ++i) {
     std::ranges::fill(values, -1000.0F);
@@ -235,7 +235,32 @@ TEST(Capture, ALongCaptureDoesNotStayInMemory) {
     EXPECT_LT(testing::resident_file_bytes(), before + kLittle);
     for (std::size_t j = 0; j < values.size(); ++j) ASSERT_EQ(values[j], tiny_value("q", j));
   }
-  EXPECT_EQ(capture.check_and_hash(0), hash);
+  EXPECT_EQ(capture.check_and_hash(0).hash, hash);
+}
+
+TEST(Capture, ALayerThatChangesAfterTheFirstReadingIsRefused) {
+  for (const char* name : {"q", "k"}) {
+    const TemporaryFolder folder;
+    write_capture(folder.path(), tiny_json());
+    Capture capture(folder.path());
+    std::vector<float> values(15);
+    for (const std::int64_t layer : {0, 1}) capture.expect(layer, capture.check_and_hash(layer).blocks);
+    EXPECT_NO_THROW(capture.read_queries(1, 0, {0, 5}, values));
+    EXPECT_NO_THROW(capture.read_keys(1, 0, {0, 5}, values));
+    const auto path = folder.path() / "layer_001.safetensors";
+    const std::string before = testing::content_of(path);
+    const SafetensorsFile file(path);
+    const auto place = file.at(name).data.data() - file.file().bytes().data();
+    std::fstream stream(path, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(place).put(static_cast<char>(before[static_cast<std::size_t>(place)] ^ 1));
+    stream.close();
+    const auto read = [&](std::int64_t layer) {
+      name == std::string("q") ? capture.read_queries(layer, 0, {0, 5}, values)
+                               : capture.read_keys(layer, 0, {0, 5}, values);
+    };
+    EXPECT_NO_THROW(read(0));
+    EXPECT_TRUE(refuses([&] { read(1); }, {"layer_001.safetensors", name, "changed while"}));
+  }
 }
 
 TEST(Capture, PiecesOfRowsMakeTheWhole) {
@@ -338,7 +363,7 @@ TEST(Capture, TheHashDependsOnQueriesAndKeys) {
         tensor.fill = [](std::size_t, std::span<std::byte> bytes) { std::ranges::fill(bytes, std::byte{0}); };
     }
     write_safetensors(folder.path() / "layer_000.safetensors", tensors);
-    return Capture(folder.path()).check_and_hash(0);
+    return Capture(folder.path()).check_and_hash(0).hash;
   };
   EXPECT_EQ(hash_with(""), hash_with(""));
   EXPECT_NE(hash_with(""), hash_with("q"));

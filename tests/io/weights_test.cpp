@@ -85,8 +85,8 @@ TEST_P(Format, EveryStoredBitIsHashed) {
   const TemporaryFolder folder;
   const Case c = load();
   const auto weight = c.open();
-  const std::uint64_t hash = weight->check_and_hash();
-  EXPECT_EQ(weight->check_and_hash(), hash);
+  const std::uint64_t hash = weight->check_and_hash().hash;
+  EXPECT_EQ(weight->check_and_hash().hash, hash);
   for (const StoredPart& part : weight->parts()) {
     if (part.name == "m.g_idx") continue;  // the group might not be there
     std::filesystem::copy_file(kBlocks / (GetParam() + ".safetensors"), folder.path() / "m.safetensors",
@@ -96,8 +96,34 @@ TEST_P(Format, EveryStoredBitIsHashed) {
     const auto changed = static_cast<char>(part.bytes[0] ^ std::byte{1});
     file.seekp(place).write(&changed, 1);
     file.close();
-    EXPECT_NE(Case(folder.path() / "m.safetensors", format_configs().at(GetParam())).open()->check_and_hash(), hash)
+    EXPECT_NE(Case(folder.path() / "m.safetensors", format_configs().at(GetParam())).open()->check_and_hash().hash,
+              hash)
         << part.name;
+  }
+}
+
+/// In whichever tensor of the weight, and however it is read.
+TEST_P(Format, AFileThatChangesAfterTheFirstReadingIsRefused) {
+  const Case original = load();
+  const std::size_t num_parts = original.open()->parts().size();
+  for (std::size_t i = 0; i < num_parts; ++i) {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "m.safetensors";
+    std::filesystem::copy_file(kBlocks / (GetParam() + ".safetensors"), path);
+    const Case c(path, format_configs().at(GetParam()));
+    const auto weight = c.open();
+    weight->expect(weight->check_and_hash().blocks);
+    const Slice rows{0, weight->num_rows()}, columns{0, weight->num_columns()};
+    EXPECT_NO_THROW(block(*weight, rows, columns));
+    const StoredPart& part = weight->parts()[i];
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    const auto changed = static_cast<char>(part.bytes.back() ^ std::byte{1});
+    file.seekp(part.bytes.data() + part.bytes.size() - 1 - c.file.file().bytes().data()).write(&changed, 1);
+    file.close();
+    // A group that is not there is found while it is used.
+    const std::string_view told = part.name == "m.g_idx" ? "repair the file" : "changed while";
+    EXPECT_TRUE(refuses([&] { block(*weight, rows, columns); }, {"m.safetensors", part.name, told}));
+    EXPECT_TRUE(refuses([&] { block(*weight, {0, 1}, {0, 1}); }, {"m.safetensors", part.name, "changed while"}));
   }
 }
 

@@ -58,6 +58,18 @@ TEST(Plan, TooLittleMemoryIsRefusedWithWhatItTakes) {
   }
 }
 
+TEST(Plan, GaussianHeadsThatDoNotFitAreRefusedByName) {
+  Options options;
+  options.null_draws = 1'000'000'000;
+  try {
+    make_plan(fixture_job(1), options, roomy(2));
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("1000000000 Gaussian heads"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("--null"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Plan, StreamingNeedsLessThanResidence) {
   Options options;
   options.weights = WeightsChoice::stream;

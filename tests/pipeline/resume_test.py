@@ -126,6 +126,35 @@ class Resume(Case):
             self.refuse(self.arguments(self.out, "--resume"), "manifest.json", named)
             self.assertEqual(manifest.read_text(), damaged)
 
+    def test_damage_in_the_middle_of_the_journal_is_told_and_costs_its_records_only(self):
+        self.succeed(*self.arguments(self.out))
+        before = (self.out / "heads.csv").read_bytes()
+        journal = self.out / "journal"
+        content = bytearray(journal.read_bytes())
+        content[len(content) // 2] ^= 1
+        journal.write_bytes(content)
+        report = self.succeed("report", self.out)
+        self.assertRegex(report.stderr, r"warning: \S+/journal: \d+ bytes are damaged .* \d+ records behind them are intact")
+        self.assertIn("incomplete: 14 of 15 layers", report.stdout)
+        self.refuse(["validate", self.out], "damaged", "resume the run")
+        resumed = self.succeed(*self.arguments(self.out, "--resume"))
+        self.assertIn("damaged", resumed.stderr)
+        self.assertIn("what was lost is measured again", resumed.stderr)
+        self.assertEqual((self.out / "heads.csv").read_bytes(), before)
+        self.assertEqual(self.succeed("validate", self.out).stderr, "")
+
+    def test_an_empty_journal_resumes(self):
+        for kept in (0, 5):
+            self.succeed(*self.arguments(self.out, "--resume"))
+            before = (self.out / "heads.csv").read_bytes()
+            for path in self.out.iterdir():
+                if path.name not in ("manifest.json", "journal", "lock"):
+                    path.unlink()
+            (self.out / "journal").write_bytes((self.out / "journal").read_bytes()[:kept])
+            self.refuse(["report", self.out], "the journal holds no finished layer")
+            self.succeed(*self.arguments(self.out, "--resume"))
+            self.assertEqual((self.out / "heads.csv").read_bytes(), before)
+
     def test_a_folder_that_is_no_run_is_refused(self):
         self.out.mkdir()
         (self.out / "thesis.tex").write_text("years of work")
