@@ -102,7 +102,7 @@ TEST(Oniguruma, WhatMayMatchOtherwiseIsRefused) {
                                                                {"[a-\\d]", "range to a set"},
                                                                {"(?<=a+)b", "cannot be used"}};
   for (const auto& [pattern, named] : cases) {
-    EXPECT_TRUE(refuses([&, p = pattern] { Regex(p, "some.json"); }, {"some.json", named, "--tokens"})) << pattern;
+    EXPECT_TRUE(refuses([&, p = pattern] { Regex(p, "some.json"); }, {"some.json", named, "token ids"})) << pattern;
   }
 }
 

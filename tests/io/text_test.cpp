@@ -157,7 +157,7 @@ TEST_F(Text, WhatIsNoDocumentIsRefused) {
   EXPECT_TRUE(refused("a.jsonl", R"({"text": "a", "text": "b"})", {"line 1", "\"text\" appears twice"}));
   EXPECT_TRUE(refused("a.jsonl", R"({"text": NaN})", {"line 1", "\"text\"", "null"}));
   EXPECT_TRUE(refused("a.json", "{}", {"list of texts"}));
-  EXPECT_TRUE(refused("a.json", "[\"a\", 5]", {"element 1 is 5", "--tokens"}));
+  EXPECT_TRUE(refused("a.json", "[\"a\", 5]", {"element 1 is 5", "token ids"}));
 }
 
 TEST_F(Text, EmptyDocumentsAreRefused) {

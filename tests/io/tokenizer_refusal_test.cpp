@@ -60,7 +60,7 @@ TEST_F(TokenizerRefusal, PiecesAreWrittenAsInTheFile) {
 
 TEST_F(TokenizerRefusal, NoFile) {
   EXPECT_TRUE(
-      refuses([&] { Tokenizer(folder.path()); }, {"tokenizer.json", "no such file", "--tokens", "AutoTokenizer"}));
+      refuses([&] { Tokenizer(folder.path()); }, {"tokenizer.json", "no such file", "token ids", "AutoTokenizer"}));
 }
 
 TEST_F(TokenizerRefusal, DamagedFiles) {
@@ -72,8 +72,8 @@ TEST_F(TokenizerRefusal, DamagedFiles) {
 
 TEST_F(TokenizerRefusal, UnknownParts) {
   EXPECT_TRUE(refused_tokenizer("/version", "2.0", {"version", "2.0"}));
-  EXPECT_TRUE(refused_tokenizer("/extra", 1, {"\"extra\"", "--tokens"}));
-  EXPECT_TRUE(refused_tokenizer("/normalizer", {{"type", "Nmt"}}, {"normalizer", "\"Nmt\"", "--tokens"}));
+  EXPECT_TRUE(refused_tokenizer("/extra", 1, {"\"extra\"", "token ids"}));
+  EXPECT_TRUE(refused_tokenizer("/normalizer", {{"type", "Nmt"}}, {"normalizer", "\"Nmt\"", "token ids"}));
   EXPECT_TRUE(refused_tokenizer("/normalizer/how", 1, {"normalizer", "\"how\""}));
   EXPECT_TRUE(refused_tokenizer("/normalizer", 3, {"normalizer", "3"}));
   EXPECT_TRUE(refused_tokenizer("/pre_tokenizer", {{"type", "UnicodeScripts"}}, {"pre_tokenizer", "UnicodeScripts"}));
@@ -106,7 +106,7 @@ TEST_F(TokenizerRefusal, PartsThatAreMalformed) {
 
 TEST_F(TokenizerRefusal, OtherModels) {
   for (const char* type : {"Unigram", "WordPiece", "WordLevel"}) {
-    EXPECT_TRUE(refused_tokenizer("/model/type", type, {"model", type, "--tokens"}));
+    EXPECT_TRUE(refused_tokenizer("/model/type", type, {"model", type, "token ids"}));
   }
   EXPECT_TRUE(refused_tokenizer("/model/dropout", 0.1, {"dropout", "0.1"}));
   EXPECT_TRUE(refused_tokenizer("/model/continuing_subword_prefix", "##", {"continuing_subword_prefix", "##"}));

@@ -21,14 +21,14 @@ Job fixture_job(int texts) {
 Machine roomy(int ranks) { return {ranks, ranks, std::uint64_t{1} << 34}; }
 
 TEST(Plan, OneTextIsSplitOverHeadsBecauseStagesWouldWait) {
-  const Plan plan = make_plan(fixture_job(1), Options{}, roomy(4));
+  const Plan plan = make_plan(fixture_job(1), Options(), roomy(4));
   EXPECT_EQ(grid_text(plan.partition.grid), "1x4");
   EXPECT_EQ(plan.residency, Residency::stream);
   EXPECT_DOUBLE_EQ(plan.balance, 1);
 }
 
 TEST(Plan, MoreRanksThanKvHeadsBecomeStages) {
-  const Plan plan = make_plan(fixture_job(50), Options{}, roomy(20));
+  const Plan plan = make_plan(fixture_job(50), Options(), roomy(20));
   EXPECT_EQ(grid_text(plan.partition.grid), "5x4");
   EXPECT_EQ(plan.residency, Residency::resident) << "texts fill the stages only where weights stay";
   EXPECT_GT(plan.balance, 0.9);
@@ -50,7 +50,7 @@ TEST(Plan, TooLittleMemoryIsRefusedWithWhatItTakes) {
   Machine machine = roomy(2);
   machine.available_bytes = 1 << 20;
   try {
-    make_plan(fixture_job(1), Options{}, machine);
+    make_plan(fixture_job(1), Options(), machine);
     FAIL();
   } catch (const InputError& error) {
     EXPECT_NE(std::string(error.what()).find("1.0 MiB"), std::string::npos) << error.what();
@@ -111,10 +111,10 @@ TEST(Plan, WeightsOnTheGpuAreCountedInThePrecision) {
 }
 
 TEST(Plan, TooLittleMemoryOnTheGpuIsRefusedWithWhatItTakes) {
-  const std::uint64_t needed = make_plan(fixture_job(1), Options{}, with_gpus(1, 1 << 30)).device_bytes;
-  EXPECT_EQ(make_plan(fixture_job(1), Options{}, with_gpus(1, needed)).device_bytes, needed);
+  const std::uint64_t needed = make_plan(fixture_job(1), Options(), with_gpus(1, 1 << 30)).device_bytes;
+  EXPECT_EQ(make_plan(fixture_job(1), Options(), with_gpus(1, needed)).device_bytes, needed);
   try {
-    make_plan(fixture_job(1), Options{}, with_gpus(1, needed - 1));
+    make_plan(fixture_job(1), Options(), with_gpus(1, needed - 1));
     FAIL();
   } catch (const DoesNotFitDevice& error) {
     EXPECT_NE(std::string(error.what()).find(bytes_text(needed)), std::string::npos) << error.what();

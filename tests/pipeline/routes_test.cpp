@@ -246,7 +246,7 @@ TEST_F(Routes, AHeadTooLargeForOneRankIsSpreadOverTwo) {
 }
 
 TEST_F(Routes, ADenseFieldOfAModelIsSpreadWhereOneRankCannotHoldIt) {
-  options_ = {};
+  options_ = Options();
   options_.model = FIXTURES "/llama";
   options_.tokens = {FIXTURES "/llama/tokens.npy"};
   options_.contexts = {96};
