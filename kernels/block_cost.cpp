@@ -15,7 +15,9 @@ struct Sizes {
 };
 
 Sizes sizes_of(const BlockSize& b) {
-  const auto numbers = [&](std::int64_t columns) { return static_cast<double>(b.length) * static_cast<double>(columns); };
+  const auto numbers = [&](std::int64_t columns) {
+    return static_cast<double>(b.length) * static_cast<double>(columns);
+  };
   return {numbers(b.hidden_size), numbers(b.head_dim * (b.num_heads + b.num_kv_heads)),
           numbers(b.value_dim * b.num_kv_heads), numbers(b.value_dim * b.num_heads)};
 }
@@ -30,8 +32,7 @@ double block_bytes(const BlockSize& b, double fields) {
   const double projecting = hidden + 2 * (queries_keys + values) + rounded * hidden;
   const double mixing = (1 + rounded) * (queries_keys + values) + mixed + hidden;
   const double together = static_cast<double>(std::min(b.length, kFeedForwardRows));
-  const double network =
-      queries_keys + 3 * hidden + together * (3 + rounded) * static_cast<double>(b.network_size);
+  const double network = queries_keys + 3 * hidden + together * (3 + rounded) * static_cast<double>(b.network_size);
   const double measuring = queries_keys + hidden + fields / kFloat;
   return kFloat * std::max({projecting, mixing, network, measuring});
 }
@@ -47,8 +48,7 @@ double device_block_bytes(const BlockSize& b, double fields) {
   const double kept = kFloat * queries_keys + operands(b.head_dim, b.num_heads + b.num_kv_heads);
   const double projected = kFloat * (length * static_cast<double>(b.latent_size) + queries_keys + values);
   const double projecting = projected + number * hidden;
-  const double mixing =
-      projected + kept + operands(b.value_dim, b.num_kv_heads) + number * mixed + kFloat * hidden;
+  const double mixing = projected + kept + operands(b.value_dim, b.num_kv_heads) + number * mixed + kFloat * hidden;
   const double together = static_cast<double>(std::min(b.length, kDeviceFeedForwardRows));
   const double network =
       kept + (number + 3 * kFloat) * hidden + together * number * 3 * static_cast<double>(b.network_size);

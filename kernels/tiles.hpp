@@ -8,8 +8,8 @@ namespace logitfield::kernels::cpu {
 /// Rows of a tile: its float64 copy and a product of it stay in the second-level cache.
 inline constexpr Index kTileRows = 256;
 
-// Inside a tile logits are formed; before and after it, running sums serve. field/cost counts by these sizes. Rates that
-// were measured with others no longer hold: calibrate again.
+// Inside a tile logits are formed; before and after it, running sums serve. field/cost counts by these sizes. Rates
+// that were measured with others no longer hold: calibrate again.
 /// Rows of a tile where energies are summed.
 inline constexpr Index kEnergyTile = 48;
 /// Rows of a tile where the field is applied to blocks of 16 to 32 vectors; the logits of all tiles are kept.

@@ -44,8 +44,7 @@ double windowed_flops(const FieldSize& size) {
   // The same, with steps of random vectors in place of the integrals.
   const double vectors = 2 * columns + static_cast<double>(kQuadratureVectors);
   return 6 * length * width * width + 4 * length * width * kEdgeTiles * double{kEnergyTile} +
-         products_flops(length, width, vectors, kEdgeTiles * double{kOperatorTile}) +
-         8 * length * columns * columns;
+         products_flops(length, width, vectors, kEdgeTiles * double{kOperatorTile}) + 8 * length * columns * columns;
 }
 
 /// Bytes of the logits that the operator of a masked field keeps: inside tiles; with a window at both of its edges, for

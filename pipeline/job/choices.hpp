@@ -12,6 +12,7 @@ namespace logitfield {
 template <class Value>
 using Words = std::vector<std::pair<std::string, Value>>;
 
+/// The words, in their order.
 template <class Value>
 std::vector<std::string> names_of(const Words<Value>& words) {
   std::vector<std::string> out;
@@ -19,6 +20,7 @@ std::vector<std::string> names_of(const Words<Value>& words) {
   return out;
 }
 
+/// What a word of the list stands for.
 template <class Value>
 Value value_of(const Words<Value>& words, const std::string& name) {
   return std::ranges::find(words, name, &std::pair<std::string, Value>::first)->second;

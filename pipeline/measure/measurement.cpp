@@ -159,8 +159,8 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   try {
     carry_out(opened, options, world, clock, done, out);
   } catch (...) {
-    io::tell("what was finished is in {}; once the fault is mended, the same command{} resumes it", options.out.string(),
-             options.command == Command::analyze ? " with --resume" : "");
+    io::tell("what was finished is in {}; once the fault is mended, the same command{} resumes it",
+             options.out.string(), options.command == Command::analyze ? " with --resume" : "");
     throw;
   }
   return out;

@@ -109,9 +109,10 @@ std::string learned_line(const json& field) {
   if (field.contains("null") && field.at("null").at("statistics").contains("learned_k90")) {
     chance = fmt::format(" (chance {})", text_of(known_of(field.at("null"), "learned_k90", "mean")));
   }
-  return fmt::format("\nW_Q^T W_K with the gains of the norms: median k90 {}{}, {} times that of the {} field at {} tokens\n",
-                     median("learned_k90", 4), chance, median("spectral_gap", 3), field.at("scope").get<std::string>(),
-                     field.at("context").get<std::int64_t>());
+  return fmt::format(
+      "\nW_Q^T W_K with the gains of the norms: median k90 {}{}, {} times that of the {} field at {} tokens\n",
+      median("learned_k90", 4), chance, median("spectral_gap", 3), field.at("scope").get<std::string>(),
+      field.at("context").get<std::int64_t>());
 }
 
 /// The keys over which a scope's numbers are measured in layers with windows; empty without any.

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "io/error.hpp"
 #include "io/console.hpp"
+#include "io/error.hpp"
 #include "pipeline/results/manifest_reading.hpp"
 
 namespace logitfield {

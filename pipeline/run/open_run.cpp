@@ -2,10 +2,10 @@
 
 #include <fmt/ranges.h>
 
+#include "io/console.hpp"
 #include "io/error.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
-#include "io/console.hpp"
 #include "pipeline/results/manifest_differences.hpp"
 #include "pipeline/run/capture_dump.hpp"
 

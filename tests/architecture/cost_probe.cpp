@@ -25,8 +25,14 @@ int main() {
                               .head_dim = 64};
   cpu::FieldSize windowed = causal;
   windowed.mask.window = 512;
-  const BlockSize block{.length = 10000, .hidden_size = 4, .num_heads = 1, .num_kv_heads = 1, .head_dim = 4,
-                        .value_dim = 4, .network_size = 4000, .precision = Precision::bf16};
+  const BlockSize block{.length = 10000,
+                        .hidden_size = 4,
+                        .num_heads = 1,
+                        .num_kv_heads = 1,
+                        .head_dim = 4,
+                        .value_dim = 4,
+                        .network_size = 4000,
+                        .precision = Precision::bf16};
   BlockSize heads = block;
   heads.network_size = 1;
   const DeviceFields fields{.context = 1000, .head_dim = 64, .kv_heads = 1, .factored = true};
