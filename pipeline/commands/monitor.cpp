@@ -224,7 +224,7 @@ void tell_step(const MonitorStore& store, std::int64_t step, bool follows) {
 
 void report_stop(const MonitorStore& store, int signal) {
   write(store);
-  io::tell("stopped by signal {} ({}): {} checkpoints are measured in {}; the same command goes on", signal,
+  io::tell("stopped by signal {} ({}): {} checkpoints are measured in {}; the same command resumes", signal,
            ::sigabbrev_np(signal), store.series().steps.size(), store.folder().root.string());
 }
 

@@ -265,8 +265,8 @@ Job comparison_job(const Options& options, const io::Capture& capture) {
   require_same(file, "num_kv_heads", info.num_kv_heads, config.num_kv_heads);
   require_same(file, "head_dim", info.head_dim, config.head_dim);
   require_same_form(file, info, config);
-  job.texts = {io::read_tokens(tokens, config.vocab_size)};
-  const auto count = static_cast<std::int64_t>(job.texts[0].tokens.size());
+  job.set_texts({io::read_tokens(tokens, config.vocab_size)});
+  const auto count = static_cast<std::int64_t>(job.texts()[0].tokens.size());
   if (count != info.num_tokens) {
     throw InputError("{}: holds {} tokens, but {} says {}; record the capture again", tokens.string(), count, file,
                      info.num_tokens);

@@ -115,7 +115,7 @@ class ForwardPass {
       held.push_back(c_.clock.time(Phase::read, [&] { return c_.continuation.restored(text, c_.backend); }));
       return;
     }
-    const std::span<const std::int32_t> tokens(c_.job.texts[text].tokens);
+    const std::span<const std::int32_t> tokens(c_.job.texts()[text].tokens);
     held.push_back(c_.clock.time(Phase::read, [&] {
       return TextStates{text, 0, embed(c_.job.checkpoint(), c_.backend, tokens.first(c_.job.length()))};
     }));

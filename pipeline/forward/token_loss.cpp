@@ -26,7 +26,7 @@ std::vector<LossRecord> token_losses(const ForwardContext& context, const mpi::C
   for (const TextStates& states : texts) numbers.push_back(states.text);
   std::vector<LossPart> parts(texts.size(), LossPart(positions));
   output.for_each_tile(std::move(texts), [&](std::size_t t, const Activations& logits, std::int64_t first_token) {
-    const std::span<const std::int32_t> tokens(context.job.texts[numbers[t]].tokens);
+    const std::span<const std::int32_t> tokens(context.job.texts()[numbers[t]].tokens);
     context.backend.add_loss(logits, first_token, tokens.subspan(1, positions), parts[t]);
   });
   std::vector<LossRecord> losses;

@@ -36,7 +36,7 @@ Longest longest_context(const Job& job) {
               fmt::format("{} has max_position_embeddings {}",
                           job.is_imagined() ? "the shape" : job.checkpoint().config_path().string(),
                           job.config->max_positions)};
-  for (const io::TokenText& text : job.texts) {
+  for (const io::TokenText& text : job.texts()) {
     const auto tokens = static_cast<std::int64_t>(text.tokens.size());
     if (tokens < out.tokens) out = {tokens, fmt::format("text '{}' has {} tokens", text.name, tokens)};
   }
@@ -138,11 +138,10 @@ void open_checkpoint(const Options& options, Job& job) {
   const io::ModelConfig& config = job.checkpoint().config();
   take_config(config, options.strict_config, job);
   Texts read = read_texts(options, config.vocab_size);
-  job.texts = std::move(read.texts);
+  make_names_unique(read.texts);
+  job.set_texts(std::move(read.texts));
   job.tokenization = std::move(read.tokenization);
   job.text_notices = std::move(read.notices);
-  make_names_unique(job.texts);
-  job.num_texts = std::ssize(job.texts);
   job.has_output = job.checkpoint().has_output();
   for (const io::StoredWeight* weight : job.checkpoint().weights()) job.weight_bytes += weight->num_bytes();
 }
@@ -154,10 +153,11 @@ void imagine(const Options& options, Job& job) {
   job.input = std::move(config);
   job.has_output = true;
   const std::int64_t length = options.contexts.empty() ? kImaginedContext : std::ranges::max(options.contexts);
+  std::vector<io::TokenText> texts;
   for (std::int64_t t = 0; t < options.num_texts; ++t) {
-    job.texts.push_back({fmt::format("text {}", t), std::vector<std::int32_t>(static_cast<std::size_t>(length))});
+    texts.push_back({fmt::format("text {}", t), std::vector<std::int32_t>(static_cast<std::size_t>(length))});
   }
-  job.num_texts = options.num_texts;
+  job.set_texts(std::move(texts));
 }
 
 void open_capture(const Options& options, Job& job) {
@@ -166,8 +166,7 @@ void open_capture(const Options& options, Job& job) {
   const Activity opening("opening " + options.capture.string());
   job.input = std::make_unique<io::Capture>(options.capture, finite);
   const io::CaptureInfo& info = job.capture().info();
-  job.texts.push_back({(options.capture / "").lexically_normal().parent_path().filename().string(), {}});
-  job.num_texts = 1;
+  job.set_texts({{(options.capture / "").lexically_normal().parent_path().filename().string(), {}}});
   job.num_layers = info.num_layers;
   job.head_dim = info.head_dim;
   for (std::int64_t h = 0; h < info.num_heads; ++h) {

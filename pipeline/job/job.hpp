@@ -2,6 +2,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -22,8 +23,6 @@ using JobInput = std::variant<std::monostate, std::unique_ptr<io::Checkpoint>, s
 /// The input of a run, opened and checked as far as headers go, with every default filled in.
 struct Job : JobSizes {
   JobInput input;
-  /// With a checkpoint: token texts with unique names. With a capture: one text named after its folder, without tokens.
-  std::vector<io::TokenText> texts;
   /// Set where some texts came from --text.
   std::optional<Tokenization> tokenization;
   std::vector<std::string> text_notices;
@@ -35,9 +34,20 @@ struct Job : JobSizes {
   io::Capture& capture() const { return *std::get<std::unique_ptr<io::Capture>>(input); }
   bool is_imagined() const { return std::holds_alternative<std::unique_ptr<const io::ModelConfig>>(input); }
 
+  /// With a checkpoint: token texts with unique names. With a capture: one text named after its folder, without tokens.
+  const std::vector<io::TokenText>& texts() const { return texts_; }
+  /// Sets num_texts too.
+  void set_texts(std::vector<io::TokenText> texts) {
+    texts_ = std::move(texts);
+    num_texts = std::ssize(texts_);
+  }
+
   std::string model_name() const;
   /// What people should know of the checkpoint and of its texts, a sentence each.
   std::vector<std::string> notices() const;
+
+ private:
+  std::vector<io::TokenText> texts_;
 };
 
 /// Opens and checks the input. Throws InputError for everything that Checkpoint, Capture and read_tokens refuse; for

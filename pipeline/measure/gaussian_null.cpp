@@ -34,8 +34,7 @@ class GaussianHeads final : public HeadSource {
 /// A model of one layer with the draws as its heads.
 Job null_job(const Job& measured, std::int64_t draws) {
   Job job;
-  job.texts.push_back({"null", {}});
-  job.num_texts = 1;
+  job.set_texts({{"null", {}}});
   job.contexts = measured.contexts;
   job.scopes = measured.scopes;
   job.num_layers = 1;

@@ -82,7 +82,7 @@ class ModelRun final : public LayerObserver {
     c_.clock.time(Phase::read, [&] { dump_.write(unit, shard_.kv_heads, heads); });
     if (unit.layer >= c_.job.measured_layers.begin) {
       mpi::memory_for([&] { measure(unit, heads); }, "the fields of layer {} of text '{}'", unit.layer,
-                      c_.job.texts[unit.text].name);
+                      c_.job.texts()[unit.text].name);
     }
     c_.results.poll();
   }

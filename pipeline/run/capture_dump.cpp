@@ -30,7 +30,7 @@ std::vector<io::CaptureWriter> capture_writers(const Job& job) {
   std::vector<io::CaptureWriter> out;
   if (job.dump_captures.empty()) return out;
   const std::int64_t changes = job.config->rotation_changes_after();
-  for (const io::TokenText& text : job.texts) {
+  for (const io::TokenText& text : job.texts()) {
     const io::CaptureInfo info{.model = job.model_name(),
                                .num_layers = job.extents.num_layers,
                                .num_heads = job.extents.num_heads,
@@ -88,13 +88,13 @@ void resume_captures(const Job& job) {
 
 bool is_dumped(const Job& job, const UnitPlace& unit) {
   return job.dump_captures.empty() ||
-         std::filesystem::exists(io::capture_layer_path(job.dump_captures / job.texts[unit.text].name, unit.layer));
+         std::filesystem::exists(io::capture_layer_path(job.dump_captures / job.texts()[unit.text].name, unit.layer));
 }
 
 void finish_captures(const Job& job) {
   const std::vector<io::CaptureWriter> writers = capture_writers(job);
   for (std::size_t text = 0; text < writers.size(); ++text) {
-    writers[text].write_tokens(std::span(job.texts[text].tokens).first(static_cast<std::size_t>(job.length())));
+    writers[text].write_tokens(std::span(job.texts()[text].tokens).first(static_cast<std::size_t>(job.length())));
     writers[text].finish();
   }
 }

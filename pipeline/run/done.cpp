@@ -17,7 +17,7 @@ std::int64_t latest_state(const Job& job, const std::filesystem::path& states, s
     const io::StateKey key{text, layer, job.length(), job.checkpoint().config().hidden_size};
     if (io::state_is_sound(states, key)) return layer;
     io::tell("warning: {}: damaged; text '{}' goes on from an earlier layer", io::state_path(states, key).string(),
-             job.texts[text].name);
+             job.texts()[text].name);
     io::remove_state(states, text, layer);
   }
   return 0;

@@ -13,7 +13,7 @@ using nlohmann::json;
 
 json describe_texts(const Job& job) {
   json texts = json::array();
-  for (const io::TokenText& text : job.texts) {
+  for (const io::TokenText& text : job.texts()) {
     json entry{{"name", text.name}};
     if (!job.is_capture()) {
       const std::span<const std::int32_t> used = std::span(text.tokens).first(job.length());

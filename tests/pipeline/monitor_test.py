@@ -273,7 +273,7 @@ class Monitor(Case):
         process.after_units(1, self.out / "step_000050", lambda: process.signal_rank(1, signal.SIGTERM))
         code, errors = process.wait()
         self.assertEqual(code, 128 + signal.SIGTERM, errors)
-        self.assertIn("the same command goes on", errors)
+        self.assertIn("the same command resumes", errors)
         self.assertLess(len(list(self.out.glob("step_*.json"))), 6)
         self.succeed(*arguments)
         self.assertEqual(len(self.series("k90", 0, 0)), 6)

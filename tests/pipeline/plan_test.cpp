@@ -139,8 +139,8 @@ TEST(Plan, FieldsAreDecomposedInTheMemoryOfTheGpu) {
 TEST(Job, DefaultsAndTheirLimits) {
   const Job job = fixture_job(2);
   EXPECT_EQ(job.contexts, (std::vector<std::int64_t>{64}));
-  EXPECT_EQ(job.texts[0].name, "tokens");
-  EXPECT_EQ(job.texts[1].name, "tokens-2");
+  EXPECT_EQ(job.texts()[0].name, "tokens");
+  EXPECT_EQ(job.texts()[1].name, "tokens-2");
   Options options;
   options.model = FIXTURES "/llama";
   options.tokens = {FIXTURES "/llama/tokens.npy"};

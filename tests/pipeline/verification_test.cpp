@@ -16,7 +16,7 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 /// 3 texts, layers 2 to 5 measured, 6 heads: 72 measured heads.
 Job some_job() {
   Job job;
-  job.texts.resize(3);
+  job.set_texts(std::vector<io::TokenText>(3));
   job.measured_layers = {2, 6};
   job.extents.num_heads = 6;
   job.extents.num_kv_heads = 2;
