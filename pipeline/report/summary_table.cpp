@@ -110,7 +110,7 @@ std::string learned_line(const json& field) {
     chance = fmt::format(" (chance {})", text_of(known_of(field.at("null"), "learned_k90", "mean")));
   }
   return fmt::format(
-      "\nW_Q^T W_K with the gains of the norms: median k90 {}{}, {} times that of the {} field at {} tokens\n",
+      "\nW_Q^T W_K with the gains of the norms: median k90 {}{},\n{} times that of the {} field at {} tokens\n",
       median("learned_k90", 4), chance, median("spectral_gap", 3), field.at("scope").get<std::string>(),
       field.at("context").get<std::int64_t>());
 }

@@ -211,7 +211,7 @@ class BadOutput(Case):
         self.assertEqual(list(disk.iterdir()), [])
 
     def test_a_disk_that_fills_up_during_the_run_loses_nothing_finished(self):
-        disk = self.small_disk("12m")
+        disk = self.small_disk("24m")
         # The disk fills up during the run: another writer takes the remaining space once the run has begun.
         out = disk / "run"
         tokens = self.folder / "tokens.json"

@@ -95,7 +95,7 @@ class Text(Case):
         shutil.copy(TOKENIZERS / "gpt2" / "tokenizer.json", self.model)
         self.refused("--text", self.lines, named=["texts.jsonl: line 1", "tokenizer.json", "config.json", "vocab_size", "97"])
         (self.model / "tokenizer.json").unlink()
-        self.refused("--text", self.lines, named=["tokenizer.json", "--tokens", "transformers"])
+        self.refused("--text", self.lines, named=["tokenizer.json", "token ids", "transformers"])
 
     def test_a_token_in_front_that_nobody_names(self):
         path = self.model / "tokenizer.json"
