@@ -92,14 +92,14 @@ class FullDisk(Case):
             room = round(10_000 * (needed / 10_000) ** (number / max(1, SIZES - 1))) - (number == SIZES - 1)
             with self.subTest(seed=SEED, room=room, needed=needed):
                 result = self.limited(self.disk, room, *self.analyze(self.disk / "run"))
-                if result.returncode == 0:
-                    self.assertIn("hidden states are not saved any more", result.stderr)
-                else:
+                # A run that saves fewer hidden states than the reference, which depends on time, may need less.
+                if result.returncode != 0:
                     where.add(pathlib.Path(self.require_sentence(result)).name)
                 if not (self.disk / "run").exists():
                     self.clear()  # captures were begun: a new run wants their folder empty
                 self.require_whole(reference)
             self.clear()
+        self.assertTrue(where)
         print(f"{SIZES} disks from 10 kB to {needed} bytes, full at: {', '.join(sorted(where))}")
 
     def test_every_file_of_a_monitor(self):
