@@ -9,8 +9,6 @@
 namespace logitfield::kernels {
 namespace {
 
-constexpr std::size_t kProfileBins = 256;
-
 double total_of(std::span<const double> values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 /// Gini coefficient of ascending numbers.

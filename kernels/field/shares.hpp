@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -10,7 +11,11 @@ namespace logitfield::kernels {
 /// `ascending`: the same numbers sorted, if the caller has them; else empty.
 ShareStatistics share_statistics(std::span<const double> energies, std::span<const double> ascending = {});
 
-/// Energy shares summed over min(L, 256) bins: bin b of B holds positions floor(b L / B) ... floor((b+1) L / B) - 1.
+/// The most bins of a profile.
+inline constexpr std::size_t kProfileBins = 256;
+
+/// Energy shares summed over min(L, kProfileBins) bins: bin b of B holds positions floor(b L / B) ... floor((b+1) L /
+/// B) - 1.
 std::vector<double> share_profile(std::span<const double> energies);
 
 }  // namespace logitfield::kernels

@@ -4,14 +4,14 @@
 
 #include "kernels/field/attention_statistics.hpp"
 #include "kernels/field/cost.hpp"
+#include "kernels/field/shares.hpp"
 #include "pipeline/plan/shard.hpp"
 
 namespace logitfield {
 namespace {
 
 constexpr std::uint64_t kBytesOfBF16 = 2;
-/// Bins of the shares of positions.
-constexpr std::int64_t kPositionBins = 256;
+constexpr auto kProfileBins = static_cast<std::int64_t>(kernels::kProfileBins);
 
 /// Number of a layer's weights used per token: of the routed experts, only the chosen ones.
 double values_per_token(const io::ModelConfig& config, std::int64_t layer) {
@@ -106,7 +106,7 @@ std::int64_t listed_numbers(const JobSizes& job, const FieldPlan& field) {
   const std::int64_t values = field.request.route == kernels::Route::factored
                                   ? job.head_dim + 2
                                   : std::min<std::int64_t>(context, kernels::kKeptComponents);
-  return values + 2 * std::min<std::int64_t>(context, kPositionBins);
+  return values + 2 * std::min<std::int64_t>(context, kProfileBins);
 }
 
 std::uint64_t result_bytes(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t null_draws,
@@ -126,7 +126,7 @@ std::uint64_t result_bytes(const JobSizes& job, const std::vector<FieldPlan>& fi
   }
   const auto count = static_cast<double>(fields.size());
   // results.nc pads all lists to the longest.
-  heads += count * kDouble * (kScalars + widest + 2 * kPositionBins);
+  heads += count * kDouble * (kScalars + widest + 2 * kProfileBins);
   const auto layers = static_cast<double>(job.measured_layers.size());
   const double units = layers * static_cast<double>(job.num_texts);
   // A state is replaced by that of the next layer, before it is removed.
