@@ -26,7 +26,7 @@ unescaped() {
 # Sets words to those of a line. What a shell would expand or act upon is refused where it is not quoted.
 split_words() {  # LINE
   local LC_ALL=C rest=$1 word='' started='' piece
-  local plain="^([^][:space:]\\\\'\"\$\`*?[{~;&|<>()#]+|])" quoted='^"(([^"\\$`]|\\.)*)"'
+  local plain="^(([^][:space:]\\\\'\"\$\`*?[{~;&|<>()#]|])+)" quoted='^"(([^"\\$`]|\\.)*)"'
   words=()
   while [ -n "$rest" ]; do
     piece=

@@ -72,6 +72,7 @@ ScalingPoint scaling_point(const std::filesystem::path& run, const Results& resu
     for (std::size_t p = 0; p < kPhaseNames.size(); ++p) {
       out.seconds[p] += rank.seconds.at(p).second / static_cast<double>(out.ranks);
     }
+    out.other_seconds += rank.other_seconds() / static_cast<double>(out.ranks);
     busiest = std::max(busiest, busy_seconds(rank));
     total += busy_seconds(rank);
   }
@@ -92,15 +93,15 @@ void relate(std::vector<ScalingPoint>& points) {
 }
 
 std::string scaling_table(const std::vector<ScalingPoint>& points) {
-  std::string out = fmt::format("{:<16} {:>5} {:>7} {:>9} {:>8} {:>6} {:>6}", "cluster", "ranks", "grid", "seconds",
+  std::string out = fmt::format("{:<12} {:>5} {:>6} {:>9} {:>8} {:>6} {:>6}", "cluster", "ranks", "grid", "seconds",
                                 "speed-up", "effic.", "imbal.");
   for (const std::string_view phase : kPhaseNames) out += fmt::format(" {:>6.6}", phase);
-  out += "\n";
+  out += "  other\n";
   for (const ScalingPoint& p : points) {
-    out += fmt::format("{:<16.16} {:>5} {:>7} {:>9.4g} {:>8.3g} {:>6.2f} {:>6.2f}", p.cluster, p.ranks, p.grid,
+    out += fmt::format("{:<12.12} {:>5} {:>6} {:>9.4g} {:>8.3g} {:>6.2f} {:>6.2f}", p.cluster, p.ranks, p.grid,
                        p.wall_seconds, p.speedup, p.efficiency, p.imbalance);
     for (const double seconds : p.seconds) out += fmt::format(" {:>5.0f}%", 100 * seconds / p.wall_seconds);
-    out += "\n";
+    out += fmt::format(" {:>5.0f}%\n", 100 * p.other_seconds / p.wall_seconds);
   }
   return out + "speed-up: flops a second against the fewest ranks of the cluster; phases: share of the ranks' time\n";
 }
@@ -109,6 +110,7 @@ void write_scaling_csv(const std::vector<ScalingPoint>& points, const std::files
   std::vector<std::string> names{"run",   "cluster",      "grid",    "ranks",      "hosts",
                                  "flops", "wall_seconds", "speedup", "efficiency", "imbalance"};
   for (const std::string_view phase : kPhaseNames) names.push_back(std::string(phase) + "_seconds");
+  names.emplace_back("other_seconds");
   io::write_csv(path, names, points.size(), [&](std::size_t i) {
     const ScalingPoint& p = points[i];
     std::vector<std::string> row{p.run, p.cluster, p.grid};
@@ -117,6 +119,7 @@ void write_scaling_csv(const std::vector<ScalingPoint>& points, const std::files
       row.push_back(fmt::format("{}", value));
     }
     for (const double seconds : p.seconds) row.push_back(fmt::format("{}", seconds));
+    row.push_back(fmt::format("{}", p.other_seconds));
     return row;
   });
 }

@@ -18,6 +18,8 @@ struct ScalingPoint {
   double flops = 0, wall_seconds = 0;
   /// By phase (kPhaseNames): mean over the ranks.
   std::vector<double> seconds;
+  /// Outside all phases: mean over the ranks.
+  double other_seconds = 0;
   /// The busiest rank's time for reading and computing, divided by the mean.
   double imbalance = 1;
   /// Compared with the run of the same cluster on the fewest ranks: the ratio of flops a second, and that ratio over

@@ -1,5 +1,6 @@
 #include "pipeline/results/record.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -8,6 +9,13 @@
 #include "pipeline/results/schema.hpp"
 
 namespace logitfield {
+
+double RankRecord::other_seconds() const {
+  double inside = 0;
+  for (const auto& [phase, value] : seconds) inside += value;
+  return std::max(wall_seconds - inside, 0.0);
+}
+
 namespace {
 
 using kernels::HeadStatistics;

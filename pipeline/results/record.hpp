@@ -53,6 +53,8 @@ struct RankRecord {
   std::vector<std::pair<std::string, double>> seconds;
   double wall_seconds = 0;
   std::int64_t peak_bytes = 0;
+  /// Seconds outside all phases: opening files, planning, writing the journal.
+  double other_seconds() const;
 };
 
 /// The Gaussian null of one context and scope.

@@ -137,12 +137,8 @@ json summarise_ranks(const Results& results) {
   json out = json::array();
   for (const RankRecord& r : results.ranks) {
     json seconds = json::object();
-    double other = r.wall_seconds;
-    for (const auto& [phase, value] : r.seconds) {
-      seconds[phase] = value;
-      other -= value;
-    }
-    seconds["other"] = std::max(other, 0.0);
+    for (const auto& [phase, value] : r.seconds) seconds[phase] = value;
+    seconds["other"] = r.other_seconds();
     out.push_back({{"session", r.session},
                    {"rank", r.rank},
                    {"host", r.host},

@@ -69,7 +69,18 @@ class Compare(Case):
         first = self.analyze("first", CHECKPOINTS[-1], "--contexts", "64")
         twice = self.folder / "twice"  # as for weak scaling
         self.succeed("analyze", "--model", CHECKPOINTS[-1], "--tokens", *TOKENS, *TOKENS, "--contexts", 64, "--out", twice, ranks=2)
-        self.assertIn("speed-up", self.succeed("compare", "--scaling", first, twice).stdout)
+        shown = self.succeed("compare", "--scaling", first, twice, "--out", self.folder / "scaled").stdout
+        head, *rows = shown.splitlines()[:3]
+        self.assertLessEqual(max(map(len, (head, *rows))), 100, shown)
+        self.assertEqual(head.split()[-6:], ["read", "forwar", "field", "commun", "wait", "other"])
+        for line, row in zip(rows, table(self.folder / "scaled" / "scaling.csv"), strict=True):
+            self.assertIn("speedup", row)
+            shares = [float(row[f"{phase}_seconds"]) / float(row["wall_seconds"])
+                      for phase in ("read", "forward", "field", "communicate", "wait", "other")]
+            # Ranks that end earlier than the last have fewer seconds than the run.
+            self.assertTrue(0.8 <= sum(shares) <= 1 + 1e-9, shares)
+            for share, cell in zip(shares, line.split()[-6:], strict=True):
+                self.assertAlmostEqual(100 * share, float(cell.rstrip("%")), delta=0.5 + 1e-6)
         others = {"model": self.analyze("model", CHECKPOINTS[0], "--contexts", "64"),
                   "contexts": self.analyze("contexts", CHECKPOINTS[-1], "--contexts", "64,128"),
                   "texts": self.folder / "texts"}
