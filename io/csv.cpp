@@ -55,7 +55,7 @@ void write_csv(const std::filesystem::path& path, const std::vector<std::string>
     };
     for (std::size_t i = 0; i < num_rows; ++i) {
       const auto fields = row(i);
-      if (fields.size() != columns.size()) throw std::invalid_argument("write_csv: a row of another length");
+      if (fields.size() != columns.size()) throw std::invalid_argument("write_csv: a row has the wrong length");
       buffer += line(fields);
       if (buffer.size() >= kBufferSize) flush();
     }

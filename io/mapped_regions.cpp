@@ -58,8 +58,8 @@ void on_lost_page(int signal, siginfo_t* info, void*) {
           "the file, copy or download it again if it is damaged, and run again\n");
       ::_exit(code_of_lost_page);
     }
-    say("logitfield: error: a page of memory that lies in a file cannot be provided; the disk of shared memory "
-        "(/dev/shm) or of temporary files is probably full: free space there, and run again\n");
+    say("logitfield: error: a page of file-backed memory is not available; the disk of shared memory (/dev/shm) or "
+        "of temporary files is probably full: free space there, and run again\n");
   }
   ::signal(signal, SIG_DFL);
   ::raise(signal);

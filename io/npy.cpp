@@ -48,7 +48,7 @@ std::string_view field(const std::filesystem::path& path, std::string_view heade
   const std::size_t key_at = header.find(key);
   const std::size_t begin = header.find_first_not_of(": ", key_at == header.npos ? key_at : key_at + key.size());
   const std::size_t end = header.find(close, begin == header.npos ? begin : begin + 1);
-  if (end == header.npos || header[begin] != open) refuse(path, "a header of another form: " + excerpt(header));
+  if (end == header.npos || header[begin] != open) refuse(path, "a header in an unknown form: " + excerpt(header));
   return header.substr(begin + 1, end - begin - 1);
 }
 

@@ -50,7 +50,8 @@ void read_float8_group(const ConfigSource& group, Quantisation& out) {
   require_one_of(group, "format", {"float-quantized", "naive-quantized"});
   const ConfigSource weights = group.object("weights");
   if (weights.size("num_bits") != 8 || weights.text_or("type", "int") != "float") {
-    throw InputError("{}: weights of {} bits of type {} are not read, only 8 bits of type float; {}", weights.path(),
+    throw InputError("{}: weights of {} bits of type {} are not supported, only 8 bits of type float; {}",
+                     weights.path(),
                      weights.size("num_bits"), weights.text_or("type", "int"), kRemedy);
   }
   require_one_of(weights, "strategy", {"tensor", "channel", "block"});
@@ -154,7 +155,7 @@ Quantisation read_quantisation(const ConfigSource& config) {
   if (found == methods.end()) {
     std::vector<std::string> names;
     for (const auto& [name, method] : methods) names.push_back(name);
-    config.refuse(key, fmt::format("{}, or weights of a method that is read ({})", kRemedy, fmt::join(names, ", ")));
+    config.refuse(key, fmt::format("{}, or weights of a supported method ({})", kRemedy, fmt::join(names, ", ")));
   }
   out.method = found->second.first;
   found->second.second(config, out);

@@ -86,7 +86,7 @@ double scale_yarn(const ConfigSource& config, const ConfigSource& p, const Rotar
 void divide_by(const ConfigSource& p, const char* key, std::vector<double>& frequencies) {
   const std::vector<double> factors = p.numbers(key);
   if (factors.size() != frequencies.size()) {
-    throw InputError("{}: \"{}\" has {} entries, but {} pairs of columns turn; correct it", p.path(), key,
+    throw InputError("{}: \"{}\" has {} entries, but {} pairs of columns are rotated; correct it", p.path(), key,
                      factors.size(), frequencies.size());
   }
   for (std::size_t k = 0; k < frequencies.size(); ++k) frequencies[k] /= factors[k];
@@ -111,7 +111,7 @@ void check_finite(const ConfigSource& config, const Rotary& rotary) {
       std::ranges::all_of(rotary.long_frequencies, finite)) {
     return;
   }
-  throw InputError("{}: the rotation's frequencies or its amplitude are not finite; correct rope_theta and the scaling",
+  throw InputError("{}: frequencies or amplitude of the rotation are not finite; correct rope_theta and the scaling",
                    config.path());
 }
 
@@ -127,11 +127,12 @@ RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& p, cons
   const double partial = p.positive_or("partial_rotary_factor",
                                        config.positive_or(defaults.factor_key, defaults.partial_factor.value_or(1)));
   if (!defaults.partial_factor && partial != 1) {
-    (p.has("partial_rotary_factor") ? p : config).refuse("partial_rotary_factor", "use a model that turns whole heads");
+    (p.has("partial_rotary_factor") ? p : config)
+        .refuse("partial_rotary_factor", "use a model that rotates whole heads");
   }
   const auto columns = static_cast<std::int64_t>(static_cast<double>(defaults.columns) * partial);
   if (columns < 2 || columns % 2 != 0 || columns > defaults.columns) {
-    throw InputError("{}: {} of {} columns of a head would turn, but they turn in pairs; correct head_dim or {}",
+    throw InputError("{}: {} of {} columns of a head cannot be rotated in pairs; correct head_dim or {}",
                      config.path(), columns, defaults.columns, defaults.factor_key);
   }
   RotaryConfig out;

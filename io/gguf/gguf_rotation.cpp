@@ -36,7 +36,7 @@ json scaling_by_type(const GgufModel& model, ArchitectureKeys& keys) {
   if (type == "none") return {{"rope_type", "default"}};
   if (type != "linear" && type != "yarn") {
     throw InputError(
-        "{}: \"rope.scaling.type\" is {} without factors of the frequencies, which is not implemented; "
+        "{}: \"rope.scaling.type\" is {} without frequency factors, which is not implemented; "
         "use a model with linear, yarn or longrope",
         model.path().string(), excerpt(type));
   }

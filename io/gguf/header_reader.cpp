@@ -72,7 +72,7 @@ json HeaderReader::value_of(std::uint32_t type, const std::string& key) {
     case MetadataType::f64:
       return number<double>();
     default:
-      refuse(fmt::format("{} has a value of type {}, which the format has not", excerpt(key), type));
+      refuse(fmt::format("{} has a value of type {}, which the format does not define", excerpt(key), type));
   }
 }
 
@@ -80,9 +80,9 @@ json HeaderReader::list(const std::string& key) {
   const auto type = number<std::uint32_t>();
   const auto count = number<std::uint64_t>();
   if (MetadataType{type} == MetadataType::list)
-    refuse(fmt::format("{} is a list of lists, which is not read", excerpt(key)));
+    refuse(fmt::format("{} is a list of lists, which is not supported", excerpt(key)));
   if (count > std::min<std::uint64_t>(kMostListed - listed_, bytes_.size() - position_)) {
-    refuse(fmt::format("{} is said to be a list of {} values (limit for all lists: {})", excerpt(key), count,
+    refuse(fmt::format("{} claims to be a list of {} values (limit for all lists: {})", excerpt(key), count,
                        kMostListed));
   }
   listed_ += count;

@@ -79,7 +79,7 @@ Journal::Journal(const std::filesystem::path& path, std::size_t size) : file_(pa
 
 Journal Journal::create(const std::filesystem::path& path) {
   if (std::filesystem::exists(path)) {
-    throw InputError("{}: a journal exists already; choose another run folder", path.string());
+    throw InputError("{}: a journal already exists; choose another run folder", path.string());
   }
   write_atomically(path, kMagic);
   return Journal(path, kMagic.size());
@@ -146,9 +146,8 @@ std::string damage_text(const std::filesystem::path& path, const JournalContent&
   for (const JournalContent::Damage& damage : content.damage) bytes += damage.bytes;
   const JournalContent::Damage& first = content.damage.front();
   return fmt::format(
-      "{}: {} bytes are damaged (the first at byte {}; by the disk, or by a copy that failed) and the records there "
-      "are "
-      "lost; the {} records behind them are intact and count",
+      "{}: {} bytes are damaged, the first at byte {}, by the disk or by a failed copy; the records there are lost, "
+      "but the {} records after them are intact and are kept",
       path.string(), bytes, first.begin, first.records_behind);
 }
 

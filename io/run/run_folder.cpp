@@ -30,7 +30,7 @@ bool is_taken(const fs::path& path) {
 
 void refuse_existing(const fs::path& root) {
   if (is_taken(root)) {
-    throw FolderExists("{}: exists already; choose another run folder, or remove this one", root.string());
+    throw FolderExists("{}: already exists; choose another run folder, or remove this one", root.string());
   }
 }
 

@@ -142,7 +142,7 @@ class StepSearch {
     for (const NamedFolder& one : named_) least = std::min(least, one.name.doubt);
     leave_out_where([&](const NamedFolder& one) {
       return one.name.doubt > least
-                 ? fmt::format("{} in its name may not be a step, as it is in other names", one.name.step)
+                 ? fmt::format("{} in its name is less surely a step than those in other names", one.name.step)
                  : "";
     });
   }
@@ -150,7 +150,7 @@ class StepSearch {
   void leave_out_without_stage() {
     if (std::ranges::all_of(named_, [](const NamedFolder& one) { return one.name.stage < 0; })) return;
     leave_out_where([](const NamedFolder& one) {
-      return std::string(one.name.stage < 0 ? "its name says no stage, as other names do" : "");
+      return std::string(one.name.stage < 0 ? "its name has no stage, unlike other names" : "");
     });
   }
 
@@ -164,7 +164,7 @@ class StepSearch {
       }
       return first == one.name.branch
                  ? ""
-                 : fmt::format("it is of another branch of its stage (ingredient {})", one.name.branch);
+                 : fmt::format("it belongs to another branch of its stage (ingredient {})", one.name.branch);
     });
   }
 
@@ -177,7 +177,7 @@ class StepSearch {
                other.folder.path != one.folder.path && (one.name.is_chosen || !other.name.is_chosen);
       });
       return same == all.end() ? ""
-                               : fmt::format("it is of step {}, as is {}", one.name.step, same->folder.path.string());
+                               : fmt::format("it is at step {}, as is {}", one.name.step, same->folder.path.string());
     });
   }
 
@@ -205,7 +205,7 @@ StepFolders find_step_folders(const std::vector<fs::path>& folders, const StepNa
   for (const fs::path& folder : folders) {
     const fs::path path = whole_path(folder);
     if (!fs::is_directory(path)) {
-      throw InputError("{}: is no folder; give checkpoints, or folders of them", path.string());
+      throw InputError("{}: is not a folder; give checkpoints, or folders of checkpoints", path.string());
     }
     search.add(path);
   }

@@ -34,7 +34,7 @@ StepCode compile_step_pattern(const std::string& pattern) {
   pcre2_code* code =
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), 0, &error, &position, nullptr);
   if (!code) {
-    throw InputError("the pattern of steps '{}' is no regular expression: {} (at character {})", pattern,
+    throw InputError("the pattern of steps '{}' is not a regular expression: {} (at character {})", pattern,
                      pcre2_message(error), position + 1);
   }
   return {code, [](const pcre2_code* p) { pcre2_code_free(const_cast<pcre2_code*>(p)); }};
@@ -121,10 +121,10 @@ std::variant<StepName, std::string> read_usual(const std::string& name) {
     const auto text = kind.pattern.find(name);
     if (!text) continue;
     const auto step = scaled_number(*text);
-    if (!step) return fmt::format("{} in its name is no number that could be its step", *text);
+    if (!step) return fmt::format("{} in its name cannot be its step", *text);
     return StepName{*step, stage.number(name), branch.number(name), kind.doubt, is_chosen};
   }
-  return "its name holds no number that could be its step";
+  return "its name contains no number that could be its step";
 }
 
 }  // namespace
@@ -136,7 +136,7 @@ std::variant<StepName, std::string> StepNames::read(const std::string& name) con
   const auto text = first_group(code_, name, pattern_);
   if (!text) return "its name does not match the pattern of steps";
   const auto step = scaled_number(*text);
-  if (!step) return fmt::format("'{}', which the pattern of steps finds in its name, is no number", *text);
+  if (!step) return fmt::format("'{}', which the pattern of steps finds in its name, is not a number", *text);
   return StepName{*step};
 }
 

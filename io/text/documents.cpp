@@ -87,7 +87,7 @@ std::vector<Document> read_list(const std::string& content, const std::string& f
   for (const json& element : list) {
     const std::size_t number = documents.size();
     if (!element.is_string()) {
-      throw InputError("{}: element {} is {}, not a text; texts are strings, and token ids stand in files of their own",
+      throw InputError("{}: element {} is {}, not a text; give texts as strings, and token ids in separate files",
                        file, number, excerpt(element));
     }
     documents.push_back(

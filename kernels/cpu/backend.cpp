@@ -119,7 +119,7 @@ class CpuBackend final : public Backend {
   void require_numbers(const Linear& map) const {
     if (map.weight.size() > 0 && !map.weight.is_for(precision_)) {
       throw std::invalid_argument(
-          fmt::format("weights are not in the numbers of precision {}", precision_name(precision_)));
+          fmt::format("weights are not in the operand type of precision {}", precision_name(precision_)));
     }
   }
 
@@ -132,7 +132,7 @@ class CpuBackend final : public Backend {
 std::unique_ptr<Backend> make_backend(Precision precision, const std::string& because) {
   if (!can_multiply(precision)) {
     throw PrecisionUnavailable(fmt::format(
-        "the back end 'cpu' does not compute in {} here (products by {}{}): bf16 needs oneDNN and a processor "
+        "the back end 'cpu' does not support {} here (products by {}{}): bf16 needs oneDNN and a processor "
         "with AVX512_BF16 or AMX",
         precision_name(precision), product_library(), because.empty() ? "" : "; " + because));
   }

@@ -16,7 +16,7 @@ namespace {
 void check_head_size(const BlockShape& shape) {
   const Index widest = std::max(shape.head_dim, shape.value_dim);
   if (widest <= kMostDeviceHeadColumns) return;
-  throw DeviceError(fmt::format("heads of {} columns are wider than the back end 'cuda' takes ({}); compute on CPUs",
+  throw DeviceError(fmt::format("heads of {} columns are wider than the back end 'cuda' supports ({}); use CPUs",
                                 widest, kMostDeviceHeadColumns));
 }
 

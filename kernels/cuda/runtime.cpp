@@ -136,7 +136,7 @@ void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes
   const std::size_t most = most_shared_memory();
   if (bytes > most) {
     throw DeviceError(fmt::format(
-        "the kernel '{}' needs {} bytes of shared memory a block for heads of this size, but CUDA device {} has {}; "
+        "the kernel '{}' needs {} bytes of shared memory per block for heads of this size, but CUDA device {} has {}; "
         "compute in bfloat16, or on CPUs",
         name, bytes, current_device(), most));
   }

@@ -203,7 +203,7 @@ DirectProducts direct_products(const Team& team, const MatrixFRef& queries, cons
   } else if (team.size() == 1) {
     add_capped(queries, keys, form, scope, probes, out);
   } else {
-    throw std::invalid_argument("capped logits of a head whose rows ranks share");
+    throw std::invalid_argument("the rows of a head with capped logits must not be shared by several ranks");
   }
   team.sum(as_span(out.key_energies));
   return out;

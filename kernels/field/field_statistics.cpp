@@ -12,7 +12,7 @@ namespace logitfield::kernels::cpu {
 namespace {
 
 void check_shapes(const HeadGroup& group) {
-  if (group.forms.size() != group.queries.size()) throw std::invalid_argument("a logit form is needed per query head");
+  if (group.forms.size() != group.queries.size()) throw std::invalid_argument("every query head needs a logit form");
   for (const MatrixFRef& q : group.queries) {
     if (q.rows() != group.keys.rows() || q.cols() != group.keys.cols()) {
       throw std::invalid_argument(

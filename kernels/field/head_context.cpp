@@ -140,7 +140,7 @@ RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& reques
                         request.components, rounding(head));
   }
   if (request.route != Route::factored || is_masked(request.scope) || !form.has_factors()) {
-    throw std::invalid_argument("this route does not lead to this field");
+    throw std::invalid_argument("this route cannot measure this field");
   }
   const Rounding limits = rounding(head);
   RouteResult out = factored_field(team_, tall_factor(team_, query_rows(head, request.scope), placement_),
@@ -183,7 +183,7 @@ HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult
     result.key_energy = result.query_energy = Vector::Zero(rows_);
     std::ranges::fill(result.sigma, 0.0);
   } else if (result.products.rows() != rows_) {
-    throw std::invalid_argument("a route must say what its field makes of the probes");
+    throw std::invalid_argument("the result of the route lacks the products of its field with the probes");
   }
   HeadStatistics out;
   out.route = result.route;

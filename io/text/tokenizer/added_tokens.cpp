@@ -139,7 +139,7 @@ void AddedTokens::add(const Section& entry, const Vocabulary& vocabulary, const 
   effort.add_rewritten(text.size());
   const bool added = !text.empty() && (normalized ? normalized_ : raw_).add(text, token);
   if (!added || !ids_.emplace(content, id).second) {
-    throw InputError("{}: the token {} cannot be told from another, or is empty once normalised; {}", entry.origin(),
+    throw InputError("{}: the token {} equals another token after normalisation, or is empty; {}", entry.origin(),
                      excerpt(content), kTokenizerRemedy);
   }
 }

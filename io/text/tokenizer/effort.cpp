@@ -45,7 +45,7 @@ void Effort::check_time(std::string_view step) {
   work_ = 0;
   const double most = kSeconds + kSecondsPerByte * static_cast<double>(bytes_);
   if (computing_seconds() - begin_ <= most) return;
-  throw InputError("{}: takes more than {:.1f} s for a text of {} bytes, at last in {}; {}", origin_, most, bytes_,
+  throw InputError("{}: takes more than {:.1f} s for a text of {} bytes (last step: {}); {}", origin_, most, bytes_,
                    excerpt(std::string(step)), kTokenizerRemedy);
 }
 

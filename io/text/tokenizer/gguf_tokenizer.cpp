@@ -38,7 +38,7 @@ class TokenizerKeys {
   const json& list(const std::string& key) const {
     const auto found = metadata_.find(full(key));
     if (found == metadata_.end() || !found->is_array()) {
-      throw InputError("{}: \"{}\" is missing or no list; {}", origin_, full(key), kTokenizerRemedy);
+      throw InputError("{}: \"{}\" is missing or not a list; {}", origin_, full(key), kTokenizerRemedy);
     }
     return *found;
   }
@@ -61,7 +61,7 @@ class TokenizerKeys {
     const json& values = list(key);
     const auto is_finite = [](const json& value) { return value.is_number() && std::isfinite(value.get<double>()); };
     if (values.size() != tokens_.size() || !std::ranges::all_of(values, is_finite)) {
-      throw InputError("{}: \"{}\" has {} values for {} tokens, or one that is no finite number; {}", origin_,
+      throw InputError("{}: \"{}\" has {} values for {} tokens, or one that is not finite; {}", origin_,
                        full(key), values.size(), tokens_.size(), kTokenizerRemedy);
     }
     return values.get<std::vector<double>>();

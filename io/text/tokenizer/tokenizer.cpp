@@ -89,7 +89,7 @@ Tokenizer::~Tokenizer() = default;
 
 void Tokenizer::find_bos(const TokenizerFile& source, const std::vector<std::int32_t>& prefix) {
   if (prefix.size() > 1) {
-    throw InputError("{}: the post-processor puts {} tokens in front of a text, which is not implemented; {}",
+    throw InputError("{}: the post-processor puts {} tokens before a text, which is not implemented; {}",
                      path_.string(), prefix.size(), kTokenizerRemedy);
   }
   bos_ = prefix.empty() ? configured_bos(source) : std::optional(prefix.front());
@@ -107,7 +107,7 @@ std::optional<std::int32_t> Tokenizer::configured_bos(const TokenizerFile& sourc
     auto id = parts_->added.find(text);
     if (!id) id = parts_->model.vocabulary().find(text);
     if (id) return id;
-    throw InputError("{}: \"bos_token\" {} is no token of {}; correct it", origin, excerpt(text), path_.string());
+    throw InputError("{}: \"bos_token\" {} is not a token of {}; correct it", origin, excerpt(text), path_.string());
   }
   const auto found = source.config.find("bos_token_id");
   const auto id = found == source.config.end() ? std::nullopt : as_integer(*found);
