@@ -20,8 +20,7 @@ struct HeadRows {
 /// sums[head][chunk] = sums of the columns of kRowPadding rows, then the sum of squares: columns + 1 numbers per chunk.
 void column_sums(const HeadRows& rows, double* sums, const Stream& stream);
 
-/// A column of a factor: values[head * head_step + i] if given; else the head's own constant, if these are given; else
-/// constant + step * i.
+/// A column of a factor: values[head * head_step + i] if given; else of_head[head] if given; else constant + step * i.
 struct FactorColumn {
   const double* values = nullptr;
   std::int64_t head_step = 0;
