@@ -17,7 +17,7 @@ bool is_number(const std::string& field) {
   return error != std::errc::invalid_argument && end == field.data() + field.size();
 }
 
-/// Programs for tables take a cell that begins so for a formula; an apostrophe makes it text.
+/// Tells whether a spreadsheet would take the cell for a formula; an apostrophe makes it text.
 bool looks_like_formula(const std::string& field) {
   return !field.empty() && std::string_view("=+-@\t\r").find(field.front()) != std::string_view::npos &&
          !is_number(field);

@@ -22,7 +22,7 @@ struct Region {
 
 struct Regions {
   std::mutex mutex;
-  /// By address of the first byte.
+  /// Regions by the address of their first byte.
   std::map<const std::byte*, Region> all;
 };
 
@@ -45,7 +45,7 @@ std::optional<std::string> place_of(const std::byte* address) {
 }
 
 void say(const std::string& text) {
-  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // nobody listens
+  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // there is no reader
 }
 
 /// May allocate and lock: the signal comes from reading a mapped page, never from inside malloc or the lock.

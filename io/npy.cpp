@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kNpyMagic = "\x93NUMPY";
 constexpr std::size_t kLargestNpy = std::size_t{1} << 30;
-/// Far more than NumPy writes for one dimension; more is no header of this kind.
+/// Far more than NumPy writes for one dimension. A longer header is not of this kind.
 constexpr std::size_t kMaxDescriptionSize = 4096;
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {

@@ -61,7 +61,7 @@ bool holds_file_ending(const fs::path& folder, std::string_view ending) {
   return false;
 }
 
-/// What to do with a folder that has no weights under the names that are read.
+/// Returns the remedy for a folder that has no weights under the expected names.
 std::string remedy_for(const fs::path& folder) {
   if (fs::exists(folder / "adapter_config.json") || fs::exists(folder / "adapter_model.safetensors")) {
     return "it holds a PEFT adapter: merge it into its model (merge_and_unload) and save the result";

@@ -16,7 +16,7 @@ using Method = Quantisation::Method;
 
 constexpr const char* kRemedy = "use the unquantised weights";
 
-/// The value must be one of these, or absent.
+/// Throws InputError unless the value is one of these, or absent.
 void require_one_of(const ConfigSource& config, const std::string& key, const std::vector<json>& values) {
   if (config.has(key) && std::ranges::find(values, config.at(key)) == values.end()) config.refuse(key, kRemedy);
 }
@@ -97,7 +97,7 @@ void read_gptq(const ConfigSource& config, Quantisation& out) {
   require_one_of(config, "is_marlin_format", {false});
   require_one_of(config, "pack_dtype", {"int32"});
   require_one_of(config, "dynamic", {json::object(), false});
-  // How scales and numbers were found; which inputs make a group is in g_idx.
+  // These keys say how scales and numbers were found. g_idx says which inputs make a group.
   config.ignore({"act_group_aware",
                  "backend",
                  "batch_size",
@@ -160,7 +160,7 @@ Quantisation read_quantisation(const ConfigSource& config) {
   out.method = found->second.first;
   found->second.second(config, out);
   config.ignore({"modules_to_not_convert", "ignored_layers", "modules_to_convert", "dequantize"});
-  (void)config.unknown_keys();  // refuses those that may have a meaning; others tell how the numbers were found
+  (void)config.unknown_keys();  // refuses keys that may matter; others say how the numbers were found
   return out;
 }
 

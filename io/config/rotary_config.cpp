@@ -11,7 +11,7 @@ namespace {
 
 using std::numbers::pi;
 
-/// The object that scales the rotation; empty if there is none.
+/// Returns the object that scales the rotation; empty if there is none.
 ConfigSource scaling_of(const ConfigSource& config) {
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     if (config.has(key)) return config.object(key);
@@ -104,7 +104,7 @@ void scale_longrope(const ConfigSource& config, const ConfigSource& p, const Rot
   divide_by(p, "long_factor", rotary.long_frequencies);
 }
 
-/// Checks the result: even numbers that are each valid may combine to infinity or 0/0.
+/// Checks the result: numbers that are valid one by one may still combine to infinity or 0/0.
 void check_finite(const ConfigSource& config, const Rotary& rotary) {
   const auto finite = [](double value) { return std::isfinite(value); };
   if (finite(rotary.amplitude) && std::ranges::all_of(rotary.frequencies, finite) &&
@@ -152,7 +152,8 @@ RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& p, cons
   } else if (type != "default") {
     p.refuse(p.has("rope_type") ? "rope_type" : "type", "use default, linear, llama3, yarn or longrope");
   }
-  // Files of the default rotation may carry leftovers of other types; of a scaled rotation every key must be known.
+  // Files of the default rotation may contain leftover keys of other types. In a scaled rotation every key must be
+  // known.
   for (const ConfigSource* source : {&config, &p}) source->ignore({"original_max_position_embeddings"});
   if (type != "default") p.refuse_unread();
   check_finite(p, out.rotary);

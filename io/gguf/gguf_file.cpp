@@ -39,7 +39,7 @@ std::uint64_t alignment_of(const json& metadata, const HeaderReader& header) {
   return static_cast<std::uint64_t>(value);
 }
 
-/// A tensor's row of the table.
+/// A row of the tensor table.
 struct TableEntry {
   GgufTensor tensor;
   std::uint64_t offset;

@@ -11,7 +11,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kLargestHeader = std::size_t{1} << 30;
-/// Values of all lists together; each takes more memory than in the file. The largest vocabularies have 2^18 tokens.
+/// The most values of all lists together. Each takes more memory than in the file; the largest vocabularies have 2^18
+/// tokens.
 constexpr std::uint64_t kMostListed = std::uint64_t{1} << 24;
 
 /// Numbers that the format gives to the types of metadata values.

@@ -47,8 +47,8 @@ class Search {
  public:
   explicit Search(std::span<const std::byte> bytes) : bytes_(bytes), to_hash_(kMostPasses * bytes.size()) {}
 
-  /// First byte of the next complete record from `begin` on; empty if there is none. Gives up, as if there were none,
-  /// once it has hashed the file many times over: only a file that was made for it takes so long.
+  /// Returns the first byte of the next complete record from `begin` on; nothing if there is none. Gives up, as if
+  /// there were none, after hashing the file many times over. Only a file made on purpose takes so long.
   std::optional<std::size_t> next(std::size_t begin) {
     for (; begin + sizeof(RecordHeader) <= bytes_.size(); ++begin) {
       const auto rest = bytes_.subspan(begin);

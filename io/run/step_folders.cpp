@@ -13,13 +13,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A checkpoint whose name says a step.
+/// A checkpoint whose name gives a step.
 struct NamedFolder {
   StepFolder folder;
   StepName name;
-  /// The folder itself, where this is a link.
+  /// The path itself, or the folder that it links to.
   fs::path target;
-  /// It was measured before, and is not there any more.
+  /// Whether it was measured before and no longer exists.
   bool is_gone = false;
 };
 
@@ -50,7 +50,8 @@ class StepSearch {
     }
   }
 
-  /// A checkpoint that was measured before and is gone keeps its place, unless one that is there has it.
+  /// Keeps the place of a checkpoint that was measured before and no longer exists, unless an existing one has that
+  /// place.
   void keep_place(const fs::path& path) {
     const auto read = names_.read(path.filename().string());
     const auto* name = std::get_if<StepName>(&read);
@@ -168,7 +169,8 @@ class StepSearch {
     });
   }
 
-  /// Of two of one step neither is better, but for the copy of a model that was chosen.
+  /// If two have the same step, leaves out both. If only one of them is the copy of a chosen model, leaves out only
+  /// that one.
   void leave_out_equal() {
     const std::vector<NamedFolder> all = named_;
     leave_out_where([&](const NamedFolder& one) {
@@ -181,7 +183,7 @@ class StepSearch {
     });
   }
 
-  /// For checkpoints in order.
+  /// Requires the checkpoints in order.
   void begin_stages_behind_each_other() {
     std::int64_t last = 0, behind = 0, stage = named_.empty() ? 0 : named_.front().name.stage;
     for (NamedFolder& one : named_) {

@@ -21,7 +21,7 @@ void check_utf8(const std::string& content, const std::string& file) {
                    static_cast<unsigned char>(content[*invalid]), line);
 }
 
-/// Whether a document may have this name: it becomes the name of a folder (--dump-captures) and appears in tables.
+/// Whether a document may have this name: it becomes the name of a capture folder and appears in tables.
 bool is_fit(const std::string& name) {
   const auto is_unfit = [](char c) { return c == '/' || static_cast<unsigned char>(c) < ' ' || c == 0x7F; };
   return !name.empty() && !name.starts_with('.') && std::none_of(name.begin(), name.end(), is_unfit);
@@ -38,7 +38,7 @@ std::string name_of(const json& object) {
   return {};
 }
 
-/// Names formats that are no text, by their first bytes.
+/// Throws InputError for known formats that are not text, which their first bytes identify.
 void refuse_known_formats(const std::string& content, const std::string& file) {
   struct Format {
     std::string_view begin, remedy;

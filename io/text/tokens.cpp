@@ -8,7 +8,7 @@
 namespace logitfield::io {
 namespace {
 
-/// The list of ids: the file itself, its only element (a batch of one text), or its "input_ids".
+/// Returns the list of ids: the file itself, its only element (a batch of one text), or its "input_ids".
 nlohmann::json id_list(const std::filesystem::path& path) {
   nlohmann::json list = read_json(path);
   if (list.is_object() && list.contains("input_ids")) list = nlohmann::json(list.at("input_ids"));
@@ -36,7 +36,7 @@ std::vector<std::int64_t> read_json_integers(const std::filesystem::path& path) 
   return values;
 }
 
-/// A file of nothing but ids, as training programs write them.
+/// Reads a file of nothing but ids, as training programs write it.
 std::vector<std::int64_t> read_raw_integers(const std::filesystem::path& path, std::optional<IntegerKind> kind) {
   constexpr std::size_t kLargestRawFile = std::size_t{1} << 32;
   if (!kind) throw InputError("{}: does not say how its token ids are stored; name their type", path.string());

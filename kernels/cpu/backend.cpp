@@ -115,7 +115,7 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  /// Refuses other operand types: a run must be neither more nor less exact than it reports.
+  /// Throws std::invalid_argument for another operand type: a run must be neither more nor less exact than it reports.
   void require_numbers(const Linear& map) const {
     if (map.weight.size() > 0 && !map.weight.is_for(precision_)) {
       throw std::invalid_argument(

@@ -31,7 +31,7 @@ std::int64_t rank_bound(const LogitForm& form, Scope scope, Index length, Index 
   return std::min(by_length, scope == Scope::causal_mean ? columns + 1 : columns);
 }
 
-/// Statistics of a head whose Q or K holds a NaN or an infinity: it failed.
+/// Returns the statistics of a failed head, whose Q or K holds a NaN or an infinity.
 HeadStatistics non_finite_statistics(std::int64_t bound) {
   HeadStatistics out;
   SpectrumStatistics& s = out.spectrum;
@@ -192,7 +192,7 @@ HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult
   out.rank_bound = bound;
   out.singular_values.assign(result.sigma.begin(), result.sigma.begin() + static_cast<std::ptrdiff_t>(std::min(
                                                                               result.sigma.size(), kKeptComponents)));
-  // If a query sees one key, its mean is that key's logit, so its row is zero; routes leave rounding there.
+  // If a query sees one key, its mean is that key's logit, so its row is zero; routes leave rounding errors there.
   for (Index r = 0; is_masked(scope) && r < result.query_energy.size(); ++r) {
     if (averaged_keys(forms_[head], scope, placement_.first_row + r, placement_.length).size() == 1) {
       result.query_energy[r] = 0;

@@ -9,7 +9,7 @@
 namespace logitfield::io {
 namespace {
 
-/// Text of all added tokens; Gemma has 6,000 with 100 kB.
+/// The most text of all added tokens; Gemma has 6,000 tokens with 100 kB.
 constexpr std::size_t kMostAddedBytes = std::size_t{8} << 20;
 constexpr std::uint32_t kRoot = 0;  // the root is no child, so 0 as a child means none
 

@@ -6,7 +6,7 @@
 namespace logitfield::io {
 namespace {
 
-/// Shorter pieces are words already.
+/// Shorter pieces are not cut, because they are words already.
 constexpr std::size_t kShortestCut = 24;
 
 }  // namespace
@@ -47,7 +47,8 @@ std::int32_t Bpe::character_id(char32_t code) const {
   return found == other_characters_.end() ? -1 : found->second;
 }
 
-/// All bytes of the character must be tokens. A pending unknown character is then emitted after them, as tokenizers do.
+/// Requires that all bytes of the character are tokens. A pending unknown character is then emitted after them, as
+/// tokenizers do.
 bool Bpe::fall_back_to_bytes(std::string_view character) {
   for (const char byte : character) {
     if (bytes_[static_cast<unsigned char>(byte)] < 0) return false;

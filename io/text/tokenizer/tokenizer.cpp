@@ -17,10 +17,10 @@ namespace {
 
 using nlohmann::json;
 
-/// Of the JSON of a part that is a handful of steps; the longest known has 4 kB.
+/// The most bytes of JSON of a part that is a handful of steps; the longest known has 4 kB.
 constexpr std::size_t kLongestPart = std::size_t{64} << 10;
 
-/// Refuses parts of so many steps, or with such long strings, that they would take for ever.
+/// Refuses parts with so many steps, or such long strings, that they would take too long.
 void check_length(const Section& file) {
   for (const char* key : {"normalizer", "pre_tokenizer", "post_processor"}) {
     if (file.has(key) && file.at(key).dump().size() > kLongestPart) {
@@ -29,7 +29,8 @@ void check_length(const Section& file) {
   }
 }
 
-/// Refuses files that rewrite text and depend on its beginning: it is then unknown which characters come from there.
+/// Refuses files that rewrite text and depend on its beginning: it is then unknown which characters came from the
+/// beginning.
 void check_beginning(const Section& file) {
   const auto normalizer = file.section("normalizer"), pre_tokenizer = file.section("pre_tokenizer");
   if (!normalizer || !pre_tokenizer || !depends_on_beginning(*pre_tokenizer)) return;
@@ -61,7 +62,7 @@ struct Tokenizer::Parts {
   Bpe model;
   AddedTokens added;
 
-  // Members only to reuse their memory.
+  // These members only reuse their memory.
   std::vector<TextPart> raw_parts, normalized_parts;
   std::string normalized;
   Pieces pieces;
@@ -135,7 +136,7 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text) {
   return ids;
 }
 
-/// Text between the added tokens that are found in the raw text.
+/// Encodes text between the added tokens that are found in the raw text.
 void Tokenizer::encode_raw(std::string_view text, bool begins_document, Effort& effort,
                            std::vector<std::int32_t>& ids) {
   std::string& normalized = parts_->normalized;
