@@ -7,7 +7,7 @@
 #include "io/error.hpp"
 #include "io/json.hpp"
 
-// Readers of families beside the keys that transformers' code of these families reads (config_keys.py).
+// Compares the readers of families with the keys that transformers' code of these families reads (config_keys.py).
 namespace logitfield::io {
 namespace {
 

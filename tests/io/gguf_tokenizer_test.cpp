@@ -1,4 +1,4 @@
-// Tokenizers of GGUF files against the tokenizer.json that they say the same as.
+// Compares tokenizers of GGUF files with the equivalent tokenizer.json.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,4 +1,4 @@
-"""The folders of checkpoints that people have: a Trainer's output, published names, names of one's own."""
+"""Folders of checkpoints as people have them: a Trainer's output, published names, custom names."""
 import re, shutil, signal, time, unittest
 
 from harness import Case, run, start, table

@@ -1,4 +1,4 @@
-"""Checkpoints as GGUF files give what transformers gives for the folders that they were made of."""
+"""Checkpoints as GGUF files give the same results as transformers gives for the folders from which they were made."""
 import json, unittest
 
 from gguf_files import convert, metadata_of, tensors_of, write_gguf

@@ -1,4 +1,4 @@
-"""What a run tells of its input without refusing it: on standard error, in the manifest and in the report."""
+"""Notices of a run about its input: on standard error, in the manifest and in the report."""
 import json, shutil, struct, unittest
 
 from harness import Case, FIXTURES, heads, largest_difference, read_safetensors, run, small_model, write_safetensors

@@ -1,5 +1,5 @@
-"""Quantised checkpoints compared with transformers' float32 forward pass of the dequantised weights, on up to 4 ranks:
-tests/fixtures/quantised, made by tests/development/make_quantised_fixtures.py."""
+"""Quantised checkpoints compared with transformers' float32 forward pass of the dequantised weights, on up to 4 ranks.
+The fixtures in tests/fixtures/quantised are made by tests/development/make_quantised_fixtures.py."""
 import json, shutil, unittest
 
 from harness import Case, FIXTURES, heads, largest_difference, read_safetensors, run, write_safetensors
