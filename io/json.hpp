@@ -12,8 +12,8 @@ namespace logitfield::io {
 /// The most memory that JSON values may take. A small hostile file could fill any memory otherwise.
 inline constexpr std::size_t kMostJsonBytes = std::size_t{2} << 30;
 
-/// Parses one record of a data set, of which only some keys are read: as parse_json, but NaN and infinite numbers
-/// become null, and keys may be repeated, except `key` in the record itself.
+/// Parses one record of a data set, of which only some keys are read. It differs from parse_json: NaN and infinite
+/// numbers become null, and keys may be repeated, except `key` in the record itself.
 nlohmann::json parse_json_record(std::string_view text, const std::string& origin, std::string_view key);
 
 /// Parses `text`, which came from `origin` (used in messages). Throws InputError if it is not JSON, repeats a name

@@ -42,8 +42,8 @@ struct DeviceList {
 };
 DeviceList list_devices();
 
-/// The device of a back end: its name among all devices of the host, the memory that libraries leave free, and the
-/// number of host threads that measure fields on it at the same time.
+/// The device of a back end: its name among all devices of the host, and the memory that libraries leave free.
+/// `workers`: the number of host threads that measure fields on it at the same time.
 struct DeviceMemory {
   std::string identity;
   std::size_t free_bytes = 0;

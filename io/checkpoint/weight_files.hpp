@@ -20,9 +20,9 @@ struct WeightFiles {
 std::filesystem::path config_of_checkpoint(const std::filesystem::path& folder);
 
 /// Finds model.safetensors, or the files that model.safetensors.index.json names. Throws InputError naming file, tensor
-/// and remedy for a folder without either (shards without an index, PyTorch pickles, GGUF, an adapter), and for an
-/// index that is not a JSON object of {"weight_map": {tensor: file}}, or names a missing file or a path outside the
-/// folder.
+/// and remedy for a folder without either (shards without an index, PyTorch pickles, GGUF, an adapter). Also throws for
+/// an index that is not a JSON object of {"weight_map": {tensor: file}}, or that names a missing file or a path outside
+/// the folder.
 WeightFiles find_weight_files(const std::filesystem::path& folder);
 
 }  // namespace logitfield::io

@@ -71,7 +71,7 @@ std::optional<std::int64_t> scaled_number(const std::string& text) {
   const auto [suffix, failed] = std::from_chars(text.data(), last, value, std::chars_format::fixed);
   if (failed != std::errc{} || suffix + 1 != last) return std::nullopt;
   const double scale = *suffix == 'k' || *suffix == 'K' ? 1e3 : *suffix == 'm' || *suffix == 'M' ? 1e6 : 0;
-  const double steps = value * scale, nearest = std::round(steps);  // 4.1 * 1e6 is no integer
+  const double steps = value * scale, nearest = std::round(steps);  // 4.1 * 1e6 is not an integer
   if (!(steps >= 0 && steps < 9e15) || scale == 0 || std::abs(steps - nearest) > 1e-6) return std::nullopt;
   return static_cast<std::int64_t>(nearest);
 }

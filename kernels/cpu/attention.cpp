@@ -25,8 +25,8 @@ void mask(MatrixF& tile, Index i0, Index j0, const Visible& visible) {
   }
 }
 
-/// Unnormalised softmax over the keys seen so far: the largest logit, the weight of key 0, and the sums of the weights
-/// exp(logit - max), of weight (logit - max), and of weighted values.
+/// Unnormalised softmax over the keys seen so far: the largest logit and the weight of key 0. Sums over keys of the
+/// weights exp(logit - max), of weight (logit - max), and of weighted values.
 struct OnlineSoftmax {
   VectorF max, sum, product, first;
   MatrixF weighted, added;

@@ -54,7 +54,7 @@ void FieldContext::certify(std::size_t head, Scope scope, double by_keys, double
   if (scope == Scope::full && forms_[head].has_factors()) check_delocalisation(head, result.key_energy, out);
 }
 
-/// Checks the numbers as returned, whatever happened between them and the route.
+/// Checks the numbers as returned, so that errors after the route are found too.
 void FieldContext::compare_totals(double by_keys, double by_queries, const RouteResult& result,
                                   HeadStatistics& out) const {
   const SpectrumStatistics& s = out.spectrum;

@@ -23,7 +23,7 @@ void Bpe::encode(std::string_view piece, std::vector<std::int32_t>& ids) {
   }
 }
 
-/// Finds the symbols that merging begins with: characters, the bytes of characters that are no tokens, and unknown
+/// Finds the symbols that merging begins with: characters, the bytes of characters that are not tokens, and unknown
 /// tokens.
 void Bpe::find_symbols(std::string_view piece) {
   symbols_.clear();

@@ -18,9 +18,9 @@ class FactoredFields {
   std::optional<RouteResult> result(Index head, const Rounding& limits) const;
 
  private:
-  /// One side of every field: energies [heads, padded] and, sorted run by run, [heads, length]; products with the
-  /// probes by the basis [heads, padded, 2], the squares of those by the factors and of the differences [heads, 2, 2],
-  /// and the fields of the probes in the basis [heads, width, 2].
+  /// One side of every field. energy: [heads, padded]; sorted: the same run by run, [heads, length]. products: with the
+  /// probes, by the basis [heads, padded, 2]. squares: of the products by the factors, and of the differences [heads,
+  /// 2, 2]. image: the fields of the probes in the basis [heads, width, 2].
   struct Sides {
     HostRows energy, sorted, products, squares, image;
   };

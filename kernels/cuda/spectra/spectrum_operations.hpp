@@ -23,9 +23,9 @@ inline constexpr std::int64_t kSmallMatrix = 160;
 /// Tells whether bidiagonalise_small supports matrices [n, n] on the calling thread's device.
 bool is_small(std::int64_t n);
 
-/// Multiplies each matrix by a power of two, so that no square of its elements overflows and those that underflow are
-/// below rounding: by 1 unless its largest element is far from 1, by NaN if it is not finite. `scales` [count]: the
-/// powers. `scratch` [kScaleParts * count].
+/// Multiplies each matrix by a power of two, so that no square of its elements overflows, and squares that underflow
+/// are below rounding. The factor is 1 unless the largest element is far from 1, and NaN if an element is not finite.
+/// `scales` [count]: the powers. `scratch` [kScaleParts * count].
 inline constexpr int kScaleParts = 32;
 void scale_matrices(double* matrices, std::int64_t size, std::int64_t count, double* scratch, double* scales,
                     const Stream& stream);
