@@ -51,8 +51,7 @@ void read_float8_group(const ConfigSource& group, Quantisation& out) {
   const ConfigSource weights = group.object("weights");
   if (weights.size("num_bits") != 8 || weights.text_or("type", "int") != "float") {
     throw InputError("{}: weights of {} bits of type {} are not supported, only 8 bits of type float; {}",
-                     weights.path(),
-                     weights.size("num_bits"), weights.text_or("type", "int"), kRemedy);
+                     weights.path(), weights.size("num_bits"), weights.text_or("type", "int"), kRemedy);
   }
   require_one_of(weights, "strategy", {"tensor", "channel", "block"});
   read_block(weights, "block_structure", out);

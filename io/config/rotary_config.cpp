@@ -132,8 +132,8 @@ RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& p, cons
   }
   const auto columns = static_cast<std::int64_t>(static_cast<double>(defaults.columns) * partial);
   if (columns < 2 || columns % 2 != 0 || columns > defaults.columns) {
-    throw InputError("{}: {} of {} columns of a head cannot be rotated in pairs; correct head_dim or {}",
-                     config.path(), columns, defaults.columns, defaults.factor_key);
+    throw InputError("{}: {} of {} columns of a head cannot be rotated in pairs; correct head_dim or {}", config.path(),
+                     columns, defaults.columns, defaults.factor_key);
   }
   RotaryConfig out;
   out.rotary.frequencies = plain_frequencies(theta, columns);

@@ -83,8 +83,8 @@ class EntryOfTable {
     const auto id = header_.number<std::uint32_t>();
     const BlockType* type = find_block_type(id);
     if (!type) {
-      throw InputError("{}: tensor {} has the unknown type {}; use a file with another quantisation",
-                       header_.path(), excerpt(name_), id);
+      throw InputError("{}: tensor {} has the unknown type {}; use a file with another quantisation", header_.path(),
+                       excerpt(name_), id);
     }
     return type;
   }

@@ -83,8 +83,8 @@ json HeaderReader::list(const std::string& key) {
   if (MetadataType{type} == MetadataType::list)
     refuse(fmt::format("{} is a list of lists, which is not supported", excerpt(key)));
   if (count > std::min<std::uint64_t>(kMostListed - listed_, bytes_.size() - position_)) {
-    refuse(fmt::format("{} claims to be a list of {} values (limit for all lists: {})", excerpt(key), count,
-                       kMostListed));
+    refuse(
+        fmt::format("{} claims to be a list of {} values (limit for all lists: {})", excerpt(key), count, kMostListed));
   }
   listed_ += count;
   json values = json::array();

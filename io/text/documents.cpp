@@ -87,8 +87,8 @@ std::vector<Document> read_list(const std::string& content, const std::string& f
   for (const json& element : list) {
     const std::size_t number = documents.size();
     if (!element.is_string()) {
-      throw InputError("{}: element {} is {}, not a text; give texts as strings, and token ids in separate files",
-                       file, number, excerpt(element));
+      throw InputError("{}: element {} is {}, not a text; give texts as strings, and token ids in separate files", file,
+                       number, excerpt(element));
     }
     documents.push_back(
         {fmt::format("{}-{}", stem, number), element.get<std::string>(), fmt::format("{}: element {}", file, number)});

@@ -131,10 +131,10 @@ class CpuBackend final : public Backend {
 
 std::unique_ptr<Backend> make_backend(Precision precision, const std::string& because) {
   if (!can_multiply(precision)) {
-    throw PrecisionUnavailable(fmt::format(
-        "the back end 'cpu' does not support {} here (products by {}{}): bf16 needs oneDNN and a processor "
-        "with AVX512_BF16 or AMX",
-        precision_name(precision), product_library(), because.empty() ? "" : "; " + because));
+    throw PrecisionUnavailable(
+        fmt::format("the back end 'cpu' does not support {} here (products by {}{}): bf16 needs oneDNN and a processor "
+                    "with AVX512_BF16 or AMX",
+                    precision_name(precision), product_library(), because.empty() ? "" : "; " + because));
   }
   return std::make_unique<CpuBackend>(precision, because);
 }

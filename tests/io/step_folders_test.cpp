@@ -178,13 +178,12 @@ TEST(StepFolders, WhatHasNoStepOrOneThatOthersHaveIsLeftOut) {
   const auto all = find_step_folders({folder.path(), folder.path() / "step_2"});
   EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{2}));
   const std::string path = folder.path().string();
-  EXPECT_EQ(
-      left_out(all),
-      (std::vector<std::string>{
-          "model-7b: its name contains no number that could be its step",
-          "step_01: it is at step 1, as is " + path + "/step_1", "step_1: it is at step 1, as is " + path + "/step_01",
-          "step_99999999999999999999: 99999999999999999999 in its name cannot be its step",
-          "v1.5-chat: its name contains no number that could be its step"}));
+  EXPECT_EQ(left_out(all),
+            (std::vector<std::string>{"model-7b: its name contains no number that could be its step",
+                                      "step_01: it is at step 1, as is " + path + "/step_1",
+                                      "step_1: it is at step 1, as is " + path + "/step_01",
+                                      "step_99999999999999999999: 99999999999999999999 in its name cannot be its step",
+                                      "v1.5-chat: its name contains no number that could be its step"}));
   EXPECT_TRUE(refuses([&] { find_step_folders({folder.path() / "z"}); }, {"z: is not a folder"}));
 }
 

@@ -60,8 +60,8 @@ bool Bpe::fall_back_to_bytes(std::string_view character) {
 void Bpe::add_unknown(std::string_view character) {
   if (unknown_.empty()) return;  // without an unknown token such characters are dropped
   if (!unknown_id_) {
-    throw InputError("{}: the character {} of the text is not a token, and neither is \"unk_token\" {}; {}",
-                     origin_, excerpt(std::string(character)), excerpt(unknown_), kTokenizerRemedy);
+    throw InputError("{}: the character {} of the text is not a token, and neither is \"unk_token\" {}; {}", origin_,
+                     excerpt(std::string(character)), excerpt(unknown_), kTokenizerRemedy);
   }
   if (!fuse_unknown_) end_unknown();
   pending_unknown_ = unknown_id_;

@@ -61,8 +61,8 @@ class TokenizerKeys {
     const json& values = list(key);
     const auto is_finite = [](const json& value) { return value.is_number() && std::isfinite(value.get<double>()); };
     if (values.size() != tokens_.size() || !std::ranges::all_of(values, is_finite)) {
-      throw InputError("{}: \"{}\" has {} values for {} tokens, or one that is not finite; {}", origin_,
-                       full(key), values.size(), tokens_.size(), kTokenizerRemedy);
+      throw InputError("{}: \"{}\" has {} values for {} tokens, or one that is not finite; {}", origin_, full(key),
+                       values.size(), tokens_.size(), kTokenizerRemedy);
     }
     return values.get<std::vector<double>>();
   }
