@@ -23,7 +23,7 @@ inline bool verified(benchmark::State& state, double error, double tolerance) {
   return false;
 }
 
-/// The arguments of a benchmark, from which flops and bytes are counted.
+/// The arguments of a benchmark; flops and bytes are computed from them.
 struct Size {
   double length, d;
   explicit Size(const benchmark::State& state)

@@ -38,7 +38,7 @@ struct Outcome {
   std::vector<double> sigma;
   double energy = 0;  // sum of squares of the matrix
   double form_seconds = 0, svd_seconds = 0;
-  /// The matrix on every rank, if a reference was asked for.
+  /// Returns the whole matrix on every rank, if a reference was requested.
   std::optional<Matrix> whole;
 };
 
@@ -127,7 +127,7 @@ double verify(const Outcome& outcome, const mpi::Communicator& team) {
 /// The customary flop count for n x n: 8/3 n^3 for the bidiagonal form, which is nearly all the work.
 double flops(double n) { return 8.0 / 3 * n * n * n; }
 
-/// Bytes on process (0, 0), which holds most.
+/// Bytes on process (0, 0), which holds the largest part.
 std::uint64_t bytes_per_rank(const ProcessGrid& grid, int n, const Options& options) {
   const BlockCyclic layout{n, n, options.block, grid.shape(), {0, 0}};
   return sizeof(double) * (layout.local_size() + scalapack::svd_workspace(layout));

@@ -6,7 +6,7 @@
 Writes the checkpoint (default: 1.1 B, 22 layers, d_model 2048, 32 heads over 4 KV heads, BF16, 2.2 GB) if it is
 missing, analyses it streamed and checks that all heads are certified. Prints a Markdown table with the fastest round of
 each rank count, since other programs on the machine can only add time. Also prints the ratio of 1 to 2 ranks in every
-round, in which they run one directly after the other.
+round. A round runs both, one directly after the other.
 Python's standard library only.
 """
 import argparse, json, os, pathlib, shutil, statistics, subprocess, sys

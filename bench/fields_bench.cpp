@@ -1,5 +1,5 @@
-// Speed of the field kernels and of the computations that they replace, each verified before it is timed. Rates count
-// the flops and bytes that the algorithm needs; bench/long_context.py turns a run into ratios.
+// Measures the speed of the field kernels and of the computations that they replace. Each is verified before it is
+// timed. Rates count the flops and bytes that the algorithm needs; bench/long_context.py turns a run into ratios.
 #include "bench_tools.hpp"
 #include "kernels/backend.hpp"
 #include "kernels/field/causal_field.hpp"
@@ -42,7 +42,7 @@ struct Head {
 
 Head head_of(const benchmark::State& state) { return {state.range(0), state.range(1)}; }
 
-/// The two Gram products of a head, with which the factored route is compared.
+/// The two Gram products of a head; the factored route is compared with them.
 void gram_products(benchmark::State& state) {
   const Head head = head_of(state);
   const Matrix q = head.q.cast<double>(), k = head.k.cast<double>();

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Everything that this project can find out on the first GPU of a machine, in one table: FOLDER/DATE-gpu-DEVICE.md.
 #   bench/gpu.sh [FOLDER]             builds with this machine's packages and runs [FOLDER: bench/results]
-#   bench/gpu.sh --bundle DIR         where the packages are: gathers in DIR all that another machine with CUDA needs
+#   bench/gpu.sh --bundle DIR         run it where the packages are: gathers in DIR all that another machine with CUDA needs
 #   DIR/gpu.sh --from DIR [FOLDER]    on that machine: runs what DIR holds, or builds it again [FOLDER: .]
-# Steps in order of worth, each with a limit, 9.5 minutes in all; a table cut off still tells what was found. Raw output is
-# in one .log beside it. No network. If something is missing, says so and exits with 2, as without a GPU (after building).
-# A failed test, a wrong answer or an unfinished step: exit 1. Libraries in unusual places: CMAKE_PREFIX_PATH.
+# The most useful steps come first, each with a time limit, 9.5 minutes in all; an unfinished table is valid. Raw output
+# is in one .log beside it. No network. If something is missing, says so and exits with 2, as without a GPU (after
+# building). A failed test, a wrong answer or an unfinished step: exit 1. Libraries in unusual places:
+# CMAKE_PREFIX_PATH.
 set -euo pipefail
 script=$(realpath "$0")
 export PATH="$PATH:/usr/local/cuda/bin" OPENBLAS_NUM_THREADS=1
@@ -100,8 +101,8 @@ all=-Device.WithoutOneTheReasonIsGiven bulk=CudaBlock.Tf32AndBf16AreAsCloseAsThe
 check "kernel tests" 60 "$programs/gpu_tests" "--gtest_filter=$all"
 if command -v compute-sanitizer >/dev/null; then
   sanitize memcheck 90 "$all"
-  # Neither initcheck nor racecheck with the products of bf16 and tf32: racecheck ends there with an internal error,
-  # initcheck does not see what cuBLAS writes by bulk copies.
+  # initcheck and racecheck leave out the products of bf16 and tf32. racecheck ends there with an internal error;
+  # initcheck does not see the bulk copies by which cuBLAS writes.
   sanitize initcheck 60 "$all:$bulk"
 else
   echo "- compute-sanitizer: not on this machine" >>"$table"
@@ -121,7 +122,7 @@ if [ -x "$programs/logitfield" ]; then
 fi
 if command -v compute-sanitizer >/dev/null; then
   printf '\n## Races\n\n' >>"$table"
-  # Of this project's kernels only: with those of cuBLAS it takes minutes longer.
+  # Checks this project's kernels only; with those of cuBLAS it takes minutes longer.
   sanitize racecheck 170 "$all:$bulk" --kernel-name kns=logitfield
 fi
 cat "$table"

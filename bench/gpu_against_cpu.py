@@ -3,8 +3,8 @@
 
 gpu_against_cpu.py PROGRAM SCRATCH [--make-checkpoint PROGRAM] [--mpirun COMMAND] [--seconds N] [--jobs N]
 
-Prints a Markdown table, one line a case as soon as it is done: the demo model, a model with wide heads, one model of each
-kind of attention, captures, two ranks (with --mpirun), then the other test models until the time is over. Numbers may
+Prints a Markdown table, one line per case as soon as it is done: the demo model, a model with wide heads, one model of each
+kind of attention, captures, two ranks (with --mpirun), then the other test models until the time is up. Numbers may
 differ by 1e-4 of themselves; so may the losses. Counts must be equal; one of components may differ by one in one row of a
 thousand, where a share lies within rounding of its threshold. A NaN or an infinity on either side that the other lacks
 fails the case. Python's standard library only. Exit code 1 if a case failed."""
@@ -13,7 +13,7 @@ import argparse, concurrent.futures, csv, json, math, os, pathlib, shutil, subpr
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 FAMILIES = REPOSITORY / "tests/fixtures/families"
 TOLERANCE = 1e-4
-# Statistics that only rounding determines: certified against bounds by the program itself.
+# Statistics that only rounding determines. The program itself certifies them against bounds.
 ROUNDING = {"zero_sum_residual", "energy_error", "energy_bound", "probe_residual", "probe_bound", "zero_sum_margin",
             "delocalisation_excess", "consistency_error", "attention_margin"}
 NAMES = ("text", "context", "layer", "head", "scope", "route")

@@ -1,4 +1,5 @@
-// Speed of the CPU kernels, each verified before it is timed. Rates count the flops and bytes that the algorithm needs.
+// Measures the speed of the CPU kernels, each verified before it is timed. Rates count the flops and bytes that the
+// algorithm needs.
 #include "bench_tools.hpp"
 #include "kernels/backend.hpp"
 #include "kernels/cpu/attention.hpp"

@@ -1,4 +1,4 @@
-// One Gaussian head whose rows all ranks share, measured by the factored route (scope full: thin QR over ranks) or by
+// Measures one Gaussian head, whose rows all ranks share, by the factored route (scope full: thin QR over ranks) or by
 // the krylov route (scope causal). Prints one self-describing row per length, and only after its values were verified:
 // against one rank with all rows if the head is short enough, else by its certificate.
 #include <fmt/format.h>

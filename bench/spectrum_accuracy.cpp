@@ -1,8 +1,8 @@
-// Differences of the Krylov route's statistics from those of a dense decomposition, and the route's own error
-// estimates:
+// Prints the differences of the Krylov route's statistics from those of a dense decomposition, and the route's own
+// error estimates:
 //   spectrum_accuracy --kinds gaussian,power --lengths 2048 --heads 200
-// "within" is the share of heads whose effective rank differs by at most the error that was said: a bound, or with
-// --window two standard errors.
+// "within" is the share of heads whose effective rank differs by at most the reported error: a bound, or with --window
+// two standard errors.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

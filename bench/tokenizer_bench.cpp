@@ -1,5 +1,5 @@
-// Speed of the tokenizers in tests/tokenizers on this repository's documents and sources, each verified before it is
-// timed. Every repetition starts with an empty word cache.
+// Measures the speed of the tokenizers in tests/tokenizers on this repository's documents and sources. Each is verified
+// before it is timed. Every repetition starts with an empty word cache.
 #include <benchmark/benchmark.h>
 
 #include <set>

@@ -1,4 +1,4 @@
-# What every part of logitfield is compiled with; kernels/ includes it too when it is configured alone.
+# Sets the compiler options of every part of logitfield; kernels/ includes this file too when it is configured alone.
 include_guard(GLOBAL)
 include(GNUInstallDirs)
 
@@ -38,8 +38,9 @@ if(LOGITFIELD_SANITIZE)
   target_link_options(logitfield_build_options INTERFACE -fsanitize=${LOGITFIELD_SANITIZE})
 endif()
 
-# Most of a compilation is headers and templates of libraries: a dozen files of a target are compiled as one, in about half
-# the time. While one file is changed again and again, its own object is sooner made: -DCMAKE_UNITY_BUILD=OFF (preset debug).
+# Most of a compilation is headers and templates of libraries: a dozen files of a target are compiled as one, in about
+# half the time. While you change one file again and again, compiling it alone is faster: -DCMAKE_UNITY_BUILD=OFF
+# (preset debug).
 set(CMAKE_UNITY_BUILD ON CACHE BOOL "compile the files of a target a dozen at a time")
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 12 CACHE STRING "files compiled as one")
 

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kOutputPiece = 1 << 20;
 constexpr std::string_view kGzip = "\x1F\x8B", kZstd = "\x28\xB5\x2F\xFD";
 
-/// What has been decompressed so far of a file.
+/// The decompressed content of a file so far.
 class Output {
  public:
   Output(const std::string& file, std::size_t limit) : file_(file), limit_(limit) {}

@@ -5,11 +5,11 @@
 
 namespace logitfield::io {
 
-/// Returns what gzip or zstd compressed, told by its first bytes; other content comes back as it is. Throws InputError
-/// naming `file` for damaged data, for data that does not end, and as soon as there are more than `limit` bytes.
+/// Decompresses content of gzip or zstd, which its first bytes identify; returns other content unchanged. Throws
+/// InputError naming `file` for damaged or truncated data, and as soon as there are more than `limit` bytes.
 std::string decompressed(std::string content, const std::string& file, std::size_t limit);
 
-/// The name of a file without the extension that gzip or zstd give it (.gz, .zst).
+/// Returns the name of a file without the extension of gzip or zstd (.gz, .zst).
 std::filesystem::path name_before_compression(const std::filesystem::path& path);
 
 }  // namespace logitfield::io

@@ -19,7 +19,7 @@ void print_text(std::string_view text) {
   const bool written = std::fwrite(shown.data(), 1, shown.size(), stdout) == shown.size() && std::fflush(stdout) == 0;
   if (written) return;
   throw InputError(
-      "standard output: cannot write: {}; send it to a terminal, a file with space, or a program that reads all",
+      "standard output: cannot write: {}; send it to a terminal, a disk with space, or a program that reads it all",
       std::generic_category().message(errno));
 }
 

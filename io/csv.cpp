@@ -17,7 +17,7 @@ bool is_number(const std::string& field) {
   return error != std::errc::invalid_argument && end == field.data() + field.size();
 }
 
-/// Programs for tables take a cell that begins so for a formula; an apostrophe makes it text.
+/// Tells whether a spreadsheet would take the cell for a formula; an apostrophe makes it text.
 bool looks_like_formula(const std::string& field) {
   return !field.empty() && std::string_view("=+-@\t\r").find(field.front()) != std::string_view::npos &&
          !is_number(field);
@@ -55,7 +55,7 @@ void write_csv(const std::filesystem::path& path, const std::vector<std::string>
     };
     for (std::size_t i = 0; i < num_rows; ++i) {
       const auto fields = row(i);
-      if (fields.size() != columns.size()) throw std::invalid_argument("write_csv: a row of another length");
+      if (fields.size() != columns.size()) throw std::invalid_argument("write_csv: a row has the wrong length");
       buffer += line(fields);
       if (buffer.size() >= kBufferSize) flush();
     }

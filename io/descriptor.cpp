@@ -18,9 +18,9 @@ std::string remedy(Access access, int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
-      return "the disk is full or the quota used up: free space, or choose another disk, and run again";
+      return "the disk is full or the quota is used up: free space, or choose another disk, and run again";
     case EFBIG:
-      return "files may not become so large here: raise the limit (ulimit -f), or choose another file system";
+      return "the file is larger than allowed here: raise the limit (ulimit -f), or choose another file system";
     case EACCES:
     case EPERM:
     case EROFS:
@@ -29,7 +29,7 @@ std::string remedy(Access access, int error) {
     case ENOENT:
       return "check the path";
     case ENOMEM:
-      return "memory or addresses do not suffice: raise the limit (ulimit -v), or free memory";
+      return "there is not enough memory or address space: raise the limit (ulimit -v), or free memory";
     default:
       return "check the path and the file system";
   }

@@ -24,7 +24,7 @@ class Descriptor {
   int get() const { return descriptor_; }
   /// Throws InputError unless it is a regular file: a pipe or a device may never end.
   void require_regular(const std::filesystem::path& path) const;
-  /// Bytes of the file; 0 for those that the system makes when they are read, such as files of /proc.
+  /// Returns the bytes of the file; 0 for files that the system makes when they are read, such as those of /proc.
   std::size_t size(const std::filesystem::path& path) const;
   /// Closes now; throws InputError if that fails. Some network file systems report a full disk only then.
   void close(const std::filesystem::path& path, Access access);

@@ -54,7 +54,7 @@ Bits load(const std::byte* source, std::size_t index) {
 
 float bfloat16_value(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
-/// Exact. For NaN the result equals that of the hardware's conversion: payload kept, quiet bit set.
+/// Converts exactly. For NaN the result equals that of the hardware's conversion: payload kept, quiet bit set.
 float half_value(std::uint16_t bits) {
   const std::uint32_t magnitude = (bits & 0x7fffU) << 13;
   const std::uint32_t sign = (bits & 0x8000U) << 16;
@@ -91,7 +91,7 @@ std::uint16_t nearest_bfloat16(float value) {
   return static_cast<std::uint16_t>((nan ? bits | 0x00400000U : bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
 }
 
-/// The nearest float16 number, ties to even; a NaN stays NaN.
+/// Rounds to the nearest float16 number, ties to even; a NaN stays NaN.
 float nearest_half(float value) {
   const float magnitude = std::fabs(value);
   if (magnitude < 0x1p-14F) {

@@ -7,8 +7,8 @@
 
 namespace logitfield::io {
 
-/// Element types of the safetensors format that take whole bytes. F32, F16 and BF16 hold weights and captures;
-/// others hold parts of quantised weights (io/weights).
+/// Element types of the safetensors format that take whole bytes. Weights and captures have F32, F16 or BF16; the other
+/// types occur in parts of quantised weights (io/weights).
 enum class DType {
   F64,
   F32,
@@ -31,12 +31,12 @@ enum class DType {
   C64
 };
 
-/// "BF16" -> DType::BF16; empty if the format has no type of that name.
+/// Maps "BF16" to DType::BF16; returns nothing if the format has no type of that name.
 std::optional<DType> parse_dtype(std::string_view name);
 std::string_view dtype_name(DType type);
-/// Bytes per element.
+/// Returns the bytes per element.
 std::size_t dtype_size(DType type);
-/// True for the types that to_float32 reads: F32, F16, BF16.
+/// Tells whether to_float32 reads this type: F32, F16 or BF16.
 bool is_float_weight(DType type);
 
 /// Converts target.size() little-endian elements. The conversion is exact: every F16 and BF16 value is a float32 value.
@@ -50,7 +50,7 @@ void to_bfloat16(DType type, const std::byte* source, std::span<std::uint16_t> t
 /// Rounds to the nearest numbers of an is_float_weight type, ties to even; numbers beyond its largest become infinite.
 void round_to(DType type, std::span<float> values);
 
-/// Index of the first NaN or infinity among `count` elements of an is_float_weight type.
+/// Returns the index of the first NaN or infinity among `count` elements of an is_float_weight type.
 std::optional<std::size_t> first_non_finite(DType type, const std::byte* source, std::size_t count);
 
 }  // namespace logitfield::io

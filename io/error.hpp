@@ -6,7 +6,8 @@
 
 namespace logitfield {
 
-/// Bad input or usage. The message names the file, tensor and value at fault and what to do; the program exits with 2.
+/// Reports bad input or usage. The message names the file, tensor and value at fault and the remedy; the program exits
+/// with 2.
 class InputError : public std::runtime_error {
  public:
   template <class... Args>

@@ -40,8 +40,7 @@ class TemporaryFile {
   fs::path path_;
 };
 
-/// Makes the rename survive a power cut. Some network file systems cannot sync a folder; there the rename is done
-/// anyway.
+/// Makes the rename survive a power failure. Some network file systems cannot sync a folder; this is no error.
 void sync_folder_of(const fs::path& path) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   ::fsync(Descriptor(folder, Access::read, O_RDONLY | O_DIRECTORY).get());

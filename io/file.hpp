@@ -33,7 +33,7 @@ void write_at(const std::filesystem::path& path, std::size_t offset, std::span<c
 /// Syncs a complete file and gives it its final name, replacing an existing file. Throws InputError naming the file.
 void sync_and_rename(const std::filesystem::path& temporary, const std::filesystem::path& path);
 
-/// A file being written. Every failure throws InputError naming the path, the reason and the remedy.
+/// Writes a file. Every failure throws InputError naming the path, the reason and the remedy.
 class OutputFile {
  public:
   /// Opens for writing at the end, creating a missing file; `truncate` empties the file first.

@@ -9,11 +9,11 @@
 
 namespace logitfield::io {
 
-/// Values of JSON may take at most so much memory, which a small hostile file could fill otherwise.
+/// The most memory that JSON values may take. A small hostile file could fill any memory otherwise.
 inline constexpr std::size_t kMostJsonBytes = std::size_t{2} << 30;
 
-/// Parses one record of a data set, of which only some keys are read: as parse_json, but NaN and infinite numbers
-/// become null, and keys may be repeated, except `key` in the record itself.
+/// Parses one record of a data set, of which only some keys are read. It differs from parse_json: NaN and infinite
+/// numbers become null, and keys may be repeated, except `key` in the record itself.
 nlohmann::json parse_json_record(std::string_view text, const std::string& origin, std::string_view key);
 
 /// Parses `text`, which came from `origin` (used in messages). Throws InputError if it is not JSON, repeats a name
@@ -24,12 +24,12 @@ nlohmann::json parse_json(std::string_view text, const std::string& origin, std:
 /// Reads and parses a file of at most 1 GiB; throws InputError naming it.
 nlohmann::json read_json(const std::filesystem::path& path);
 
-/// At most about 80 bytes of a text, for messages.
+/// Shortens a text to about 80 bytes, for messages.
 std::string shortened(std::string text);
 /// Formats a value as JSON text for messages: on one line, control characters escaped, at most about 80 bytes.
 std::string excerpt(const nlohmann::json& value);
 
-/// The value, if it is written as an integer and fits.
+/// Returns the value if it is written as an integer and fits into 64 bits.
 std::optional<std::int64_t> as_integer(const nlohmann::json& value);
 
 /// Returns the value at `key` of an object as T (std::int64_t, double, bool, std::string). If it is missing or of

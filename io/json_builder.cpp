@@ -11,9 +11,9 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxDepth = 64;
-/// What a member of an object takes beside its value: its key and a node of a tree.
+/// Bytes of an object's member beside its value: its key and a node of a tree.
 constexpr std::size_t kMemberBytes = 96;
-/// What a string, list or object takes beside its content.
+/// Bytes of a string, list or object beside its content.
 constexpr std::size_t kContentBytes = 64;
 
 }  // namespace

@@ -13,14 +13,14 @@ namespace logitfield::io {
 class JsonBuilder {
  public:
   /// `only`: the one key of the outermost object that must not be repeated; empty: no key of any object must be.
-  /// `most_bytes`: of memory that the values may take, by estimate.
+  /// `most_bytes`: the most memory that the values may take, by estimate.
   JsonBuilder(const std::string& origin, std::string_view only, std::size_t most_bytes)
       : origin_(origin), only_(only), most_bytes_(most_bytes) {}
 
-  /// The value, once everything is parsed.
+  /// Returns the value after everything is parsed.
   nlohmann::json take() { return std::move(root_); }
 
-  // Events, as nlohmann::json_sax names them. They return true: go on.
+  // Events, as nlohmann::json_sax names them. They return true, so that parsing continues.
   bool null();
   bool boolean(bool value);
   bool number_integer(nlohmann::json::number_integer_t value);
@@ -47,7 +47,7 @@ class JsonBuilder {
   const std::size_t most_bytes_;
   std::size_t bytes_ = 0;
   nlohmann::json root_;
-  /// The lists and objects that have begun and not ended, the innermost last.
+  /// The lists and objects that are open, the innermost last.
   std::vector<nlohmann::json*> open_;
   /// Where the value of the last key belongs.
   nlohmann::json* member_ = nullptr;

@@ -5,8 +5,8 @@
 
 namespace logitfield::io {
 
-/// A whole file mapped read-only. Move-only; unmapped on destruction. If the file is cut off meanwhile, reading what is
-/// gone ends the process (mapped_regions.hpp).
+/// A whole file mapped read-only. Move-only; unmapped on destruction. If the file is truncated meanwhile, reading
+/// beyond its end ends the process (mapped_regions.hpp).
 class MappedFile {
  public:
   /// Throws InputError if the file cannot be opened, is not a regular file, is empty, or cannot be mapped.
@@ -20,7 +20,7 @@ class MappedFile {
 
   /// Asks the system to start reading a part of bytes() now.
   void prefetch(std::span<const std::byte> part) const;
-  /// Releases the pages that lie wholly inside a part of bytes(); a later read maps them anew.
+  /// Releases the pages that lie wholly inside a part of bytes(); a later read maps them again.
   void release(std::span<const std::byte> part) const;
 
  private:

@@ -22,7 +22,7 @@ struct Region {
 
 struct Regions {
   std::mutex mutex;
-  /// By address of the first byte.
+  /// Regions by the address of their first byte.
   std::map<const std::byte*, Region> all;
 };
 
@@ -45,7 +45,7 @@ std::optional<std::string> place_of(const std::byte* address) {
 }
 
 void say(const std::string& text) {
-  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // nobody listens
+  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // there is no reader
 }
 
 /// May allocate and lock: the signal comes from reading a mapped page, never from inside malloc or the lock.
@@ -58,8 +58,8 @@ void on_lost_page(int signal, siginfo_t* info, void*) {
           "the file, copy or download it again if it is damaged, and run again\n");
       ::_exit(code_of_lost_page);
     }
-    say("logitfield: error: a page of memory that lies in a file cannot be provided; the disk of shared memory "
-        "(/dev/shm) or of temporary files is probably full: free space there, and run again\n");
+    say("logitfield: error: a page of file-backed memory is not available; the disk of shared memory (/dev/shm) or "
+        "of temporary files is probably full: free space there, and run again\n");
   }
   ::signal(signal, SIG_DFL);
   ::raise(signal);

@@ -12,13 +12,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Names of the files that a version of the interface has.
+/// Names of the files of one version of the interface.
 struct Interface {
   const char *limit, *usage, *droppable;
 };
 constexpr Interface kVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
 constexpr Interface kVersion2{"memory.max", "memory.current", "inactive_file"};
-/// Version 1 says "no limit" by a number above this.
+/// Version 1 expresses "no limit" by a number above this.
 constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 60;
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -33,7 +33,7 @@ bool names(const std::string& list, std::string_view name) {
   return std::find(parts.begin(), parts.end(), name) != parts.end();
 }
 
-/// Empty for "max", and where the file is missing.
+/// Returns nothing for "max", or if the file is missing.
 std::optional<std::uint64_t> number_in(const fs::path& path) {
   std::ifstream file(path);
   std::uint64_t value = 0;
@@ -50,7 +50,7 @@ std::uint64_t entry_of(const fs::path& statistics, const std::string& wanted) {
   return 0;
 }
 
-/// What one group still allows.
+/// Returns the bytes that one group still allows.
 std::optional<std::uint64_t> free_in(const fs::path& group, const Interface& files) {
   const auto limit = number_in(group / files.limit), usage = number_in(group / files.usage);
   if (!limit || !usage || *limit >= kNoLimit) return std::nullopt;
@@ -59,7 +59,7 @@ std::optional<std::uint64_t> free_in(const fs::path& group, const Interface& fil
   return *limit > used ? *limit - used : 0;
 }
 
-/// The least of a group and the groups above it, up to where the hierarchy is mounted.
+/// Returns the least free_in() of a group and the groups above it, up to the mount point of the hierarchy.
 std::optional<std::uint64_t> free_up_to(fs::path group, const fs::path& mount, const Interface& files) {
   std::optional<std::uint64_t> least;
   while (true) {
@@ -89,7 +89,8 @@ std::optional<Mount> find_mount(const fs::path& root, bool version2) {
   return std::nullopt;
 }
 
-/// The folder of this process's group; the mounted one where its own cannot be seen, as in some containers.
+/// Returns the folder of this process's group. Where that is not visible, as in some containers, it is the mounted
+/// group's.
 fs::path folder_of(const Mount& mount, const std::string& group, const fs::path& mounted) {
   const std::string prefix = mount.group == "/" ? "" : mount.group;
   if (!group.starts_with(prefix)) return mounted;

@@ -23,7 +23,7 @@ constexpr double kMissingDouble = std::numeric_limits<double>::quiet_NaN();
 std::size_t size_of(const std::string& dimension, std::span<const NetcdfDimension> dimensions) {
   const auto found =
       std::find_if(dimensions.begin(), dimensions.end(), [&](const auto& d) { return d.name == dimension; });
-  if (found == dimensions.end()) throw std::invalid_argument("write_netcdf: no dimension " + dimension);
+  if (found == dimensions.end()) throw std::invalid_argument("write_netcdf: there is no dimension " + dimension);
   return found->size;
 }
 
@@ -121,7 +121,7 @@ void write_netcdf(const std::filesystem::path& path, std::span<const NetcdfDimen
     const std::span<const std::byte> content = fill(memory, dimensions, variables, attributes);
     write_atomically(path, std::string_view(reinterpret_cast<const char*>(content.data()), content.size()));
   } catch (const netCDF::exceptions::NcException& error) {
-    throw std::runtime_error(fmt::format("{}: NetCDF cannot be made: {}", path.string(), error.what()));
+    throw std::runtime_error(fmt::format("{}: cannot write NetCDF: {}", path.string(), error.what()));
   }
 }
 

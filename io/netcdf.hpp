@@ -8,7 +8,7 @@
 
 namespace logitfield::io {
 
-/// A named axis.
+/// A named axis of variables.
 struct NetcdfDimension {
   std::string name;
   std::size_t size = 0;
@@ -29,7 +29,7 @@ struct NetcdfVariable {
   std::vector<std::string> strings = {};
 };
 
-/// Writes a NetCDF-4 file atomically (it is made in memory first), with `attributes` as its global attributes; doubles
+/// Writes a NetCDF-4 file atomically, with `attributes` as its global attributes. It is made in memory first; doubles
 /// are compressed. A variable with the name of a dimension becomes its coordinate (as xarray reads it). Throws
 /// InputError if the file cannot be written, and std::invalid_argument if a variable's values do not fill its
 /// dimensions.

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kNpyMagic = "\x93NUMPY";
 constexpr std::size_t kLargestNpy = std::size_t{1} << 30;
-/// Far more than NumPy writes for one dimension; more is no header of this kind.
+/// Far more than NumPy writes for one dimension. A longer header is not of this kind.
 constexpr std::size_t kMaxDescriptionSize = 4096;
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
@@ -48,7 +48,7 @@ std::string_view field(const std::filesystem::path& path, std::string_view heade
   const std::size_t key_at = header.find(key);
   const std::size_t begin = header.find_first_not_of(": ", key_at == header.npos ? key_at : key_at + key.size());
   const std::size_t end = header.find(close, begin == header.npos ? begin : begin + 1);
-  if (end == header.npos || header[begin] != open) refuse(path, "a header of another form: " + excerpt(header));
+  if (end == header.npos || header[begin] != open) refuse(path, "a header in an unknown form: " + excerpt(header));
   return header.substr(begin + 1, end - begin - 1);
 }
 

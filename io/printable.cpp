@@ -7,7 +7,7 @@
 namespace logitfield::io {
 namespace {
 
-/// For valid UTF-8; `kept` are control characters that stay.
+/// Appends valid UTF-8; `kept` lists the control characters that stay.
 void append_printable(std::string& out, std::string_view text, std::u32string_view kept) {
   for (std::size_t at = 0; at < text.size();) {
     const auto [code, size] = code_point_at(text, at);

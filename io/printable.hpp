@@ -4,10 +4,10 @@
 
 namespace logitfield::io {
 
-/// The text with control characters, other than line breaks and tabs, and bytes that are not UTF-8 written out as
-/// `\\x1b`. Names of files may hold some, which would command a terminal.
+/// Returns the text with control characters, other than line breaks and tabs, and bytes that are not UTF-8 written as
+/// `\\x1b`. Names of files may contain such bytes, which would control a terminal.
 std::string printable(std::string_view text);
-/// The same for one line: line breaks and tabs are written out too.
+/// Does the same for one line: line breaks and tabs are escaped too.
 std::string printable_line(std::string_view text);
 
 }  // namespace logitfield::io

@@ -23,7 +23,7 @@ struct Layout {
   std::span<const std::byte> data;
 };
 
-/// A file that Git LFS left in place of a large one.
+/// Tells whether Git LFS left this file in place of a large one.
 bool is_lfs_pointer(std::span<const std::byte> bytes) {
   constexpr std::string_view kBegin = "version https://git-lfs.github.com";
   return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()).starts_with(kBegin);

@@ -21,9 +21,9 @@ struct Tensor {
   std::size_t size() const { return data.size() / dtype_size(dtype); }
 };
 
-/// "[2048, 128]"
+/// Formats a shape as "[2048, 128]".
 std::string shape_text(std::span<const std::int64_t> shape);
-/// Bytes of a tensor; empty if a size is negative or the product overflows.
+/// Returns the bytes of a tensor; nothing if a size is negative or the product overflows.
 std::optional<std::size_t> byte_count(DType type, std::span<const std::int64_t> shape);
 
 /// A safetensors file, whose header is checked in full before any tensor is handed out.
@@ -44,7 +44,7 @@ class SafetensorsFile {
   const std::filesystem::path& path() const { return file_.path(); }
   const MappedFile& file() const { return file_; }
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
-  /// Throws InputError naming file and tensor if it is missing.
+  /// Returns a tensor; throws InputError naming file and tensor if it is missing.
   const Tensor& at(const std::string& name) const;
 
  private:

@@ -10,8 +10,7 @@
 
 namespace logitfield::io {
 
-/// One tensor to write. `fill` is called for its bytes in file order, in pieces of at most 8 MiB: fill(first element,
-/// bytes to fill).
+/// One tensor to write. fill(first element, bytes to fill) is called for pieces of at most 8 MiB, in file order.
 struct TensorToWrite {
   std::string name;
   DType dtype;

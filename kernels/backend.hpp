@@ -14,35 +14,35 @@
 
 namespace logitfield::kernels {
 
-/// A float32 matrix [positions, columns] in the memory of its back end: hidden states, summands of them, logits.
+/// Holds a float32 matrix [positions, columns] in the memory of its back end: hidden states, their summands, or logits.
 class Activations {
  public:
   virtual ~Activations() = default;
   virtual Index rows() const = 0;
   virtual Index cols() const = 0;
-  /// read() shows the values in host memory; change() also takes over the changes. In place on a CPU, by a copy from a
-  /// GPU.
+  /// read() passes the values to `visit` in host memory; change() also writes them back. A CPU works in place, a GPU on
+  /// a copy.
   virtual void read(const std::function<void(const MatrixF&)>& visit) const = 0;
   virtual void change(const std::function<void(MatrixF&)>& visit) = 0;
 };
 
-/// Weights in the memory of a back end; made by its `load`, usable by it alone.
+/// Holds the weights of a layer in the memory of the back end whose `load` made it. Only that back end can use it.
 class LoadedLayer {
  public:
   virtual ~LoadedLayer() = default;
 };
-/// Weights of one linear map, likewise.
+/// Holds the weights of one linear map in the same way.
 class LoadedLinear {
  public:
   virtual ~LoadedLinear() = default;
 };
 
-/// Queries and keys of a layer's heads, as they enter the dot product, in the memory of a back end. Members return
-/// copies in host memory.
+/// Holds the queries and keys of a layer's heads, as they enter the dot product, in the memory of a back end. Members
+/// return copies in host memory.
 class Heads {
  public:
   virtual ~Heads() = default;
-  /// Rows begin ... begin + count - 1 [count, head_dim] of a query head, or of a KV head, of this shard.
+  /// Return rows begin ... begin + count - 1 [count, head_dim] of a query head, or of a KV head, of this shard.
   virtual MatrixF queries(Index head, Index begin, Index count) const = 0;
   virtual MatrixF keys(Index kv_head, Index begin, Index count) const = 0;
 };
@@ -56,17 +56,18 @@ struct AttentionOutput {
 /// The halves of a transformer block.
 enum class Half { attention, mlp };
 
-/// The operations that a device must provide, for one rank; implemented by cpu/ and cuda/. Handles that one back end
-/// made must not be passed to another.
+/// Declares the operations that a device provides to one rank; cpu/ and cuda/ implement them. A handle may only be
+/// passed to the back end that made it.
 class Backend {
  public:
   virtual ~Backend() = default;
-  /// For example "cpu (OpenBLAS 0.3.21, Haswell, 1 thread)".
+  /// Describes the back end, for example "cpu (OpenBLAS 0.3.21, Haswell, 1 thread)".
   virtual std::string description() const = 0;
   virtual Precision precision() const = 0;
-  /// Whether the host only waits while the back end computes: then the next layer should be read and loaded meanwhile.
+  /// Tells whether the host is idle while the back end computes. If so, the next layer should be read and loaded
+  /// meanwhile.
   virtual bool computes_aside() const = 0;
-  /// Empty for a back end that computes in the host's memory.
+  /// Describes the device and its memory; empty for a back end that computes in host memory.
   virtual std::optional<DeviceMemory> device_memory() const = 0;
 
   virtual std::unique_ptr<Activations> upload(MatrixF values) const = 0;
@@ -85,8 +86,8 @@ class Backend {
                                            const Activations& hidden) const = 0;
   /// sum += term.
   virtual void add(const Activations& term, Activations& sum) const = 0;
-  /// Adds `said`, the summands of a half summed over the shards, to the hidden states. Normalises `said` before, and
-  /// the hidden states afterwards, where the layer does so.
+  /// Adds `said`, the output of a half summed over the shards, to the hidden states. Where the layer has such norms,
+  /// normalises `said` before and the hidden states afterwards.
   virtual void finish(Half half, const LoadedLayer& weights, const Activations& said, Activations& hidden) const = 0;
 
   /// Normalises every row in place.
@@ -118,7 +119,8 @@ class Backend {
                                                                const Projection& keys, const VectorF& gain) const = 0;
 };
 
-/// Makes the back end; on GPU local_rank modulo the number of GPUs. Throws BackendUnavailable with the reason.
+/// Makes the back end. A GPU is chosen by local_rank modulo the number of GPUs. Throws BackendUnavailable with the
+/// reason.
 std::unique_ptr<Backend> make_backend(BackendKind kind, Precision precision = Precision::float32, int local_rank = 0);
 
 /// Makes the CPU back end; its description includes `because`. Throws PrecisionUnavailable.

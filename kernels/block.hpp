@@ -11,7 +11,7 @@
 
 namespace logitfield::kernels {
 
-/// A norm; absent: the identity. A gain of size 0 means ones, a bias of size 0 none. The gain includes its offset.
+/// A norm; if absent, the identity. A gain of size 0 means ones, a bias of size 0 none. The gain includes its offset.
 struct Norm {
   bool present = false;
   bool centred = false;
@@ -35,7 +35,7 @@ struct Projection {
 struct BlockShape {
   Index hidden_size = 0;
   Index num_heads = 0, num_kv_heads = 0;
-  /// Columns of queries and keys; columns of values.
+  /// Columns of queries and keys, and columns of values.
   Index head_dim = 0, value_dim = 0;
   /// One per query head.
   std::vector<LogitForm> forms;
@@ -44,8 +44,8 @@ struct BlockShape {
   std::optional<float> clip;
   /// Multiplies the projected queries.
   float query_scale = 1;
-  /// Columns of the query and key norms. 0: each head's own columns; else all heads of the model, with this many
-  /// columns.
+  /// Columns of the query and key norms. 0: a norm covers one head. Else it covers all heads of the model, with this
+  /// many columns.
   Index query_norm_columns = 0, key_norm_columns = 0;
   /// Columns of the latent keys and values in latent attention (DeepSeek-V2); after them come the rotated key columns
   /// that all heads share. 0: queries, keys and values are projected directly.
@@ -64,7 +64,7 @@ struct MlpWeights {
   Linear up, down;
 };
 
-/// Weights in host memory stand for a layer's parts. Maps of size 0 are absent.
+/// Defines the types of a layer's parts as weights in host memory. A map of size 0 is absent.
 struct AsWeights {
   using Norm = kernels::Norm;
   using StackedHeads = Linear;
@@ -77,9 +77,9 @@ struct AsWeights {
   using Expert = MlpWeights;
 };
 
-/// The shard's weights of one block: its maps in the operand type of the products, the rest in float32. Query and key
-/// norms: gain of head_dim entries, or of the columns of all the shard's heads. The bias of the output as in
-/// MlpWeights::down. The experts are this shard's, numbered from first_expert.
+/// The shard's weights of one block: maps in the operand type of the products, all else in float32. The gain of a query
+/// or key norm has head_dim entries, or one per column of all the shard's heads. Only one shard has the bias of the
+/// output, as in MlpWeights::down. The experts are this shard's, numbered from first_expert.
 struct LayerWeights : io::LayerParts<AsWeights> {
   Index first_expert = 0;
 };

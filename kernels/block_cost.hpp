@@ -3,11 +3,11 @@
 
 #include "kernels/precision.hpp"
 
-// What a block of a model costs in memory, counted from the buffers of either back end: a plan asks here.
+// Counts the memory that a block of a model takes, from the buffers of either back end. Planning uses these functions.
 namespace logitfield::kernels {
 
-/// Positions whose feed-forward network is computed together: on CPUs enough for full-speed products, few enough to
-/// bound memory; on devices likewise.
+/// Number of positions whose feed-forward network is computed together, on CPUs and on devices. Each is large enough
+/// for products at full speed and small enough to bound memory.
 inline constexpr std::int64_t kFeedForwardRows = 1024, kDeviceFeedForwardRows = 8192;
 
 /// The part of a block that one shard computes for a text, and the operand type of its products.
@@ -21,10 +21,10 @@ struct BlockSize {
   Precision precision = Precision::float32;
 };
 
-/// Most bytes that a CPU holds besides weights and hidden states. `fields`: bytes of what is measured between attention
-/// and network.
+/// Returns the most bytes that a CPU holds besides weights and hidden states. `fields`: bytes of the measurements,
+/// which run between attention and network.
 double block_bytes(const BlockSize& block, double fields);
-/// The same of a device, which computes the network while fields are measured.
+/// Returns the most bytes that a device holds; it computes the network while fields are measured.
 double device_block_bytes(const BlockSize& block, double fields);
 
 }  // namespace logitfield::kernels

@@ -6,13 +6,13 @@
 namespace logitfield::kernels {
 namespace {
 
-/// A looser bound certifies nothing: so much cancellation leaves fewer than six digits.
+/// A looser bound certifies nothing, because cancellation then leaves fewer than six digits.
 constexpr double kLoosestBound = 1e-6;
 
 /// Allowed difference between two routes to one field: singular values differ by their triplets' residuals.
 constexpr double kDenseAgreement = 1e-7;
 
-/// Fails for NaN.
+/// Makes a check that fails for NaN.
 CertificateCheck check(std::string_view name, double error, double bound) {
   return {name, error, bound, error <= bound};
 }

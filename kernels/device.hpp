@@ -6,16 +6,16 @@
 
 namespace logitfield::kernels {
 
-/// A back end that is not to be had here, or not for this precision; says why.
+/// Thrown if a back end is not available here, or not in this precision; gives the reason.
 struct BackendUnavailable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
-/// The CPU back end has no products of this precision here.
+/// Thrown if the CPU back end has no products of this precision here.
 struct PrecisionUnavailable : BackendUnavailable {
   using BackendUnavailable::BackendUnavailable;
 };
 
-/// Where to compute; automatic: on a GPU if a usable one is there.
+/// Where to compute; `automatic` takes a GPU if there is a usable one.
 enum class BackendKind { automatic, cpu, cuda };
 
 /// A GPU, as the driver describes it.
@@ -31,7 +31,7 @@ inline constexpr int kLeastCapability = 80;
 
 /// Most columns of a head whose attention a device computes. Heads that are only measured may be wider.
 inline constexpr int kMostDeviceHeadColumns = 256;
-/// A device pads the columns of a head in bfloat16 to a multiple of this, as tensor cores read them.
+/// A device pads the columns of a head in bfloat16 to a multiple of this number, because tensor cores need it.
 inline constexpr int kDeviceHeadMultiple = 16;
 
 /// The GPUs that this process could use. If there are none: the reason, and whether this program supports GPUs at all.
@@ -42,8 +42,8 @@ struct DeviceList {
 };
 DeviceList list_devices();
 
-/// The device that a back end computes with: its name among all devices of the host, its free memory besides what
-/// libraries take, and the number of host threads that measure fields on it at a time.
+/// The device of a back end: its name among all devices of the host, and the memory that libraries leave free.
+/// `workers`: the number of host threads that measure fields on it at the same time.
 struct DeviceMemory {
   std::string identity;
   std::size_t free_bytes = 0;

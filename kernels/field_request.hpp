@@ -22,12 +22,13 @@ struct HeadGroup {
   std::vector<const RowAttention*> attention = {};
 };
 
-/// The rows of a context of `length` tokens that a rank holds: first_row and as many as its matrices have.
+/// The rows of a context of `length` tokens that a rank holds. They begin at first_row; the rank's matrices give their
+/// number.
 struct Placement {
   Index first_row = 0, length = 0;
 };
 
-/// One field to measure, and the route.
+/// One field to measure, and the route to its spectrum.
 struct FieldRequest {
   std::int64_t context = 0;
   Scope scope = Scope::full;
@@ -41,21 +42,21 @@ struct Check {
   double error = 0, bound = 0;
 };
 
-/// Result of a route: a spectrum and the energies behind it, for this rank's rows [n].
+/// The result of a route: the spectrum, and the energies of this rank's rows [n].
 struct RouteResult {
   Route route = Route::factored;
   std::int64_t ranks = 1;
   SpectrumStatistics spectrum;
   std::vector<double> sigma;
   Vector key_energy, query_energy;
-  /// The same in ascending order, where the route has sorted them; else empty.
+  /// Both energies in ascending order if the route sorted them; else empty.
   Vector ascending_keys, ascending_queries;
   /// Relative rounding bound of the energy: the sums of sigma^2, of key_energy and of query_energy agree within it.
   double energy_bound = 0;
   Check probes;
-  /// Norm of the row sums of the field that the route formed or applied, over the keys of each row's mean.
+  /// Norm of the row sums of the field that the route formed or applied. A row is summed over the keys of its mean.
   double row_sums = 0;
-  /// E x [n, p] for the probes of probe_rows, computed from the data behind the spectrum.
+  /// E x [n, p] for the probes of probe_rows, computed from the data that gave the spectrum.
   Matrix products;
 };
 
@@ -67,19 +68,19 @@ struct Rounding {
   double noise = 0;
   /// Rounding bounds of an energy, and of the norm of all row sums.
   double energy = 0, row_sums = 0;
-  /// Singular values up to this size are rounding errors, such as centring leaves in keys with a large mean. For capped
-  /// logits it is as large as `noise`: their field consists of small differences of values that the cap makes nearly
-  /// equal.
+  /// Singular values up to this size are rounding errors; centring keys with a large mean leaves some. For capped
+  /// logits it is as large as `noise`: the cap makes values nearly equal, and the field consists of their small
+  /// differences.
   double unresolved = 0;
 };
 
-/// The sizes for a context of `length` tokens, from the squared Frobenius norms of its queries and of its keys [length,
-/// head_dim].
+/// Returns the sizes for a context of `length` tokens, from the squared Frobenius norms of its queries and of its keys
+/// [length, head_dim].
 Rounding rounding_of(const LogitForm& form, Index length, Index head_dim, double queries, double keys);
-/// The sizes for a whole head.
+/// Returns the sizes for a whole head.
 Rounding rounding_of(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form);
 
-/// Maximum; NaN if one argument is NaN. std::max may drop a NaN, but it must reach the certificate.
+/// Returns the maximum; NaN if one argument is NaN. std::max may drop a NaN, but it must reach the certificate.
 inline double larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
 
 /// Squared Frobenius norm in float64, where squares of float32 numbers cannot overflow: finite if and only if all

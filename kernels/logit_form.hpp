@@ -12,10 +12,11 @@ struct LogitForm {
   double scale = 0;
   double alibi_slope = 0;
   std::optional<double> softcap = {};
-  /// The keys that the head's softmax shows to a query.
+  /// The keys that a query of this head sees in the softmax.
   Visible visible = {};
 
-  /// The field is a product of tall factors (MATH "ALiBi adds ..."), masked or not. Capped logits have no such form.
+  /// Tells whether the field is a product of tall factors, masked or not; ALiBi adds a column. Capped logits have no
+  /// such form.
   bool has_factors() const { return !softcap; }
   double cap(double x) const { return softcap ? *softcap * std::tanh(x / *softcap) : x; }
 };

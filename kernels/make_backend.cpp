@@ -23,7 +23,7 @@ std::unique_ptr<Backend> make_backend(BackendKind kind, Precision precision, int
                          own.capability % 10, kLeastCapability / 10, kLeastCapability % 10);
   }
   if (kind == BackendKind::automatic) return make_cpu_backend(precision, reason);
-  throw BackendUnavailable(fmt::format("the back end 'cuda' cannot be had: {}", reason));
+  throw BackendUnavailable(fmt::format("the back end 'cuda' is not available: {}", reason));
 }
 
 }  // namespace logitfield::kernels

@@ -24,7 +24,7 @@ using MatrixFRef = Eigen::Ref<const MatrixF, 0, Eigen::OuterStride<>>;
 using MatrixB = RowMajor<Eigen::bfloat16>;
 using MatrixBRef = Eigen::Ref<const MatrixB, 0, Eigen::OuterStride<>>;
 
-/// Signed, as Eigen counts.
+/// The signed index type of Eigen.
 using Index = Eigen::Index;
 
 /// The distance from 1 to the next float64, about 2.2e-16.

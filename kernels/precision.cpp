@@ -18,7 +18,7 @@ Precision precision_named(std::string_view name) {
   for (std::size_t p = 0; p < kNames.size(); ++p) {
     if (kNames[p] == name) return static_cast<Precision>(p);
   }
-  throw std::invalid_argument(fmt::format("no precision is named '{}': use float32, tf32 or bf16", name));
+  throw std::invalid_argument(fmt::format("unknown precision '{}': use float32, tf32 or bf16", name));
 }
 
 }  // namespace logitfield::kernels

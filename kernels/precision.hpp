@@ -3,8 +3,8 @@
 
 namespace logitfield::kernels {
 
-/// Operand type of the matrix products of the forward pass. All sum in float32; field statistics are float64 in any
-/// case.
+/// Operand type of the matrix products of the forward pass. All products sum in float32. Field statistics are always
+/// float64.
 enum class Precision { float32, tf32, bf16 };
 /// "float32", "tf32", "bf16"
 std::string_view precision_name(Precision precision);

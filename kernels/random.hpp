@@ -10,7 +10,7 @@ namespace logitfield::kernels {
 /// rank that holds all. SplitMix64 (Steele, Lea & Flood 2014) as a counter-based generator, Box-Muller.
 Matrix gaussian_rows(std::uint64_t seed, Index first_row, Index rows, Index columns);
 
-/// Independent numbers uniform in (-1, 1), made likewise; cheaper.
+/// Independent numbers uniform in (-1, 1), made in the same way; cheaper.
 Matrix uniform_rows(std::uint64_t seed, Index first_row, Index rows, Index columns);
 
 /// A seed for one of several independent streams.

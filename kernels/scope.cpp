@@ -19,7 +19,7 @@ Scope scope_named(std::string_view name) {
     if (kScopeNames[s] == name) return static_cast<Scope>(s);
   }
   throw std::invalid_argument(
-      fmt::format("no scope is named '{}': use full, causal, causal-mean or causal-unwindowed", name));
+      fmt::format("unknown scope '{}': use full, causal, causal-mean or causal-unwindowed", name));
 }
 
 }  // namespace logitfield::kernels

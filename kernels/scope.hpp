@@ -18,15 +18,15 @@ std::string_view scope_name(Scope scope);
 /// Throws std::invalid_argument for another name.
 Scope scope_named(std::string_view name);
 
-/// The field is zero outside the keys of the row means.
+/// Tells whether the field is zero outside the keys of the row means.
 constexpr bool is_masked(Scope scope) { return scope == Scope::causal || scope == Scope::causal_unwindowed; }
 
-/// The window or chunks by which a scope masks the field of a context; none if they hide no key in it.
+/// Returns the window or chunks by which a scope masks the field of a context; none if they hide no key.
 inline Visible mask_of(const LogitForm& form, Scope scope, std::int64_t length) {
   return scope == Scope::causal && form.visible.hides(length) ? form.visible : Visible{};
 }
 
-/// The keys that the mean of row i is taken over.
+/// Returns the keys over which the mean of row i is taken.
 inline Range averaged_keys(const LogitForm& form, Scope scope, std::int64_t i, std::int64_t length) {
   if (scope == Scope::full) return {0, length};
   return {mask_of(form, scope, length).first_key(i), i + 1};

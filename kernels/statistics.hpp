@@ -8,10 +8,10 @@ namespace logitfield::kernels {
 
 /// The method that found a spectrum.
 enum class Route {
-  factored,   // all of it, from d x d matrices
-  krylov,     // leading components by a Krylov method, sums over the rest estimated
-  dense,      // all of it, by LAPACK on one rank
-  scalapack,  // all of it, by ScaLAPACK over several ranks
+  factored,   // computes the whole spectrum from d x d matrices
+  krylov,     // computes leading components by a Krylov method, and estimates sums over the rest
+  dense,      // computes the whole spectrum by LAPACK on one rank
+  scalapack,  // computes the whole spectrum by ScaLAPACK over several ranks
 };
 /// "factored", "krylov", "dense", "scalapack"
 std::string_view route_name(Route route);
@@ -26,8 +26,7 @@ struct SpectrumStatistics {
   /// Least k with sum_{i<=k} e_i >= f * energy, for f = 0.50, 0.90, 0.95, 0.99; 0 for a zero field, -1 if more
   /// components are needed than were computed.
   std::int64_t k50 = 0, k90 = 0, k95 = 0, k99 = 0;
-  /// If some of these counts are missing because too few components are known: a number that each of them exceeds. Else
-  /// -1.
+  /// If too few components are known for some of these counts: a number that each missing count exceeds. Else -1.
   std::int64_t k_more_than = -1;
   /// Singular values computed, and their share of the energy.
   std::int64_t components = 0;
@@ -69,7 +68,7 @@ struct KeyCoherence {
   double key_effective_rank = 0;
 };
 
-/// NaN: a statistic that has no value here.
+/// NaN marks a statistic that has no value here.
 inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 /// Statistics of the causal softmax of the logits. NaN if the context is too long for it to be measured
@@ -121,23 +120,23 @@ struct Certificate {
   /// full, capped logits).
   double delocalisation_excess = 0;
   /// Largest difference from a dense decomposition by ScaLAPACK: of a singular value, over sigma_1, and of an energy,
-  /// over the energy. NaN if none was requested.
+  /// over the energy. NaN if no such decomposition was requested.
   double dense_difference = kUndefined;
   /// Largest contradiction between the statistics (see consistency.hpp); NaN in records that predate its measurement.
   double inconsistency = 0;
-  /// Softmax rows against those of logits formed one by one: the largest ratio of a difference to its rounding bound,
-  /// at most 1. NaN where attention is not measured, or not compared.
+  /// Compares softmax rows with those of logits formed one by one: the largest ratio of a difference to its rounding
+  /// bound, at most 1. NaN where attention is not measured or not compared.
   double attention_margin = kUndefined;
   /// Q, K and every statistic are finite where they are defined.
   bool finite = false;
 
-  /// The checks that apply.
+  /// Returns the checks that apply.
   std::vector<CertificateCheck> checks() const;
-  /// Whether all of them hold.
+  /// Tells whether all checks that apply hold.
   bool certified() const;
 };
 
-/// Singular values kept per head: all of a factored spectrum.
+/// Number of singular values kept per head, enough for a whole factored spectrum.
 inline constexpr std::size_t kKeptComponents = 512;
 
 /// Everything that is measured for one head, in one text, context and scope. Names as in the public schema.

@@ -13,10 +13,10 @@ class Team {
   virtual ~Team() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  /// Sum over all ranks; maximum over all ranks (NaN if one is NaN).
+  /// Replace the values by their sum, or by their maximum (NaN if one is NaN), over all ranks.
   virtual void sum(std::span<double> values) const = 0;
   virtual void max(std::span<double> values) const = 0;
-  /// Sum over the ranks before (after) this one; zero on the first (last).
+  /// Replace the values by their sum over the ranks before (after) this one; zero on the first (last).
   virtual void sum_before(std::span<double> values) const = 0;
   virtual void sum_after(std::span<double> values) const = 0;
   /// Replaces the values by those of the previous rank; zero on the first.
@@ -25,10 +25,10 @@ class Team {
   virtual Matrix stack(const Matrix& part) const = 0;
 };
 
-/// The team of one.
+/// Returns the team of one rank.
 const Team& alone();
 
-/// Convenience: one number or a matrix.
+/// Apply these operations to one number or a matrix.
 double sum_over(const Team& team, double value);
 double max_over(const Team& team, double value);
 void sum_over(const Team& team, Matrix& values);

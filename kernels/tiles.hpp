@@ -5,16 +5,16 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Rows of a tile: its float64 copy and a product of it stay in the second-level cache.
+/// Rows of a tile. Its float64 copy and a product of it fit in the second-level cache.
 inline constexpr Index kTileRows = 256;
 
-// Inside a tile logits are formed; before and after it, running sums serve. field/cost counts by these sizes. Rates
-// that were measured with others no longer hold: calibrate again.
+// Logits are formed only inside a tile; running sums cover the rows before and after it. field/cost counts by these
+// sizes. If a size changes, measured rates no longer hold: calibrate again.
 /// Rows of a tile where energies are summed.
 inline constexpr Index kEnergyTile = 48;
 /// Rows of a tile where the field is applied to blocks of 16 to 32 vectors; the logits of all tiles are kept.
 inline constexpr Index kOperatorTile = 32;
-/// Tiles at the two edges of a window, in which logits are formed (at most).
+/// The most tiles at the two edges of a window, in which logits are formed.
 inline constexpr Index kEdgeTiles = 3;
 
 /// Calls visit(begin, count) for consecutive tiles of `rows` rows.

@@ -39,13 +39,13 @@ class WeightMatrix {
     return std::holds_alternative<MatrixB>(values_) == (precision == Precision::bf16);
   }
 
-  /// Some rows, converted exactly to float32.
+  /// Returns some rows, converted exactly to float32.
   MatrixF floats(Index first, Index count) const {
     return visit([=](const auto& values) { return MatrixF(values.middleRows(first, count).template cast<float>()); });
   }
 
-  /// A matrix of that size and Scalar (float or Eigen::bfloat16) to be filled. Reuses the memory if it holds the same
-  /// type.
+  /// Returns a matrix of this size and Scalar (float or Eigen::bfloat16) to be filled. Reuses the memory if the type is
+  /// the same.
   template <class Scalar>
   RowMajor<Scalar>& reset(Index rows, Index cols) {
     if (!std::holds_alternative<RowMajor<Scalar>>(values_)) values_.emplace<RowMajor<Scalar>>();

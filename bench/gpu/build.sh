@@ -22,7 +22,7 @@ configure kernels kernels "$@" || {
   echo "kernels/ needs beside CUDA: libeigen3-dev libfmt-dev libopenblas-dev liblapacke-dev libgtest-dev (Debian's names)" >&2
   exit 2
 }
-# Both at a time, since each ends with one long compilation.
+# Builds both at the same time, because each ends with one long compilation.
 jobs=$((($(nproc) + 1) / 2))
 cmake --build build/gpu/kernels -j $jobs --target gpu_tests gpu_bench &
 kernels=$!

@@ -21,7 +21,7 @@ copy() {  # FILE...: to the same place under $root; links are followed
   done
 }
 
-# Plugins of Open MPI for one machine: not those for networks, batch systems, files and remote memory.
+# Plugins of Open MPI for one machine, without those for networks, batch systems, files and remote memory.
 plugins() {
   find "/$libraries/openmpi/lib/openmpi3" -name "mca_*.so" |
     grep -Ev '_(ofi|openib|ucx|psm2?|slurm|jsm|flux|gridengine|monitoring)\.so|mca_(io|osc|fs|fbtl|fcoll|sharedfp|memheap|scoll|spml|sshmem|atomic)_'
@@ -37,7 +37,7 @@ programs() {
   for name in $root/usr/bin/*; do ln -s start "$root/bin/${name##*/}"; done
 }
 
-# What the programs and plugins link with, but for glibc, the compiler's libraries that every program has, and CUDA.
+# Libraries that the programs and plugins link with, except glibc, the compiler's own libraries, and CUDA.
 shared_libraries() {
   find $root/usr -type f \( -name '*.so' -o -path '*/bin/*' \) -print0 | xargs -0 -n 1 ldd |
     awk '$3 ~ /^\// {print $3}' | sort -u |

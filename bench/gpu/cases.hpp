@@ -6,7 +6,7 @@
 
 namespace logitfield::bench::gpu {
 
-/// Sizes of a layer of an 8 B or 70 B model, or small ones that try everything quickly.
+/// Sizes of a layer of an 8 B or 70 B model, or small sizes for a quick test of everything.
 struct LayerSizes {
   std::string name;
   Index length, hidden, heads, kv_heads, head_dim, mlp;
@@ -14,19 +14,20 @@ struct LayerSizes {
 inline const LayerSizes k8B{"8 B", 8192, 4096, 32, 8, 128, 14336}, k70B{"70 B", 8192, 8192, 64, 8, 128, 28672};
 inline const LayerSizes kSmall{"small", 150, 48, 4, 2, 16, 80}, kSmallToo{"small too", 150, 64, 4, 2, 16, 96};
 
-/// Every kernel alone, each checked against the CPU.
+/// Measures every kernel alone, each checked against the CPU.
 void time_kernels(const Meter& meter, const LayerSizes& sizes, const TakeRow& take);
-/// The field statistics of a layer and their parts.
+/// Measures the field statistics of a layer and their parts.
 void time_fields(const Meter& meter, const LayerSizes& sizes, Index short_context, const TakeRow& take);
-/// Square matrices whose singular values are computed together; with the stages alone if they are large.
+/// Measures the singular values of square matrices, computed together; also the stages alone if the matrices are large.
 struct Batches {
   Index count, n;
   bool stages = false;
 };
 void time_spectra(const Meter& meter, std::span<const Batches> sizes, const TakeRow& take);
-/// A layer's forward pass in each precision.
+/// Measures a layer's forward pass in each precision.
 void time_layers(const Meter& meter, const LayerSizes& sizes, const TakeRow& take);
-/// Layers that come from the host, as numbers of type `source`, while others compute; with a comparison in `notes`.
+/// Measures layers that come from the host, as numbers of type `source`, while others compute; puts a comparison in
+/// `notes`.
 void time_streaming(const Meter& meter, const LayerSizes& sizes, Precision source, const Ceilings& ceilings,
                     std::string& notes, const TakeRow& take);
 

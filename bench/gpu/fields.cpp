@@ -54,7 +54,7 @@ class Layer {
             meter_.by_clock([&] { measurer_.measure(heads_, forms_, requests); })};
   }
 
-  /// The device's part of that, without softmax statistics.
+  /// The device's part of these statistics, without softmax statistics.
   Row prepared(Index context) {
     const std::vector<FieldRequest> requests{{.context = context}};
     const double square = number(context * s_.head_dim * s_.head_dim);

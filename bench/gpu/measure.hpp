@@ -46,7 +46,7 @@ struct Row {
   Timing timing;
 };
 
-/// Takes every row as soon as it is measured, so that a run that is cut off still tells what it found.
+/// Takes every row as soon as it is measured, so that an interrupted run still reports its results.
 using TakeRow = std::function<void(const Row&)>;
 
 /// Times by events on a stream, or by the host's clock if host threads take part.
@@ -72,7 +72,7 @@ Ceilings measure_ceilings(const Meter& meter, bool quick);
 /// Throws std::runtime_error if `error` is above `tolerance` or NaN: wrong code is not timed.
 void expect_small(const std::string& name, double error, double tolerance);
 
-/// Numbers of size 1 that depend only on seed and place, generated as fast as memory takes them.
+/// Numbers of size 1 that depend only on seed and position, generated at the speed of memory.
 MatrixF random_rows(Index rows, Index columns, unsigned seed);
 
 /// The ceilings as a sentence; the head of a Markdown table, a line of it; all numbers as JSON for other programs.

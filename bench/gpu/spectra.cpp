@@ -12,7 +12,7 @@ namespace {
 
 using namespace kernels::cuda;
 
-/// Random matrices on the device, and a place for those that are overwritten.
+/// Random matrices on the device, and memory for copies that are overwritten.
 class Batch {
  public:
   explicit Batch(const Batches& sizes)
@@ -72,7 +72,7 @@ class Batch {
     }
   }
 
-  /// `flops` of one matrix. The copy of what is overwritten is timed too.
+  /// `flops` of one matrix. The time includes copying the matrices that are overwritten.
   Row row(const std::string& name, const Meter& meter, double flops, const std::function<void()>& work) const {
     const auto run = [&] {
       work();

@@ -1,4 +1,4 @@
-"""Common part of the peers: forms every head's field as an L x L matrix; torch.linalg.svdvals decomposes it."""
+"""Shared by the peers: forms every head's field as an L x L matrix and decomposes it by torch.linalg.svdvals."""
 import json, pathlib, resource, time
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""(b) The same with TransformerLens, with hooks at each layer's rotated queries and keys. Llama-shaped checkpoints."""
+"""(b) The script of researcher.py with TransformerLens, with hooks at each layer's rotated queries and keys. Llama-shaped checkpoints."""
 import argparse, time
 
 import torch

@@ -17,7 +17,7 @@ using nlohmann::json;
 
 constexpr const char* kAxes = "head, row, component";
 
-/// capture.json and its name for messages.
+/// The content of capture.json, and its path for messages.
 struct Source {
   std::string path;
   json object;
@@ -69,7 +69,7 @@ std::optional<double> read_logit_softcap(const Source& source) {
   throw InputError("{}: \"{}\" is {}, but must be positive; correct it, or remove it", source.path, key, value);
 }
 
-/// Number of keys that each layer shows to a query, 0 for all; empty if there are none.
+/// Returns how many keys a query of each layer sees, 0 for all; empty if the key is missing.
 std::vector<std::int64_t> read_visible(const Source& source, const char* key, std::int64_t num_layers) {
   if (!source.object.contains(key)) return {};
   const json& list = source.object.at(key);
@@ -144,7 +144,7 @@ void check_tensor(const SafetensorsFile& file, const char* name, const std::vect
   }
 }
 
-/// Some rows of matrix `head` of a tensor [heads, rows, components].
+/// Reads some rows of matrix `head` of a tensor [heads, rows, components].
 void read_rows(const SafetensorsFile& file, const char* name, std::int64_t head, Slice rows, Finite finite,
                std::span<const std::uint64_t> blocks, std::span<float> target) {
   // Below this size, fetching the pages again would cost more than keeping them.

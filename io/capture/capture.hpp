@@ -11,7 +11,8 @@
 
 namespace logitfield::io {
 
-/// capture.json: Q and K of one text, recorded by another program exactly as they enter the dot product.
+/// The content of capture.json. It describes Q and K of one text, recorded by another program exactly as they enter the
+/// dot product.
 struct CaptureInfo {
   std::string model;
   std::int64_t num_layers = 0;
@@ -19,7 +20,7 @@ struct CaptureInfo {
   std::int64_t num_kv_heads = 0;
   std::int64_t head_dim = 0;
   std::int64_t num_tokens = 0;
-  /// Factor of q.k, usually 1/sqrt(head_dim).
+  /// The factor of q.k, usually 1/sqrt(head_dim).
   double scale = 0;
   std::string source;
   /// One per query head (empty: none): the logit of row i and column j gets slope * (j - i).
@@ -46,33 +47,33 @@ class Capture {
   /// - alibi_slopes that are not num_heads finite numbers;
   /// - windows or chunks that are not num_layers positive integers or nulls, or both set in one layer;
   /// - causal or position_encoding_applied not true;
-  /// - a missing layer file, a missing tensor, or one of another shape or type.
+  /// - a missing layer file, a missing tensor, or a tensor of the wrong shape or type.
   explicit Capture(const std::filesystem::path& folder, Finite finite = Finite::required);
 
   const std::filesystem::path& folder() const { return folder_; }
   const CaptureInfo& info() const { return info_; }
 
   /// Reads some rows of one head as float32 [rows.size(), head_dim]. Where values must be finite, throws InputError at
-  /// a NaN or infinity among them, naming file, tensor, head, row (of the whole tensor) and value. After expect(),
-  /// throws InputError too if what was read is not what the first reading found; else touches no other row.
+  /// a NaN or infinity among them, naming file, tensor, head, row (of the whole tensor) and value. After expect(), also
+  /// throws InputError if the values differ from those of the first reading. Without expect(), reads no other row.
   void read_queries(std::int64_t layer, std::int64_t head, Slice rows, std::span<float> target) const;
   void read_keys(std::int64_t layer, std::int64_t kv_head, Slice rows, std::span<float> target) const;
 
   /// Scans every value of one layer as read_queries and read_keys would. Returns the XXH3 hash of the layer's q and k,
   /// and of the blocks of q, then k. Reads the file in pieces and releases its pages.
   Fingerprint check_and_hash(std::int64_t layer) const;
-  /// From now on, reads of this layer compare what they use with these blocks of q, then k.
+  /// Makes later reads of this layer compare the bytes that they use with these blocks of q, then k.
   void expect(std::int64_t layer, BlockHashes blocks);
 
  private:
-  /// Of a layer's q; empty where there was no first reading.
+  /// Returns the hashes of a layer's q; empty if there was no first reading.
   std::span<const std::uint64_t> query_blocks(std::size_t layer) const;
 
   std::filesystem::path folder_;
   CaptureInfo info_;
   Finite finite_;
   std::vector<SafetensorsFile> layers_;
-  /// By layer; empty where there was no first reading.
+  /// The hashes of each layer; empty if there was no first reading.
   std::vector<BlockHashes> blocks_;
 };
 

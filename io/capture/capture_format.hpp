@@ -6,13 +6,13 @@
 
 namespace logitfield::io {
 
-/// Shared by Capture and CaptureWriter: "format" and "version" of capture.json, and the files' names.
+/// Capture and CaptureWriter share these: "format" and "version" of capture.json, and the names of the files.
 inline constexpr const char* kCaptureFormat = "logitfield-capture";
 inline constexpr std::int64_t kCaptureVersion = 1;
 
-/// Paths of capture.json and of a layer's file.
+/// Return the paths of capture.json and of a layer's file.
 inline std::filesystem::path capture_info_path(const std::filesystem::path& folder) { return folder / "capture.json"; }
-/// The text's token ids, which a capture need not hold.
+/// Returns the path of the text's token ids, which a capture need not hold.
 inline std::filesystem::path capture_tokens_path(const std::filesystem::path& folder) { return folder / "tokens.npy"; }
 inline std::filesystem::path capture_layer_path(const std::filesystem::path& folder, std::int64_t layer) {
   return folder / fmt::format("layer_{:03}.safetensors", layer);

@@ -10,7 +10,7 @@ CaptureLogits::CaptureLogits(const std::filesystem::path& path, std::int64_t num
     : file_(path) {
   const auto found = file_.tensors().find("logits");
   if (found == file_.tensors().end()) {
-    throw InputError("{}: no tensor \"logits\"; record the capture again", path.string());
+    throw InputError("{}: there is no tensor \"logits\"; record the capture again", path.string());
   }
   tensor_ = &found->second;
   const std::vector<std::int64_t> expected = {num_tokens, vocab_size};

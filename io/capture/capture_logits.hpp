@@ -7,7 +7,7 @@
 
 namespace logitfield::io {
 
-/// logits.safetensors of a capture: the final logits [num_tokens, vocab_size] of its text.
+/// Reads logits.safetensors of a capture: the final logits [num_tokens, vocab_size] of its text.
 class CaptureLogits {
  public:
   /// Throws InputError naming file, tensor and shape for anything else.

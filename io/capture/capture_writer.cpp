@@ -61,7 +61,7 @@ void write_rows(const fs::path& path, const CaptureInfo& info, std::size_t begin
   write_at(path, begin + first * sizeof(float), std::as_bytes(rows));
 }
 
-/// Positive numbers, and null for 0.
+/// Returns a list of the numbers, with null for 0.
 nlohmann::ordered_json with_nulls(const std::vector<std::int64_t>& values) {
   auto out = nlohmann::ordered_json::array();
   for (const std::int64_t value : values) out.push_back(value > 0 ? nlohmann::ordered_json(value) : nullptr);

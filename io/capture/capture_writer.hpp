@@ -9,7 +9,7 @@ namespace logitfield::io {
 
 /// Writes a capture folder (see Capture) in F32, from several processes that share its file system. Until a layer is
 /// complete, its file is named layer_000.safetensors.tmp. capture.json comes last: a folder without it is incomplete.
-/// Every member throws InputError naming the file and the reason where a system call fails (a full disk included).
+/// Every member throws InputError naming the file and the reason if a system call fails (a full disk included).
 class CaptureWriter {
  public:
   CaptureWriter(std::filesystem::path folder, CaptureInfo info);
@@ -19,7 +19,7 @@ class CaptureWriter {
   /// Called by one process: creates the folder and its parents. Throws InputError if the folder exists and is not
   /// empty.
   void create() const;
-  /// Whether the folder exists: create() makes it.
+  /// Tells whether the folder exists, which create() makes.
   bool has_folder() const;
   /// Called by one process, before any process writes to the layer: creates its temporary file with complete header and
   /// full size. The space is reserved, so that a full disk is an error here.

@@ -92,7 +92,7 @@ void Checkpoint::refuse_unused_layer_tensors() const {
     const std::optional<std::int64_t> layer = layer_of(config_, name);
     const bool is_extra = layer && *layer >= config_.num_layers && *layer < config_.num_layers + config_.extra_layers;
     if (!layer || is_extra) return;
-    throw InputError("{}: tensor {} has no place in the model that {} describes, so its numbers would be wrong; {}",
+    throw InputError("{}: tensor {} does not belong to the model that {} describes, so results would be wrong; {}",
                      file.string(), excerpt(name), gguf_ ? "the metadata" : "config.json", remedy_for_weights());
   };
   for (const auto& [name, place] : tensors_) check(name, place.file->path());
@@ -108,7 +108,7 @@ void Checkpoint::add_file(const std::filesystem::path& path) {
   const auto& file = *files_.emplace_back(std::make_unique<SafetensorsFile>(path));
   for (const auto& [name, tensor] : file.tensors()) {
     if (const auto [place, added] = tensors_.emplace(name, FileTensor{&file, &tensor}); !added) {
-      throw InputError("{}: tensor {} lies in {} too; remove one of them", path.string(), excerpt(name),
+      throw InputError("{}: tensor {} is also in {}; remove one of them", path.string(), excerpt(name),
                        place->second.file->path().string());
     }
   }
@@ -118,7 +118,7 @@ void Checkpoint::check_index(const std::map<std::string, std::string>& index) co
   for (const auto& [name, file] : index) {
     const auto found = tensors_.find(name);
     if (found == tensors_.end() || found->second.file->path().filename() != file) {
-      throw InputError("{}: tensor {} is not there, though the index says so; copy or download the checkpoint again",
+      throw InputError("{}: tensor {} is missing, although the index lists it; copy or download the checkpoint again",
                        (path_ / file).string(), excerpt(name));
     }
   }
@@ -127,11 +127,12 @@ void Checkpoint::check_index(const std::map<std::string, std::string>& index) co
 std::vector<std::string> Checkpoint::notices() const {
   std::vector<std::string> out = config_.notices();
   const std::string output = output_embedding_tensor(config_).name;
-  if (!unused_index_.empty()) out.push_back(fmt::format("{} is not used, since a single file is there", unused_index_));
+  if (!unused_index_.empty())
+    out.push_back(fmt::format("{} is not used, because a single file holds the weights", unused_index_));
   if (config_.tied_embeddings && input_embedding_ != output_embedding_) {
     out.push_back(
-        fmt::format("config.json ties the output matrix to the embedding, but the files hold {}: it is used, "
-                    "as by transformers 5",
+        fmt::format("config.json ties the output matrix to the embedding, but the files hold {}: that tensor is used, "
+                    "as in transformers 5",
                     output));
   }
   if (!has_output()) out.push_back(fmt::format("no file holds {}: the next-token loss is left out", output));

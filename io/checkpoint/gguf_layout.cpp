@@ -5,7 +5,7 @@
 namespace logitfield::io {
 namespace {
 
-/// Names a part that the family has.
+/// Renames a part, if the family has it.
 void rename(std::string& name, const char* own) {
   if (!name.empty()) name = own;
 }

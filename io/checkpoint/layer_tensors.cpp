@@ -6,13 +6,13 @@
 namespace logitfield::io {
 namespace {
 
-/// `pattern` with `number` in place of {}.
+/// Returns `pattern` with `number` in place of {}.
 std::string numbered(std::string pattern, std::int64_t number) {
   const std::size_t place = pattern.find("{}");
   return place == std::string::npos ? pattern : pattern.replace(place, 2, std::to_string(number));
 }
 
-/// `name` with {} means one norm for each of `heads` heads; without, one for all.
+/// A `name` with {} means one norm for each of `heads` heads; a name without {} means one norm for all.
 std::optional<NormTensors> norm(const NormForm& form, const std::string& name, std::int64_t size,
                                 std::int64_t heads = 1) {
   NormTensors out{form, {}, {}};

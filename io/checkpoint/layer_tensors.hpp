@@ -9,17 +9,17 @@
 
 namespace logitfield::io {
 
-/// A tensor that a model of some configuration must hold.
+/// A tensor that a model of a given configuration must hold.
 struct ExpectedTensor {
   std::string name;
   std::vector<std::int64_t> shape;
 };
 
-/// Which heads a tensor has rows of: none in particular, or those of queries or of keys and values.
+/// The heads whose rows a tensor holds: none in particular, those of queries, or those of keys and values.
 enum class HeadKind { none, query, key_value };
 
-/// Gain and bias of a norm: none, one, or one per head. `heads`: they have entries for all heads of a kind, one head
-/// after the other; none: all heads, or the model, have one in common.
+/// Gain and bias of a norm; either may be absent. `heads`: gain and bias have entries for all heads of this kind, one
+/// head after the other. HeadKind::none: one norm is common to all heads, or to the model.
 struct NormTensors {
   NormForm form;
   std::vector<ExpectedTensor> gain, bias;
@@ -43,13 +43,14 @@ struct HeadTensors {
   std::int64_t rows_per_head = 0, heads_per_block = 1, block = 0;
 };
 
-/// A dense network, or one expert; `gate` only where it is gated.
+/// A dense network, or one expert. A network without a gate has no `gate`.
 struct MlpTensors {
   std::optional<LinearTensors> gate;
   LinearTensors up, down;
 };
 
-/// Tensors stand for a layer's parts. With latents, the stacked heads are those of the queries alone.
+/// Defines the types of a layer's parts as tensors in files. With latents, the stacked heads are those of the queries
+/// alone.
 struct AsTensors {
   using Norm = std::optional<NormTensors>;
   using StackedHeads = std::vector<HeadTensors>;
@@ -61,17 +62,17 @@ struct AsTensors {
   using RouterBias = std::optional<ExpectedTensor>;
   using Expert = MlpTensors;
 };
-/// Tensors that one layer needs. Absent: the family, or this layer, has none.
+/// The tensors that one layer needs. A part is absent if the family, or this layer, has none.
 using LayerTensors = LayerParts<AsTensors>;
 LayerTensors layer_tensors(const ModelConfig& config, std::int64_t layer);
 
-/// Every tensor of a layer, each once.
+/// Returns every tensor of a layer, each once.
 std::vector<ExpectedTensor> tensors_of(const LayerTensors& layer);
 
-/// The layer that a tensor's name belongs to; empty for tensors around the layers.
+/// Returns the layer that a tensor's name belongs to; nothing for tensors outside the layers.
 std::optional<std::int64_t> layer_of(const ModelConfig& config, const std::string& name);
 
-/// Tensors around the layers.
+/// Return tensors outside the layers.
 std::optional<NormTensors> final_norm_tensors(const ModelConfig& config);
 std::optional<NormTensors> embedding_norm_tensors(const ModelConfig& config);
 std::optional<LinearTensors> embedding_in_tensors(const ModelConfig& config);
@@ -80,7 +81,7 @@ std::optional<ExpectedTensor> position_embedding_tensor(const ModelConfig& confi
 std::optional<ExpectedTensor> output_bias_tensor(const ModelConfig& config);
 ExpectedTensor input_embedding_tensor(const ModelConfig& config);
 ExpectedTensor output_embedding_tensor(const ModelConfig& config);
-/// All tensors around the layers except the two embeddings.
+/// Returns all tensors outside the layers except the two embeddings.
 std::vector<ExpectedTensor> tensors_around_layers(const ModelConfig& config);
 
 }  // namespace logitfield::io

@@ -31,12 +31,12 @@ json read_weight_map(const fs::path& path) {
 
 std::string checked_shard(const fs::path& index, const std::string& tensor, const json& file) {
   if (!file.is_string() || !is_plain_file_name(file.get<std::string>())) {
-    throw InputError("{}: tensor {} is said to lie in {}, which is no file name inside this folder; correct it",
+    throw InputError("{}: tensor {} is mapped to {}, which is not a file name inside this folder; correct it",
                      index.string(), excerpt(tensor), excerpt(file));
   }
   auto name = file.get<std::string>();
   if (!fs::exists(index.parent_path() / name)) {
-    throw InputError("{}: tensor {} should lie in the file {}, which is missing; copy or download that file",
+    throw InputError("{}: tensor {} should be in the file {}, which is missing; copy or download that file",
                      index.string(), excerpt(tensor), excerpt(file));
   }
   return name;
@@ -61,7 +61,7 @@ bool holds_file_ending(const fs::path& folder, std::string_view ending) {
   return false;
 }
 
-/// What to do with a folder that has no weights under the names that are read.
+/// Returns the remedy for a folder that has no weights under the expected names.
 std::string remedy_for(const fs::path& folder) {
   if (fs::exists(folder / "adapter_config.json") || fs::exists(folder / "adapter_model.safetensors")) {
     return "it holds a PEFT adapter: merge it into its model (merge_and_unload) and save the result";
@@ -99,11 +99,11 @@ fs::path config_of_checkpoint(const fs::path& folder) {
   }
   if (is_hub_name(folder)) {
     throw InputError(
-        "{}: is no folder here; if it is a model on the Hugging Face hub, download it first: `hf download {}` "
+        "{}: there is no such folder; if it is a model on the Hugging Face hub, download it first: `hf download {}` "
         "prints the folder to give",
         name, name);
   }
-  throw InputError("{}: No such folder; give a Hugging Face checkpoint folder", name);
+  throw InputError("{}: there is no such folder; give a Hugging Face checkpoint folder", name);
 }
 
 WeightFiles find_weight_files(const fs::path& folder) {

@@ -6,10 +6,11 @@
 // too.
 namespace logitfield::io {
 
-/// Activation function of the MLP. gelu is exact (erf), gelu_tanh its usual approximation.
+/// Activation function of the MLP. gelu is exact (erf); gelu_tanh is its usual approximation.
 enum class Activation { silu, gelu, gelu_tanh, relu };
 
-/// Norm of a vector: by its root mean square, or centred first (LayerNorm); then times gain + gain_offset, plus bias.
+/// Norm of a vector. It divides by the root mean square, after centring in LayerNorm. Then it multiplies by gain +
+/// gain_offset and adds the bias.
 struct NormForm {
   bool centred = false;
   double epsilon = 0;
@@ -17,7 +18,7 @@ struct NormForm {
   double gain_offset = 0;
 };
 
-/// Pairs of a head's columns that rotate together.
+/// The pairs of a head's columns that rotate together.
 enum class RotaryPairs {
   halves,                // k with k + n/2
   neighbours,            // 2k with 2k + 1
@@ -41,7 +42,7 @@ struct Rotary {
   }
 };
 
-/// Rule by which a router chooses experts for a token and weights them.
+/// The rule by which a router chooses experts for a token and weights them.
 struct Routing {
   std::int64_t num_experts = 0, top_k = 0;
   /// Scores are a sigmoid of each logit, not a softmax over the experts.

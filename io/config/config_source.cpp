@@ -142,8 +142,8 @@ void ConfigSource::refuse_keys(const std::vector<std::string>& keys) const {
   std::vector<std::string> all;
   for (const std::string& key : keys) all.push_back(quoted(key));
   throw InputError(
-      "{}: {}: not known for this model type, and by the name it may change the forward pass; remove what you are sure "
-      "does not, or record the model with io/capture/capture_hf.py",
+      "{}: {}: unknown for this model type, but the name suggests a change of the forward pass; remove it if you are "
+      "sure that it changes nothing, or record the model with io/capture/capture_hf.py",
       path_, fmt::join(all, ", "));
 }
 

@@ -9,9 +9,9 @@
 
 namespace logitfield::io {
 
-/// Reads config.json, or an object inside it, key by key. It remembers which keys were read: a key that nobody read
-/// may change the arithmetic, so it is refused or told, never ignored. Every member throws InputError naming
-/// file, key and value for a value of another type or out of range. A key that is null counts as absent.
+/// Reads config.json, or an object inside it, key by key. It remembers which keys were read: a key that nobody read may
+/// change the arithmetic, so it is refused or reported, never ignored. Every member throws InputError naming file, key
+/// and value for a value of another type or out of range. A key that is null counts as absent.
 class ConfigSource {
  public:
   ConfigSource(std::string path, nlohmann::json object) : path_(std::move(path)), object_(std::move(object)) {}
@@ -22,7 +22,7 @@ class ConfigSource {
 
   std::int64_t size(const std::string& key) const;
   std::int64_t size_or(const std::string& key, std::int64_t fallback) const;
-  /// A size that may be 0.
+  /// Returns a size that may be 0.
   std::int64_t count_or(const std::string& key, std::int64_t fallback) const;
   bool flag(const std::string& key, bool fallback = false) const;
   double number_or(const std::string& key, double fallback) const;
@@ -32,18 +32,19 @@ class ConfigSource {
   std::vector<std::string> texts(const std::string& key) const;
   ConfigSource object(const std::string& key) const;
 
-  /// If the key is present, it must have this value; arithmetic for other values is not implemented.
+  /// Throws InputError if the key is present with another value, whose arithmetic is not implemented.
   void require(const std::string& key, const nlohmann::json& value) const;
-  /// The key must be present, but may be null: its default differs between model types.
+  /// Throws InputError if the key is missing. It may be null: its default differs between model types.
   void require_written(const std::string& key) const;
-  /// Whether a reader has asked for the key.
+  /// Tells whether a reader has asked for the key.
   bool asked(const std::string& key) const { return read_.contains(key); }
   /// Marks keys of this family that change nothing in a forward pass.
   void ignore(std::initializer_list<const char*> keys) const;
   /// Throws InputError naming all keys that were neither read nor marked by ignore().
   void refuse_unread() const;
-  /// Those of these keys that cannot change the arithmetic, with their values, for people to read. Throws InputError
-  /// naming the others (may_change_arithmetic). A key that repeats the value of a read one in a longer name is told.
+  /// Returns the unread keys that cannot change the arithmetic, with their values, for people to read. Throws
+  /// InputError naming the others (may_change_arithmetic). A key that repeats the value of a read key under a longer
+  /// name is returned too.
   std::vector<std::string> unknown_keys() const;
 
   [[noreturn]] void refuse(const std::string& key, const std::string& remedy) const;

@@ -1,17 +1,17 @@
 #pragma once
 #include <vector>
 
-// The one list of what a layer holds: declared and visited here, whether it is the layer's tensors in files
-// (io::LayerTensors), one shard's weights in host memory (kernels::LayerWeights) or on a device.
+// The only list of the parts of a layer. It declares and visits them for the tensors in files (io::LayerTensors), for
+// one shard's weights in host memory (kernels::LayerWeights) and for weights on a device.
 namespace logitfield::io {
 
-/// The parts of a layer. `Of` says what stands for each kind of part; one that the family or the layer lacks is empty.
+/// The parts of a layer. `Of` gives the type of each kind of part. A part that the family or the layer lacks is empty.
 template <class Of>
 struct LayerParts {
-  /// Norms before a half of the block, of its output, and of the hidden states after the output was added.
+  /// Norms before a half of the block, of its output, and of the hidden states after adding the output.
   typename Of::Norm attention_norm{}, attention_output_norm{}, attention_residual_norm{};
   typename Of::Norm mlp_norm{}, mlp_output_norm{}, mlp_residual_norm{};
-  /// Norms of each head's queries and keys, or of all heads' together; of the latent queries, keys and values.
+  /// Norms of queries and keys, of each head or of all heads together; norms of the latent queries, keys and values.
   typename Of::Norm query_norm{}, key_norm{}, latent_query_norm{}, latent_norm{};
   /// Rows of queries, keys and values, stacked: [(num_heads + num_kv_heads) head_dim + num_kv_heads value_dim,
   /// hidden_size]. With latent attention only the query rows, applied to the latent queries if there are any.
@@ -24,7 +24,7 @@ struct LayerParts {
   typename Of::ColumnMap output{};
   /// Dense network, or the experts that every token visits.
   typename Of::Network mlp{};
-  /// Router [num_experts, hidden_size] and the bias of the choice, one number an expert; then the experts.
+  /// Router [num_experts, hidden_size], its bias with one number per expert, and the experts.
   typename Of::Router router{};
   typename Of::RouterBias router_bias{};
   std::vector<typename Of::Expert> experts;
@@ -45,7 +45,7 @@ void visit_norms(const Visit& visit, Layers&... layers) {
   visit(layers.latent_norm...);
 }
 
-/// The same of the linear maps of attention.
+/// Calls visit in the same way for every linear map of attention.
 template <class Visit, class... Layers>
 void visit_maps(const Visit& visit, Layers&... layers) {
   visit(layers.qkv...);

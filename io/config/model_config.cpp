@@ -68,7 +68,7 @@ void read_quantisation_of(const ConfigSource& config, ModelConfig& model) {
     if (model.names.transposed && (method == Quantisation::Method::gptq || method == Quantisation::Method::awq)) {
       config.refuse(key, "use a model type that stores its matrices as [outputs, inputs]");
     }
-    // Of activations, and of the cache of keys and values.
+    // Scales of activations, and of the cache of keys and values.
     model.names.derived.insert(model.names.derived.end(),
                                {".input_scale", ".activation_scale", ".k_scale", ".v_scale", ".input_scale_ub"});
     return;

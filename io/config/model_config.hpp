@@ -19,9 +19,9 @@ enum class HeadLayout {
 };
 
 /// Names of tensors in the Hugging Face layout, without ".weight" and ".bias". "{}" stands for the number of the layer
-/// (in `layer`), expert or head. Empty: the family has none. The defaults are those of Llama.
+/// (in `layer`), expert or head. An empty name: the family has no such tensor. The defaults are those of Llama.
 struct TensorNames {
-  /// Prefix that files written from the inner model lack.
+  /// The prefix that is missing in files written from the inner model.
   std::string base = "model.";
   std::string embedding = "model.embed_tokens", final_norm = "model.norm", output = "lm_head";
   std::string position_embedding, embedding_norm, embedding_in, embedding_out;
@@ -29,7 +29,7 @@ struct TensorNames {
   // in a layer
   std::string attention_norm = "input_layernorm", attention_output_norm, attention_residual_norm;
   std::string mlp_norm = "post_attention_layernorm", mlp_output_norm, mlp_residual_norm;
-  /// With another layout than `separate`, `query` names the one tensor of all three.
+  /// In layouts other than `separate`, `query` names the one tensor of all three.
   HeadLayout heads = HeadLayout::separate;
   std::string query = "self_attn.q_proj", key = "self_attn.k_proj", value = "self_attn.v_proj";
   std::string attention_output = "self_attn.o_proj";
@@ -44,7 +44,7 @@ struct TensorNames {
   std::string shared_gate, shared_up, shared_down;
   /// Matrices of a layer are stored as [inputs, outputs].
   bool transposed = false;
-  /// Ends of the names of tensors that follow from config.json and are not read.
+  /// Endings of the names of tensors that are not read, because their values follow from config.json.
   std::vector<std::string> derived = {"rotary_emb.inv_freq"};
 };
 
@@ -67,13 +67,13 @@ struct LatentForm {
   double norm_epsilon = 1e-6;
 };
 
-/// The arithmetic and the tensors of a decoder, from config.json. One type for all families; io/config/families/ fill
+/// The arithmetic and the tensors of a decoder, from config.json. All families use this type; io/config/families/ fills
 /// it in.
 struct ModelConfig {
   std::string model_type;
   /// Keys of config.json that the family does not know, with their values. They do not change the arithmetic.
   std::vector<std::string> unknown_keys;
-  /// Layers after the last that files may hold for predicting further tokens; they are not read.
+  /// Number of layers after the last that files may hold for predicting further tokens. They are not read.
   std::int64_t extra_layers = 0;
   std::int64_t num_layers = 0, hidden_size = 0, intermediate_size = 0, vocab_size = 0;
   std::int64_t num_heads = 0, num_kv_heads = 0;
@@ -98,10 +98,10 @@ struct ModelConfig {
   bool query_key_value_bias = false, attention_output_bias = false, mlp_bias = false, output_bias = false;
 
   bool tied_embeddings = false;
-  /// Columns of the token embedding where they differ from hidden_size: a projection follows.
+  /// Columns of the token embedding if they differ from hidden_size; a projection follows then.
   std::int64_t embedding_size = 0;
   double embedding_scale = 1;
-  /// Row of the position embedding that belongs to token 0.
+  /// The row of the position embedding that belongs to token 0.
   std::int64_t position_offset = 0;
 
   std::vector<Rotary> rotaries;
@@ -112,11 +112,11 @@ struct ModelConfig {
   std::optional<Quantisation> quantisation;
   TensorNames names;
 
-  /// What people should know of config.json, a sentence each.
+  /// Returns notices about config.json for people, one sentence each.
   std::vector<std::string> notices() const;
   std::int64_t group_size() const { return num_heads / num_kv_heads; }
-  /// Texts of more tokens are rotated differently from shorter ones (LongRoPE), so a short context is no prefix of a
-  /// long one. 0: all are rotated alike.
+  /// Returns the length above which texts are rotated differently (LongRoPE). A context up to this length is no prefix
+  /// of a text above it. 0: all texts are rotated alike.
   std::int64_t rotation_changes_after() const;
 };
 
@@ -130,7 +130,7 @@ ModelConfig read_model_config(const std::filesystem::path& config_json);
 /// Reads a parsed file that came from `origin` (used in messages), with the same checks.
 ModelConfig model_config_from(const nlohmann::json& file, const std::string& origin);
 
-/// model_type of all families, in alphabetical order.
+/// Returns the model_type of all families, in alphabetical order.
 std::vector<std::string> supported_model_types();
 
 }  // namespace logitfield::io

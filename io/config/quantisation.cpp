@@ -16,7 +16,7 @@ using Method = Quantisation::Method;
 
 constexpr const char* kRemedy = "use the unquantised weights";
 
-/// The value must be one of these, or absent.
+/// Throws InputError unless the value is one of these, or absent.
 void require_one_of(const ConfigSource& config, const std::string& key, const std::vector<json>& values) {
   if (config.has(key) && std::ranges::find(values, config.at(key)) == values.end()) config.refuse(key, kRemedy);
 }
@@ -50,8 +50,8 @@ void read_float8_group(const ConfigSource& group, Quantisation& out) {
   require_one_of(group, "format", {"float-quantized", "naive-quantized"});
   const ConfigSource weights = group.object("weights");
   if (weights.size("num_bits") != 8 || weights.text_or("type", "int") != "float") {
-    throw InputError("{}: weights of {} bits of type {} are not read, only 8 bits of type float; {}", weights.path(),
-                     weights.size("num_bits"), weights.text_or("type", "int"), kRemedy);
+    throw InputError("{}: weights of {} bits of type {} are not supported, only 8 bits of type float; {}",
+                     weights.path(), weights.size("num_bits"), weights.text_or("type", "int"), kRemedy);
   }
   require_one_of(weights, "strategy", {"tensor", "channel", "block"});
   read_block(weights, "block_structure", out);
@@ -96,7 +96,7 @@ void read_gptq(const ConfigSource& config, Quantisation& out) {
   require_one_of(config, "is_marlin_format", {false});
   require_one_of(config, "pack_dtype", {"int32"});
   require_one_of(config, "dynamic", {json::object(), false});
-  // How scales and numbers were found; which inputs make a group is in g_idx.
+  // These keys say how scales and numbers were found. g_idx says which inputs make a group.
   config.ignore({"act_group_aware",
                  "backend",
                  "batch_size",
@@ -154,12 +154,12 @@ Quantisation read_quantisation(const ConfigSource& config) {
   if (found == methods.end()) {
     std::vector<std::string> names;
     for (const auto& [name, method] : methods) names.push_back(name);
-    config.refuse(key, fmt::format("{}, or weights of a method that is read ({})", kRemedy, fmt::join(names, ", ")));
+    config.refuse(key, fmt::format("{}, or weights of a supported method ({})", kRemedy, fmt::join(names, ", ")));
   }
   out.method = found->second.first;
   found->second.second(config, out);
   config.ignore({"modules_to_not_convert", "ignored_layers", "modules_to_convert", "dequantize"});
-  (void)config.unknown_keys();  // refuses those that may have a meaning; others tell how the numbers were found
+  (void)config.unknown_keys();  // refuses keys that may matter; others say how the numbers were found
   return out;
 }
 

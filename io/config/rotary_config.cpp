@@ -11,7 +11,7 @@ namespace {
 
 using std::numbers::pi;
 
-/// The object that scales the rotation; empty if there is none.
+/// Returns the object that scales the rotation; empty if there is none.
 ConfigSource scaling_of(const ConfigSource& config) {
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     if (config.has(key)) return config.object(key);
@@ -86,7 +86,7 @@ double scale_yarn(const ConfigSource& config, const ConfigSource& p, const Rotar
 void divide_by(const ConfigSource& p, const char* key, std::vector<double>& frequencies) {
   const std::vector<double> factors = p.numbers(key);
   if (factors.size() != frequencies.size()) {
-    throw InputError("{}: \"{}\" has {} entries, but {} pairs of columns turn; correct it", p.path(), key,
+    throw InputError("{}: \"{}\" has {} entries, but {} pairs of columns are rotated; correct it", p.path(), key,
                      factors.size(), frequencies.size());
   }
   for (std::size_t k = 0; k < frequencies.size(); ++k) frequencies[k] /= factors[k];
@@ -104,14 +104,14 @@ void scale_longrope(const ConfigSource& config, const ConfigSource& p, const Rot
   divide_by(p, "long_factor", rotary.long_frequencies);
 }
 
-/// Checks the result: even numbers that are each valid may combine to infinity or 0/0.
+/// Checks the result: numbers that are valid one by one may still combine to infinity or 0/0.
 void check_finite(const ConfigSource& config, const Rotary& rotary) {
   const auto finite = [](double value) { return std::isfinite(value); };
   if (finite(rotary.amplitude) && std::ranges::all_of(rotary.frequencies, finite) &&
       std::ranges::all_of(rotary.long_frequencies, finite)) {
     return;
   }
-  throw InputError("{}: the rotation's frequencies or its amplitude are not finite; correct rope_theta and the scaling",
+  throw InputError("{}: frequencies or amplitude of the rotation are not finite; correct rope_theta and the scaling",
                    config.path());
 }
 
@@ -127,12 +127,13 @@ RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& p, cons
   const double partial = p.positive_or("partial_rotary_factor",
                                        config.positive_or(defaults.factor_key, defaults.partial_factor.value_or(1)));
   if (!defaults.partial_factor && partial != 1) {
-    (p.has("partial_rotary_factor") ? p : config).refuse("partial_rotary_factor", "use a model that turns whole heads");
+    (p.has("partial_rotary_factor") ? p : config)
+        .refuse("partial_rotary_factor", "use a model that rotates whole heads");
   }
   const auto columns = static_cast<std::int64_t>(static_cast<double>(defaults.columns) * partial);
   if (columns < 2 || columns % 2 != 0 || columns > defaults.columns) {
-    throw InputError("{}: {} of {} columns of a head would turn, but they turn in pairs; correct head_dim or {}",
-                     config.path(), columns, defaults.columns, defaults.factor_key);
+    throw InputError("{}: {} of {} columns of a head cannot be rotated in pairs; correct head_dim or {}", config.path(),
+                     columns, defaults.columns, defaults.factor_key);
   }
   RotaryConfig out;
   out.rotary.frequencies = plain_frequencies(theta, columns);
@@ -151,7 +152,8 @@ RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& p, cons
   } else if (type != "default") {
     p.refuse(p.has("rope_type") ? "rope_type" : "type", "use default, linear, llama3, yarn or longrope");
   }
-  // Files of the default rotation may carry leftovers of other types; of a scaled rotation every key must be known.
+  // Files of the default rotation may contain leftover keys of other types. In a scaled rotation every key must be
+  // known.
   for (const ConfigSource* source : {&config, &p}) source->ignore({"original_max_position_embeddings"});
   if (type != "default") p.refuse_unread();
   check_finite(p, out.rotary);

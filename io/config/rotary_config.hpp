@@ -8,10 +8,10 @@ namespace logitfield::io {
 
 /// A family's defaults for its rotation.
 struct RotaryDefaults {
-  /// Columns of a head that the frequencies are made for (before any partial factor).
+  /// Columns of a head for which the frequencies are computed (before any partial factor).
   std::int64_t columns = 0;
   double theta = 10000;
-  /// Part of the columns that rotates. Families without a value rotate all columns and accept no other part.
+  /// The part of the columns that rotates. Families without a value rotate all columns and accept no other part.
   std::optional<double> partial_factor = {};
   std::int64_t max_positions = 0;
   /// Names of the top-level keys of theta and of the partial factor.

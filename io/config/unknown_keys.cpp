@@ -68,7 +68,7 @@ constexpr auto kHarmless = std::to_array<std::string_view>({"architectures",
                                                             "transformers_version",
                                                             "use_cache"});
 
-/// Parts of the names that families give to factors; and to other things that change a forward pass.
+/// Parts of key names: for factors, and for other settings that change a forward pass.
 constexpr auto kFactors = std::to_array<std::string_view>({"factor", "multiplier", "scalar", "scale", "scaling"});
 constexpr auto kArithmetic = std::to_array<std::string_view>(
     {"_cap",          "act_fn",    "activation", "alibi",   "bias",        "bidirectional",
@@ -77,7 +77,7 @@ constexpr auto kArithmetic = std::to_array<std::string_view>(
      "parallel_attn", "quant",     "residual",   "rope",    "rotary",      "router",
      "shared",        "sharing",   "sink",       "sliding", "softcap",     "temperature_tuning",
      "topk",          "window",    "yarn"});
-/// Parts of names that tell how numbers are computed, not which.
+/// Parts of names of settings that change how numbers are computed, but not their values.
 constexpr auto kImplementation =
     std::to_array<std::string_view>({"backend", "flash", "fused", "impl", "init", "kernel", "loss", "transformers"});
 
@@ -85,7 +85,7 @@ bool has_part(std::string_view key, std::span<const std::string_view> parts) {
   return std::ranges::any_of(parts, [&](std::string_view part) { return key.find(part) != std::string_view::npos; });
 }
 
-/// Whether the value switches nothing on: off, zero (one for a factor), empty.
+/// Tells whether the value has no effect: off, zero (one for a factor), empty.
 bool is_neutral(std::string_view key, const json& value) {
   if (value.is_boolean()) return value.get<bool>() == (key.find("causal") != std::string_view::npos);
   if (value.is_number()) return value == (has_part(key, kFactors) ? 1 : 0);

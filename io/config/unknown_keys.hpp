@@ -4,12 +4,14 @@
 
 namespace logitfield::io {
 
-/// Whether a key of Hugging Face configurations is about names, training, generation or storage, never a forward pass.
+/// Tells whether a key of Hugging Face configurations concerns names, training, generation or storage, never a forward
+/// pass.
 bool is_harmless(std::string_view key);
 
-/// Whether a key that a family's reader does not ask for could change a forward pass. transformers' code of the model
-/// type does not read it, but a model with code of its own may. So the key's name must tell of arithmetic that some
-/// family has (a scale, a cap, a window, a norm, a rotation, experts, ...), and its value must not be the neutral one.
+/// Tells whether a key that a family's reader does not ask for could change a forward pass. The code of the model type
+/// in transformers does not read it, but a model with its own code may. So the answer is yes if the key's name mentions
+/// arithmetic that some family has (a scale, a cap, a window, a norm, a rotation, experts, ...), unless its value is
+/// neutral.
 bool may_change_arithmetic(std::string_view key, const nlohmann::json& value);
 
 }  // namespace logitfield::io

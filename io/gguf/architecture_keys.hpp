@@ -10,30 +10,30 @@
 namespace logitfield::io {
 
 /// The metadata of a model's architecture ("llama.block_count", ...), written as the keys of a config.json. It
-/// remembers which keys were read: the others are handed on by their own names, so that what may change the arithmetic
-/// is refused as in any configuration.
+/// remembers which keys were read. The others are handed on under their own names, so that a key that may change the
+/// arithmetic is refused as in any configuration.
 class ArchitectureKeys {
  public:
   using Renaming = std::pair<const char*, const char*>;
 
   explicit ArchitectureKeys(const GgufModel& model);
 
-  /// Copies values that are there to the keys of `config`: {to, from}.
+  /// Copies values that are present to the keys of `config`: {to, from}.
   void copy(nlohmann::json& config, std::initializer_list<Renaming> names);
-  /// The same for sizes that must be there; throws InputError naming the key where one is missing or no integer.
+  /// Copies sizes, which must be present; throws InputError naming the key if one is missing or not an integer.
   void copy_sizes(nlohmann::json& config, std::initializer_list<Renaming> names);
-  /// The value of a key, or the fallback; throws InputError naming the key for another type.
+  /// Return the value of a key, or the fallback; throw InputError naming the key for another type.
   double number_or(const std::string& key, double fallback);
   std::int64_t integer_or(const std::string& key, std::int64_t fallback);
   bool flag_or(const std::string& key, bool fallback);
   std::string text_or(const std::string& key, const std::string& fallback);
-  /// Throws InputError if the key is missing or no integer.
+  /// Returns the value of a key; throws InputError if it is missing or not an integer.
   std::int64_t integer(const std::string& key);
   bool has(const std::string& key);
 
   /// Marks keys that change nothing.
   void ignore(std::initializer_list<const char*> keys);
-  /// Copies what was not read to `config`.
+  /// Copies the keys that were not read to `config`.
   void hand_on_unread(nlohmann::json& config) const;
 
  private:

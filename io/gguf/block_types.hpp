@@ -9,21 +9,21 @@
 
 namespace logitfield::io {
 
-/// How a GGUF file stores numbers: in blocks of `numbers` numbers, which take `bytes` bytes.
+/// A storage format of numbers in GGUF files: blocks of `numbers` numbers that take `bytes` bytes.
 struct BlockType {
   std::uint32_t id;
   std::string_view name;
   std::size_t numbers, bytes;
   /// Reads one block of a quantised type; null for other types.
   void (*dequantise)(const std::byte* block, float* target) = nullptr;
-  /// The type of blocks of one number; empty for quantised types.
+  /// The element type of blocks of one number; empty for quantised types.
   std::optional<DType> plain = {};
 
-  /// Whether dequantise() below reads this type.
+  /// Tells whether dequantise() below reads this type.
   bool is_readable() const { return dequantise != nullptr || plain.has_value(); }
 };
 
-/// The type of this number in the file; null if there is none.
+/// Returns the type with this id; null if there is none.
 const BlockType* find_block_type(std::uint32_t id);
 
 /// Reads whole blocks as float32, each number bit for bit as the reference, the Python package `gguf`, computes it.

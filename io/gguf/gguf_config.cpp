@@ -16,7 +16,7 @@ using nlohmann::json;
 
 constexpr std::int64_t kMostLayersLookedAt = 10'000;  // models of more layers have no tensors for them
 
-/// What a builder of a configuration works with.
+/// The data from which a configuration is built.
 struct Description {
   const GgufModel& model;
   ArchitectureKeys keys;
@@ -61,7 +61,7 @@ void describe_qwen3(Description& d) {
   d.config["attention_bias"] = d.has_tensor("blk.0.attn_q.bias");
 }
 
-/// Layers without a router.
+/// Lists the layers without a router.
 json dense_layers(const Description& d) {
   json out = json::array();
   const auto layers = optional_or<std::int64_t>(d.config, "num_hidden_layers", 0, d.model.path().string());
@@ -96,8 +96,7 @@ void describe_stablelm(Description& d) {
   d.config["qk_layernorm"] = d.has_tensor("blk.0.attn_q_norm.weight");
 }
 
-/// Gemma 2 and 3: the largest of each divides by the root of another number than the head dimension, which the file
-/// does not say.
+/// In the largest models of Gemma 2 and 3, the scale is not 1 / sqrt(head dimension). The file does not give it.
 void describe_gemma_scale(Description& d, std::int64_t layers_of_largest) {
   const std::int64_t heads = std::max<std::int64_t>(1, d.keys.integer("attention.head_count"));
   const bool is_largest = d.keys.integer("block_count") == layers_of_largest;
@@ -159,7 +158,7 @@ void describe_mpt(Description& d) {
   }
 }
 
-/// Written as the newer architecture, which has the older one as its case of one KV head and one norm.
+/// Writes the newer architecture, which includes the older one as the case of one KV head and one norm.
 void describe_falcon(Description& d) {
   describe_llama_like(d);
   d.config["num_kv_heads"] = d.config["num_key_value_heads"];
@@ -182,7 +181,7 @@ void describe_olmoe(Description& d) {
   d.keys.ignore({"expert_feed_forward_length"});  // the same as feed_forward_length
 }
 
-/// An architecture of llama.cpp, and the model_type of the family that it is.
+/// An architecture of llama.cpp, and the model_type of its family.
 struct GgufArchitecture {
   const char *name, *model_type;
   void (*describe)(Description&);

@@ -26,9 +26,9 @@ void check_version(HeaderReader& header) {
   const auto version = header.number<std::uint32_t>();
   if (version == 2 || version == 3) return;
   const bool is_turned = (version & 0xFFFF) == 0;
-  throw InputError("{}: {}; write it anew with the current tools of llama.cpp", header.path(),
-                   is_turned ? "its numbers are big-endian, which is not read"
-                             : fmt::format("GGUF version {} is not read, only 2 and 3", version));
+  throw InputError("{}: {}; write it again with the current tools of llama.cpp", header.path(),
+                   is_turned ? "its numbers are big-endian, which is not supported"
+                             : fmt::format("GGUF version {} is not supported, only 2 and 3 are", version));
 }
 
 std::uint64_t alignment_of(const json& metadata, const HeaderReader& header) {
@@ -39,7 +39,7 @@ std::uint64_t alignment_of(const json& metadata, const HeaderReader& header) {
   return static_cast<std::uint64_t>(value);
 }
 
-/// A tensor's row of the table.
+/// A row of the tensor table.
 struct TableEntry {
   GgufTensor tensor;
   std::uint64_t offset;
@@ -83,8 +83,8 @@ class EntryOfTable {
     const auto id = header_.number<std::uint32_t>();
     const BlockType* type = find_block_type(id);
     if (!type) {
-      throw InputError("{}: tensor {} has the type {}, which is not known here; use a file of another quantisation",
-                       header_.path(), excerpt(name_), id);
+      throw InputError("{}: tensor {} has the unknown type {}; use a file with another quantisation", header_.path(),
+                       excerpt(name_), id);
     }
     return type;
   }
@@ -93,7 +93,7 @@ class EntryOfTable {
     const auto width = static_cast<std::size_t>(shape.back());
     if (width % type.numbers != 0) {
       refuse_tensor(
-          fmt::format("has rows of {} numbers, which are no whole {} blocks of {}", width, type.name, type.numbers));
+          fmt::format("has rows of {} numbers, not a whole number of {} blocks of {}", width, type.name, type.numbers));
     }
     std::size_t bytes = width / type.numbers * type.bytes;
     for (std::size_t axis = 0; axis + 1 < shape.size(); ++axis) {
@@ -140,7 +140,7 @@ GgufFile::GgufFile(const std::filesystem::path& path) : file_(path) {
   for (TableEntry& entry : table) {
     const std::string name = entry.tensor.name;
     if (entry.offset % alignment != 0 || entry.offset > data.size() || entry.bytes > data.size() - entry.offset) {
-      header.refuse(fmt::format("tensor {} takes {} bytes from byte {} on, which is not aligned to {} or outside of {}",
+      header.refuse(fmt::format("tensor {} is {} bytes at byte {}, not aligned to {} or outside of the {} data bytes",
                                 excerpt(name), entry.bytes, entry.offset, alignment, data.size()));
     }
     entry.tensor.data = data.subspan(entry.offset, entry.bytes);
@@ -174,7 +174,7 @@ std::vector<std::filesystem::path> gguf_parts(const std::filesystem::path& first
     const std::string name = fmt::format("{}-{:05}-of-{:05}.gguf", stem.substr(0, stem.size() - kEnding), part, count);
     parts.push_back(first.parent_path() / name);
     if (!std::filesystem::exists(parts.back())) {
-      throw InputError("{}: is missing, though the name of {} says that there are {} parts; copy or download it",
+      throw InputError("{}: is missing, although the name of {} says that there are {} parts; copy or download it",
                        parts.back().string(), first.filename().string(), count);
     }
   }

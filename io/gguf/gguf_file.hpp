@@ -26,21 +26,21 @@ struct GgufTensor {
 class GgufFile {
  public:
   /// Throws InputError naming the file (and key or tensor) when:
-  /// - the magic number, the version or the byte order is another;
+  /// - the magic number, the version or the byte order is not supported;
   /// - a string, a list or the table reaches beyond the file, or beyond the first GiB of it;
   /// - a metadata value is of an unknown type, or a list of lists;
   /// - a key is not valid UTF-8; a key or a tensor's name appears twice;
-  /// - a tensor has a type that is not known, no or more than four axes, a size of 0 or too large a one, or rows that
-  ///   are no whole blocks;
-  /// - a tensor is not aligned, lies outside the file or overlaps another.
+  /// - a tensor has an unknown type, no axes or more than four, a size of 0 or one that is too large, or rows that are
+  ///   not whole blocks;
+  /// - a tensor is not aligned, is outside the file or overlaps another.
   explicit GgufFile(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_.path(); }
   const MappedFile& file() const { return file_; }
-  /// An object with a value a key ("general.architecture").
+  /// Returns an object with one value per key ("general.architecture").
   const nlohmann::json& metadata() const { return metadata_; }
   const std::map<std::string, GgufTensor>& tensors() const { return tensors_; }
-  /// Frees the values of the keys that begin so.
+  /// Frees the values of the keys that begin with `prefix`.
   void forget(const std::string& prefix);
 
  private:
@@ -49,11 +49,11 @@ class GgufFile {
   std::map<std::string, GgufTensor> tensors_;
 };
 
-/// Whether the name ends in ".gguf".
+/// Tells whether the name ends in ".gguf".
 bool is_gguf_name(const std::filesystem::path& path);
 
-/// The files of a model that `first` begins: itself, or all parts NAME-00001-of-0000N.gguf. Throws InputError if
-/// `first` is another part than the first, or a part is missing.
+/// Returns the files of the model whose first file is `first`: itself, or all parts NAME-00001-of-0000N.gguf. Throws
+/// InputError if `first` is not the first part, or if a part is missing.
 std::vector<std::filesystem::path> gguf_parts(const std::filesystem::path& first);
 
 }  // namespace logitfield::io

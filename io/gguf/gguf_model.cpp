@@ -10,7 +10,7 @@ GgufModel::GgufModel(const std::filesystem::path& first) {
     const GgufFile& file = *files_.emplace_back(std::make_unique<GgufFile>(path));
     for (const auto& [name, tensor] : file.tensors()) {
       if (const auto [place, added] = tensors_.emplace(name, PlacedTensor{&file, &tensor}); !added) {
-        throw InputError("{}: tensor {} lies in {} too; download the parts again", path.string(), excerpt(name),
+        throw InputError("{}: tensor {} is also in {}; download the parts again", path.string(), excerpt(name),
                          place->second.file->path().string());
       }
     }

@@ -17,15 +17,15 @@ struct PlacedTensor {
 /// A model in one GGUF file or in several parts; its metadata is that of the first.
 class GgufModel {
  public:
-  /// Throws InputError for everything that gguf_parts and GgufFile refuse, for a tensor in two parts, and for fewer
-  /// tensors than "split.tensors.count" says.
+  /// Throws InputError for everything that gguf_parts and GgufFile refuse, for a tensor in two parts, and for a number
+  /// of tensors other than "split.tensors.count".
   explicit GgufModel(const std::filesystem::path& first);
 
   const std::filesystem::path& path() const { return files_.front()->path(); }
   const nlohmann::json& metadata() const { return files_.front()->metadata(); }
-  /// "general.architecture"; throws InputError if it is missing.
+  /// Returns "general.architecture"; throws InputError if it is missing.
   std::string architecture() const;
-  /// Frees the tokenizer's lists, which take more memory than all the rest.
+  /// Frees the tokenizer's lists, which take more memory than everything else.
   void forget_tokenizer() { files_.front()->forget("tokenizer."); }
 
   bool has(const std::string& tensor) const { return find(tensor).has_value(); }

@@ -22,7 +22,7 @@ json factors_of(const GgufModel& model, const char* name) {
   return values;
 }
 
-/// Frequencies divided by factors, those of long texts by others.
+/// Returns a rotation whose frequencies are divided by factors, with other factors for long texts.
 json divided(const json& short_factors, const json& long_factors, double attention_factor, std::int64_t original) {
   return {{"rope_type", "longrope"},
           {"short_factor", short_factors},
@@ -36,7 +36,7 @@ json scaling_by_type(const GgufModel& model, ArchitectureKeys& keys) {
   if (type == "none") return {{"rope_type", "default"}};
   if (type != "linear" && type != "yarn") {
     throw InputError(
-        "{}: \"rope.scaling.type\" is {} without factors of the frequencies, which is not implemented; "
+        "{}: \"rope.scaling.type\" is {} without frequency factors, which is not implemented; "
         "use a model with linear, yarn or longrope",
         model.path().string(), excerpt(type));
   }
@@ -57,7 +57,7 @@ json gguf_scaling(const GgufModel& model, ArchitectureKeys& keys) {
                    keys.number_or("rope.scaling.attn_factor", 1), keys.integer("rope.scaling.original_context_length"));
   }
   if (model.has("rope_freqs.weight")) {
-    // Llama 3's blend of frequencies, worked out: one set of factors for texts of any length.
+    // The file stores Llama 3's blend of frequencies as one set of factors for texts of any length.
     const json factors = factors_of(model, "rope_freqs.weight");
     return divided(factors, factors, 1, keys.integer("context_length"));
   }
@@ -75,7 +75,7 @@ void describe_rotation(const GgufModel& model, ArchitectureKeys& keys, json& con
   json rotation = gguf_scaling(model, keys);
   rotation["rope_theta"] = keys.number_or("rope.freq_base", 10000);
   const std::int64_t head_dim = head_dim_of(keys), columns = keys.integer_or("rope.dimension_count", head_dim);
-  // Also where it is 1, since families have other defaults.
+  // Written even if it is 1, because families have other defaults.
   rotation["partial_rotary_factor"] = static_cast<double>(columns) / static_cast<double>(head_dim);
   keys.ignore({"rope.scaling.finetuned"});
   config["rope_parameters"] = rotation;

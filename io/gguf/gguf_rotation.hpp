@@ -6,12 +6,12 @@
 
 namespace logitfield::io {
 
-/// Columns of a head: "attention.key_length", else those that llama.cpp assumes.
+/// Returns the columns of a head: "attention.key_length", else the number that llama.cpp assumes.
 std::int64_t head_dim_of(ArchitectureKeys& keys);
 
 /// Adds the rotation of positions to `config`: base, part of the columns, scaling. Factors of the frequencies come from
-/// tensors (rope_freqs, rope_factors_short, rope_factors_long). Throws InputError naming key or tensor for a scaling
-/// that is not known, and for factors that are no float32 numbers.
+/// tensors (rope_freqs, rope_factors_short, rope_factors_long). Throws InputError naming key or tensor for an unknown
+/// scaling, and for factors that are not float32 numbers.
 void describe_rotation(const GgufModel& model, ArchitectureKeys& keys, nlohmann::json& config);
 
 }  // namespace logitfield::io

@@ -11,7 +11,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kLargestHeader = std::size_t{1} << 30;
-/// Values of all lists together; each takes more memory than in the file. The largest vocabularies have 2^18 tokens.
+/// The most values of all lists together. Each takes more memory than in the file; the largest vocabularies have 2^18
+/// tokens.
 constexpr std::uint64_t kMostListed = std::uint64_t{1} << 24;
 
 /// Numbers that the format gives to the types of metadata values.
@@ -72,7 +73,7 @@ json HeaderReader::value_of(std::uint32_t type, const std::string& key) {
     case MetadataType::f64:
       return number<double>();
     default:
-      refuse(fmt::format("{} has a value of type {}, which the format has not", excerpt(key), type));
+      refuse(fmt::format("{} has a value of type {}, which the format does not define", excerpt(key), type));
   }
 }
 
@@ -80,10 +81,10 @@ json HeaderReader::list(const std::string& key) {
   const auto type = number<std::uint32_t>();
   const auto count = number<std::uint64_t>();
   if (MetadataType{type} == MetadataType::list)
-    refuse(fmt::format("{} is a list of lists, which is not read", excerpt(key)));
+    refuse(fmt::format("{} is a list of lists, which is not supported", excerpt(key)));
   if (count > std::min<std::uint64_t>(kMostListed - listed_, bytes_.size() - position_)) {
-    refuse(fmt::format("{} is said to be a list of {} values (limit for all lists: {})", excerpt(key), count,
-                       kMostListed));
+    refuse(
+        fmt::format("{} claims to be a list of {} values (limit for all lists: {})", excerpt(key), count, kMostListed));
   }
   listed_ += count;
   json values = json::array();

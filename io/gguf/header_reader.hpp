@@ -8,7 +8,8 @@
 
 namespace logitfield::io {
 
-/// Reads the header of a GGUF file from front to back. Throws InputError naming file and place where it ends too soon.
+/// Reads the header of a GGUF file from front to back. Throws InputError naming file and position if the file ends too
+/// soon.
 class HeaderReader {
  public:
   HeaderReader(std::span<const std::byte> bytes, std::string path);
@@ -23,10 +24,10 @@ class HeaderReader {
     return value;
   }
   std::string text();
-  /// A metadata value, its type before it; `key` is used in messages.
+  /// Reads a type, then a metadata value of this type; `key` is used in messages.
   nlohmann::json value(const std::string& key);
 
-  /// Throws InputError: what is wrong, and that the file should be copied again.
+  /// Throws InputError with the fault `what`, and with the advice to copy the file again.
   [[noreturn]] void refuse(const std::string& what) const;
 
  private:
@@ -37,7 +38,7 @@ class HeaderReader {
   std::span<const std::byte> bytes_;
   std::string path_;
   std::size_t position_ = 0;
-  /// Values in the lists so far.
+  /// Number of values in the lists so far.
   std::uint64_t listed_ = 0;
 };
 

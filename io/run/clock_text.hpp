@@ -3,7 +3,7 @@
 
 namespace logitfield::io {
 
-/// The current time, as "2026-01-31T23:59:59Z".
+/// Returns the current time, as "2026-01-31T23:59:59Z".
 std::string utc_now();
 
 }  // namespace logitfield::io

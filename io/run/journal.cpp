@@ -47,8 +47,8 @@ class Search {
  public:
   explicit Search(std::span<const std::byte> bytes) : bytes_(bytes), to_hash_(kMostPasses * bytes.size()) {}
 
-  /// First byte of the next complete record from `begin` on; empty if there is none. Gives up, as if there were none,
-  /// once it has hashed the file many times over: only a file that was made for it takes so long.
+  /// Returns the first byte of the next complete record from `begin` on; nothing if there is none. Gives up, as if
+  /// there were none, after hashing the file many times over. Only a file made on purpose takes so long.
   std::optional<std::size_t> next(std::size_t begin) {
     for (; begin + sizeof(RecordHeader) <= bytes_.size(); ++begin) {
       const auto rest = bytes_.subspan(begin);
@@ -79,7 +79,7 @@ Journal::Journal(const std::filesystem::path& path, std::size_t size) : file_(pa
 
 Journal Journal::create(const std::filesystem::path& path) {
   if (std::filesystem::exists(path)) {
-    throw InputError("{}: a journal exists already; choose another run folder", path.string());
+    throw InputError("{}: a journal already exists; choose another run folder", path.string());
   }
   write_atomically(path, kMagic);
   return Journal(path, kMagic.size());
@@ -146,9 +146,8 @@ std::string damage_text(const std::filesystem::path& path, const JournalContent&
   for (const JournalContent::Damage& damage : content.damage) bytes += damage.bytes;
   const JournalContent::Damage& first = content.damage.front();
   return fmt::format(
-      "{}: {} bytes are damaged (the first at byte {}; by the disk, or by a copy that failed) and the records there "
-      "are "
-      "lost; the {} records behind them are intact and count",
+      "{}: {} bytes are damaged, the first at byte {}, by the disk or by a failed copy; the records there are lost, "
+      "but the {} records after them are intact and are kept",
       path.string(), bytes, first.begin, first.records_behind);
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Absolute, so that its parents lead up to the root folder.
+/// Returns an absolute path, whose parents lead up to the root folder.
 fs::path absolute_path(const fs::path& root) {
   if (root.empty()) throw InputError("the run folder's path is empty; give a folder's name");
   return fs::absolute(root);
@@ -30,7 +30,7 @@ bool is_taken(const fs::path& path) {
 
 void refuse_existing(const fs::path& root) {
   if (is_taken(root)) {
-    throw FolderExists("{}: exists already; choose another run folder, or remove this one", root.string());
+    throw FolderExists("{}: already exists; choose another run folder, or remove this one", root.string());
   }
 }
 

@@ -23,17 +23,17 @@ struct RunFolder {
   std::filesystem::path report() const { return root / "report.html"; }
 };
 
-/// There is something in the place of a new run folder.
+/// Thrown if the path of a new run folder already exists.
 class FolderExists : public InputError {
   using InputError::InputError;
 };
 
-/// Throws FolderExists if `root` exists, and InputError if its nearest existing parent is no folder or cannot be
+/// Throws FolderExists if `root` exists, and InputError if its nearest existing parent is not a folder or cannot be
 /// written, or if the file system has fewer than `needed_bytes` free. Changes nothing.
 void check_new_run_folder(const std::filesystem::path& root, std::uint64_t needed_bytes);
 /// Creates the folder and its missing parents; throws FolderExists, and InputError if it cannot be created.
 RunFolder create_run_folder(const std::filesystem::path& root);
-/// Throws InputError if `root` is no folder that holds a manifest and a journal.
+/// Throws InputError if `root` is not a folder that holds a manifest and a journal.
 RunFolder open_run_folder(const std::filesystem::path& root);
 
 }  // namespace logitfield::io

@@ -48,7 +48,7 @@ void write_holder(const Descriptor& file, const fs::path& path, const LockHolder
 
 bool is_alive(std::int64_t pid) { return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM; }
 
-/// For file systems without locks: is it certain that the holder is gone? A process of this host is looked up. A
+/// For file systems without locks: tells whether the holder has certainly ended. A process of this host is looked up. A
 /// requeued job has ended its earlier processes.
 bool is_stale(const LockHolder& holder, const LockHolder& self) {
   if (holder.host == self.host) return !is_alive(holder.pid);

@@ -7,7 +7,7 @@
 
 namespace logitfield::io {
 
-/// The process that works on a run, as its lock file names it to others.
+/// The process that works on a run, as the lock file names it.
 struct LockHolder {
   std::string host;
   std::int64_t pid = 0;
@@ -17,14 +17,14 @@ struct LockHolder {
 };
 
 /// Locks a run folder for one process: flock(2) on the file `lock`, which the system releases when the process ends,
-/// however it ends. Where the file system has no such locks, the holder's name in the file serves as the lock.
+/// however it ends. On a file system without such locks, the holder's name in the file serves as the lock.
 class RunLock {
  public:
   /// Throws InputError if another process holds the lock, or may still hold it, naming host, pid, job and remedy.
   RunLock(std::filesystem::path path, const LockHolder& self);
   RunLock(RunLock&& other) noexcept = default;
   RunLock& operator=(RunLock&& other) noexcept = delete;
-  /// Empties the file: nobody holds the run.
+  /// Empties the file, so that nobody holds the run.
   ~RunLock();
 
  private:
@@ -32,7 +32,7 @@ class RunLock {
   Descriptor file_;
 };
 
-/// This process.
+/// Describes this process.
 LockHolder this_process();
 
 }  // namespace logitfield::io

@@ -34,7 +34,7 @@ Header header_of(const StateKey& key, std::uint64_t hash) {
   return {.text = key.text, .layer = key.layer, .rows = key.rows, .columns = key.columns, .hash = hash};
 }
 
-/// The values' bytes, if file and key agree and the checksum is right.
+/// Returns the bytes of the values, if file and key agree and the checksum is right.
 std::optional<std::span<const std::byte>> sound_payload(const MappedFile& file, const StateKey& key) {
   const std::size_t size = static_cast<std::size_t>(key.rows * key.columns) * sizeof(float);
   if (file.bytes().size() != sizeof(Header) + size) return std::nullopt;

@@ -6,25 +6,26 @@
 
 namespace logitfield::io {
 
-/// Hidden states [rows, columns] of one text as they enter a layer, saved so that a later session can resume there.
+/// Identifies the saved hidden states [rows, columns] of one text as they enter a layer, where a later session can
+/// resume.
 struct StateKey {
   std::int64_t text = 0, layer = 0;
   std::int64_t rows = 0, columns = 0;
 };
 
-/// FOLDER/text-3.layer-17
+/// Returns FOLDER/text-3.layer-17.
 std::filesystem::path state_path(const std::filesystem::path& folder, const StateKey& key);
 
 /// Writes the whole file or none, synced. Throws InputError naming the file and the reason (a full disk).
 void write_state(const std::filesystem::path& folder, const StateKey& key, std::span<const float> values);
 
-/// False if the file is missing, truncated or of another shape, or if its checksum differs.
+/// Returns false if the file is missing, truncated or of another shape, or if its checksum differs.
 bool state_is_sound(const std::filesystem::path& folder, const StateKey& key);
 
-/// Throws InputError unless state_is_sound.
+/// Reads a state; throws InputError unless state_is_sound.
 void read_state(const std::filesystem::path& folder, const StateKey& key, std::span<float> values);
 
-/// Layers for which a text has saved states, descending. An unreadable or missing folder holds none.
+/// Returns the layers for which a text has saved states, descending. An unreadable or missing folder has none.
 std::vector<std::int64_t> saved_layers(const std::filesystem::path& folder, std::int64_t text);
 
 /// Removes the state; does nothing if there is none.

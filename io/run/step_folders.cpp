@@ -13,13 +13,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A checkpoint whose name says a step.
+/// A checkpoint whose name gives a step.
 struct NamedFolder {
   StepFolder folder;
   StepName name;
-  /// The folder itself, where this is a link.
+  /// The path itself, or the folder that it links to.
   fs::path target;
-  /// It was measured before, and is not there any more.
+  /// Whether it was measured before and no longer exists.
   bool is_gone = false;
 };
 
@@ -50,7 +50,8 @@ class StepSearch {
     }
   }
 
-  /// A checkpoint that was measured before and is gone keeps its place, unless one that is there has it.
+  /// Keeps the place of a checkpoint that was measured before and no longer exists, unless an existing one has that
+  /// place.
   void keep_place(const fs::path& path) {
     const auto read = names_.read(path.filename().string());
     const auto* name = std::get_if<StepName>(&read);
@@ -142,7 +143,7 @@ class StepSearch {
     for (const NamedFolder& one : named_) least = std::min(least, one.name.doubt);
     leave_out_where([&](const NamedFolder& one) {
       return one.name.doubt > least
-                 ? fmt::format("{} in its name may not be a step, as it is in other names", one.name.step)
+                 ? fmt::format("{} in its name is less surely a step than those in other names", one.name.step)
                  : "";
     });
   }
@@ -150,7 +151,7 @@ class StepSearch {
   void leave_out_without_stage() {
     if (std::ranges::all_of(named_, [](const NamedFolder& one) { return one.name.stage < 0; })) return;
     leave_out_where([](const NamedFolder& one) {
-      return std::string(one.name.stage < 0 ? "its name says no stage, as other names do" : "");
+      return std::string(one.name.stage < 0 ? "its name has no stage, unlike other names" : "");
     });
   }
 
@@ -164,11 +165,12 @@ class StepSearch {
       }
       return first == one.name.branch
                  ? ""
-                 : fmt::format("it is of another branch of its stage (ingredient {})", one.name.branch);
+                 : fmt::format("it belongs to another branch of its stage (ingredient {})", one.name.branch);
     });
   }
 
-  /// Of two of one step neither is better, but for the copy of a model that was chosen.
+  /// If two have the same step, leaves out both. If only one of them is the copy of a chosen model, leaves out only
+  /// that one.
   void leave_out_equal() {
     const std::vector<NamedFolder> all = named_;
     leave_out_where([&](const NamedFolder& one) {
@@ -177,11 +179,11 @@ class StepSearch {
                other.folder.path != one.folder.path && (one.name.is_chosen || !other.name.is_chosen);
       });
       return same == all.end() ? ""
-                               : fmt::format("it is of step {}, as is {}", one.name.step, same->folder.path.string());
+                               : fmt::format("it is at step {}, as is {}", one.name.step, same->folder.path.string());
     });
   }
 
-  /// For checkpoints in order.
+  /// Requires the checkpoints in order.
   void begin_stages_behind_each_other() {
     std::int64_t last = 0, behind = 0, stage = named_.empty() ? 0 : named_.front().name.stage;
     for (NamedFolder& one : named_) {
@@ -205,7 +207,7 @@ StepFolders find_step_folders(const std::vector<fs::path>& folders, const StepNa
   for (const fs::path& folder : folders) {
     const fs::path path = whole_path(folder);
     if (!fs::is_directory(path)) {
-      throw InputError("{}: is no folder; give checkpoints, or folders of them", path.string());
+      throw InputError("{}: is not a folder; give checkpoints, or folders of checkpoints", path.string());
     }
     search.add(path);
   }

@@ -11,37 +11,39 @@ namespace logitfield::io {
 
 /// One checkpoint of a series, or a capture of one.
 struct StepFolder {
-  /// The step in the folder's name; of a later stage whose steps begin anew, behind the last one of the stage before.
+  /// The step in the folder's name. If the steps of a later stage start again, they follow the last step of the stage
+  /// before.
   std::int64_t step = 0;
   std::filesystem::path path;
   bool is_capture = false;
 };
 
-/// A checkpoint that has no place in the series, and why.
+/// A checkpoint that does not belong to the series, and the reason.
 struct LeftOut {
   std::filesystem::path path;
   std::string reason;
 };
 
-/// The checkpoints of a series, and those without a place in it.
+/// The checkpoints of a series, and those left out of it.
 struct StepFolders {
-  /// In the order of training.
+  /// Checkpoints in the order of training.
   std::vector<StepFolder> found;
   std::vector<LeftOut> left_out;
-  /// Measured before and gone, of stages before the last one that is there; in the order of training.
+  /// Checkpoints that were measured before and no longer exist, from stages before the last existing one, in the order
+  /// of training.
   std::vector<std::filesystem::path> gone;
 };
 
 /// Finds checkpoints (folders that hold config.json) and captures (capture.json) among `folders` and directly in them.
-/// A checkpoint that holds checkpoints with steps is a folder of them, and a final model. Not even left out are
-/// unfinished folders (".x", "tmp-x", "x.tmp") and links without a number ("latest"). Of the checkpoints that were
-/// `measured` before, those that are gone keep their places, so that later stages keep their steps. Throws InputError,
-/// naming it, for a folder that is missing or is none.
+/// A checkpoint that contains checkpoints with steps counts as their folder, and is left out as a final model.
+/// Unfinished folders (".x", "tmp-x", "x.tmp") and links without a number ("latest") are ignored, not listed as left
+/// out. Checkpoints that were `measured` before keep their places even if they no longer exist, so that later stages
+/// keep their steps. Throws InputError naming the path if it is missing or not a folder.
 StepFolders find_step_folders(const std::vector<std::filesystem::path>& folders, const StepNames& names = {},
                               const std::vector<std::filesystem::path>& measured = {});
 
-/// Name (as printable_line() shows it), size and last modification time of every file in a folder. Equal stamps mean
-/// that nothing was written.
+/// Returns name (as printable_line() shows it), size and last modification time of every file in a folder. Equal stamps
+/// mean that nothing was written.
 nlohmann::json file_stamps(const std::filesystem::path& folder);
 
 }  // namespace logitfield::io

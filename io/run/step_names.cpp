@@ -34,13 +34,13 @@ StepCode compile_step_pattern(const std::string& pattern) {
   pcre2_code* code =
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), 0, &error, &position, nullptr);
   if (!code) {
-    throw InputError("the pattern of steps '{}' is no regular expression: {} (at character {})", pattern,
+    throw InputError("the pattern of steps '{}' is not a regular expression: {} (at character {})", pattern,
                      pcre2_message(error), position + 1);
   }
   return {code, [](const pcre2_code* p) { pcre2_code_free(const_cast<pcre2_code*>(p)); }};
 }
 
-/// The first group of the match, or all of it where there is no group; nothing if `name` does not match.
+/// Returns the first group of the match, or the whole match if there is no group; nothing if `name` does not match.
 std::optional<std::string> first_group(const StepCode& code, const std::string& name, const std::string& pattern) {
   const std::shared_ptr<pcre2_match_context> context(pcre2_match_context_create(nullptr), &pcre2_match_context_free);
   const std::shared_ptr<pcre2_match_data> data(pcre2_match_data_create(2, nullptr), &pcre2_match_data_free);
@@ -61,7 +61,7 @@ std::optional<std::string> first_group(const StepCode& code, const std::string& 
   return name.substr(ends[0], ends[1] - ends[0]);
 }
 
-/// 1195000 of "1195k", 1500000 of "1.5M"; nothing for anything else, and if it does not fit.
+/// Returns 1195000 for "1195k" and 1500000 for "1.5M"; nothing for other texts, or if the number does not fit.
 std::optional<std::int64_t> scaled_number(const std::string& text) {
   double value = 0;
   const char* const last = text.data() + text.size();
@@ -71,7 +71,7 @@ std::optional<std::int64_t> scaled_number(const std::string& text) {
   const auto [suffix, failed] = std::from_chars(text.data(), last, value, std::chars_format::fixed);
   if (failed != std::errc{} || suffix + 1 != last) return std::nullopt;
   const double scale = *suffix == 'k' || *suffix == 'K' ? 1e3 : *suffix == 'm' || *suffix == 'M' ? 1e6 : 0;
-  const double steps = value * scale, nearest = std::round(steps);  // 4.1 * 1e6 is no integer
+  const double steps = value * scale, nearest = std::round(steps);  // 4.1 * 1e6 is not an integer
   if (!(steps >= 0 && steps < 9e15) || scale == 0 || std::abs(steps - nearest) > 1e-6) return std::nullopt;
   return static_cast<std::int64_t>(nearest);
 }
@@ -101,7 +101,7 @@ std::variant<StepName, std::string> read_usual(const std::string& name) {
     UsualPattern pattern;
     int doubt;
   };
-  // From the surest to the most doubtful. Each begins with all it can skip: the last number counts.
+  // From the surest to the most doubtful. Each pattern first skips as much as it can, so that the last number counts.
   static const Kind kinds[] = {
       {UsualPattern("(?i)^.*steps?[-_=. ]*" LOGITFIELD_STEP_NUMBER), 0},
       {UsualPattern("(?i)^(?:.*[^a-z0-9.])?" LOGITFIELD_DIGITS "[-_=. ]*steps?(?![a-z])"), 0},
@@ -113,7 +113,7 @@ std::variant<StepName, std::string> read_usual(const std::string& name) {
   };
   static const UsualPattern stage("(?i)(?:^|[^a-z])stage[-_= ]*(\\d+)");
   static const UsualPattern branch("(?i)(?:^|[^a-z])ingredient[-_= ]*(\\d+)");
-  // Words that name a model without a step, whatever other number stands beside them.
+  // Words that name a model without a step, whatever other number is next to them.
   static const UsualPattern unnumbered("(?i)(?:^|[^a-z])(?:final|best|last|latest|merged)(?![a-z])");
   const bool is_chosen = unnumbered.find(name).has_value();
   for (const Kind& kind : kinds) {
@@ -121,10 +121,10 @@ std::variant<StepName, std::string> read_usual(const std::string& name) {
     const auto text = kind.pattern.find(name);
     if (!text) continue;
     const auto step = scaled_number(*text);
-    if (!step) return fmt::format("{} in its name is no number that could be its step", *text);
+    if (!step) return fmt::format("{} in its name cannot be its step", *text);
     return StepName{*step, stage.number(name), branch.number(name), kind.doubt, is_chosen};
   }
-  return "its name holds no number that could be its step";
+  return "its name contains no number that could be its step";
 }
 
 }  // namespace
@@ -136,7 +136,7 @@ std::variant<StepName, std::string> StepNames::read(const std::string& name) con
   const auto text = first_group(code_, name, pattern_);
   if (!text) return "its name does not match the pattern of steps";
   const auto step = scaled_number(*text);
-  if (!step) return fmt::format("'{}', which the pattern of steps finds in its name, is no number", *text);
+  if (!step) return fmt::format("'{}', which the pattern of steps finds in its name, is not a number", *text);
   return StepName{*step};
 }
 

@@ -21,7 +21,7 @@ void check_utf8(const std::string& content, const std::string& file) {
                    static_cast<unsigned char>(content[*invalid]), line);
 }
 
-/// Whether a document may have this name: it becomes the name of a folder (--dump-captures) and appears in tables.
+/// Whether a document may have this name: it becomes the name of a capture folder and appears in tables.
 bool is_fit(const std::string& name) {
   const auto is_unfit = [](char c) { return c == '/' || static_cast<unsigned char>(c) < ' ' || c == 0x7F; };
   return !name.empty() && !name.starts_with('.') && std::none_of(name.begin(), name.end(), is_unfit);
@@ -38,7 +38,7 @@ std::string name_of(const json& object) {
   return {};
 }
 
-/// Names formats that are no text, by their first bytes.
+/// Throws InputError for known formats that are not text, which their first bytes identify.
 void refuse_known_formats(const std::string& content, const std::string& file) {
   struct Format {
     std::string_view begin, remedy;
@@ -87,8 +87,8 @@ std::vector<Document> read_list(const std::string& content, const std::string& f
   for (const json& element : list) {
     const std::size_t number = documents.size();
     if (!element.is_string()) {
-      throw InputError("{}: element {} is {}, not a text; texts are strings, and token ids stand in files of their own",
-                       file, number, excerpt(element));
+      throw InputError("{}: element {} is {}, not a text; give texts as strings, and token ids in separate files", file,
+                       number, excerpt(element));
     }
     documents.push_back(
         {fmt::format("{}-{}", stem, number), element.get<std::string>(), fmt::format("{}: element {}", file, number)});

@@ -8,13 +8,13 @@
 namespace logitfield::io {
 namespace {
 
-/// The list of ids: the file itself, its only element (a batch of one text), or its "input_ids".
+/// Returns the list of ids: the file itself, its only element (a batch of one text), or its "input_ids".
 nlohmann::json id_list(const std::filesystem::path& path) {
   nlohmann::json list = read_json(path);
   if (list.is_object() && list.contains("input_ids")) list = nlohmann::json(list.at("input_ids"));
   if (list.is_array() && list.size() == 1 && list.front().is_array()) list = nlohmann::json(list.front());
   if (list.is_array() && !list.empty() && list.front().is_array()) {
-    throw InputError("{}: holds {} lists of token ids; give one text a file", path.string(), list.size());
+    throw InputError("{}: holds {} lists of token ids; put one text in each file", path.string(), list.size());
   }
   return list;
 }
@@ -36,13 +36,13 @@ std::vector<std::int64_t> read_json_integers(const std::filesystem::path& path) 
   return values;
 }
 
-/// A file of nothing but ids, as training programs write them.
+/// Reads a file of nothing but ids, as training programs write it.
 std::vector<std::int64_t> read_raw_integers(const std::filesystem::path& path, std::optional<IntegerKind> kind) {
   constexpr std::size_t kLargestRawFile = std::size_t{1} << 32;
   if (!kind) throw InputError("{}: does not say how its token ids are stored; name their type", path.string());
   const std::string content = read_file(path, kLargestRawFile);
   if (content.size() % integer_size(*kind) != 0) {
-    throw InputError("{}: {} bytes are no whole number of ids of {} bytes; name another type", path.string(),
+    throw InputError("{}: {} bytes are not a whole number of ids of {} bytes; name another type", path.string(),
                      content.size(), integer_size(*kind));
   }
   return integers_of(*kind, std::as_bytes(std::span(content)));
@@ -52,7 +52,7 @@ std::vector<std::int64_t> read_integers(const std::filesystem::path& path, std::
   if (path.extension() == ".npy") return read_npy_integers(path);
   if (path.extension() == ".json") return read_json_integers(path);
   if (path.extension() == ".bin") return read_raw_integers(path, raw);
-  throw InputError("{}: the extension \"{}\" is neither .npy nor .json nor .bin; give a token file of these kinds",
+  throw InputError("{}: the extension \"{}\" is neither .npy nor .json nor .bin; give a token file with one of these",
                    path.string(), path.extension().string());
 }
 

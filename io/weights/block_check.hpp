@@ -9,11 +9,11 @@ namespace logitfield::io {
 struct StoredPart;
 
 /// XXH3 of every block of kHashedBlock bytes (the last may be shorter) of a part, or of several parts one after the
-/// other, as they were when they were first read.
+/// other, at their first reading.
 using BlockHashes = std::vector<std::uint64_t>;
 inline constexpr std::size_t kHashedBlock = 256 << 10;
 
-/// Number of blocks of so many bytes.
+/// Returns the number of blocks in this many bytes.
 std::size_t count_blocks(std::size_t bytes);
 
 /// The outcome of a first reading: one hash of name, type, shape and bytes, and the hashes of all blocks.
@@ -22,17 +22,19 @@ struct Fingerprint {
   BlockHashes blocks = {};
 };
 
-/// Compares the bytes of a part that are used with those of its first reading. Bytes are compared after they have been
-/// converted, so that a file that changes in between does not go unnoticed.
+/// Compares the bytes of a part, as they are used, with its first reading. Bytes are compared after they have been
+/// converted, so that a change of the file in between is noticed.
 class BlockCheck {
  public:
-  /// `blocks`: those of the part; if empty, there was no first reading, and nothing is compared. Both must outlive it.
+  /// `blocks`: the hashes of the part. If they are empty, there was no first reading, and nothing is compared. Both
+  /// must outlive the check.
   BlockCheck(const StoredPart& part, std::span<const std::uint64_t> blocks);
 
-  /// These bytes of the part have been used. Pieces come in ascending order. The last block of a piece is compared with
-  /// the next piece, or by finish().
+  /// Notes that these bytes of the part have been used. Pieces come in ascending order. The last block of a piece is
+  /// compared together with the next piece, or by finish().
   void used(std::span<const std::byte> piece);
-  /// Must follow the last piece. Like used(), throws InputError naming file, tensor and bytes that have changed.
+  /// Compares the rest; call it after the last piece. Like used(), it throws InputError naming file, tensor and the
+  /// bytes that have changed.
   void finish();
 
  private:
@@ -44,7 +46,7 @@ class BlockCheck {
   std::size_t next_ = 0, used_ = 0;
 };
 
-/// All bytes of the part have been used.
+/// Compares all bytes of the part.
 void compare_all(const StoredPart& part, std::span<const std::uint64_t> blocks);
 
 }  // namespace logitfield::io

@@ -76,7 +76,7 @@ class Fp8Weight final : public QuantisedWeight {
   bool rounds_;
 };
 
-/// The block that the shape of the scales means.
+/// Returns the block size that follows from the shape of the scales.
 ScaleBlock block_of(const TypedPart& scales, const WeightRequest& request) {
   const std::int64_t rows = request.shape[0], columns = request.shape[1];
   const std::vector<std::int64_t>& shape = scales.shape;
@@ -101,7 +101,7 @@ std::unique_ptr<StoredWeight> open_fp8_weight(const WeightRequest& request) {
   if (!found || found->tensor->dtype != DType::F8_E4M3) return nullptr;
   const TypedPart numbers(*found);
   require_shape(numbers, request.shape);
-  // The name says "inverse", the numbers are the scales themselves. Blocks come with this name, mostly.
+  // One name says "inverse", but its numbers are the scales themselves. It is mostly used with blocks.
   const std::string plain = request.name + "_scale", inverse = request.name + "_scale_inv";
   const bool has_inverse = request.find(inverse) || (request.quantisation->block_rows > 0 && !request.find(plain));
   const TypedPart scales = require_part(request.find, has_inverse ? inverse : plain, numbers);

@@ -79,7 +79,7 @@ std::unique_ptr<StoredWeight> open_gguf_weight(const GgufModel& model, const std
                      shape_text(part.shape), shape_text(shape));
   }
   if (!type.is_readable() || (shape.size() == 1 && type.numbers != 1)) {
-    throw InputError("{} is {}, which is not implemented {}; use a file of another quantisation", part.origin(),
+    throw InputError("{} is {}, which is not implemented {}; use a file with another quantisation", part.origin(),
                      type.name, shape.size() == 1 ? "for vectors" : "for weights");
   }
   if (type.plain) return std::make_unique<PlainWeight>(std::move(part), *type.plain, shape);

@@ -17,15 +17,15 @@ class GgufWeight final : public QuantisedWeight {
  protected:
   void dequantise(Slice rows, Slice columns, std::span<float> target) const override;
   std::span<const std::byte> bytes_of(Slice rows) const override;
-  void check_scales() const override {}  // a scale that is no number makes its whole block none
+  void check_scales() const override {}  // a non-finite scale makes its whole block non-finite
 
  private:
   const BlockType& type_;
   std::size_t row_bytes_;
 };
 
-/// Opens the weight `name`; NAME[3].weight is the fourth matrix (or vector) that the tensor NAME.weight stacks. Null if
-/// the model has no such tensor. Throws InputError naming file, tensor and what is wrong for another shape, and for a
+/// Opens the weight `name`; NAME[3].weight is the fourth matrix (or vector) that the tensor NAME.weight stacks. Returns
+/// null if the model has no such tensor. Throws InputError naming file, tensor and fault for another shape, and for a
 /// type of blocks that is not implemented.
 std::unique_ptr<StoredWeight> open_gguf_weight(const GgufModel& model, const std::string& name,
                                                const std::vector<std::int64_t>& shape);

@@ -22,15 +22,15 @@ struct FileTensor {
 /// Finds a tensor of a checkpoint by its name; empty if no file holds it.
 using FindTensor = std::function<std::optional<FileTensor>(const std::string& name)>;
 
-/// A weight that is asked for.
+/// The name and shape of a weight to open.
 struct WeightRequest {
-  /// As the configuration names it: "model.layers.0.mlp.up_proj.weight".
+  /// The name in the configuration: "model.layers.0.mlp.up_proj.weight".
   std::string name;
   std::vector<std::int64_t> shape;
   std::optional<Quantisation> quantisation;
   FindTensor find;
 
-  /// The name without ".weight".
+  /// Returns the name without ".weight".
   std::string module() const;
 };
 
@@ -40,18 +40,18 @@ struct TypedPart : StoredPart {
   DType dtype;
 };
 
-/// The tensor of this name. Throws InputError that tells of the weight `of` if no file holds it.
+/// Returns the tensor with this name. Throws InputError that also names the weight `of` if no file holds it.
 TypedPart require_part(const FindTensor& find, const std::string& name, const StoredPart& of);
 
 /// Throws InputError naming file and tensor for any other type or shape.
 void require_type(const TypedPart& part, std::initializer_list<DType> types);
 void require_shape(const StoredPart& part, const std::vector<std::int64_t>& shape);
 
-/// Scales: F32, F16 or BF16 numbers; or powers of two, as F8_E8M0 or as U8 exponents.
+/// Requires a type of scales: F32, F16 or BF16 numbers; or powers of two, as F8_E8M0 or as U8 exponents.
 void require_scale_type(const TypedPart& scales);
-/// Some scales from element `first` on.
+/// Reads scales from element `first` on.
 void read_scales(const TypedPart& scales, std::size_t first, std::span<float> target);
-/// Throws NotFiniteError at the first that is no number.
+/// Throws NotFiniteError at the first scale that is not finite.
 void require_finite_scales(const TypedPart& scales);
 
 }  // namespace logitfield::io

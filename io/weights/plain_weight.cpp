@@ -37,7 +37,7 @@ std::span<const std::byte> PlainWeight::row_bytes(Slice rows) const {
 
 template <class Number>
 void PlainWeight::read_pieces(Slice rows, Slice columns, std::span<Number> target) const {
-  // Piece by piece, so that no more than a piece is mapped.
+  // Reads piece by piece, so that at most one piece is mapped.
   constexpr std::int64_t kPieceBytes = 4 << 20;
   require_inside(rows, columns, target.size());
   const auto width = static_cast<std::size_t>(num_columns());

@@ -4,7 +4,7 @@
 
 namespace logitfield::io {
 
-/// F32, F16 or BF16 numbers, row-major.
+/// A weight stored as F32, F16 or BF16 numbers, row-major.
 class PlainWeight final : public StoredWeight {
  public:
   /// `part` must hold shape[0] * shape[1] numbers of an is_float_weight type.

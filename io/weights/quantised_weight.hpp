@@ -3,8 +3,8 @@
 
 namespace logitfield::io {
 
-/// A weight whose numbers are computed from what is stored. The base of formats: it reads in tiles, so that never more
-/// than a tile is dequantised beside the target; rounds to bfloat16; and finds numbers that are not finite.
+/// A weight whose numbers are computed from stored tensors; the base class of quantised formats. It reads in tiles, so
+/// that at most one tile is dequantised beside the target. It rounds to bfloat16 and finds numbers that are not finite.
 class QuantisedWeight : public StoredWeight {
  public:
   void read(Slice rows, Slice columns, std::span<float> target) const override;
@@ -15,17 +15,18 @@ class QuantisedWeight : public StoredWeight {
  protected:
   using StoredWeight::StoredWeight;
 
-  /// What lies together in the first part: rows, or columns (outputs vary fastest).
+  /// The lines that are contiguous in the first part: rows, or columns (outputs vary fastest).
   enum class Lines { rows, columns };
 
   /// Computes the block rows x columns, row-major.
   virtual void dequantise(Slice rows, Slice columns, std::span<float> target) const = 0;
   virtual Lines lines() const { return Lines::rows; }
-  /// Lines that share words: bytes_of() gets slices that begin at a multiple of this.
+  /// Returns the number of lines that share words: bytes_of() gets slices that begin at a multiple of it.
   virtual std::int64_t lines_together() const { return 1; }
-  /// The bytes of the first part that hold these rows (or columns).
+  /// Returns the bytes of the first part that hold these rows (or columns).
   virtual std::span<const std::byte> bytes_of(Slice lines) const = 0;
-  /// Throws NotFiniteError for scales that are no numbers, so that the message names them and not what they spoil.
+  /// Throws NotFiniteError for scales that are not finite, so that the message names the scales and not the numbers
+  /// computed from them.
   virtual void check_scales() const = 0;
 
  private:

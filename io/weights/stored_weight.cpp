@@ -12,7 +12,7 @@ std::string StoredPart::origin() const { return file->path().string() + ": tenso
 StoredWeight::StoredWeight(std::vector<StoredPart> parts, std::vector<std::int64_t> shape)
     : parts_(std::move(parts)), shape_(std::move(shape)) {
   if (parts_.empty() || shape_.empty() || shape_.size() > 2) {
-    throw std::invalid_argument("StoredWeight: no part, or neither a vector nor a matrix");
+    throw std::invalid_argument("StoredWeight: there is no part, or the shape is neither a vector nor a matrix");
   }
 }
 

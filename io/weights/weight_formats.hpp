@@ -5,8 +5,9 @@
 
 namespace logitfield::io {
 
-/// Opens a weight in whichever format the files hold it; null if they do not. Throws InputError naming file, tensor
-/// and what is wrong for another shape, for a type that holds no weights, and for a format without one of its tensors.
+/// Opens a weight in any format that the files hold; returns null if they hold none. Throws InputError naming file,
+/// tensor and fault for another shape, for a type that holds no weights, and for a format that lacks one of its
+/// tensors.
 std::unique_ptr<StoredWeight> open_weight(const WeightRequest& request);
 
 }  // namespace logitfield::io

@@ -10,8 +10,8 @@ namespace {
 
 constexpr Index kQueryTile = 128, kKeyTile = 256;
 constexpr float kMasked = -std::numeric_limits<float>::infinity();
-/// exp of this is negligible next to the 1 of the largest logit. Smaller logits would give denormal numbers, on which
-/// processors are slow.
+/// exp of this number is negligible beside the weight 1 of the largest logit. Smaller logits would give denormal
+/// numbers, which processors compute slowly.
 constexpr float kNegligible = -80;
 
 /// Sets masked logits to minus infinity; tile(r, c) is query i0 + r on key j0 + c.
@@ -25,8 +25,8 @@ void mask(MatrixF& tile, Index i0, Index j0, const Visible& visible) {
   }
 }
 
-/// Unnormalised softmax over the keys seen so far: the largest logit, the weight of key 0, and the sums of the weights
-/// exp(logit - max), of weight (logit - max), and of weighted values.
+/// Unnormalised softmax over the keys seen so far: the largest logit and the weight of key 0. Sums over keys of the
+/// weights exp(logit - max), of weight (logit - max), and of weighted values.
 struct OnlineSoftmax {
   VectorF max, sum, product, first;
   MatrixF weighted, added;

@@ -115,11 +115,11 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  /// Refuses other operand types: a run must be neither more nor less exact than it reports.
+  /// Throws std::invalid_argument for another operand type: a run must be neither more nor less exact than it reports.
   void require_numbers(const Linear& map) const {
     if (map.weight.size() > 0 && !map.weight.is_for(precision_)) {
       throw std::invalid_argument(
-          fmt::format("weights are not in the numbers of precision {}", precision_name(precision_)));
+          fmt::format("weights are not in the operand type of precision {}", precision_name(precision_)));
     }
   }
 
@@ -131,10 +131,10 @@ class CpuBackend final : public Backend {
 
 std::unique_ptr<Backend> make_backend(Precision precision, const std::string& because) {
   if (!can_multiply(precision)) {
-    throw PrecisionUnavailable(fmt::format(
-        "the back end 'cpu' does not compute in {} here (products by {}{}): bf16 needs oneDNN and a processor "
-        "with AVX512_BF16 or AMX",
-        precision_name(precision), product_library(), because.empty() ? "" : "; " + because));
+    throw PrecisionUnavailable(
+        fmt::format("the back end 'cpu' does not support {} here (products by {}{}): bf16 needs oneDNN and a processor "
+                    "with AVX512_BF16 or AMX",
+                    precision_name(precision), product_library(), because.empty() ? "" : "; " + because));
   }
   return std::make_unique<CpuBackend>(precision, because);
 }

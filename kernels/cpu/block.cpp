@@ -39,7 +39,7 @@ MatrixF mix(const BlockShape& shape, Index length, const RowMajor<Scalar>& queri
   return mixed;
 }
 
-/// Does so for heads rounded to bfloat16. Queries and keys stay rounded, as they enter the dot product.
+/// Does the same for heads rounded to bfloat16. Queries and keys stay rounded, as they enter the dot product.
 MatrixF mix_rounded(const BlockShape& shape, Index length, Projected& heads, std::vector<RowAttention>& attention) {
   const MatrixB queries = heads.queries.cast<Eigen::bfloat16>(), keys = heads.keys.cast<Eigen::bfloat16>();
   heads.queries = queries.cast<float>();

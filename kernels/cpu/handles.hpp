@@ -41,7 +41,7 @@ class HostHeads final : public Heads {
   }
 
   Index num_kv_heads() const { return heads_.keys.rows() / length_; }
-  /// A view of a KV head and its query heads; `forms` are the logit forms of all query heads.
+  /// Returns a view of a KV head and its query heads; `forms` are the logit forms of all query heads.
   HeadGroup group(Index kv_head, std::span<const LogitForm> forms) const {
     const Index members = heads_.queries.rows() / heads_.keys.rows(), first = kv_head * members;
     HeadGroup out{{}, heads_.keys.middleRows(kv_head * length_, length_), {}};
@@ -58,7 +58,7 @@ class HostHeads final : public Heads {
   Index length_;
 };
 
-/// Access to the content of a handle; std::bad_cast for a handle of another back end.
+/// Return the content of a handle; throw std::bad_cast for a handle of another back end.
 inline const MatrixF& matrix(const Activations& a) { return dynamic_cast<const HostActivations&>(a).values; }
 inline MatrixF& matrix(Activations& a) { return dynamic_cast<HostActivations&>(a).values; }
 inline const LayerWeights& weights_of(const LoadedLayer& layer) {

@@ -7,8 +7,8 @@
 namespace logitfield::kernels::cpu {
 
 // The products of the forward pass. They use oneDNN if the build has it (product_onednn.cpp), which generates code for
-// the processor at hand, else OpenBLAS (product_openblas.cpp). All sum in float32. Products of bfloat16 numbers throw
-// std::invalid_argument if can_multiply(Precision::bf16) is false.
+// the processor at hand, else OpenBLAS (product_openblas.cpp). All products sum in float32. Products of bfloat16
+// numbers throw std::invalid_argument if can_multiply(Precision::bf16) is false.
 
 /// y = x W^T for x [n, k] and W [m, k]; y [n, m] is resized.
 void multiply_transposed(const MatrixFRef& x, const MatrixFRef& w, MatrixF& y);

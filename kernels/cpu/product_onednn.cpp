@@ -35,8 +35,8 @@ memory transpose_at(const Matrix& m) {
   return {layout, engine(), const_cast<typename Matrix::Scalar*>(m.data())};
 }
 
-/// The newest instructions that oneDNN uses for bfloat16 numbers here; empty: none. The mask of each set includes the
-/// sets below it.
+/// Returns the newest instructions that oneDNN uses for bfloat16 numbers here; empty if there are none. The mask of
+/// each set includes the sets below it.
 std::string_view bfloat16_instructions() {
   const auto have = [](dnnl::cpu_isa set) {
     const auto mask = static_cast<unsigned>(set);

@@ -127,7 +127,7 @@ class CudaBackend final : public Backend {
     heads.ready.emplace(stream_);
     return field_statistics(heads, group.forms, requests);
   }
-  // Rows shared by ranks, and spectra found elsewhere, stay on the host.
+  // Rows shared by ranks, and spectra computed elsewhere, stay on the host.
   std::vector<std::vector<HeadStatistics>> shared_field_statistics(
       const Team& team, const HeadGroup& group, const Placement& placement,
       std::span<const FieldRequest> requests) const override {

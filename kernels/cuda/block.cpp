@@ -16,7 +16,7 @@ namespace {
 void check_head_size(const BlockShape& shape) {
   const Index widest = std::max(shape.head_dim, shape.value_dim);
   if (widest <= kMostDeviceHeadColumns) return;
-  throw DeviceError(fmt::format("heads of {} columns are wider than the back end 'cuda' takes ({}); compute on CPUs",
+  throw DeviceError(fmt::format("heads of {} columns are wider than the back end 'cuda' supports ({}); use CPUs",
                                 widest, kMostDeviceHeadColumns));
 }
 
@@ -110,7 +110,7 @@ auto Block<T>::project(const BlockShape& s, const DeviceLayer<T>& w, const Buffe
   Projected out{multiply(latent_queries.size() > 0 ? latent_queries : x, length, w.qkv), {}, {}, {}, {}};
   out.queries = {.rows = out.a.data(), .stride = w.qkv.outputs, .head_stride = d, .own = d};
 
-  // One buffer: the latent, then the key columns that all heads share, then keys and values by head.
+  // One buffer holds the latent, then the key columns that all heads share, then keys and values by head.
   const Index down_columns = w.key_value_down.outputs, up_columns = w.key_value_up.outputs;
   out.b = Buffer<float>(length * (down_columns + up_columns), stream_);
   float* down = out.b.data();

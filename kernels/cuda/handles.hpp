@@ -42,7 +42,7 @@ class DeviceActivations final : public Activations {
   const Stream& stream_;
 };
 
-/// Head-major, float32: [num_heads * length, head_dim] and [num_kv_heads * length, head_dim].
+/// Holds queries [num_heads * length, head_dim] and keys [num_kv_heads * length, head_dim], head-major, float32.
 class DeviceHeads final : public Heads {
  public:
   DeviceHeads(Index num_heads, Index num_kv_heads, Index rows, Index columns, const Stream& stream)
@@ -59,9 +59,9 @@ class DeviceHeads final : public Heads {
 
   const Index length, head_dim;
   Buffer<float> all_queries, all_keys;
-  /// These numbers in rows of padded(head_dim), if they are bf16; else empty.
+  /// The same queries and keys in rows of padded(head_dim) if they are bf16; else empty.
   Buffer<Bf16> narrow_queries, narrow_keys;
-  /// All heads are in place; other streams wait for this event.
+  /// Passes when all heads are in place; other streams wait for it.
   std::optional<Event> ready;
 
  private:

@@ -40,7 +40,7 @@ struct HeadSteps {
   float factor = 1;
 };
 
-/// Columns of a head as the tensor cores read it.
+/// Returns the columns of a head with the padding that tensor cores need.
 __host__ __device__ constexpr std::int64_t padded(std::int64_t columns) {
   return (columns + kDeviceHeadMultiple - 1) / kDeviceHeadMultiple * kDeviceHeadMultiple;
 }
@@ -56,7 +56,7 @@ void prepare_heads(const HeadColumns& from, const HeadSteps& steps, std::int64_t
 void head_squares(const HeadColumns& from, std::int64_t heads, std::int64_t length, int columns, double* squares,
                   const Stream& stream);
 
-/// Visible, in a form for kernels; 0: none.
+/// The form of Visible that kernels use; 0: none.
 struct KeyMask {
   std::int64_t window = 0, chunk = 0;
 
@@ -68,7 +68,7 @@ struct KeyMask {
 };
 inline KeyMask key_mask(const Visible& visible) { return {visible.window, visible.chunk}; }
 
-/// Parameters of a head's logits, from LogitForm; cap 0: none.
+/// The form of LogitForm that kernels use; cap 0: none.
 struct HeadForm {
   float scale = 0, slope = 0, cap = 0;
   KeyMask mask = {};

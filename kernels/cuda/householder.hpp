@@ -12,7 +12,7 @@ struct Reflection {
 };
 
 /// `first`: x_0; `squares`: |x|^2. In matrices scaled by scale_for, an x whose square is below 1e-280 is far below
-/// rounding: it counts as zero, since its square may be too inexact for an orthogonal reflection.
+/// rounding. It counts as zero, because its square may be too inexact for an orthogonal reflection.
 __device__ inline Reflection reflection(double first, double squares) {
   if (squares < 1e-280) return {first, 0};
   const double beta = -copysign(sqrt(squares), first);

@@ -2,9 +2,9 @@
 #include "kernels/cuda/attention_tile.hpp"
 
 // Code shared by the kernels of the causal softmax on tensor cores. A block has kWarps warps, each with kTiles times 16
-// queries. Rows of bf16 are in shared memory; their products are in accumulators. What was loaded for one tile of
-// queries serves all of the warp's: shared memory would be the bottleneck otherwise. Sizes are known to the compiler,
-// so that addresses are constant offsets; columns that a head does not have are zeros.
+// queries. Rows of bf16 are in shared memory; their products are in accumulators. Keys and values loaded for one tile
+// of queries are used for all tiles of the warp; otherwise shared memory would be the bottleneck. Sizes are known to
+// the compiler, so that addresses are constant offsets; columns that a head does not have are zeros.
 namespace logitfield::kernels::cuda::mma {
 
 inline constexpr int kWarps = 4, kThreads = kWarp * kWarps;
@@ -73,7 +73,7 @@ struct Scores {
         factor(unit * OnlineRow::kLog2E) {}
 };
 
-/// The keys that a warp's queries, from `first_query` on, see. Positions fit an int; so do fewer registers hold them.
+/// The keys that a warp's queries, from `first_query` on, see. Positions are ints, which take fewer registers.
 template <int kTiles>
 class OwnQueries {
  public:
@@ -83,12 +83,12 @@ class OwnQueries {
         first_seen_(static_cast<int>(form->mask.first_key(first_query))),
         seen_by_all_(static_cast<int>(form->mask.first_key(first_query + 16 * kTiles - 1))) {}
 
-  /// Whether some query may see some key of a tile.
+  /// Tells whether some query may see some key of a tile.
   template <int kKeys>
   __device__ bool see(int first_key) const {
     return first_key < first_ + 16 * kTiles && first_key + kKeys > first_seen_;
   }
-  /// Whether all queries see all keys of a tile.
+  /// Tells whether all queries see all keys of a tile.
   template <int kKeys>
   __device__ bool see_all(int first_key) const {
     return first_key + kKeys - 1 <= first_ && first_key >= seen_by_all_;

@@ -14,7 +14,7 @@ namespace logitfield::kernels {
 
 namespace {
 
-/// Explanation for an error of the runtime, such as an insufficient driver.
+/// Explains an error of the runtime, such as an insufficient driver.
 std::string driver_text() {
   int driver = 0, runtime = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess || cudaRuntimeGetVersion(&runtime) != cudaSuccess) return {};
@@ -136,12 +136,12 @@ void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes
   const std::size_t most = most_shared_memory();
   if (bytes > most) {
     throw DeviceError(fmt::format(
-        "the kernel '{}' needs {} bytes of shared memory a block for heads of this size, but CUDA device {} has {}; "
+        "the kernel '{}' needs {} bytes of shared memory per block for heads of this size, but CUDA device {} has {}; "
         "compute in bfloat16, or on CPUs",
         name, bytes, current_device(), most));
   }
-  // Set to the most there is, not to `bytes`, so that threads that launch the same kernel with other sizes set the same
-  // value.
+  // Set to the device's maximum, not to `bytes`, so that threads that launch the same kernel with other sizes set the
+  // same value.
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most)), name, bytes);
 }
 
@@ -184,7 +184,7 @@ std::string describe_device(int number) {
 int host_threads() {
   int devices = 1;
   check(cudaGetDeviceCount(&devices), "cudaGetDeviceCount", 0);
-  // If a launcher binds ranks to cores, it has divided them; else they are divided by the number of GPUs.
+  // If a launcher binds ranks to cores, it has divided the cores; else they are divided by the number of GPUs.
   constexpr int kMost = 16;  // more would wait for the device
   const int own = static_cast<int>(std::thread::hardware_concurrency());
   const bool bound = own < ::sysconf(_SC_NPROCESSORS_ONLN);

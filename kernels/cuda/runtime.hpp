@@ -15,7 +15,7 @@ class DeviceError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// For example "runtime.cpp:51".
+/// Returns file and line, for example "runtime.cpp:51".
 std::string place_of(const std::source_location& where);
 /// Throws DeviceError if `status` (a cudaError_t) is not success.
 void check(int status, const char* call, std::size_t size,
@@ -40,7 +40,7 @@ class Stream {
   void* handle_ = nullptr;
 };
 
-/// How the host waits: on a core of its own, or asleep, which takes longer to notice and leaves the core to others.
+/// How the host waits. `awake` occupies a core; `asleep` leaves the core to others, but notices the event later.
 enum class Waiting { awake, asleep };
 
 /// A point in the work of a stream; another stream, or the host, can wait for it.
@@ -51,7 +51,7 @@ class Event {
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
 
-  /// Moves the event to the work that the stream has now: cheaper than a new one.
+  /// Moves the event to the end of the stream's present work. This is cheaper than a new event.
   void move_to(const Stream& stream);
   void hold_back(const Stream& other) const;
   void wait() const;
@@ -63,7 +63,7 @@ class Event {
 };
 
 /// `bytes` of device memory, or of page-locked host memory, aligned for any type; null if bytes is 0. Device memory
-/// belongs to the stream: taken and given back in its order.
+/// belongs to the stream: it is allocated and freed in the order of its work.
 void* allocate(std::size_t bytes, const Stream& stream);
 void release(void* memory, const Stream& stream) noexcept;
 void* allocate_pinned(std::size_t bytes);
@@ -82,7 +82,7 @@ class Buffer {
       : data_(static_cast<T*>(allocate(static_cast<std::size_t>(size) * sizeof(T), stream))),
         size_(size),
         stream_(&stream) {}
-  /// A copy of host values.
+  /// Copies host values.
   Buffer(std::span<const T> values, const Stream& stream) : Buffer(static_cast<std::int64_t>(values.size()), stream) {
     copy(data_, values.data(), values.size_bytes(), stream);
   }
@@ -97,7 +97,7 @@ class Buffer {
     return *this;
   }
 
-  /// Gives the memory back in the order of this stream, which must have waited for the other by then.
+  /// Makes the memory be freed in the order of this stream, which must have waited for the other by then.
   void release_in(const Stream& stream) { stream_ = &stream; }
 
   T* data() const { return data_; }
@@ -138,20 +138,20 @@ class PinnedBuffer {
 /// Allows a kernel, which has no static shared memory, this much dynamic shared memory per block. Safe to call from
 /// several threads at once. Throws DeviceError if the device has less.
 void allow_shared_memory(const void* kernel, const char* name, std::size_t bytes);
-/// The most that allow_shared_memory allows on the calling thread's device.
+/// Returns the most bytes that allow_shared_memory allows on the calling thread's device.
 std::size_t most_shared_memory();
 
 /// Makes device `number` the calling thread's current device.
 void use_device(int number);
 int current_device();
-/// Bytes that are free now on the calling thread's device.
+/// Returns the bytes that are free now on the calling thread's device.
 std::size_t free_bytes();
-/// The device's UUID: the same in every process.
+/// Returns the device's UUID, which is the same in every process.
 std::string device_identity(int number);
-/// For example "GPU NVIDIA H100 80GB HBM3 (9.0, 79.1 GiB), CUDA 13.0".
+/// Describes the device, for example "GPU NVIDIA H100 80GB HBM3 (9.0, 79.1 GiB), CUDA 13.0".
 std::string describe_device(int number);
-/// Number of host threads that may use the device at a time: the cores that this process may run on, or its GPU's share
-/// of all cores.
+/// Returns the number of host threads that may use the device at a time. This is the number of cores that this process
+/// may run on, or its GPU's share of all cores.
 int host_threads();
 
 }  // namespace logitfield::kernels::cuda

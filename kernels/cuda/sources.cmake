@@ -1,4 +1,5 @@
-# The CUDA back end, relative to kernels/: what the tests' emulation compiles too, and what only a CUDA toolkit can.
+# The sources of the CUDA back end, relative to kernels/: those that the tests' emulation also compiles, and those that
+# need a CUDA toolkit.
 set(LOGITFIELD_CUDA_KERNELS
   cuda/activation.cu
   cuda/attention.cu

@@ -28,7 +28,7 @@ __device__ inline T warp_max(T value) {
   return value;
 }
 
-/// 2^x to 2 units in the last place; 0 where it is below the normal numbers. One instruction, where exp2f takes four.
+/// 2^x to 2 units in the last place; 0 where the result would be subnormal. One instruction, where exp2f takes four.
 __device__ inline float power_of_two(float x) {
 #ifdef LOGITFIELD_EMULATION
   return exp2f(x);

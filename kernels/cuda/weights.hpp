@@ -13,8 +13,8 @@
 namespace logitfield::kernels::cuda {
 
 /// Copies host numbers to the device on its own stream, in parallel with computing. Several threads convert a piece at
-/// a time, each into page-locked memory of its own, and send it. For one thread at a time; others wait. The memory is
-/// given back in the order of the computing stream, so that no copy waits for what is computed.
+/// a time, each into page-locked memory of its own, and send it. One thread may use it at a time; others wait. Device
+/// memory is freed in the order of the computing stream, so that no copy waits for a computation.
 class Uploader {
  public:
   explicit Uploader(const Stream& computing)
@@ -23,24 +23,24 @@ class Uploader {
         lanes_(static_cast<std::size_t>(workers_.count())) {}
   const Stream& stream() const { return stream_; }
   const Stream& computing() const { return computing_; }
-  /// Begins a layer or a map: its copies wait for the memory that had been given back.
+  /// Begins a layer or a map. Its copies wait until the memory freed before it can be used.
   void begin();
-  /// The computing stream gives back memory.
+  /// Records that the computing stream has freed memory.
   void note_release();
   template <class T, class Scalar>
   Buffer<T> upload(const Scalar* values, std::int64_t count);
   std::mutex& in_use() { return in_use_; }
 
  private:
-  /// So small that the first is on its way soon, so large that starting a copy does not count. More lanes than these do
-  /// not copy faster (bench/results: an H100 in a virtual machine).
+  /// Small enough that the first copy starts soon, large enough that starting a copy takes little of the time. More
+  /// lanes do not copy faster (bench/results: an H100 in a virtual machine).
   static constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
   static constexpr int kMostLanes = 8;
 
   /// A thread fills one piece while the other is copied.
   class Lane {
    public:
-    /// Waits until the piece that used this memory has been copied.
+    /// Waits until the piece that used this memory has been copied, and returns the memory.
     std::byte* room();
     void send(void* to, std::size_t bytes, const Stream& stream);
 
@@ -75,7 +75,8 @@ struct DeviceLinear {
   Buffer<float> bias;
 };
 
-/// Calls `step` in a destructor. If the device has failed before, whoever waits for it reports that.
+/// Calls `step` in a destructor and ignores an error of the device. The next caller that waits for the device reports
+/// it.
 template <class Step>
 void unless_failed(Step&& step) noexcept {
   try {
@@ -84,8 +85,8 @@ void unless_failed(Step&& step) noexcept {
   }
 }
 
-/// The first member or base of what is uploaded, destroyed after the memory was given back: the next copies wait for
-/// that, so that a device holds two layers, not three.
+/// Notes when the memory of an uploaded object is freed. It is the first member or base, so it is destroyed last. The
+/// next copies wait for it, so that a device holds two layers, not three.
 class Returning {
  public:
   explicit Returning(Uploader& uploader) : uploader_(uploader) {}
@@ -99,8 +100,8 @@ class Returning {
   Uploader& uploader_;
 };
 
-/// Passed once the copies are done. The last member, destroyed before the memory is given back: copies into memory that
-/// was never used are over by then.
+/// Passes once the copies are done. It is the last member, so it is destroyed before the memory is freed. Copies into
+/// memory that was never used have ended by then.
 class Arrival {
  public:
   explicit Arrival(const Uploader& uploader) : computing_(uploader.computing()), copied_(uploader.stream()) {}
@@ -109,7 +110,7 @@ class Arrival {
   }
   Arrival(const Arrival&) = delete;
   Arrival& operator=(const Arrival&) = delete;
-  /// Makes the stream wait, or the host.
+  /// Make the stream, or the host, wait for the copies.
   void hold_back(const Stream& stream) const { copied_.hold_back(stream); }
   void wait() const { copied_.wait(); }
 
@@ -123,7 +124,7 @@ struct DeviceMlp {
   DeviceLinear<T> up, down;
 };
 
-/// Weights on a device stand for a layer's parts. The bias of the choice of experts stays on the host, where they are
+/// Defines the types of a layer's parts as weights on a device. The router's bias stays on the host, where experts are
 /// chosen.
 template <class T>
 struct OnDevice {

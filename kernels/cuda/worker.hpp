@@ -11,11 +11,11 @@
 
 namespace logitfield::kernels::cuda {
 
-/// Page-locked host memory for results, which are copied in parallel with the host. It is kept and used again, since it
-/// is slow to get.
+/// Page-locked host memory for results, which are copied in parallel with the host's work. It is kept and used again,
+/// since allocating it is slow.
 class HostRoom {
  public:
-  /// Room for `count` numbers, until the next clear().
+  /// Returns room for `count` numbers, valid until the next clear().
   double* take(std::int64_t count);
   void clear() { block_ = used_ = 0; }
 
@@ -32,10 +32,11 @@ struct Worker {
   mutable HostRoom room;
 };
 
-/// Workers whose operations on the same heads run at the same time where they do not need each other's results. None of
-/// their steps fills a device: decompositions are chains of small steps, sums and products bound by memory.
+/// Workers whose operations on the same heads run at the same time, unless one needs a result of another. No step fills
+/// a device by itself: decompositions are chains of small steps, and memory bounds sums and products.
 struct Lanes {
-  /// Factors of the queries and of the keys; rows and sums that certificates compare; singular values.
+  /// They compute factors of the queries, factors of the keys, rows and sums that certificates compare, and singular
+  /// values.
   Worker queries, keys, checks, spectra;
 
   static constexpr int kCount = 4;
@@ -51,7 +52,7 @@ struct HostRows {
   Index rows = 0, columns = 0;
 
   Eigen::Map<const Matrix> matrix() const { return {data, rows, columns}; }
-  /// Row `row` as a matrix of `width` columns.
+  /// Returns row `row` as a matrix of `width` columns.
   Eigen::Map<const Matrix> matrix_of(Index row, Index width) const {
     return {data + row * columns, columns / width, width};
   }
@@ -64,7 +65,7 @@ inline HostRows start_download(const Buffer<double>& values, Index rows, Index c
   return {to, rows, columns};
 }
 
-/// A copy of host values on the device, through the worker's room, so that nobody waits.
+/// Copies host values to the device, through the worker's page-locked memory, so that the host does not wait.
 template <class T>
 Buffer<T> send(std::span<const T> values, const Worker& worker) {
   const std::size_t bytes = values.size_bytes();

@@ -6,7 +6,7 @@
 namespace logitfield::kernels::cpu {
 namespace {
 
-/// Sums of n positive terms are taken over at least this many lanes.
+/// Sums of n positive terms use at least this many lanes.
 constexpr double kLanes = 8;
 /// Operations on a number besides its sum.
 constexpr double kOperations = 64;
@@ -15,7 +15,7 @@ constexpr double kLeastWeight = 1e-30;
 /// Keeps a comparison of zeros from being 0 / 0.
 constexpr double kTiny = std::numeric_limits<double>::min();
 
-/// One row's softmax in float64, and what its rounding bounds depend on.
+/// One row's softmax in float64, and the sizes that its rounding bounds depend on.
 struct Row {
   double max = 0, entropy = 0, sink = 0;
   /// Weighted mean of max - x, and weighted standard deviation of x.

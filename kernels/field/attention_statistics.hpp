@@ -11,24 +11,24 @@ namespace logitfield::kernels::cpu {
 
 /// Longest context in which attention is measured: it costs L^2 d flops, other statistics L d^2.
 inline constexpr std::int64_t kLongestAttention = 32768;
-/// Queries whose logits are formed together: enough for products at full speed, few enough to waste little work above
-/// the diagonal.
+/// Number of queries whose logits are formed together: large enough for products at full speed, small enough to waste
+/// little work above the diagonal.
 inline constexpr Index kAttentionTile = 64;
 
 /// The causal softmax of each row of a head [L]: largest logit, entropy in nats, weight on position 0.
 struct AttentionRows {
   Vector max_logit, entropy, sink;
-  /// Unit of rounding of the arithmetic that found them (epsilon).
+  /// Machine epsilon of the arithmetic that computed them.
   double rounding = kEpsilon;
 };
 
-/// Rows of one head over the keys that form.visible shows. Queries and keys [>= length, d]. Forms the logits of visible
-/// keys tile by tile (never L x L). L^2 d flops, memory O(kAttentionTile L).
+/// Computes the rows of one head over the keys that form.visible shows. Queries and keys [>= length, d]. Forms the
+/// logits of visible keys tile by tile (never L x L). L^2 d flops, memory O(kAttentionTile L).
 AttentionRows attention_rows(const MatrixFRef& queries, const MatrixRef& keys, const LogitForm& form, Index length);
-/// The first `length` rows of a forward pass, whose logits and weights are float32.
+/// Returns the first `length` rows of a forward pass, whose logits and weights are float32.
 AttentionRows attention_rows(const RowAttention& rows, Index length);
 
-/// Statistics of each of the ascending `contexts`, which are prefixes of the rows.
+/// Computes the statistics of each of the ascending `contexts`, which are prefixes of the rows.
 std::vector<AttentionStatistics> attention_statistics(const AttentionRows& rows,
                                                       std::span<const std::int64_t> contexts);
 

@@ -5,12 +5,12 @@
 namespace logitfield::kernels::cpu {
 
 /// Energies of the causal field E_ij = a_i . b_j - m_i (j <= i) of factors a, b [n, w], for this rank's rows: per key
-/// (column) and per query (row). Also the row means m found on the way. All exact.
+/// (column) and per query (row). Also holds the row means m. All values are exact.
 struct CausalEnergies {
   Vector keys, queries, means;
 };
-/// Computes them by quadratic forms of running sums over tiles, and by explicit logits inside a tile. 4 L w^2 flops and
-/// 2 L w times the tile; memory O(w^2). Collective.
+/// Computes them by quadratic forms of running sums over tiles, and by explicit logits inside a tile. Costs 4 L w^2
+/// flops and 2 L w times the rows of a tile, and memory O(w^2). Collective.
 CausalEnergies causal_energies(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement);
 
 /// E = tril(a b^T) with a = [a, -m] and b = [b, 1]; never formed.
@@ -19,8 +19,8 @@ struct CausalField {
 };
 CausalField causal_field(FactorRows a, FactorRows b, const Vector& means);
 
-/// E as an operator on blocks of p vectors, about L (4 w + 64) p flops a product. Keeps the logits near the diagonal
-/// [L, 32]. The field must outlive it.
+/// Applies E to blocks of p vectors, about L (4 w + 64) p flops per product. Keeps the logits near the diagonal [L,
+/// 32]. The field must outlive the operator.
 class CausalOperator final : public LinearOperator {
  public:
   CausalOperator(const Team& team, const CausalField& field);

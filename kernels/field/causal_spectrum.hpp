@@ -10,16 +10,16 @@ namespace logitfield::kernels::cpu {
 struct ShiftedDeterminant {
   /// Logarithm of its absolute value.
   double log = 0;
-  /// Number of eigenvalues of E E^T below -t.
+  /// The number of eigenvalues of E E^T below -t.
   Index below = 0;
   /// Amount by which rounding may have moved an eigenvalue.
   double rounding = 0;
 };
 
-/// Answers questions about the whole spectrum of a causal field, of which this rank holds some rows, without finding a
-/// single singular value. E E^T + t is the covariance of the outputs y_i = a_i . x_i + sqrt(t) v_i of a system whose
-/// state x_i = x_{i-1} + b_i w_i is driven by unit noise. So a Kalman filter over blocks of rows factors it, with about
-/// L w (4 w + 96) flops and w^2 numbers a shift. A negative shift -s^2 gives the inertia, hence the number of singular
+/// Answers questions about the whole spectrum of a causal field, of which this rank holds some rows, without computing
+/// any singular value. E E^T + t is the covariance of the outputs y_i = a_i . x_i + sqrt(t) v_i of a system whose state
+/// x_i = x_{i-1} + b_i w_i is driven by unit noise. So a Kalman filter over blocks of rows factors it, with about L w
+/// (4 w + 96) flops and w^2 numbers per shift. A negative shift -s^2 gives the inertia, hence the number of singular
 /// values below s (Sylvester). All calls are collective; team and field must outlive the object.
 class CausalSpectrum {
  public:
@@ -44,7 +44,7 @@ class CausalSpectrum {
 /// Flops of one shift.
 double determinant_flops(double length, double width);
 
-/// The number of singular values above sigma. Empty if rounding could have moved one by `margin` in sigma^2.
+/// Counts the singular values above sigma. Returns nothing if rounding could have moved one by `margin` in sigma^2.
 std::optional<Index> count_above(const CausalSpectrum& spectrum, double sigma, double margin);
 
 }  // namespace logitfield::kernels::cpu

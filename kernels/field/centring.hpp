@@ -18,9 +18,9 @@ struct CentredKeys {
 /// Collective.
 CentredKeys centred_keys(const Team& team, const MatrixFRef& keys, const Placement& placement);
 
-/// Factors of x_ij = scale q_i . k_j + alibi_slope (j - i), up to terms that cancel with the row mean: scaled queries
-/// with a column of slopes, and centred keys with a column of centred positions. Without a slope both columns are
-/// omitted.
+/// Return the factors of x_ij = scale q_i . k_j + alibi_slope (j - i), up to terms that cancel with the row mean. They
+/// are scaled queries with a column of slopes, and centred keys with a column of centred positions. Without a slope
+/// both columns are omitted.
 FactorRows field_queries(const MatrixFRef& queries, const LogitForm& form);
 FactorRows field_keys(const CentredKeys& keys, const LogitForm& form, const Placement& placement);
 

@@ -1,4 +1,4 @@
-// Checks that FieldContext makes of a head: every number that a route returns is compared with one found in another
+// Checks that FieldContext makes for a head: every number that a route returns is compared with one computed in another
 // way.
 #include <algorithm>
 #include <cmath>
@@ -54,7 +54,7 @@ void FieldContext::certify(std::size_t head, Scope scope, double by_keys, double
   if (scope == Scope::full && forms_[head].has_factors()) check_delocalisation(head, result.key_energy, out);
 }
 
-/// Checks the numbers as returned, whatever happened between them and the route.
+/// Checks the numbers as returned, so that errors after the route are found too.
 void FieldContext::compare_totals(double by_keys, double by_queries, const RouteResult& result,
                                   HeadStatistics& out) const {
   const SpectrumStatistics& s = out.spectrum;
@@ -93,7 +93,8 @@ void FieldContext::compare_rows(const RowSample& sample, const Magnitudes& sizes
         c.probe_residual, c.probe_bound);
 }
 
-/// Compares all of the route's rows, and the energies of some keys, with those straight from the queries and keys.
+/// Compares all of the route's rows, and the energies of some keys, with those computed directly from the queries and
+/// keys.
 void FieldContext::compare_direct(const DirectProducts& direct, const Magnitudes& sizes, const RouteResult& result,
                                   HeadStatistics& out) const {
   const Index keys = std::ssize(direct.keys), probes = direct.products.cols();

@@ -25,8 +25,8 @@ double columns_of(const FieldSize& size) {
   return static_cast<double>(krylov_columns(size.request.context, size.request.components));
 }
 
-/// Two products, by the field and by its transpose. `explicitly`: logits per row that products form or have stored
-/// besides the factors.
+/// Returns the flops of two products, by the field and by its transpose. `explicitly`: logits per row that products
+/// form or have stored besides the factors.
 double products_flops(double length, double width, double columns, double explicitly) {
   return 2 * columns * length * (4 * width + 2 * explicitly);
 }
@@ -41,14 +41,14 @@ double causal_flops(const FieldSize& size) {
 
 double windowed_flops(const FieldSize& size) {
   const double length = static_cast<double>(size.request.context), width = width_of(size), columns = columns_of(size);
-  // The same, with steps of random vectors in place of the integrals.
+  // As without a window, but with steps of random vectors in place of the integrals.
   const double vectors = 2 * columns + static_cast<double>(kQuadratureVectors);
   return 6 * length * width * width + 4 * length * width * kEdgeTiles * double{kEnergyTile} +
          products_flops(length, width, vectors, kEdgeTiles * double{kOperatorTile}) + 8 * length * columns * columns;
 }
 
-/// Bytes of the logits that the operator of a masked field keeps: inside tiles; with a window at both of its edges, for
-/// either direction, and sums over the tiles of the window.
+/// Returns the bytes of the logits that the operator of a masked field keeps, inside tiles. With a window these are at
+/// both of its edges, for either direction, plus sums over the tiles of the window.
 double operator_bytes(const FieldSize& size, double rows) {
   if (size.mask == Visible{}) return kDouble * rows * double{kOperatorTile};
   const double width = width_of(size), keys = static_cast<double>(size.mask.keys(size.request.context));

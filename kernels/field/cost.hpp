@@ -1,7 +1,8 @@
 #pragma once
 #include "kernels/field_request.hpp"
 
-// What a field costs on the CPU back end, counted from the tiles and blocks of its kernels: a plan asks here.
+// Counts what a field costs on the CPU back end, from the tiles and blocks of its kernels. Planning uses these
+// functions.
 namespace logitfield::kernels::cpu {
 
 /// A field of the query heads that read one KV head.
@@ -14,18 +15,19 @@ struct FieldSize {
   Visible mask = {};
 };
 
-/// Flops of one query head's field.
+/// Returns the flops of one query head's field.
 double field_flops(const FieldSize& size);
-/// Most bytes on a rank that holds `rows` of the context's rows: float32 rows of the KV group, and one field. Of the
-/// ScaLAPACK route, without the distributed field.
+/// Returns the most bytes on a rank that holds `rows` rows of the context: float32 rows of the KV group, and one field.
+/// For the ScaLAPACK route, the distributed field is not included.
 double field_bytes(const FieldSize& size, std::int64_t rows);
 
-/// Flops of one query head's attention over the first `length` tokens.
+/// Returns the flops of one query head's attention over the first `length` tokens.
 double attention_flops(std::int64_t length, std::int64_t head_dim);
-/// Bytes of it.
+/// Returns the bytes of this attention.
 double attention_bytes(std::int64_t length, std::int64_t head_dim);
 
-/// Flops to draw one head's queries and keys [length, head_dim] with the moments of others (row_moments.hpp).
+/// Returns the flops to draw one head's queries and keys [length, head_dim] with the moments of others
+/// (row_moments.hpp).
 double drawing_flops(std::int64_t length, std::int64_t head_dim);
 
 }  // namespace logitfield::kernels::cpu

@@ -10,7 +10,7 @@ namespace {
 constexpr double kDouble = sizeof(double);
 /// Columns of a factor beside the head's: positions, means, two probes, and one that makes the width even.
 constexpr double kExtras = 2, kProbes = 3;
-/// Of a softmax row: largest logit, entropy, weight on key 0.
+/// Numbers of a softmax row: largest logit, entropy, weight on key 0.
 constexpr double kRowStatistics = 3;
 
 double padded(std::int64_t rows) { return static_cast<double>(padded_rows(rows)); }
@@ -20,7 +20,7 @@ double causal_field(double rows, double width, double heads) {
   return (heads + 1) * rows * width + heads * rows * kDeviceTileRows + rows / kDeviceTileRows * width * width;
 }
 
-/// Bytes for each KV head, without fields that are formed.
+/// Returns the bytes for each KV head, without fields that are formed.
 double head_bytes(const DeviceFields& f) {
   const double length = static_cast<double>(f.context), rows = padded(f.context),
                heads = static_cast<double>(f.members);
@@ -39,7 +39,7 @@ double head_bytes(const DeviceFields& f) {
   return kDouble * (keys + (f.factored ? std::max(factored, causal_means) : factor) + sampled + direct);
 }
 
-/// Bytes for the fields that are formed and decomposed at a time.
+/// Returns the bytes for the fields that are formed and decomposed at a time.
 double dense_bytes(const DeviceFields& f, double heads) {
   const double length = static_cast<double>(f.context), w = static_cast<double>(f.head_dim) + kExtras;
   const double together = static_cast<double>(dense_together(f.context, static_cast<std::int64_t>(heads)));

@@ -25,7 +25,7 @@ Matrix extended_queries(const MatrixFRef& queries, const LogitForm& form, Index 
   out.rightCols(1).setConstant(form.alibi_slope);
   return out;
 }
-/// Minus `origin`, which shifts all logits of a row equally; exact, as both are float32.
+/// Subtracts `origin`, which shifts all logits of a row equally. The difference is exact, because both are float32.
 Matrix extended_keys(const MatrixFRef& keys, const Row& origin, Index first_row, Index begin, Index count) {
   Matrix out = extended(keys, begin, count, 1);
   out.leftCols(keys.cols()).rowwise() -= origin;
@@ -119,7 +119,7 @@ void add_factored(const Team& team, const MatrixFRef& queries, const MatrixFRef&
   const Index first = placement.first_row, length = placement.length;
   const Visible mask = mask_of(form, scope, length);
   Matrix sampled = sampled_keys(team, keys, placement, out.keys);
-  // Keys are represented by their differences: a mean that all share would hide these in rounding.
+  // Keys are represented by their differences; a common mean would hide these in rounding.
   const Eigen::RowVectorXd origin = sampled.row(0).head(keys.cols());
   sampled.leftCols(keys.cols()).rowwise() -= origin;
   const bool masked = mask != Visible{};
@@ -203,7 +203,7 @@ DirectProducts direct_products(const Team& team, const MatrixFRef& queries, cons
   } else if (team.size() == 1) {
     add_capped(queries, keys, form, scope, probes, out);
   } else {
-    throw std::invalid_argument("capped logits of a head whose rows ranks share");
+    throw std::invalid_argument("the rows of a head with capped logits must not be shared by several ranks");
   }
   team.sum(as_span(out.key_energies));
   return out;

@@ -6,8 +6,8 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Products of a field straight from the queries and keys that came in; every route is compared with them. They use
-/// running sums of the keys less the first key, and neither centred keys nor factors nor row means of a route.
+/// Products of a field, computed directly from the input queries and keys; every route is compared with them. They use
+/// running sums of the keys minus the first key. They use no centred keys, factors or row means of a route.
 struct DirectProducts {
   /// E x [n, p] for this rank's rows.
   Matrix products;
@@ -16,12 +16,12 @@ struct DirectProducts {
   Vector key_energies;
 };
 
-/// The positions of those keys, at most kMostKeys.
+/// Returns the positions of these keys, at most kMostKeys.
 inline constexpr Index kMostKeys = 16;
 std::vector<Index> some_keys(Index length);
 
-/// Computes them for probes x [n, p], this rank's rows. About L d (4 p + 36) flops. For capped logits L^2 d flops;
-/// their rows must not be shared by a team (else std::invalid_argument). Collective.
+/// Computes these products for probes x [n, p], this rank's rows. About L d (4 p + 36) flops. Capped logits take L^2 d
+/// flops. A team must not share their rows (else std::invalid_argument). Collective.
 DirectProducts direct_products(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys,
                                const LogitForm& form, Scope scope, const Placement& placement, const Matrix& probes);
 

@@ -24,14 +24,14 @@ class FactorRows {
   Index width() const { return rows_.cols() + std::ssize(extra_); }
   /// Rows begin ... begin + count - 1 [count, width].
   void tile(Index begin, Index count, Matrix& out) const;
-  /// All rows; for matrices small enough to keep.
+  /// Returns all rows; for matrices small enough to keep.
   Matrix all() const;
 
  private:
   MatrixFRef rows_;
   double factor_;
   Eigen::RowVectorXd shift_;
-  /// Empty: all one.
+  /// If empty, all factors are one.
   Vector row_factors_;
   std::vector<Vector> extra_;
 };

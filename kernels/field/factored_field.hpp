@@ -14,8 +14,8 @@ namespace logitfield::kernels::cpu {
 RouteResult factored_field(const Team& team, const TallFactor& a, const TallFactor& b, const Placement& placement,
                            double noise, double unresolved = 0);
 
-/// The data of a factor that the factored route needs, wherever its rows are: r and basis^T x of the probes x, and its
-/// size.
+/// The data of a factor that the factored route needs, wherever its rows are stored: r and basis^T x of the probes x,
+/// and its size.
 struct FactorSummary {
   const Matrix& r;
   const Matrix& basis_probes;
@@ -26,7 +26,7 @@ struct FactorSummary {
 /// One side of the field, from the factor whose rows belong to that side: energy per row, and results of the probes.
 struct Side {
   Vector energy;
-  /// The same in ascending order, where it was sorted; else empty.
+  /// The energies in ascending order if they were sorted; else empty.
   Vector ascending;
   /// U S V^T x of the other side's probes [n, p].
   Matrix products;
@@ -36,10 +36,10 @@ struct Side {
 /// coordinates of this side's basis.
 using MeasureSide = std::function<Side(bool queries, const Matrix& image)>;
 
-/// Makes that pass over the rows of `own`, on this rank. Collective.
+/// Makes the pass of a MeasureSide over the rows of `own`, on this rank. Collective.
 Side measure_side(const Team& team, const TallFactor& own, const TallFactor& other, const Matrix& image);
 
-/// The part of factored_field that does not depend on where the rows are.
+/// Takes the steps of factored_field that do not depend on where the rows are stored.
 RouteResult factored_route(const FactorSummary& a, const FactorSummary& b, const MeasureSide& measure_side,
                            Index context, double noise, double unresolved = 0);
 
@@ -48,8 +48,8 @@ struct FactorSizes {
   double a = 0, b = 0;
   Index width = 0;
 };
-/// The part of it that does not depend on how the values were found. `side` is asked for the queries (true) and the
-/// keys, unless the field is zero.
+/// Takes the steps that do not depend on how the singular values were computed. Calls `side` for the queries (true) and
+/// the keys, unless the field is zero.
 RouteResult factored_result(std::vector<double> sigma, const std::function<Side(bool)>& side, const FactorSizes& sizes,
                             Index context, const Rounding& limits);
 

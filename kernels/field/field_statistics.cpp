@@ -12,7 +12,7 @@ namespace logitfield::kernels::cpu {
 namespace {
 
 void check_shapes(const HeadGroup& group) {
-  if (group.forms.size() != group.queries.size()) throw std::invalid_argument("a logit form is needed per query head");
+  if (group.forms.size() != group.queries.size()) throw std::invalid_argument("every query head needs a logit form");
   for (const MatrixFRef& q : group.queries) {
     if (q.rows() != group.keys.rows() || q.cols() != group.keys.cols()) {
       throw std::invalid_argument(
@@ -34,7 +34,7 @@ AttentionRows measure_attention(const HeadGroup& group, std::size_t head, const 
                                  : attention_rows(*group.attention[head], length);
 }
 
-/// Adds what the rows say of a context to the statistics of a field in it, and compares them with sampled rows.
+/// Adds the attention statistics of a context to those of a field in it, and compares the rows with sampled rows.
 void add_attention(const AttentionRows& rows, std::int64_t context, std::size_t head, HeadContext& fields,
                    HeadStatistics& out) {
   attach(attention_statistics(rows, {&context, 1})[0], fields.attention_margin(head, rows), out);

@@ -31,7 +31,7 @@ std::int64_t rank_bound(const LogitForm& form, Scope scope, Index length, Index 
   return std::min(by_length, scope == Scope::causal_mean ? columns + 1 : columns);
 }
 
-/// Statistics of a head whose Q or K holds a NaN or an infinity: it failed.
+/// Returns the statistics of a failed head, whose Q or K holds a NaN or an infinity.
 HeadStatistics non_finite_statistics(std::int64_t bound) {
   HeadStatistics out;
   SpectrumStatistics& s = out.spectrum;
@@ -140,7 +140,7 @@ RouteResult HeadContext::take_route(std::size_t head, const FieldRequest& reques
                         request.components, rounding(head));
   }
   if (request.route != Route::factored || is_masked(request.scope) || !form.has_factors()) {
-    throw std::invalid_argument("this route does not lead to this field");
+    throw std::invalid_argument("this route cannot measure this field");
   }
   const Rounding limits = rounding(head);
   RouteResult out = factored_field(team_, tall_factor(team_, query_rows(head, request.scope), placement_),
@@ -183,7 +183,7 @@ HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult
     result.key_energy = result.query_energy = Vector::Zero(rows_);
     std::ranges::fill(result.sigma, 0.0);
   } else if (result.products.rows() != rows_) {
-    throw std::invalid_argument("a route must say what its field makes of the probes");
+    throw std::invalid_argument("the result of the route lacks the products of its field with the probes");
   }
   HeadStatistics out;
   out.route = result.route;
@@ -192,7 +192,7 @@ HeadStatistics FieldContext::complete(std::size_t head, Scope scope, RouteResult
   out.rank_bound = bound;
   out.singular_values.assign(result.sigma.begin(), result.sigma.begin() + static_cast<std::ptrdiff_t>(std::min(
                                                                               result.sigma.size(), kKeptComponents)));
-  // If a query sees one key, its mean is that key's logit, so its row is zero; routes leave rounding there.
+  // If a query sees one key, its mean is that key's logit, so its row is zero; routes leave rounding errors there.
   for (Index r = 0; is_masked(scope) && r < result.query_energy.size(); ++r) {
     if (averaged_keys(forms_[head], scope, placement_.first_row + r, placement_.length).size() == 1) {
       result.query_energy[r] = 0;

@@ -14,14 +14,14 @@ namespace logitfield::kernels::cpu {
 class FieldContext {
  public:
   virtual ~FieldContext() = default;
-  /// Statistics of one query head in one scope, by any route but scalapack. Attention is left undefined.
+  /// Measures one query head in one scope, by any route except scalapack. Attention is left undefined.
   HeadStatistics measure(std::size_t head, const FieldRequest& request);
   /// Completes the statistics from the result of a route that was taken elsewhere.
   HeadStatistics complete(std::size_t head, Scope scope, RouteResult result);
 
   virtual RouteResult take_route(std::size_t head, const FieldRequest& request) = 0;
   virtual const CoherentKeys& coherence() = 0;
-  /// Leverage of the centred keys and, where the head has a slope, the positions.
+  /// Returns the leverage of the centred keys and, if the head has a slope, the column of positions.
   virtual const Leverage& key_leverage(std::size_t head) = 0;
   virtual RowSample sample(std::size_t head, Scope scope) = 0;
   virtual DirectProducts direct(std::size_t head, Scope scope) = 0;
@@ -31,9 +31,9 @@ class FieldContext {
   FieldContext(const Team& team, std::vector<LogitForm> forms, const Placement& placement, Index rows, Index head_dim)
       : team_(team), forms_(std::move(forms)), placement_(placement), rows_(rows), head_dim_(head_dim) {}
   Rounding rounding(std::size_t head) const;
-  /// Whether the keys and the head's queries are finite.
+  /// Tells whether the keys and the head's queries are finite.
   bool finite(std::size_t head) const;
-  /// Largest rank of the field's blocks below the diagonal, if those above it are zero; else the context.
+  /// Returns the largest rank of the field's blocks below the diagonal if those above it are zero; else the context.
   Index coupling(std::size_t head, Scope scope) const;
 
   const Team& team_;
@@ -68,7 +68,7 @@ class HeadContext final : public FieldContext {
  public:
   HeadContext(const Team& team, const HeadGroup& group, const Placement& placement);
 
-  /// Factors of the causal field with these row means.
+  /// Returns the factors of the causal field with these row means.
   CausalField causal_rows(std::size_t head, const Vector& means) const;
   /// Compares softmax rows with sampled ones (attention_check.hpp). This rank must hold the whole context.
   double attention_margin(std::size_t head, const AttentionRows& rows);
@@ -80,18 +80,18 @@ class HeadContext final : public FieldContext {
   DirectProducts direct(std::size_t head, Scope scope) override;
 
  private:
-  /// Left factor of a scope that the factored route supports.
+  /// Returns the left factor of a scope that the factored route supports.
   FactorRows query_rows(std::size_t head, Scope scope) const;
-  /// The logits of the head's sampled rows; kept until another head's are asked for.
+  /// Returns the logits of the head's sampled rows. They are kept until another head is asked for.
   const SampledLogits& sampled(std::size_t head);
-  /// Decomposed key factor of a scope; shared by the query heads.
+  /// Returns the decomposed key factor of a scope, which the query heads share.
   const TallFactor& key_factor(std::size_t head, Scope scope);
 
   const HeadGroup& group_;
   CentredKeys keys_;
-  /// Of this rank's rows.
+  /// The probes of this rank's rows.
   const Matrix probes_;
-  /// Without and with the ALiBi column.
+  /// Key factors without and with the ALiBi column.
   std::optional<TallFactor> full_[2], causal_mean_[2];
   std::optional<SampledLogits> sampled_;
   std::size_t sampled_head_ = 0;

@@ -10,7 +10,7 @@ namespace logitfield::kernels::oracle {
 /// residual of the certificate.
 HeadStatistics field_statistics(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form, Scope scope);
 
-/// The logits S [L, L], and the field E of a scope.
+/// Return the logits S [L, L], and the field E of a scope.
 Matrix logits(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form);
 Matrix energy_field(const MatrixRef& queries, const MatrixRef& keys, const LogitForm& form, Scope scope);
 

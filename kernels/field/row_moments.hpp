@@ -32,7 +32,7 @@ class RowMoments {
 /// Rows of a Gaussian matrix [n, d], conditioned on having the mean and centred squares of `like`: m + U R, with U
 /// uniform among the orthonormal [n, r] whose columns sum to zero. If the rows behind `like` are independent and
 /// Gaussian, whatever their mean and covariance, then both have the same distribution given these moments: they are
-/// exchangeable. A function of the seed alone.
+/// exchangeable. For given moments, the rows depend on the seed alone.
 class GaussianLike {
  public:
   GaussianLike(const RowMoments& like, std::uint64_t seed);

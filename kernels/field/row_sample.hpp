@@ -19,9 +19,9 @@ struct SampledLogits {
 SampledLogits sampled_logits(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form,
                              const Placement& placement);
 
-/// Rows of the field formed straight from the definition; every route is compared with them.
+/// Rows of the field formed directly from the definition; every route is compared with them.
 struct RowSample {
-  /// Those of the sampled logits.
+  /// The positions of the sampled logits.
   std::vector<Index> positions;
   /// Residual: max_i |sum_j E_ij| / sum_j |E_ij| over the keys that the row's mean is taken over. Margin: the largest
   /// ratio of a row's |sum_j E_ij| to its rounding bound; at most 1.
@@ -37,9 +37,9 @@ struct RowSample {
 RowSample sample_rows(const Team& team, const SampledLogits& sampled, const LogitForm& form, Scope scope,
                       const Placement& placement, const Matrix& probes);
 
-// Parts that do not depend on where the logits are formed.
+// The functions below do not depend on where the logits are formed.
 
-/// Positions to sample in a context.
+/// Returns the positions to sample in a context.
 std::vector<Index> sampled_positions(Index length);
 /// Sums over one row: of the centred logits and of their absolute values, over the keys of the mean; and of E squared.
 enum RowSum { kTotal, kAbsolute, kSquares, kRowSums };

@@ -4,8 +4,8 @@
 
 namespace logitfield::kernels::cpu {
 
-/// The sum over a queue, by additions alone. Elements that leave are never subtracted, so no digits are lost. Two
-/// additions per element (two stacks: one of sums from each older element on, one of newer elements and their sum).
+/// Keeps the sum over a queue by additions alone. Elements that leave are never subtracted, so no digits are lost. It
+/// takes two additions per element. One stack holds the sums from each older element on, another the newer elements.
 template <class S>
 class SlidingSum {
  public:
@@ -27,7 +27,7 @@ class SlidingSum {
     if (older_.empty()) turn();
     older_.pop_back();
   }
-  /// The sum of a nonempty queue; `work` is scratch that may hold the result.
+  /// Returns the sum of a nonempty queue; `work` is scratch that may hold the result.
   const S& sum(S& work) const {
     if (older_.empty()) return newer_sum_;
     if (newer_.empty()) return older_.back();

@@ -9,7 +9,7 @@ namespace {
 /// Step in ln t. The integrands are analytic within pi of the real line, so the rule errs by 2 exp(-2 pi^2 / step).
 constexpr double kStep = 1.2;
 constexpr double kRuleError = 1e-6;
-/// Shifts range from far above the largest eigenvalue, where three terms of a series are enough, to where the rest is
+/// Shifts begin far above the largest eigenvalue, where three terms of a series are enough. They end where the rest is
 /// lost in the rounding of E E^T.
 constexpr double kHighest = 1e3, kLowest = 1e-12;
 

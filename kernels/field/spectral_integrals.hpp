@@ -9,10 +9,10 @@ namespace logitfield::kernels::cpu {
 ///   sum sigma ln sigma   likewise with a factor ln s,
 ///   sum sigma^2 ln sigma^2 likewise.
 /// The trapezoidal rule in ln t converges exponentially. No random numbers are used. `error` is a bound on the errors
-/// from the smallest singular values (below 1e-6 of the norm), from the rule and from rounding. About 30 filters (see
-/// CausalSpectrum). Collective.
+/// from the smallest singular values (below 1e-6 of the norm), from the rule and from rounding. Takes about 30 filters
+/// (see CausalSpectrum). Collective.
 SpectrumEstimates integrate_spectrum(const CausalSpectrum& spectrum);
-/// Number of shifts that it needs.
+/// Returns the number of shifts that integrate_spectrum needs.
 Index integral_shifts();
 
 }  // namespace logitfield::kernels::cpu

@@ -13,7 +13,7 @@ namespace {
 
 using Kept = ThinFactor::Kept;
 
-/// Above this deviation, a pass has lost so much that the next cannot be trusted to repair it.
+/// Above this deviation, a pass has lost too much for the next one to repair it reliably.
 constexpr double kRepairable = 0.1;
 
 Matrix gram_of_kept(const Team& team, const Matrix& basis) {
@@ -24,7 +24,7 @@ Matrix gram_of_kept(const Team& team, const Matrix& basis) {
   return out;
 }
 
-/// Makes the second pass, on a basis that is orthonormal to some digits. Nothing if it cannot be repaired.
+/// Makes the second pass, on a basis that is orthonormal to some digits. Returns nothing if it cannot be repaired.
 std::optional<Kept> second_pass(const Team& team, Kept factor) {
   const Matrix gram = gram_of_kept(team, factor.basis);
   const double deviation = (gram - Matrix::Identity(gram.rows(), gram.cols())).norm();

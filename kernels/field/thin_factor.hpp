@@ -53,7 +53,7 @@ bool has_full_rank(const Matrix& r, Index length);
 /// Whether a factor a r^-1 found in one pass is orthonormal up to unavoidable rounding, by the condition number of r
 /// [width, width].
 bool one_pass_is_enough(double condition, Index width);
-/// Whether a condition number alone shows it.
+/// Whether a condition number alone shows full rank.
 bool surely_full_rank(double condition);
 /// Verdict on a factor after one pass, by the distance of its Gram matrix [width, width] from the identity (Frobenius
 /// norm): done, a second pass, or another method.

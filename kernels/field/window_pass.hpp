@@ -12,27 +12,28 @@ namespace logitfield::kernels::cpu {
 
 /// A pass through a context whose field is masked by a window or chunks. Forwards, a row is a query and meets the keys
 /// that it sees; backwards, a row is a key and meets the queries that see it. Either way a row meets the row at its own
-/// time and some before: times count along the pass, positions along the context.
+/// time and some earlier ones. Times count along the pass, positions along the context.
 struct WindowPass {
   bool forwards = true;
   Visible visible;
   Index length = 0;
 
-  /// The first time that the row at `time` meets; it never falls.
+  /// Returns the first time that the row at `time` meets; it never decreases.
   Index first(Index time) const {
     return forwards ? visible.first_key(time) : length - 1 - visible.last_query(length - 1 - time, length);
   }
   /// Turns times into positions, or positions into times.
   Range turned(Range r) const { return forwards ? r : Range{length - r.end, length - r.begin}; }
-  /// The positions that the row at `position` meets.
+  /// Returns the positions that the row at `position` meets.
   Range met(Index position) const {
     return forwards ? Range{visible.first_key(position), position + 1}
                     : Range{position, visible.last_query(position, length) + 1};
   }
 };
 
-/// Rows of a tile by their times; the whole tiles that each of them meets in full, where sums serve; and the remaining
-/// rows that they meet before and after those. The latter are fewer than four tiles, in which logits are formed.
+/// A tile of `rows`, given by times. `whole`: the tiles that each row meets in full; their sums are used. `rest`: the
+/// other rows that they meet, before and after the whole tiles. These are fewer than four tiles, in which logits are
+/// formed.
 struct WindowTile {
   Range rows, whole;
   std::array<Range, 2> rest;

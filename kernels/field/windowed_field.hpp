@@ -5,16 +5,16 @@
 namespace logitfield::kernels::cpu {
 
 // Causal fields masked by a window or chunks: E_ij = a_i . b_j - m_i for the keys j that query i sees, else 0. Factors
-// a, b [n, w] hold this rank's rows. Time and memory are linear in the context. Sums over a window are sums of tiles:
-// nothing is subtracted again. The functions compute the windowed versions of those in causal_field.hpp.
+// a, b [n, w] hold this rank's rows. Time and memory are linear in the context. Sums over a window are sums of tiles;
+// nothing is ever subtracted. The functions compute the windowed versions of those in causal_field.hpp.
 
-/// Exact energies and row means. 8 L w^2 flops and up to 16 L w times the tile; memory O(keys seen w / tile + tile w).
-/// Collective.
+/// Computes exact energies and row means. 8 L w^2 flops and up to 16 L w times the rows of a tile; memory O(keys seen w
+/// / tile + tile w). Collective.
 CausalEnergies windowed_energies(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
                                  const Visible& visible);
 
-/// E as an operator on blocks of p vectors, about L (4 w + 256) p flops a product. Keeps the logits near the two edges
-/// of the window, about [L, 192]. The field must outlive it.
+/// Applies E to blocks of p vectors, about L (4 w + 256) p flops per product. Keeps the logits near the two edges of
+/// the window, about [L, 192]. The field must outlive the operator.
 class WindowedOperator final : public LinearOperator {
  public:
   WindowedOperator(const Team& team, const CausalField& field, const Placement& placement, const Visible& visible);
@@ -42,7 +42,7 @@ class WindowedOperator final : public LinearOperator {
   const Side of_queries_, of_keys_;
 };
 
-/// The Krylov route of a windowed field. Collective.
+/// Takes the Krylov route for a windowed field. Collective.
 RouteResult windowed_route(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
                            const Visible& visible, Index components, const Rounding& rounding);
 

@@ -6,7 +6,7 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Orthonormal vectors, kept as blocks [n, p], whose rows are shared by a team. All calls are collective.
+/// Holds orthonormal vectors as blocks [n, p], whose rows a team shares. All calls are collective.
 class BlockBasis {
  public:
   BlockBasis(const Team& team, Index rows) : team_(&team), rows_(rows) {}

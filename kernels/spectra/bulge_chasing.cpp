@@ -107,7 +107,7 @@ Bidiagonal bidiagonalise(const Band& band) {
     case kBandWidths[2]:
       return Bulges<kBandWidths[2]>(band).chase();
     default:
-      throw std::invalid_argument(fmt::format("no bulges are chased along {} superdiagonals", band.cols() - 1));
+      throw std::invalid_argument(fmt::format("bands of {} superdiagonals are not supported", band.cols() - 1));
   }
 }
 

@@ -8,7 +8,7 @@
 
 namespace logitfield::kernels::cpu {
 
-/// Request to leading_triplets.
+/// The input of leading_triplets.
 struct KrylovTarget {
   /// Size of the whole matrix, and its squared Frobenius norm, which must be known.
   Index length = 0;
@@ -31,9 +31,9 @@ struct LeadingTriplets {
   BlockBasis u, v;
   /// Largest residual over sigma_1, measured on the triplets with one more product each.
   double residual = 0;
-  /// The triplets are all those with nonzero sigma.
+  /// Whether the triplets are all those with nonzero sigma.
   bool complete = false;
-  /// A count proved that no larger triplet is missing; always true if the triplets are complete.
+  /// Whether a count proved that no larger triplet is missing; always true if the triplets are complete.
   bool proven = false;
   /// Number of blocks that E and E^T were applied to.
   Index products = 0;
@@ -47,7 +47,8 @@ struct LeadingTriplets {
 LeadingTriplets leading_triplets(const Team& team, const LinearOperator& field, Index first_row,
                                  const KrylovTarget& target);
 
-/// The largest number of columns of the subspace, for planning memory: u and v of that many columns are kept.
+/// Returns the largest number of columns of the subspace. Planning uses it, since u and v of that many columns are
+/// kept.
 Index krylov_columns(Index length, Index most_components);
 
 }  // namespace logitfield::kernels::cpu

@@ -20,7 +20,7 @@ struct Bidiagonal {
   std::vector<double> diagonal, above;
 };
 
-/// Descending; LAPACK dbdsqr, here dqds. Throws as svd does.
+/// Returns the singular values, descending (LAPACK dbdsqr, here dqds). Throws as svd does.
 std::vector<double> singular_values(Bidiagonal b);
 
 /// Singular values, descending, and the first element of each right singular vector. They are the nodes and the roots

@@ -8,7 +8,8 @@ struct Estimate {
   double value = 0, error = 0;
 };
 
-/// Random probes of estimate_spectrum, and the vectors that it multiplies by the field and by its transpose.
+/// Numbers of random probes of estimate_spectrum, and of the vectors that it multiplies by the field and by its
+/// transpose.
 inline constexpr Index kProbeCount = 32, kQuadratureVectors = kProbeCount * 128;
 
 /// Statistics of the whole spectrum that leading components do not determine.

@@ -38,7 +38,8 @@ std::vector<double> two_stage_singular_values(Matrix a) {
 }
 
 std::vector<double> two_stage_singular_values(Matrix a, Index coupling) {
-  if (a.rows() != a.cols()) throw std::invalid_argument(fmt::format("{} x {} is not square", a.rows(), a.cols()));
+  if (a.rows() != a.cols())
+    throw std::invalid_argument(fmt::format("a {} x {} matrix is not square", a.rows(), a.cols()));
   if (a.rows() < kSmallest) return singular_values(std::move(a));
   const double largest = a.cwiseAbs().maxCoeff<Eigen::PropagateNaN>();
   if (!std::isfinite(largest)) throw std::runtime_error(fmt::format("a {0} x {0} matrix is not finite", a.rows()));

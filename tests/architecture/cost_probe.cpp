@@ -1,4 +1,4 @@
-// Prints what kernels/ says that fields and blocks cost. costs_test.py compiles it against changed tiles.
+// Prints the costs of fields and blocks that kernels/ computes. costs_test.py compiles it with changed tiles.
 #include <algorithm>
 #include <cstdio>
 #include <vector>
@@ -11,7 +11,7 @@
 
 namespace logitfield::kernels::cpu {
 
-// In place of the kernels, so that nothing else need be compiled.
+// These stubs replace the kernels, so that nothing else needs to be compiled.
 Index krylov_columns(Index length, Index most_components) { return std::min(length, 2 * most_components); }
 Index integral_shifts() { return 30; }
 double determinant_flops(double length, double width) { return length * width; }

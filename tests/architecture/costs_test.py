@@ -1,5 +1,5 @@
-"""A plan counts what the kernels spend from the kernels' own constants: a changed tile changes what kernels/ says of its costs, which
-is all that pipeline/plan asks (no constant of a kernel is written twice)."""
+"""A plan counts costs from the kernels' own constants: a changed tile changes the costs that kernels/ reports, and these
+are all that pipeline/plan uses (no constant of a kernel is written twice)."""
 import os
 import pathlib
 import re
@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = pathlib.Path(__file__).parents[2]
 PROBE, FIELD, DEVICE, BLOCK = (pathlib.Path(name) for name in (
     "tests/architecture/cost_probe.cpp", "kernels/field/cost.cpp", "kernels/field/device_fields.cpp", "kernels/block_cost.cpp"))
-# Where each constant stands, the file that counts with it, the kernel that works by it, and the costs that it enters.
+# For each constant: the file that defines it, the file that counts with it, the kernel that uses it, and the costs that
+# depend on it.
 CONSTANTS = {
     "kOperatorTile": ("kernels/tiles.hpp", FIELD, "kernels/field/causal_field.cpp",
                       {"causal flops", "causal bytes", "windowed flops", "windowed bytes"}),

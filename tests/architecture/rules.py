@@ -1,9 +1,9 @@
-"""The rules that keep every concept in its room (docs/tour.md walks through the rooms). Each rule takes the root of a tree and
-returns its violations, a line each."""
+"""Rules that keep every concept in its folder (docs/tour.md walks through the folders). Each rule takes the root of a tree and
+returns its violations, one line each."""
 import pathlib
 import re
 
-# From the lowest room to the highest: a file includes files of its own room and of lower ones only.
+# The folders from the lowest to the highest: a file includes only files of its own folder and of lower ones.
 ORDER = ["io", "io/gguf", "io/config", "io/config/families", "io/weights", "io/checkpoint", "io/capture", "io/text/tokenizer", "io/text", "io/run",
          "kernels", "kernels/spectra", "kernels/field", "kernels/cpu", "kernels/cuda", "kernels/cuda/spectra", "kernels/cuda/field",
          "pipeline/mpi", "pipeline/scalapack", "pipeline/job", "pipeline/plan", "pipeline/results", "pipeline/run",
@@ -12,13 +12,13 @@ ORDER = ["io", "io/gguf", "io/config", "io/config/families", "io/weights", "io/c
 ALLOWED_UP = {("kernels/make_backend.cpp", "kernels/cpu/backend.hpp"), ("kernels/make_backend.cpp", "kernels/cuda/backend.hpp"),
               ("kernels/cuda/backend.cpp", "kernels/cuda/field/field_statistics.hpp"),
               ("io/config/model_config.cpp", "io/config/families/families.hpp")}
-# All that kernels/ may know of io/.
+# The only headers of io/ that kernels/ may include.
 SHARED_BY_KERNELS = {"io/config/architecture.hpp", "io/config/layer_parts.hpp"}
 
 MOST_UNITS, MOST_LINES, MOST_FUNCTION_LINES = 30, 400, 80
 # The one list of all statistics.
 LONG_FUNCTIONS = {"pipeline/results/schema.hpp"}
-# Still to be split.
+# Files that are still too long and need to be split.
 LONG_FILES = {"tests/pipeline/long_context_test.py", "tests/kernels/block_test.cpp"}
 # The file that holds each concept of docs/statistics.md, in kernels/.
 CONCEPTS = {"which field": "scope", "logits": "logit_form", "windows and chunks": "visible", "centring": "field/centring",
@@ -80,7 +80,7 @@ def files_are_short(root):
     return out
 
 
-# As clang-format lays them out: the body ends with a brace under the first character of the definition.
+# Functions as clang-format lays them out: the body ends with a brace under the first character of the definition.
 DEFINITION = re.compile(r"^( *)(?!namespace|class|struct|enum|union|using|for|while|if|else|switch|do|return)[^\s#/}].*\{$")
 
 
@@ -141,7 +141,7 @@ def every_source_is_built(root):
     return out
 
 
-# The pages: who writes what their scripts read.
+# The pages, and the sources that write the data that their scripts read.
 PAGES = "pipeline/report/web"
 PAGE_DATA = ("pipeline/report/report_data.cpp", "pipeline/report/packed_values.cpp", "pipeline/monitor/page.cpp")
 

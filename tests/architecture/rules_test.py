@@ -1,4 +1,4 @@
-"""The tree keeps its rules; and each rule finds what is planted against it."""
+"""The tree follows its rules, and each rule finds a violation that is planted."""
 import pathlib
 import shutil
 import sys

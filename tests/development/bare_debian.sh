@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tries the README's promise on a bare Debian 12: debootstrap's minimal system, a user who may install packages, and a
+# Tests the README's promise on a bare Debian 12: debootstrap's minimal system, a user who may install packages, and a
 # clone of this repository. Runs there the VERBs of ./dev that are given (demo, test). As root; needs debootstrap and
 # some 6 GB. DIR is made, or used again: the packages that ./dev installed into it are then there already.
 #   tests/development/bare_debian.sh DIR [VERB ...]

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""How often heads of a null are found beyond it, by number of draws (development only: needs numpy).
+"""How often heads drawn from a null are called beyond it, by number of draws (development only: needs numpy).
 
     chance_table.py LOGITFIELD [--experiments N] [--heads H] [--draws 1,2,4,8,16,32,64]
 
-An experiment holds heads against draws that they are exchangeable with; any head that is called beyond chance is called wrongly.
+An experiment compares heads with draws with which they are exchangeable, so every head called beyond chance is a false positive.
 Nominal is 5 % of experiments (the false discovery rate).
   --null        N experiments of H Gaussian heads, scope full: heads and draws are taken from 4,000 that the program measured; tested
                 here as pipeline/results/chance.cpp does (whose own simulation is in tests/pipeline/chance_test.cpp)
   --head-null   groups of 20 heads with means, covariances and ALiBi slopes of their own, scope causal: the program's p-values, which
-                are also held against the share that `compare` tells
+                are also compared with the share that `compare` reports
 """
 import argparse, csv, json, math, os, pathlib, shutil, struct, subprocess, tempfile
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds a real model in a GGUF file against transformers (development only: pip install torch transformers gguf).
+"""Compares a real model in a GGUF file with transformers (development only: pip install torch transformers gguf).
 
     gguf_models.py FILE.gguf --program build/release/pipeline/logitfield --print-ids build/release/tests/io/print_ids --text FILE.txt
                    [--folder FOLDER] [--tokens 1024]

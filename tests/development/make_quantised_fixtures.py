@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures/quantised: quantised weights of every format, with what their references make of them.
+"""Makes tests/fixtures/quantised: quantised weights of every format, with the results of their references.
 
     make_quantised_fixtures.py [NAME...]
 

@@ -1,4 +1,4 @@
-// capture.json, beside a layer of 2 query heads over 1 KV head, 3 tokens and 4 columns.
+// Fuzzes capture.json, next to a layer of 2 query heads over 1 KV head, 3 tokens and 4 columns.
 #include "io/capture/capture.hpp"
 
 #include <cmath>

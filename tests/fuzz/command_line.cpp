@@ -1,4 +1,4 @@
-// Command-line arguments, one a line.
+// Fuzzes command-line arguments, one per line.
 #include "tests/fuzz/sound_options.hpp"
 
 namespace logitfield::fuzz {

@@ -1,4 +1,4 @@
-// The file of --config.
+// Fuzzes the file of --config.
 #include <array>
 
 #include "tests/fuzz/sound_options.hpp"

@@ -1,4 +1,4 @@
-// A GGUF file.
+// Fuzzes a GGUF file.
 #include <vector>
 
 #include "io/gguf/gguf_file.hpp"

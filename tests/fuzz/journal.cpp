@@ -1,4 +1,4 @@
-// The journal of a run.
+// Fuzzes the journal of a run.
 #include "io/run/journal.hpp"
 
 #include "tests/fuzz/input.hpp"

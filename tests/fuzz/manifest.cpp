@@ -1,4 +1,4 @@
-// manifest.json of a run, with a journal that fits it.
+// Fuzzes manifest.json of a run, with a journal that fits it.
 #include "io/json.hpp"
 #include "pipeline/compare/comparison.hpp"
 #include "pipeline/report/report_data.hpp"

@@ -1,4 +1,4 @@
-// config.json of a model, and the tensors that it asks for.
+// Fuzzes config.json of a model, and the tensors that it needs.
 #include "io/config/model_config.hpp"
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// A .npy file of token ids.
+// Fuzzes a .npy file of token ids.
 #include "io/npy.hpp"
 
 #include <string>

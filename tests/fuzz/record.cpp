@@ -1,4 +1,4 @@
-// One record of a journal.
+// Fuzzes one record of a journal.
 #include "pipeline/results/record.hpp"
 
 #include <stdexcept>

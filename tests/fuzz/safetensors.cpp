@@ -1,4 +1,4 @@
-// A safetensors file.
+// Fuzzes a safetensors file.
 #include "io/safetensors.hpp"
 
 #include <algorithm>

@@ -7,7 +7,7 @@
 
 namespace logitfield::fuzz {
 
-/// Requires everything that the commands rely on.
+/// Requires everything that the commands assume of options.
 inline void require_sound(const Options& options) {
   for (const std::int64_t context : options.contexts) require(context >= 2, "contexts have 2 tokens");
   require(!options.scopes.empty(), "there is a scope");

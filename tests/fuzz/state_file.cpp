@@ -1,4 +1,4 @@
-// A file of hidden states, and the names of such files.
+// Fuzzes a file of hidden states, and the names of such files.
 #include "io/run/state_file.hpp"
 
 #include "tests/fuzz/input.hpp"

@@ -1,4 +1,4 @@
-// A file of texts or of token ids, under each of its extensions.
+// Fuzzes a file of texts or of token ids, under each of its extensions.
 #include "io/text/documents.hpp"
 #include "io/text/tokens.hpp"
 #include "io/utf8.hpp"

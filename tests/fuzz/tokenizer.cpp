@@ -1,4 +1,4 @@
-// tokenizer.json, a text for it and tokenizer_config.json, with NUL bytes between them.
+// Fuzzes tokenizer.json, a text for it and tokenizer_config.json, with NUL bytes between them.
 #include "io/text/tokenizer/tokenizer.hpp"
 
 #include "tests/fuzz/input.hpp"

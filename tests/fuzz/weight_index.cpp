@@ -1,4 +1,4 @@
-// model.safetensors.index.json.
+// Fuzzes model.safetensors.index.json.
 #include "io/checkpoint/weight_files.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/io/temporary_folder.hpp"

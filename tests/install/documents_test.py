@@ -1,4 +1,4 @@
-"""What lies beside the installed program: documents whose links lead somewhere, a manual page, completion in shells."""
+"""Files installed beside the program: documents whose links work, a manual page, completion in shells."""
 import os, pathlib, re, subprocess, tempfile, unittest
 
 BUILD = os.environ["BUILD"]

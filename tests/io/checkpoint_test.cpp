@@ -216,7 +216,7 @@ TEST(Checkpoint, WhatIsNoCheckpointFolderIsNamedWithWhatToDo) {
   const auto file = folder.write("some.safetensors", "x");
   EXPECT_TRUE(refused(file, {"some.safetensors", "is a file", "folder"}));
   EXPECT_TRUE(refused("somebody/model-7B", {"somebody/model-7B", "`hf download somebody/model-7B`"}));
-  EXPECT_TRUE(refused(folder.path() / "nothing", {"nothing", "No such folder"}));
+  EXPECT_TRUE(refused(folder.path() / "nothing", {"nothing", "no such folder"}));
   folder.write("config.json", tiny_config().dump());
   EXPECT_TRUE(refused(folder.path(), {"model.safetensors.index.json", "rename a single file"}));
   folder.write("adapter_config.json", "{}");

@@ -7,7 +7,7 @@
 #include "io/error.hpp"
 #include "io/json.hpp"
 
-// Readers of families beside the keys that transformers' code of these families reads (config_keys.py).
+// Compares the readers of families with the keys that transformers' code of these families reads (config_keys.py).
 namespace logitfield::io {
 namespace {
 
@@ -48,7 +48,7 @@ bool is_known(json config, const std::string& key) {
     }
   } catch (const InputError& error) {
     const std::string_view message = error.what();
-    return message.find("not known for this model type") == std::string_view::npos ||
+    return message.find("unknown for this model type") == std::string_view::npos ||
            message.find("\"" + key + "\"") == std::string_view::npos;
   }
   return true;

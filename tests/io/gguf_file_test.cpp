@@ -95,8 +95,8 @@ TEST(Gguf, RefusesTensorsThatAreWrong) {
   EXPECT_TRUE(refused_row({33}, kQ40, 0, {"33 numbers", "Q4_0"}));
   EXPECT_TRUE(refused_row({1}, 5, 0, {"type 5", "another quantisation"}));
   EXPECT_TRUE(refused_row({1}, kF32, 4, {"byte 4", "not aligned"}));
-  EXPECT_TRUE(refused_row({17}, kF32, 0, {"68 bytes", "outside of 64"}));
-  EXPECT_TRUE(refused_row({1}, kF32, UINT64_MAX - 31, {"outside of 64"}));
+  EXPECT_TRUE(refused_row({17}, kF32, 0, {"68 bytes", "outside of the 64"}));
+  EXPECT_TRUE(refused_row({1}, kF32, UINT64_MAX - 31, {"outside of the 64"}));
   EXPECT_TRUE(
       refused_gguf(GgufBuilder().row("t", {1}, kF32, 0).row("t", {1}, kF32, 32).data(64).build(), {"\"t\"", "twice"}));
   EXPECT_TRUE(refused_gguf(GgufBuilder().row("t", {9}, kF32, 0).row("u", {1}, kF32, 32).data(64).build(),

@@ -80,9 +80,9 @@ TEST(Npy, RefusesOtherArrays) {
   EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "()"), "1234"), {"shape \"\""}));
   EXPECT_TRUE(refused_npy(npy(1, header_of("<i4", "(-1,)"), ""), {"shape \"-1,\""}));
   EXPECT_TRUE(refused_npy(npy(1, "{}", ""), {"{}"}));
-  EXPECT_TRUE(refused_npy(npy(1, "{'descr': [('<i4', '<f8')], 'shape': (0,)}", ""), {"another form"}));
-  EXPECT_TRUE(refused_npy(npy(1, "{'descr'", ""), {"another form"}));
-  EXPECT_TRUE(refused_npy(npy(1, "{'descr': '<i4', 'shape': (2,", "12345678"), {"another form"}));
+  EXPECT_TRUE(refused_npy(npy(1, "{'descr': [('<i4', '<f8')], 'shape': (0,)}", ""), {"unknown form"}));
+  EXPECT_TRUE(refused_npy(npy(1, "{'descr'", ""), {"unknown form"}));
+  EXPECT_TRUE(refused_npy(npy(1, "{'descr': '<i4', 'shape': (2,", "12345678"), {"unknown form"}));
 }
 
 TEST(Npy, ReadsWhatItWrites) {

@@ -3,7 +3,7 @@
 
 namespace logitfield::testing {
 
-/// Seconds of computing that `work` takes, whatever else the machine does.
+/// Returns the computing time of `work` in seconds, which other programs do not change.
 template <class Work>
 double seconds_of(Work&& work) {
   const auto now = [] {

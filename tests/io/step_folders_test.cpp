@@ -93,8 +93,8 @@ TEST(StepFolders, StagesComeInOrderAndALaterOneWhoseStepsBeginAnewStandsBehindTh
   EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{1000, 1907359, 1907359 + 1000, 1907359 + 23852}));
   EXPECT_EQ(left_out(all),
             (std::vector<std::string>{
-                "main-step7: its name says no stage, as other names do",
-                "stage2-ingredient2-step1000-tokens3B: it is of another branch of its stage (ingredient 2)"}));
+                "main-step7: its name has no stage, unlike other names",
+                "stage2-ingredient2-step1000-tokens3B: it belongs to another branch of its stage (ingredient 2)"}));
 }
 
 TEST(StepFolders, MeasuredCheckpointsThatAreGoneKeepTheirPlaces) {
@@ -139,7 +139,7 @@ TEST(StepFolders, ATrainersFolderIsItsCheckpointsWithoutTheFinalModel) {
                                       "final: it is named as a final or best model, without a step",
                                       "final-1: it is named as a final or best model, without a step",
                                       "last: it is named as a final or best model, without a step",
-                                      "qwen2: 2 in its name may not be a step, as it is in other names"}));
+                                      "qwen2: 2 in its name is less surely a step than those in other names"}));
 }
 
 TEST(StepFolders, DecimalsAreExact) {
@@ -167,8 +167,8 @@ TEST(StepFolders, OrdinaryNamesAreUnderstood) {
   const auto all = find_step_folders({folder.path()});
   EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{500, 700, 800, 900, 1000}));
   EXPECT_EQ(left_out(all),
-            (std::vector<std::string>{"Llama-2-7b-hf: 2 in its name may not be a step, as it is in other names",
-                                      "sft-2: 2 in its name may not be a step, as it is in other names"}));
+            (std::vector<std::string>{"Llama-2-7b-hf: 2 in its name is less surely a step than those in other names",
+                                      "sft-2: 2 in its name is less surely a step than those in other names"}));
 }
 
 TEST(StepFolders, WhatHasNoStepOrOneThatOthersHaveIsLeftOut) {
@@ -178,14 +178,13 @@ TEST(StepFolders, WhatHasNoStepOrOneThatOthersHaveIsLeftOut) {
   const auto all = find_step_folders({folder.path(), folder.path() / "step_2"});
   EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{2}));
   const std::string path = folder.path().string();
-  EXPECT_EQ(
-      left_out(all),
-      (std::vector<std::string>{
-          "model-7b: its name holds no number that could be its step",
-          "step_01: it is of step 1, as is " + path + "/step_1", "step_1: it is of step 1, as is " + path + "/step_01",
-          "step_99999999999999999999: 99999999999999999999 in its name is no number that could be its step",
-          "v1.5-chat: its name holds no number that could be its step"}));
-  EXPECT_TRUE(refuses([&] { find_step_folders({folder.path() / "z"}); }, {"z: is no folder"}));
+  EXPECT_EQ(left_out(all),
+            (std::vector<std::string>{"model-7b: its name contains no number that could be its step",
+                                      "step_01: it is at step 1, as is " + path + "/step_1",
+                                      "step_1: it is at step 1, as is " + path + "/step_01",
+                                      "step_99999999999999999999: 99999999999999999999 in its name cannot be its step",
+                                      "v1.5-chat: its name contains no number that could be its step"}));
+  EXPECT_TRUE(refuses([&] { find_step_folders({folder.path() / "z"}); }, {"z: is not a folder"}));
 }
 
 TEST(StepFolders, APatternSaysWhereTheStepStands) {
@@ -194,7 +193,7 @@ TEST(StepFolders, APatternSaysWhereTheStepStands) {
   const auto all = find_step_folders({folder.path()}, StepNames("it([0-9]*[kx]?)_"));
   EXPECT_EQ(steps_of(all), (std::vector<std::int64_t>{3000, 20'000}));
   EXPECT_EQ(left_out(all),
-            (std::vector<std::string>{"run8_itx_a: 'x', which the pattern of steps finds in its name, is no number",
+            (std::vector<std::string>{"run8_itx_a: 'x', which the pattern of steps finds in its name, is not a number",
                                       "run9_a: its name does not match the pattern of steps"}));
   EXPECT_EQ(steps_of(find_step_folders({folder.path()}, StepNames("(?<=run)\\d"))),
             (std::vector<std::int64_t>{5, 7, 8, 9}));
@@ -202,8 +201,8 @@ TEST(StepFolders, APatternSaysWhereTheStepStands) {
 
 TEST(StepFolders, APatternThatIsNoneOrTakesTooLongIsRefused) {
   EXPECT_TRUE(refuses([] { StepNames("it("); },
-                      {"'it('", "no regular expression", "missing closing parenthesis", "character 4"}));
-  EXPECT_TRUE(refuses([] { StepNames("(a{9999}){9999}"); }, {"no regular expression"}));
+                      {"'it('", "not a regular expression", "missing closing parenthesis", "character 4"}));
+  EXPECT_TRUE(refuses([] { StepNames("(a{9999}){9999}"); }, {"not a regular expression"}));
   EXPECT_TRUE(refuses([] { StepNames(std::string(2000, '.')); }, {"2000 characters, more than 1000"}));
   const std::string name = std::string(200, 'a') + "!";
   EXPECT_TRUE(refuses([&] { StepNames("^(a+)+$").read(name); },

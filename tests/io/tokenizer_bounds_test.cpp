@@ -1,4 +1,4 @@
-// Tokenizers that would take for ever, or fill the memory: each is refused, and soon.
+// Tokenizers that would take too long, or fill the memory: each is refused quickly.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

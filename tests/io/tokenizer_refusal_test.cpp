@@ -146,10 +146,10 @@ TEST_F(TokenizerRefusal, BadAddedTokens) {
 
 TEST_F(TokenizerRefusal, BadPostProcessors) {
   const char* ids = "/post_processor/special_tokens/<s>/ids";
-  EXPECT_TRUE(refused_tokenizer(ids, {-1}, {"-1", "no token id"}));
-  EXPECT_TRUE(refused_tokenizer(ids, {4, 4}, {"2 tokens in front"}));
+  EXPECT_TRUE(refused_tokenizer(ids, {-1}, {"-1", "not a token id"}));
+  EXPECT_TRUE(refused_tokenizer(ids, {4, 4}, {"2 tokens before"}));
   EXPECT_TRUE(refused_tokenizer("/post_processor/single/0/SpecialToken/id", "</s>", {"</s>", "special_tokens"}));
-  EXPECT_TRUE(refused_tokenizer("/post_processor/single", json::array(), {"leaves the text out"}));
+  EXPECT_TRUE(refused_tokenizer("/post_processor/single", json::array(), {"does not include the text"}));
   EXPECT_TRUE(refused_tokenizer("/post_processor/single/0", {{"Other", 1}}, {"Other"}));
 }
 

@@ -65,7 +65,7 @@ TEST(Tokens, RefusesWhatIsNoListOfIntegers) {
   EXPECT_TRUE(refused_tokens("{}", {"list of token ids", "an object"}));
   EXPECT_TRUE(refused_tokens("[1, 2.0]", {"element 1 is 2.0"}));
   EXPECT_TRUE(refused_tokens("[\"a\"]", {"element 0 is \"a\""}));
-  EXPECT_TRUE(refused_tokens("[[1], [2]]", {"2 lists", "one text a file"}));
+  EXPECT_TRUE(refused_tokens("[[1], [2]]", {"2 lists", "one text in each file"}));
   EXPECT_TRUE(refused_tokens("[1, [2]]", {"element 1 is a list"}));
   EXPECT_TRUE(refused_tokens(R"({"input_ids": 3})", {"list of token ids", "3"}));
   EXPECT_TRUE(refused_tokens("[18446744073709551615]", {"18446744073709551615"}));

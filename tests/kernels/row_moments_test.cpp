@@ -1,4 +1,4 @@
-// Rows drawn with the moments of others.
+// Tests rows drawn with the moments of other rows.
 #include "kernels/field/row_moments.hpp"
 
 #include <gtest/gtest.h>

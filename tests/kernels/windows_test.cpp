@@ -5,7 +5,7 @@
 #include "kernels/field/windowed_field.hpp"
 #include "thread_team.hpp"
 
-// Fields and attention of layers that show a window, or a chunk, of the keys.
+// Fields and attention of layers in which a query sees a window, or a chunk, of the keys.
 namespace logitfield::kernels {
 namespace {
 

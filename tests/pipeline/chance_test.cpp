@@ -1,4 +1,4 @@
-// Tests against chance: as rarely wrong as stated, at any number of draws.
+// Tests against chance are wrong as rarely as stated, at any number of draws.
 #include "pipeline/results/chance.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-"""Checkpoints and captures that are overwritten, cut off or replaced while a run uses them: the numbers are those of the hash in the
-manifest, or the run ends with a sentence that names the file. LOGITFIELD_FAULTS: number of changes (4)."""
+"""Checkpoints and captures that are overwritten, cut off or replaced while a run uses them: the results belong to the hash in the
+manifest, or the run ends with a message that names the file. LOGITFIELD_FAULTS: number of changes (4)."""
 import os, random, shutil, signal, time, unittest
 
 from harness import Case, heads, largest_difference, read_safetensors, run, small_model, start

@@ -1,4 +1,4 @@
-"""The folders of checkpoints that people have: a Trainer's output, published names, names of one's own."""
+"""Folders of checkpoints as people have them: a Trainer's output, published names, custom names."""
 import re, shutil, signal, time, unittest
 
 from harness import Case, run, start, table
@@ -69,7 +69,7 @@ class CheckpointFolders(Case):
         result = self.monitor()
         self.assertEqual(self.steps(), [1000, 1907359, 1908359])
         self.assertEqual(self.left_out(result.stderr),
-                         {"stage2-ingredient2-step1000-tokens3B": "it is of another branch of its stage (ingredient 2)"})
+                         {"stage2-ingredient2-step1000-tokens3B": "it belongs to another branch of its stage (ingredient 2)"})
         shutil.rmtree(self.out)
         self.training.write(self.checkpoints / "stage1-step1907360-tokens4001B", 9)
         self.monitor()
@@ -97,7 +97,7 @@ class CheckpointFolders(Case):
         self.write(["checkpoint-100", "ckpt-100", "checkpoint-200"])
         result = self.monitor()
         self.assertEqual(self.steps(), [200])
-        self.assertRegex(self.left_out(result.stderr)["ckpt-100"], "it is of step 100, as is .*/checkpoint-100")
+        self.assertRegex(self.left_out(result.stderr)["ckpt-100"], "it is at step 100, as is .*/checkpoint-100")
 
 
 if __name__ == "__main__":

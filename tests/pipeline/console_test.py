@@ -1,4 +1,4 @@
-"""What the program says, and to whom: standard output that cannot be written, names that would command a terminal, completion in
+"""Output of the program: standard output that cannot be written, names that would control a terminal, completion in
 shells."""
 import os, pathlib, pty, re, select, shutil, signal, subprocess, time, unittest
 

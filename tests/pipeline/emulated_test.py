@@ -1,4 +1,4 @@
-"""The program on the emulated device: every family, whole runs. No GPU is used; times are meaningless."""
+"""The program on the emulated device: every family, whole runs. It uses no GPU, so times mean nothing."""
 import json, os, random, struct, subprocess, unittest
 
 from harness import Case, FIXTURES, REPOSITORY, heads, largest_difference, run, small_model, table, write_safetensors

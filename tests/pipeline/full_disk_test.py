@@ -1,5 +1,5 @@
-"""Disks that fill while each file is written, and at any size: the program says so, names the file, crashes nowhere, and the run goes on
-once there is room. LOGITFIELD_FAULTS: number of sizes (3)."""
+"""Disks that fill while each file is written, and at any size: the program reports it, names the file, does not crash, and the run continues
+when there is room. LOGITFIELD_FAULTS: number of sizes (3)."""
 import os, pathlib, random, re, resource, shutil, time, unittest
 
 from harness import Case, FIXTURES, run

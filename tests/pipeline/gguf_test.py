@@ -1,4 +1,4 @@
-"""Checkpoints as GGUF files give what transformers gives for the folders that they were made of."""
+"""Checkpoints as GGUF files give the same results as transformers gives for the folders from which they were made."""
 import json, unittest
 
 from gguf_files import convert, metadata_of, tensors_of, write_gguf
@@ -70,7 +70,7 @@ class Gguf(Case):
         refused("qwen3.block_count", metadata={k: v for k, v in metadata.items() if k != "qwen3.block_count"})
         refused("qwen3.attention.logit_scale", "0.5", metadata=metadata | {"qwen3.attention.logit_scale": 0.5})
         refused("blk.1.attn_k.weight", tensors={k: v for k, v in tensors.items() if k != "blk.1.attn_k.weight"})
-        refused("blk.1.attn_sinks.weight", "no place", tensors=tensors | {"blk.1.attn_sinks.weight": ([2], [0.0, 0.0])})
+        refused("blk.1.attn_sinks.weight", "does not belong", tensors=tensors | {"blk.1.attn_sinks.weight": ([2], [0.0, 0.0])})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Nothing hangs: pipes and devices in the place of files are refused, what takes long is shown and ends by a signal."""
+"""Nothing hangs: pipes and devices in place of files are refused; long work shows its progress and ends by a signal."""
 import json, os, shutil, signal, subprocess, time, unittest
 
 from harness import Case, FIXTURES, PROGRAM

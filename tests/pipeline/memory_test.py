@@ -1,4 +1,4 @@
-"""Memory that does not suffice: a sentence says for what."""
+"""If memory is not enough, a message says for which purpose."""
 import resource, unittest
 
 from harness import Case, FIXTURES, run, small_model

@@ -320,7 +320,7 @@ class Monitor(Case):
         self.refuse([*arguments, "--contexts", "16,32"], "one context and one scope")
         self.refuse([*arguments, "--alert-window", "5"], "--alert-window 5 is shorter than --alert-history 8")
         self.refuse([*arguments, "--tokens", "x.json"], "--tokens goes with checkpoints of a model")
-        self.refuse(["monitor", "--checkpoints", self.folder / "none", "--out", self.out], "none: is no folder")
+        self.refuse(["monitor", "--checkpoints", self.folder / "none", "--out", self.out], "none: is not a folder")
         (self.folder / "empty").mkdir()
         self.refuse(["monitor", "--checkpoints", self.folder / "empty", "--out", self.out], "empty: holds no checkpoint")
         self.assertFalse((self.out / "step_000000").exists())

@@ -1,4 +1,4 @@
-"""What a run tells of its input without refusing it: on standard error, in the manifest and in the report."""
+"""Notices of a run about its input: on standard error, in the manifest and in the report."""
 import json, shutil, struct, unittest
 
 from harness import Case, FIXTURES, heads, largest_difference, read_safetensors, run, small_model, write_safetensors
@@ -70,7 +70,7 @@ class Notices(Case):
         _, _, untied = self.analyze("untied", "--tokens", self.text)
         self.configure(tie_word_embeddings=True)
         said, _, tied = self.analyze("tied", "--tokens", self.text, ranks=2)
-        self.assertIn("lm_head.weight: it is used", said)
+        self.assertIn("lm_head.weight: that tensor is used", said)
         self.assertAlmostEqual(tied["losses"][0]["loss"], untied["losses"][0]["loss"], delta=1e-5)
 
     def test_short_texts_are_left_out_on_request(self):

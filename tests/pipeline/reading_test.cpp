@@ -1,4 +1,4 @@
-// What is known of numbers, and what that says of medians: censored counts bias nothing.
+// Known bounds of numbers, and the bounds of medians that follow: censored counts cause no bias.
 #include "pipeline/results/reading.hpp"
 
 #include <gtest/gtest.h>

@@ -122,7 +122,7 @@ class Resume(Case):
         self.refuse(self.arguments(self.out, "--resume", "--seed", "5"), "manifest.json", "seed: 0 before, 5 now")
         self.refuse([a if a != "64,400" else "64,300" for a in map(str, self.arguments(self.out, "--resume"))],
                     "contexts/1: 400 before, 300 now")
-        self.refuse(self.arguments(self.out), "exists already", "--resume")
+        self.refuse(self.arguments(self.out), "already exists", "--resume")
 
     def test_a_damaged_manifest_is_refused_by_name_and_left_as_it_is(self):
         self.succeed(*self.arguments(self.out))
@@ -146,7 +146,7 @@ class Resume(Case):
         content[len(content) // 2] ^= 1
         journal.write_bytes(content)
         report = self.succeed("report", self.out)
-        self.assertRegex(report.stderr, r"warning: \S+/journal: \d+ bytes are damaged .* \d+ records behind them are intact")
+        self.assertRegex(report.stderr, r"warning: \S+/journal: \d+ bytes are damaged .* \d+ records after them are intact")
         self.assertIn("incomplete: 14 of 15 layers", report.stdout)
         self.refuse(["validate", self.out], "damaged", "resume the run")
         resumed = self.succeed(*self.arguments(self.out, "--resume"))

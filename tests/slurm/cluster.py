@@ -1,4 +1,4 @@
-"""A real SLURM of two nodes (local_cluster.sh) for tests, and what they ask it."""
+"""A real SLURM of two nodes (local_cluster.sh) for tests, and their queries to it."""
 import os, pathlib, shutil, subprocess, sys, tempfile, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "pipeline"))

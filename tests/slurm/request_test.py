@@ -1,4 +1,4 @@
-"""slurm/submit reads sbatch's options as sbatch does: what SLURM gives a job is what was planned for it."""
+"""slurm/submit reads sbatch's options as sbatch does: SLURM gives a job exactly the planned resources."""
 import os, pathlib, re, shutil, subprocess, time, unittest
 
 from cluster import ClusterCase, SLURM

@@ -14,7 +14,7 @@ void read_bloom(const ConfigSource& config, ModelConfig& model) {
                  "unk_token_id"});
   model.intermediate_size = 4 * model.hidden_size;
   model.vocab_size = config.size("vocab_size");
-  // ALiBi has no last position, and the length of the training texts is no limit either.
+  // ALiBi has no last position, and the length of the training texts is not a limit.
   config.ignore({"seq_length"});
   model.max_positions = std::numeric_limits<std::int32_t>::max();
   set_heads(config, model.num_heads, model);

@@ -104,7 +104,7 @@ bool is_sliding(const ConfigSource& config, std::int64_t layer, bool otherwise) 
 void require_full_attention(const ConfigSource& config, const ModelConfig& model) {
   for (std::int64_t layer = 0; layer < model.num_layers; ++layer) {
     if (!is_sliding(config, layer, false)) continue;
-    throw InputError("{}: \"layer_types\" names layer {} sliding_attention, which this model type has not; correct it",
+    throw InputError("{}: \"layer_types\" names layer {} sliding_attention, which this model type lacks; correct it",
                      config.path(), layer);
   }
 }

@@ -53,14 +53,15 @@ void set_activation(const ConfigSource& config, const char* key, const char* fal
 template <class Predicate>
 void set_windows(const ConfigSource& config, std::int64_t window, Predicate slides, ModelConfig& model);
 bool is_sliding(const ConfigSource& config, std::int64_t layer, bool otherwise);
-/// The name under which the file gives a value that has two names. Throws InputError where they have different values.
+/// Returns the name under which the file gives a value that has two names. Throws InputError if both are present and
+/// differ.
 const char* name_of_either(const ConfigSource& config, const char* older, const char* newer);
 /// Throws InputError if layer_types names a layer that is not full_attention.
 void require_full_attention(const ConfigSource& config, const ModelConfig& model);
 /// Sets an MLP without a gate: act(up x), then down.
 void set_plain_mlp(std::string up, std::string down, ModelConfig& model);
-/// ALiBi slopes (Press et al. 2021): 2^(-8 k / n) for the largest power of two n up to num_heads, then every second
-/// slope of the series of 2 n.
+/// Returns the ALiBi slopes (Press et al. 2021): 2^(-8 k / n) for the largest power of two n up to num_heads, then
+/// every second slope of the series of 2 n.
 std::vector<double> alibi_slopes(std::int64_t num_heads);
 
 template <class Predicate>

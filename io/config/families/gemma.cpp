@@ -35,7 +35,8 @@ void read_second(const ConfigSource& config, ModelConfig& model) {
 void read_gemma(const ConfigSource& config, ModelConfig& model) {
   read_gemma_base(config, model);
   set_rotary(config, model);
-  // The first files say hidden_act "gelu", but were trained with the tanh form, which hidden_activation may name.
+  // The first files name hidden_act "gelu", but the models were trained with the tanh form, which hidden_activation may
+  // name.
   config.ignore({"hidden_activation"});
   set_activation(config, "hidden_act", "gelu_pytorch_tanh", model);
   if (model.activation == Activation::gelu) model.activation = Activation::gelu_tanh;

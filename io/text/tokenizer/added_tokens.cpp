@@ -9,7 +9,7 @@
 namespace logitfield::io {
 namespace {
 
-/// Text of all added tokens; Gemma has 6,000 with 100 kB.
+/// The most text of all added tokens; Gemma has 6,000 tokens with 100 kB.
 constexpr std::size_t kMostAddedBytes = std::size_t{8} << 20;
 constexpr std::uint32_t kRoot = 0;  // the root is no child, so 0 as a child means none
 
@@ -139,7 +139,7 @@ void AddedTokens::add(const Section& entry, const Vocabulary& vocabulary, const 
   effort.add_rewritten(text.size());
   const bool added = !text.empty() && (normalized ? normalized_ : raw_).add(text, token);
   if (!added || !ids_.emplace(content, id).second) {
-    throw InputError("{}: the token {} cannot be told from another, or is empty once normalised; {}", entry.origin(),
+    throw InputError("{}: the token {} equals another token after normalisation, or is empty; {}", entry.origin(),
                      excerpt(content), kTokenizerRemedy);
   }
 }

@@ -28,19 +28,19 @@ struct AddedToken {
   bool single_word = false, lstrip = false, rstrip = false;
 };
 
-/// Finds added tokens in a text from left to right: at each place the longest.
+/// Finds added tokens in a text from left to right, at each position the longest.
 class AddedTokenFinder {
  public:
   AddedTokenFinder();
 
-  /// False if this text is already that of another token.
+  /// Adds a token; returns false if another token already has this text.
   bool add(const std::string& text, AddedToken token);
-  /// Replaces `parts` by the parts of `text`. Where tokens take the spaces around them, parts may overlap, as in the
-  /// tokenizers that this follows. Throws InputError if it takes too long.
+  /// Replaces `parts` by the parts of `text`. If tokens include the spaces around them, parts may overlap, as in the
+  /// library `tokenizers`. Throws InputError if splitting takes too long.
   void split(std::string_view text, std::vector<TextPart>& parts, Effort& effort) const;
 
  private:
-  /// Of a tree of prefixes: its first child, and the next child of its parent; 0: none.
+  /// A node of a tree of prefixes: its first child, and the next child of its parent; 0: none.
   struct Node {
     std::uint32_t child = 0, sibling = 0;
     std::int32_t token = -1;
@@ -48,7 +48,7 @@ class AddedTokenFinder {
   };
 
   std::uint32_t child(std::uint32_t node, char byte) const;
-  /// The longest token at `begin`: its number and end; -1 if there is none.
+  /// Returns the longest token at `begin`: its number and end; -1 if there is none.
   std::pair<std::int32_t, std::size_t> longest_at(std::string_view text, std::size_t begin, Effort& effort) const;
 
   std::vector<AddedToken> tokens_;
@@ -56,20 +56,19 @@ class AddedTokenFinder {
   std::array<bool, 256> begins_{};
 };
 
-/// The "added_tokens" of tokenizer.json: those searched for in the raw text, and those searched for in the normalised
-/// text.
+/// The "added_tokens" of tokenizer.json. Some are searched for in the raw text, others in the normalised text.
 class AddedTokens {
  public:
   /// `normalizer` may be null. Throws InputError naming the file, the token and the value if:
-  /// - a token is malformed, or two cannot be told apart;
-  /// - a token's id differs from that of its text in the vocabulary or, without one, from the id that its place gives
-  ///   it;
-  /// - they have too much text, or normalising them takes too long.
+  /// - a token is malformed, or two tokens have the same text;
+  /// - a token's id differs from that of its text in the vocabulary or, if the text is not there, from the next free
+  ///   id;
+  /// - the tokens have too much text, or normalising them takes too long.
   AddedTokens(const Section& file, const Vocabulary& vocabulary, const Normalizer* normalizer);
 
   const AddedTokenFinder& in_raw_text() const { return raw_; }
   const AddedTokenFinder& in_normalized_text() const { return normalized_; }
-  /// The id of an added token; the vocabulary is not searched.
+  /// Returns the id of an added token; the vocabulary is not searched.
   std::optional<std::int32_t> find(const std::string& text) const;
   /// Calls visit(text, id) for every added token.
   template <class Visit>

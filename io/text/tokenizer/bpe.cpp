@@ -6,7 +6,7 @@
 namespace logitfield::io {
 namespace {
 
-/// Shorter pieces are words already.
+/// Shorter pieces are not cut, because they are words already.
 constexpr std::size_t kShortestCut = 24;
 
 }  // namespace
@@ -23,7 +23,7 @@ void Bpe::encode(std::string_view piece, std::vector<std::int32_t>& ids) {
   }
 }
 
-/// Finds the symbols that merging begins with: characters, the bytes of characters that are no tokens, and unknown
+/// Finds the symbols that merging begins with: characters, the bytes of characters that are not tokens, and unknown
 /// tokens.
 void Bpe::find_symbols(std::string_view piece) {
   symbols_.clear();
@@ -47,7 +47,8 @@ std::int32_t Bpe::character_id(char32_t code) const {
   return found == other_characters_.end() ? -1 : found->second;
 }
 
-/// All bytes of the character must be tokens. A pending unknown character is then emitted after them, as tokenizers do.
+/// Requires that all bytes of the character are tokens. A pending unknown character is then emitted after them, as
+/// tokenizers do.
 bool Bpe::fall_back_to_bytes(std::string_view character) {
   for (const char byte : character) {
     if (bytes_[static_cast<unsigned char>(byte)] < 0) return false;
@@ -59,8 +60,8 @@ bool Bpe::fall_back_to_bytes(std::string_view character) {
 void Bpe::add_unknown(std::string_view character) {
   if (unknown_.empty()) return;  // without an unknown token such characters are dropped
   if (!unknown_id_) {
-    throw InputError("{}: the text has the character {}, which is no token, and \"unk_token\" {} is none either; {}",
-                     origin_, excerpt(std::string(character)), excerpt(unknown_), kTokenizerRemedy);
+    throw InputError("{}: the character {} of the text is not a token, and neither is \"unk_token\" {}; {}", origin_,
+                     excerpt(std::string(character)), excerpt(unknown_), kTokenizerRemedy);
   }
   if (!fuse_unknown_) end_unknown();
   pending_unknown_ = unknown_id_;

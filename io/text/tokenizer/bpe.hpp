@@ -14,7 +14,7 @@
 
 namespace logitfield::io {
 
-/// Byte pair encoding: turns pieces of text into tokens. Not for several threads at once.
+/// Byte pair encoding: turns pieces of text into tokens. Only one thread may use it at a time.
 class Bpe {
  public:
   /// Reads the "model" of tokenizer.json. Throws InputError naming the file and the key for another type of model, for
@@ -33,7 +33,7 @@ class Bpe {
  private:
   void read_vocabulary(const Section& section);
   void read_merges(const Section& section);
-  /// `index`: of the merge in the file, for messages.
+  /// `index`: number of the merge in the file, for messages.
   void add_merge(const std::string& left, const std::string& right, std::uint32_t rank, std::size_t index);
   void list_characters();
   void list_bytes();
@@ -53,13 +53,12 @@ class Bpe {
   std::string unknown_;
   std::optional<std::int32_t> unknown_id_;
 
-  /// Ids of single characters; -1: none. Those of the basic plane are indexed by code, the others in the map.
+  /// Ids of single characters; -1: none. Characters of the basic plane are indexed by code, others are in the map.
   std::vector<std::int32_t> basic_characters_;
   std::unordered_map<char32_t, std::int32_t> other_characters_;
   std::array<std::int32_t, 256> bytes_{};
 
-  /// Pairs of characters between which some merge takes place. A long piece is cut everywhere else, into words that do
-  /// not depend on each other.
+  /// Pairs of characters that some merge joins. A long piece is cut between all other pairs, into independent words.
   PairMap<char> joints_;
   bool can_cut_ = true;
 

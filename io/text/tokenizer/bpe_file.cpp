@@ -15,7 +15,7 @@ constexpr std::int64_t kLargestId = std::numeric_limits<std::int32_t>::max();
 constexpr const char* kDamaged = "the file is damaged: copy it again";
 
 void check_kind(const Section& section) {
-  // Files from before version 0.8 or so name no type; a model with merges is BPE.
+  // Files from before about version 0.8 give no type; a model with merges is BPE.
   const auto type = section.get_or<std::string>("type", "BPE");
   if (type != "BPE") section.refuse("type");
   section.allow({"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback",
@@ -26,7 +26,7 @@ void check_kind(const Section& section) {
   }
 }
 
-/// The only character of a token; empty if it has none or several.
+/// Returns the only character of a token; nothing if it has none or several.
 std::optional<char32_t> only_character(std::string_view text) {
   if (text.empty()) return std::nullopt;
   const CodePoint first = code_point_at(text, 0);
@@ -117,7 +117,7 @@ void Bpe::add_merge(const std::string& left, const std::string& right, std::uint
   };
   const std::int32_t left_id = id_of(left), right_id = id_of(right);
   merges_.set(left_id, right_id, {rank, id_of(left + right)});
-  // In a text, the symbols on both sides of this merge are made of characters. The exception is a token that is no
+  // In a text, the symbols on both sides of this merge are made of characters. The exception is a token that is not a
   // character but can occur in a text by itself.
   const auto is_symbol = [&](const std::string& text) {
     return text == unknown_ || (byte_fallback_ && text.starts_with("<0x"));

@@ -5,14 +5,14 @@
 // the version that it follows.
 namespace logitfield::io {
 
-/// White_Space: the same 25 characters in every Unicode version since 6.3.
+/// Property White_Space: the same 25 characters in every Unicode version since 6.3.
 bool is_space(char32_t code);
 /// General category N of Unicode 17.
 bool is_numeric(char32_t code);
 /// ASCII punctuation (symbols such as $ and + included) and general category P of Unicode 8.
 bool is_punctuation(char32_t code);
-/// Characters that count as part of a word next to an added token: Alphabetic, marks, decimal digits, connectors,
-/// joiners.
+/// Tells whether a character next to an added token counts as part of a word: Alphabetic, marks, decimal digits,
+/// connectors, joiners.
 bool is_word(char32_t code);
 /// General category M of Unicode 9.
 bool is_combining_mark(char32_t code);

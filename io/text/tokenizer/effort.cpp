@@ -12,12 +12,12 @@
 namespace logitfield::io {
 namespace {
 
-/// The longest normal form has eleven times the bytes, and those that follow it may triple that.
+/// The longest normal form has eleven times the bytes, and later steps may triple that.
 constexpr std::size_t kMostGrowth = 64, kSmallGrowth = 4096;
-/// Sound tokenizers take less than a hundredth of that.
+/// Ordinary tokenizers take less than a hundredth of this time.
 constexpr double kSecondsPerByte = 10e-6, kSeconds = 0.5;
 
-/// Seconds of computing, which other programs on the machine do not change.
+/// Returns the computing time in seconds, which does not depend on other programs.
 double computing_seconds() {
   timespec time{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -45,7 +45,7 @@ void Effort::check_time(std::string_view step) {
   work_ = 0;
   const double most = kSeconds + kSecondsPerByte * static_cast<double>(bytes_);
   if (computing_seconds() - begin_ <= most) return;
-  throw InputError("{}: takes more than {:.1f} s for a text of {} bytes, at last in {}; {}", origin_, most, bytes_,
+  throw InputError("{}: takes more than {:.1f} s for a text of {} bytes (last step: {}); {}", origin_, most, bytes_,
                    excerpt(std::string(step)), kTokenizerRemedy);
 }
 

@@ -4,16 +4,16 @@
 
 namespace logitfield::io {
 
-/// What a name of "tokenizer.ggml.pre" stands for, in the terms of tokenizer.json.
+/// The meaning of a name of "tokenizer.ggml.pre", in the terms of tokenizer.json.
 struct PreTokenization {
   nlohmann::json normalizer, pre_tokenizer;
-  /// A piece that is a token is not merged anew.
+  /// Whether a piece that is a token stays whole, without merging.
   bool ignore_merges = false;
-  /// Whether the token in front is added where the file does not say.
+  /// Whether the beginning-of-text token is added if the file does not say.
   bool adds_bos = false;
 };
 
-/// Throws InputError naming `origin`, the name and the known ones if it is none of these.
+/// Returns the meaning of a name. Throws InputError naming `origin`, the name and all known names if it is unknown.
 PreTokenization pre_tokenization_named(const std::string& name, const std::string& origin);
 
 }  // namespace logitfield::io

@@ -1,4 +1,4 @@
-// Writes the tokenizer of a GGUF file as the tokenizer.json that it was made of.
+// Writes the tokenizer of a GGUF file as the tokenizer.json from which it was made.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -38,7 +38,7 @@ class TokenizerKeys {
   const json& list(const std::string& key) const {
     const auto found = metadata_.find(full(key));
     if (found == metadata_.end() || !found->is_array()) {
-      throw InputError("{}: \"{}\" is missing or no list; {}", origin_, full(key), kTokenizerRemedy);
+      throw InputError("{}: \"{}\" is missing or not a list; {}", origin_, full(key), kTokenizerRemedy);
     }
     return *found;
   }
@@ -48,7 +48,7 @@ class TokenizerKeys {
   bool flag_or(const std::string& key, bool fallback) const {
     return optional_or(metadata_, full(key).c_str(), fallback, origin_);
   }
-  /// The id at a key such as "bos_token_id"; empty if there is none.
+  /// Returns the id at a key such as "bos_token_id"; nothing if there is none.
   std::optional<std::size_t> token_id(const std::string& key) const {
     if (!has(key)) return std::nullopt;
     const auto id = required<std::int64_t>(metadata_, full(key).c_str(), origin_);
@@ -61,8 +61,8 @@ class TokenizerKeys {
     const json& values = list(key);
     const auto is_finite = [](const json& value) { return value.is_number() && std::isfinite(value.get<double>()); };
     if (values.size() != tokens_.size() || !std::ranges::all_of(values, is_finite)) {
-      throw InputError("{}: \"{}\" has {} values for {} tokens, or one that is no finite number; {}", origin_,
-                       full(key), values.size(), tokens_.size(), kTokenizerRemedy);
+      throw InputError("{}: \"{}\" has {} values for {} tokens, or one that is not finite; {}", origin_, full(key),
+                       values.size(), tokens_.size(), kTokenizerRemedy);
     }
     return values.get<std::vector<double>>();
   }
@@ -96,7 +96,8 @@ json vocabulary_of(const std::vector<std::string>& tokens) {
 
 bool is_only_spaces(const std::string& text) { return !text.empty() && text.find_first_not_of(' ') == text.npos; }
 
-/// Tokens that are found in a text before it is cut: the unknown one, control tokens, and those that people defined.
+/// Returns the tokens that are found in a text before it is cut: the unknown token, control tokens and user-defined
+/// tokens.
 json added_tokens(const TokenizerKeys& keys, const std::vector<std::string>& vocabulary) {
   json out = json::array();
   if (!keys.has("token_type")) return out;
@@ -116,7 +117,7 @@ json added_tokens(const TokenizerKeys& keys, const std::vector<std::string>& voc
   return out;
 }
 
-/// Bytes as visible characters, words by the named pre-tokenizer.
+/// Returns a tokenizer with bytes as visible characters, and words by the named pre-tokenizer.
 json byte_level_tokenizer(const TokenizerKeys& keys, const PreTokenization& pre) {
   return {{"added_tokens", added_tokens(keys, keys.tokens())},
           {"normalizer", pre.normalizer},

@@ -14,8 +14,8 @@ struct Merge {
 };
 using Merges = PairMap<Merge>;
 
-/// Applies the merges to a sequence of symbols: always the one of lowest rank next, of equals the leftmost. Takes O(n
-/// log n) steps. Keeps its memory between calls; not for several threads at once.
+/// Applies the merges to a sequence of symbols: always the merge of lowest rank next, the leftmost of equal ones. Takes
+/// O(n log n) steps. Keeps its memory between calls; only one thread may use it at a time.
 class Merger {
  public:
   explicit Merger(const Merges& merges) : merges_(merges) {}
@@ -24,9 +24,9 @@ class Merger {
   void merge(std::span<const std::int32_t> symbols, std::vector<std::int32_t>& tokens);
 
  private:
-  /// For short words: searches all ranks again after every merge.
+  /// Merges short words: searches all ranks again after every merge.
   void merge_by_scan(std::span<const std::int32_t> symbols, std::vector<std::int32_t>& tokens);
-  /// For long words: a heap of possible merges, over a linked list of symbols.
+  /// Merges long words with a heap of possible merges over a linked list of symbols.
   void merge_by_heap(std::span<const std::int32_t> symbols, std::vector<std::int32_t>& tokens);
   void link(std::span<const std::int32_t> symbols);
   void offer(std::uint32_t left);

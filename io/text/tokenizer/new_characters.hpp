@@ -9,8 +9,8 @@ struct CategoryRange {
   const char* category;
 };
 
-/// Characters that Unicode 15 to 16 added. The regular expressions of tokenizers know them, but the tables of the
-/// search libraries may be older (PCRE2 10.42 has Unicode 14). Their classes are completed from this list.
+/// Characters that Unicode 15 to 16 added. The regular expressions of tokenizers know them, but the tables of search
+/// libraries may be older (PCRE2 10.42 has Unicode 14). This list completes the libraries' character classes.
 inline constexpr std::array kNewCharacters = std::to_array<CategoryRange>(
     {{0x897, 0x897, "Mn"},     {0xCF3, 0xCF3, "Mc"},     {0xECE, 0xECE, "Mn"},     {0x1B4E, 0x1B4F, "Po"},
      {0x1B7F, 0x1B7F, "Po"},   {0x1C89, 0x1C89, "Lu"},   {0x1C8A, 0x1C8A, "Ll"},   {0x2427, 0x2429, "So"},

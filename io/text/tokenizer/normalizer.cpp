@@ -57,7 +57,7 @@ class Replace : public Normalizer {
  private:
   Finder find_;
   std::string content_;
-  /// Member only to reuse its memory.
+  /// A member only to reuse its memory.
   mutable std::vector<Span> found_;
 };
 

@@ -14,7 +14,7 @@ class Normalizer {
   Normalizer(const Normalizer&) = delete;
   Normalizer& operator=(const Normalizer&) = delete;
   virtual ~Normalizer() = default;
-  /// Throws InputError if the text becomes too long, or that takes too long.
+  /// Rewrites `text`. Throws InputError if it becomes too long, or if rewriting takes too long.
   virtual void apply(std::string& text, Effort& effort) const = 0;
 };
 

@@ -20,12 +20,12 @@ namespace {
 
 using std::string_view;
 
-/// Oniguruma's class of spaces, as items of a class; likewise its complement.
+/// Oniguruma's class of spaces, as items of a class; and its complement.
 constexpr const char* kSpace = "\\t-\\r\\x{85}\\p{Z}";
 constexpr const char* kNoSpace =
     "\\x{0}-\\x{8}\\x{E}-\\x{1F}!-\\x{84}\\x{86}-\\x{9F}\\x{A1}-\\x{167F}\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}"
     "\\x{202A}-\\x{202E}\\x{2030}-\\x{205E}\\x{2060}-\\x{2FFF}\\x{3001}-\\x{D7FF}\\x{E000}-\\x{10FFFF}";
-/// Only outside a class does \w include the numbers of Latin-1 that are no digits.
+/// Only outside a class does \w include the numbers of Latin-1 that are not digits.
 constexpr const char* kLoneWord = "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
 constexpr const char* kHexDigit = "0-9A-Fa-f";
 

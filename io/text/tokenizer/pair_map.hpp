@@ -22,7 +22,7 @@ class PairMap {
     slot.value = value;
   }
 
-  /// Null if the pair has none.
+  /// Returns the value of the pair; null if it has none.
   const Value* find(std::int32_t left, std::int32_t right) const {
     const Slot& slot = slots_[position(key(left, right))];
     return slot.key == kEmpty ? nullptr : &slot.value;
@@ -38,7 +38,7 @@ class PairMap {
   static std::uint64_t key(std::int32_t left, std::int32_t right) {
     return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
   }
-  /// The slot that holds the key, or that it belongs in.
+  /// Returns the slot that holds the key, or the slot for it.
   std::size_t position(std::uint64_t wanted) const {
     constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15;
     const std::size_t mask = slots_.size() - 1;

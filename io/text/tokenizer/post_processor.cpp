@@ -14,7 +14,7 @@ using Ids = std::vector<std::int32_t>;
 std::int32_t checked_id(const json& value, const std::string& origin) {
   const std::int64_t id = as_integer(value).value_or(-1);
   if (id < 0 || id > std::numeric_limits<std::int32_t>::max()) {
-    throw InputError("{}: {} is no token id; copy the file again", origin, excerpt(value));
+    throw InputError("{}: {} is not a token id; copy the file again", origin, excerpt(value));
   }
   return static_cast<std::int32_t>(id);
 }
@@ -42,7 +42,7 @@ Ids template_prefix(const Section& section) {
     const Ids ids = special_token_ids(section, special->get<std::string>("id"));
     prefix.insert(prefix.end(), ids.begin(), ids.end());
   }
-  throw InputError("{}: \"single\" leaves the text out; {}", section.origin(), kTokenizerRemedy);
+  throw InputError("{}: \"single\" does not include the text; {}", section.origin(), kTokenizerRemedy);
 }
 
 /// "cls": [NAME, ID] goes before the text.

@@ -28,7 +28,7 @@ void split_all(Pieces& pieces, const Splitter& splitter, Effort& effort) {
   pieces.spans = std::move(out);
 }
 
-/// Writes pieces anew, one after the other.
+/// Rewrites pieces, one after the other.
 class Rewriting {
  public:
   explicit Rewriting(Pieces& pieces) : pieces_(pieces) { text_.reserve(2 * pieces.text.size()); }
@@ -61,7 +61,7 @@ class Split : public PreTokenizer {
   Splitter splitter_;
 };
 
-/// Writes pieces as byte characters; if asked, cuts them by GPT-2's pattern before.
+/// Writes pieces as byte characters; on request, first cuts them by GPT-2's pattern.
 class ByteLevel : public PreTokenizer {
  public:
   explicit ByteLevel(const Section& section) : prefix_space_(section.get<bool>("add_prefix_space")) {
@@ -135,7 +135,7 @@ class Metaspace : public PreTokenizer {
     const auto found = kSchemes.find(section.get_or<std::string>("prepend_scheme", "always"));
     if (found == kSchemes.end()) section.refuse("prepend_scheme");
     scheme_ = found->second;
-    // Files from before there were schemes have only this key.
+    // Files older than the schemes have only this key.
     if (section.get_or("add_prefix_space", true)) return;
     if (section.has("prepend_scheme") && scheme_ != Scheme::never) section.refuse("add_prefix_space");
     scheme_ = Scheme::never;

@@ -13,7 +13,7 @@ namespace logitfield::io {
 struct Pieces {
   std::string text;
   std::vector<Span> spans;
-  /// Whether byte 0 of `text` is the very beginning of the document.
+  /// Whether byte 0 of `text` is the beginning of the document.
   bool begins_document = false;
 };
 
@@ -24,7 +24,7 @@ class PreTokenizer {
   PreTokenizer(const PreTokenizer&) = delete;
   PreTokenizer& operator=(const PreTokenizer&) = delete;
   virtual ~PreTokenizer() = default;
-  /// Throws InputError if the text becomes too long, or that takes too long.
+  /// Takes the step. Throws InputError if the text becomes too long, or if the step takes too long.
   virtual void apply(Pieces& pieces, Effort& effort) const = 0;
 };
 
@@ -32,7 +32,7 @@ class PreTokenizer {
 /// WhitespaceSplit. Throws InputError naming anything else that it finds.
 std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Section& section);
 
-/// True if some step treats the beginning of the document differently (Metaspace with prepend_scheme "first").
+/// Tells whether some step treats the beginning of the document differently (Metaspace with prepend_scheme "first").
 bool depends_on_beginning(const Section& pre_tokenizer);
 
 }  // namespace logitfield::io

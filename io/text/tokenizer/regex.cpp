@@ -15,9 +15,9 @@ namespace logitfield::io {
 namespace {
 
 constexpr std::size_t kFirstStack = 32 << 10, kLargestStack = 64 << 20;
-/// Of PCRE2's interpreter, in KiB.
+/// The most memory of PCRE2's interpreter, in KiB.
 constexpr std::uint32_t kLargestHeap = 64 << 10;
-/// Steps of a match before the clock is looked at; long runs of spaces take one each.
+/// Steps of a match before the first check of the time; long runs of spaces take one step per space.
 constexpr std::uint32_t kFirstSteps = 1 << 12;
 constexpr std::uint32_t kMostSteps = std::uint32_t{1} << 28;
 constexpr std::size_t kWorkOfMatch = 64;

@@ -20,7 +20,7 @@ struct Span {
   std::uint32_t size() const { return end - begin; }
 };
 
-/// A regular expression of tokenizer.json, compiled. Not for several threads at once.
+/// A compiled regular expression of tokenizer.json. Only one thread may use it at a time.
 class Regex {
  public:
   /// Compiles `pattern`, written for Oniguruma. Throws InputError naming `origin` and the pattern if it cannot be used.

@@ -57,7 +57,7 @@ nlohmann::json merges_by_score(std::span<const std::string> tokens, std::span<co
     append_cuts(tokens[id], scores[id], ids, merges);
     bytes += (merges.size() - before) * (tokens[id].size() + sizeof(ScoredMerge));
     if (bytes <= kMostBytes) continue;
-    throw InputError("{}: the tokens can be cut into others in more than {} ways; use a model whose tokenizer is sound",
+    throw InputError("{}: the tokens can be split into others in more than {} ways; use a model with another tokenizer",
                      origin, merges.size());
   }
   std::ranges::stable_sort(merges, [](const ScoredMerge& a, const ScoredMerge& b) { return a.rank() > b.rank(); });

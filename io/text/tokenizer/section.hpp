@@ -13,7 +13,7 @@ namespace logitfield::io {
 /// it was made from, which must outlive it.
 class Section {
  public:
-  /// Throws InputError if `value` is no object.
+  /// Throws InputError if `value` is not an object.
   Section(const nlohmann::json& value, std::string origin);
 
   const std::string& origin() const { return origin_; }
@@ -29,14 +29,14 @@ class Section {
     return optional_or(value_, key, std::move(fallback), origin_);
   }
 
-  /// The value at `key`, which must be there.
+  /// Returns the value at `key`, which must be present.
   const nlohmann::json& at(const char* key) const;
-  /// The object at `key`; empty if it is missing or null.
+  /// Returns the object at `key`; nothing if it is missing or null.
   std::optional<Section> section(const char* key) const;
-  /// The objects of the list at `key`, which must be there.
+  /// Returns the objects of the list at `key`, which must be present.
   std::vector<Section> sections(const char* key) const;
 
-  /// The "type"; throws InputError if it is missing.
+  /// Returns the "type"; throws InputError if it is missing.
   std::string type() const { return get<std::string>("type"); }
   /// Throws InputError naming the first key that is neither "type" nor one of `known`: it may change the ids.
   void allow(std::initializer_list<const char*> known) const;

@@ -14,7 +14,7 @@ Finder read_pattern(const Section& owner) {
   pattern->allow({"Regex", "String"});
   if (pattern->has("Regex")) return regex_matches(pattern->get<std::string>("Regex"), owner.origin());
   const auto what = pattern->get<std::string>("String");
-  // The search compares up to the whole of it at every place.
+  // Limits a search text, because the search compares up to the whole of it at every place.
   constexpr std::size_t kLongest = 1024;
   if (what.empty() || what.size() > kLongest) {
     throw InputError("{}: \"pattern\" is {}; {}", owner.origin(),
@@ -100,7 +100,7 @@ void Splitter::join_touching() const {
   parts_.resize(kept);
 }
 
-/// Of touching matches only the first is joined; the others stay pieces of their own.
+/// Of adjacent matches only the first is joined; the others stay separate pieces.
 void Splitter::join_with_previous() const {
   std::size_t kept = 0;
   bool after_match = false;

@@ -13,9 +13,8 @@ namespace logitfield::io {
 /// first.
 using Finder = std::function<void(std::string_view text, std::vector<Span>& found, Effort& effort)>;
 
-/// Reads a pattern of tokenizer.json, {"Regex": ...} or {"String": ...}. Throws InputError for any other, for an empty
-/// or long
-/// string, and for a regular expression that Regex refuses.
+/// Reads a pattern of tokenizer.json, {"Regex": ...} or {"String": ...}. Throws InputError for any other pattern, for
+/// an empty or long string, and for a regular expression that Regex refuses.
 Finder read_pattern(const Section& owner);
 /// Finds matches of a regular expression; throws as Regex does.
 Finder regex_matches(const std::string& pattern, const std::string& origin);
@@ -28,7 +27,7 @@ Finder characters_that(bool (*is_member)(char32_t));
 /// matches that it touches.
 enum class Behavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
 
-/// Reads the "behavior" of a section; throws InputError if it is none of these.
+/// Reads the "behavior" of a section; throws InputError if it is unknown.
 Behavior read_behavior(const Section& section);
 
 /// Cuts texts into pieces.
@@ -37,7 +36,7 @@ class Splitter {
   /// `inverted`: the text between the finder's matches counts as matched, and the matches do not.
   Splitter(Finder find, Behavior behavior, bool inverted = false);
 
-  /// Appends the pieces of `text` that are not empty to `pieces`, moved by `offset`.
+  /// Appends the pieces of `text` that are not empty to `pieces`, with `offset` added to their positions.
   void split(std::string_view text, std::uint32_t offset, std::vector<Span>& pieces, Effort& effort) const;
 
  private:
@@ -54,7 +53,7 @@ class Splitter {
   Finder find_;
   Behavior behavior_;
   bool inverted_;
-  /// Members only to reuse their memory.
+  /// A member only to reuse its memory.
   mutable std::vector<Span> found_;
   mutable std::vector<Part> parts_;
 };

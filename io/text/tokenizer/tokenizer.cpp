@@ -17,10 +17,10 @@ namespace {
 
 using nlohmann::json;
 
-/// Of the JSON of a part that is a handful of steps; the longest known has 4 kB.
+/// The most bytes of JSON of a part that is a handful of steps; the longest known has 4 kB.
 constexpr std::size_t kLongestPart = std::size_t{64} << 10;
 
-/// Refuses parts of so many steps, or with such long strings, that they would take for ever.
+/// Refuses parts with so many steps, or such long strings, that they would take too long.
 void check_length(const Section& file) {
   for (const char* key : {"normalizer", "pre_tokenizer", "post_processor"}) {
     if (file.has(key) && file.at(key).dump().size() > kLongestPart) {
@@ -29,7 +29,8 @@ void check_length(const Section& file) {
   }
 }
 
-/// Refuses files that rewrite text and depend on its beginning: it is then unknown which characters come from there.
+/// Refuses files that rewrite text and depend on its beginning: it is then unknown which characters came from the
+/// beginning.
 void check_beginning(const Section& file) {
   const auto normalizer = file.section("normalizer"), pre_tokenizer = file.section("pre_tokenizer");
   if (!normalizer || !pre_tokenizer || !depends_on_beginning(*pre_tokenizer)) return;
@@ -61,7 +62,7 @@ struct Tokenizer::Parts {
   Bpe model;
   AddedTokens added;
 
-  // Members only to reuse their memory.
+  // These members only reuse their memory.
   std::vector<TextPart> raw_parts, normalized_parts;
   std::string normalized;
   Pieces pieces;
@@ -89,7 +90,7 @@ Tokenizer::~Tokenizer() = default;
 
 void Tokenizer::find_bos(const TokenizerFile& source, const std::vector<std::int32_t>& prefix) {
   if (prefix.size() > 1) {
-    throw InputError("{}: the post-processor puts {} tokens in front of a text, which is not implemented; {}",
+    throw InputError("{}: the post-processor puts {} tokens before a text, which is not implemented; {}",
                      path_.string(), prefix.size(), kTokenizerRemedy);
   }
   bos_ = prefix.empty() ? configured_bos(source) : std::optional(prefix.front());
@@ -107,7 +108,7 @@ std::optional<std::int32_t> Tokenizer::configured_bos(const TokenizerFile& sourc
     auto id = parts_->added.find(text);
     if (!id) id = parts_->model.vocabulary().find(text);
     if (id) return id;
-    throw InputError("{}: \"bos_token\" {} is no token of {}; correct it", origin, excerpt(text), path_.string());
+    throw InputError("{}: \"bos_token\" {} is not a token of {}; correct it", origin, excerpt(text), path_.string());
   }
   const auto found = source.config.find("bos_token_id");
   const auto id = found == source.config.end() ? std::nullopt : as_integer(*found);
@@ -135,7 +136,7 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text) {
   return ids;
 }
 
-/// Text between the added tokens that are found in the raw text.
+/// Encodes text between the added tokens that are found in the raw text.
 void Tokenizer::encode_raw(std::string_view text, bool begins_document, Effort& effort,
                            std::vector<std::int32_t>& ids) {
   std::string& normalized = parts_->normalized;

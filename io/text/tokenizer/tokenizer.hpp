@@ -14,11 +14,11 @@ class Effort;
 struct TokenizerFile;
 
 /// The tokenizer of a Hugging Face model folder, read from tokenizer.json, or of a GGUF file. Turns text into the ids
-/// that the library `tokenizers` gives. Not for several threads at once.
+/// that the library `tokenizers` gives. Only one thread may use it at a time.
 class Tokenizer {
  public:
-  /// Reads tokenizer.json; tokenizer_config.json and config.json, where they exist, for the token before a text. Throws
-  /// InputError naming the file, the key and its value if tokenizer.json:
+  /// Reads tokenizer.json. Reads tokenizer_config.json and config.json too, if they exist, for the token before a text.
+  /// Throws InputError naming the file, the key and its value if tokenizer.json:
   /// - is missing, malformed or contradicts itself;
   /// - has a part that is not implemented: any model but BPE, dropout, unknown normalizers, pre-tokenizers,
   ///   post-processors, regular expressions and keys.
@@ -29,22 +29,22 @@ class Tokenizer {
   ~Tokenizer();
 
   const std::filesystem::path& path() const { return path_; }
-  /// XXH3 of tokenizer.json, or of what the GGUF file says in its place.
+  /// Returns the XXH3 of tokenizer.json, or of the corresponding content of the GGUF file.
   std::uint64_t hash() const { return hash_; }
 
-  /// Returns the ids of `text` alone (add_special_tokens=False). Tokens spelled out in the text are found as the
-  /// tokenizer finds them. Throws InputError for text that is not valid UTF-8 or exceeds 1 GiB, and if the tokenizer
-  /// takes too long for it or makes it far longer, as only unsound ones do.
+  /// Returns the ids of `text` alone (add_special_tokens=False). Added tokens written out in the text are recognised,
+  /// as the tokenizer does. Throws InputError for text that is not valid UTF-8 or exceeds 1 GiB. Also throws if the
+  /// tokenizer takes too long or makes the text far longer, which only faulty tokenizers do.
   std::vector<std::int32_t> encode(std::string_view text);
 
-  /// The texts of tokens as the vocabulary writes them (byte-level ones in visible characters); empty for ids that are
-  /// no tokens.
+  /// Returns the texts of tokens as the vocabulary writes them (byte-level tokens in visible characters); empty for ids
+  /// that are not tokens.
   std::vector<std::string> pieces(std::span<const std::int32_t> ids) const;
 
-  /// The token that goes before a text: the post-processor's, else bos_token of tokenizer_config.json, else
+  /// Returns the token that goes before a text: the post-processor's, else bos_token of tokenizer_config.json, else
   /// bos_token_id of config.json; empty if there is none.
   std::optional<std::int32_t> bos() const { return bos_; }
-  /// Whether the tokenizer puts it there by itself: as add_bos_token of tokenizer_config.json says, else as the
+  /// Tells whether the tokenizer adds bos() by itself: as add_bos_token of tokenizer_config.json says, else as the
   /// post-processor does.
   bool adds_bos() const { return adds_bos_; }
 

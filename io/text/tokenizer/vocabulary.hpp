@@ -14,11 +14,11 @@ class Vocabulary {
   /// Makes room for `size` tokens.
   explicit Vocabulary(std::size_t size = 0);
 
-  /// A text that is there already keeps its id.
+  /// Adds a token; a text that is already present keeps its id.
   void add(std::string_view text, std::int32_t id);
   std::optional<std::int32_t> find(std::string_view text) const;
   std::size_t size() const { return size_; }
-  /// Bytes of the longest token.
+  /// Returns the bytes of the longest token.
   std::size_t longest() const { return longest_; }
 
   /// Calls visit(text, id) for every token.
@@ -37,7 +37,7 @@ class Vocabulary {
   };
 
   std::string_view text_of(const Slot& slot) const { return std::string_view(texts_).substr(slot.offset, slot.length); }
-  /// The slot that holds the text, or that it belongs in.
+  /// Returns the slot that holds the text, or the slot for it.
   std::size_t position(std::string_view text, std::uint32_t hash) const;
   void grow();
 

@@ -6,17 +6,17 @@
 
 namespace logitfield::io {
 
-/// Remembers the tokens of short sequences of symbols, in bounded memory: a full cache is emptied.
+/// Remembers the tokens of short sequences of symbols. Its memory is bounded: a full cache is emptied.
 class WordCache {
  public:
-  /// Longer words rarely come twice, and are not remembered.
+  /// Longer words rarely occur twice and are not remembered.
   static constexpr std::size_t kLongestWord = 64;
 
   WordCache();
 
-  /// The tokens of the word; empty if it is not known. Valid until the next put().
+  /// Returns the tokens of the word, valid until the next put(); nothing if the word is unknown.
   std::optional<std::span<const std::int32_t>> find(std::span<const std::int32_t> word);
-  /// Remembers the tokens of the word that find() last did not know.
+  /// Remembers the tokens of the word that the last find() did not know.
   void put(std::span<const std::int32_t> word, std::span<const std::int32_t> tokens);
 
  private:

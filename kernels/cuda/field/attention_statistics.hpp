@@ -5,7 +5,7 @@
 
 namespace logitfield::kernels::cuda {
 
-/// Statistics of the causal softmax of each of a head's first `length` rows, in float64: [length, 3], the largest
+/// Computes statistics of the causal softmax of a head's first `length` rows, in float64: [length, 3], the largest
 /// logit, the entropy, and the weight of position 0. Forms logits in strips of kRowPadding rows, never L x L. L^2 d
 /// flops. Complete once the worker's stream has been waited for.
 HostRows softmax_rows(const Worker& worker, const DeviceHeads& heads, Index head, Index kv_head, const LogitForm& form,

@@ -9,17 +9,17 @@ namespace logitfield::kernels::cuda {
 
 /// The causal fields E = tril(a b^T) of some heads, a = [queries' factor, -m], b = [keys' factor, 1], on the device;
 /// see field/causal_field.hpp. Query heads that read one KV head are interleaved by tiles (make_factor), so that each
-/// step is one product for all of them. Logits are formed inside tiles only: memory L (2 w + kTileRows) a head and w^2
-/// a tile.
+/// step is one product for all of them. Logits are formed inside tiles only: memory L (2 w + kTileRows) per head and
+/// w^2 per tile.
 class CausalFields {
  public:
-  /// Computes the row means m. The forms must not have a column for them; each KV head is read by equally many query
+  /// Computes the row means m. The forms must not have a column for m yet. Each KV head is read by equally many query
   /// heads, in order.
   CausalFields(const Worker& worker, FactorForm queries, FactorForm keys);
 
   /// m [heads, padded_rows(length)] in device memory.
   const Buffer<double>& means() const { return means_; }
-  /// The energies of every head. Waits for the device.
+  /// Returns the energies of every head. Waits for the device.
   std::vector<cpu::CausalEnergies> energies() const;
 
   const Worker& worker() const { return worker_; }
@@ -37,9 +37,9 @@ class CausalFields {
 
  private:
   TileSizes tile_sizes() const;
-  /// The rows of one head from numbers of all rows in their interleaved order.
+  /// Returns the rows of one head from numbers of all rows in their interleaved order.
   Vector rows_of(const HostRows& all, Index head) const;
-  /// Adds to the energies of queries, or of keys, what the other tiles give: x_i . (sums of the tile) x_i.
+  /// Add the terms of the other tiles to the energies of queries, or of keys: x_i . (sums of the tile) x_i.
   void add_queries(Buffer<double>& energies) const;
   void add_keys(Buffer<double>& energies) const;
 

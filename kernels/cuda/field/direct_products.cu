@@ -2,9 +2,9 @@
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/warp.hpp"
 
-// Sums of a head's logits straight from its float32 rows. A key j stands for the vector (k_j - k_0, j, 1): its logit
-// for the query i is scale q_i . (k_j - k_0) + slope (j - i 1), up to a constant of the row. So sums of such vectors
-// give sums of logits.
+// Sums of a head's logits, computed directly from its float32 rows. A key j stands for the vector (k_j - k_0, j, 1):
+// its logit for the query i is scale q_i . (k_j - k_0) + slope (j - i 1), up to a constant of the row. So sums of such
+// vectors give sums of logits.
 namespace logitfield::kernels::cuda {
 namespace {
 
@@ -48,8 +48,8 @@ struct Sums {
   double logits[kSums] = {}, weights[kSums] = {};
 };
 
-/// Where a block's numbers are in shared memory: a tile of float32 queries; keys; the sums before the tile and those of
-/// all keys; what the threads of a row have summed over the tile's keys; the sums of each row; its mean.
+/// The places of a block's numbers in shared memory: a tile of float32 queries, keys, the sums before the tile, the
+/// sums of all keys, the sums of a row's threads over the tile's keys, the sums of each row, and its mean.
 struct Places {
   double *keys, *before, *all, *parts, *seen, *total, *means;
   float* queries;

@@ -14,7 +14,7 @@ bool has_fourth_power(double sigma_1) {
   return fourth > 1e-280 && fourth < 1e280;
 }
 
-/// The numbers in ascending order, from runs that are.
+/// Merges ascending runs into ascending order.
 Vector merged(Vector runs) {
   for (Index sorted = kSortedRun; sorted < runs.size(); sorted += kSortedRun) {
     std::inplace_merge(runs.begin(), runs.begin() + sorted, runs.begin() + std::min(sorted + kSortedRun, runs.size()));
@@ -35,7 +35,7 @@ FactoredFields::FactoredFields(const Worker& spectra, const TallFactors& queries
   }
   const Worker& worker = queries.worker();
   follow(worker, keys.worker());
-  // The core c = r_a r_b^T, and what it makes of the other side's probes.
+  // The core c = r_a r_b^T, and its products with the other side's probes.
   Buffer<double> core(heads_ * size, worker.stream), of_queries(heads_ * 2 * width_, worker.stream),
       of_keys(heads_ * 2 * width_, worker.stream), squares(heads_ * size, worker.stream),
       fourth(heads_ * width_, worker.stream);
@@ -59,7 +59,7 @@ FactoredFields::FactoredFields(const Worker& spectra, const TallFactors& queries
   sigma_ = start_download(singular_values(spectra, core.data(), width_, heads_), heads_, width_, spectra);
   queries_ = measure(queries, keys, of_queries, true);
   keys_ = measure(keys, queries, of_keys, false);
-  // What is freed now is freed in the order of its worker's stream: after the others' use.
+  // Buffers freed now are freed in the order of their worker's stream, after the other workers have used them.
   follow(worker, spectra);
   follow(worker, keys.worker());
   follow(keys.worker(), worker);

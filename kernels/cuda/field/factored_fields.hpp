@@ -5,22 +5,22 @@
 namespace logitfield::kernels::cuda {
 
 /// Fields E = a b^T of query heads, from the decomposed factors of their queries and of their KV heads' keys; see
-/// field/factored_field.hpp. Values only: U S V^T is multiplied as r_a r_b^T, and the values are compared with the
-/// fourth powers and the determinant of that matrix instead.
+/// field/factored_field.hpp. Singular values only: no vectors are computed, and r_a r_b^T stands for U S V^T. So the
+/// values are compared with the fourth powers and the determinant of that matrix instead.
 class FactoredFields {
  public:
-  /// The workers of both factors and `spectra` compute at the same time. The factors may go afterwards.
-  /// The numbers are there once their streams have been waited for, until their rooms are cleared.
+  /// The workers of both factors and `spectra` compute at the same time. The factors may be destroyed afterwards. The
+  /// results are valid once their streams have been waited for, until their rooms are cleared.
   FactoredFields(const Worker& spectra, const TallFactors& queries, const TallFactors& keys, Index length);
 
-  /// The result of a head; nothing if one of its factors is not decomposed, or its values are too small or too large to
-  /// be compared. See cpu::factored_route for the limits.
+  /// Returns the result of a head; nothing if one of its factors is not decomposed, or its values are too small or too
+  /// large to be compared. See cpu::factored_route for the limits.
   std::optional<RouteResult> result(Index head, const Rounding& limits) const;
 
  private:
-  /// One side of every field: energies [heads, padded] and, sorted run by run, [heads, length]; products with the
-  /// probes by the basis [heads, padded, 2], the squares of those by the factors and of the differences [heads, 2, 2],
-  /// and the fields of the probes in the basis [heads, width, 2].
+  /// One side of every field. energy: [heads, padded]; sorted: the same run by run, [heads, length]. products: with the
+  /// probes, by the basis [heads, padded, 2]. squares: of the products by the factors, and of the differences [heads,
+  /// 2, 2]. image: the fields of the probes in the basis [heads, width, 2].
   struct Sides {
     HostRows energy, sorted, products, squares, image;
   };

@@ -6,8 +6,8 @@
 
 namespace logitfield::kernels::cuda {
 
-/// A KV head and some of its query heads in one context, with their rows on a device. What the batch could not find
-/// (few rows, dependent columns, windows) is left to the host's HeadContext, on copies of the rows.
+/// A KV head and some of its query heads in one context, with their rows on a device. Where the batch has no result
+/// (few rows, dependent columns, windows), the host's HeadContext computes it from copies of the rows.
 class FieldContext final : public cpu::FieldContext {
  public:
   /// The query heads first_head ... first_head + heads - 1 of the batch, which read its KV head. The batch must outlive

@@ -20,8 +20,7 @@ struct HeadRows {
 /// sums[head][chunk] = sums of the columns of kRowPadding rows, then the sum of squares: columns + 1 numbers per chunk.
 void column_sums(const HeadRows& rows, double* sums, const Stream& stream);
 
-/// A column of a factor: values[head * head_step + i] if given; else the head's own constant, if these are given; else
-/// constant + step * i.
+/// A column of a factor: values[head * head_step + i] if given; else of_head[head] if given; else constant + step * i.
 struct FactorColumn {
   const double* values = nullptr;
   std::int64_t head_step = 0;
@@ -44,8 +43,8 @@ struct FactorForm {
 
   int width() const { return rows.columns + extras; }
 };
-/// out [heads, padded_rows(length), width]; of interleaved heads [heads / interleaved, tiles, interleaved, kTileRows,
-/// width], so that the rows of all heads that read one KV head's tile are one matrix.
+/// Makes a factor: out [heads, padded_rows(length), width]. Interleaved heads give [heads / interleaved, tiles,
+/// interleaved, kTileRows, width]. So the rows of all heads that read one KV head's tile are one matrix.
 void make_factor(const FactorForm& form, double* out, const Stream& stream);
 
 /// out [sums, size]: each is the sum of `count` matrices of `size` numbers, one after the other.
@@ -80,8 +79,8 @@ struct VectorProducts {
 void multiply_vectors(const VectorProducts& sizes, const double* rows, const double* vectors, double* out,
                       const Stream& stream);
 
-/// Sums over the rows of each chunk of kRowPadding of a^2 and (a - b)^2, for each of the kVectors columns: a, b [heads,
-/// rows, kVectors], of which the first `length` rows count; out [heads, chunks, 2, kVectors].
+/// Sums a^2 and (a - b)^2 over each chunk of kRowPadding rows, for each of the kVectors columns. a, b [heads, rows,
+/// kVectors]; only the first `length` rows count. out [heads, chunks, 2, kVectors].
 void difference_squares(const double* a, const double* b, std::int64_t heads, std::int64_t rows, std::int64_t length,
                         double* out, const Stream& stream);
 
@@ -150,8 +149,8 @@ void centre_rows(const DirectForm& form, const std::int64_t* positions, std::int
 void add_column_squares(const double* fields, std::int64_t heads, std::int64_t rows, std::int64_t length, double* sums,
                         const Stream& stream);
 
-/// Statistics of the causal softmax of rows first ... first + rows - 1 of a head over the keys that the mask shows, in
-/// float64: out [rows, 3], the largest logit, the entropy, and the weight of position 0. If one of a row's logits is
+/// Computes the causal softmax of rows first ... first + rows - 1 of a head over the keys that the mask shows, in
+/// float64. out [rows, 3]: the largest logit, the entropy, and the weight of position 0. If one of a row's logits is
 /// NaN, all its statistics are NaN. `products` [rows, first + rows]: scaled products of the rows with the keys; `slope`
 /// and `cap` (0: none) turn them into logits.
 struct SoftmaxStrip {
@@ -161,9 +160,10 @@ struct SoftmaxStrip {
 };
 void softmax_rows(const SoftmaxStrip& strip, const double* products, double* out, const Stream& stream);
 
-/// Computes them for every row of every head in bf16, over the keys that its form's mask shows: [heads * length, 3].
-/// float32 logits on tensor cores (products of bf16 are exact in float32), sums in float64. Queries [heads * rows,
-/// padded(columns)], keys likewise; only the first `length` rows of each head count. columns <= kMostDeviceHeadColumns.
+/// Computes these statistics [heads * length, 3] for every row of every head in bf16, over the keys that its form's
+/// mask shows. Logits are float32, on tensor cores (products of bf16 are exact in float32); sums are float64. Queries
+/// [heads * rows, padded(columns)], keys likewise; only the first `length` rows of each head count. columns <=
+/// kMostDeviceHeadColumns.
 struct SoftmaxSizes {
   std::int64_t heads = 0, kv_heads = 0, rows = 0, length = 0;
   int columns = 0;

@@ -10,9 +10,9 @@
 
 namespace logitfield::kernels::cuda {
 
-/// Some KV heads of a layer and all query heads that read them, in one context on a device. prepare() computes what the
-/// requests need of all of them at once: a few large operations instead of many small ones per head. FieldContext asks
-/// for the results, head by head. Everything is over the context.
+/// Some KV heads of a layer and all query heads that read them, in one context on a device. prepare() computes the
+/// results that the requests need, for all heads at once: a few large operations instead of many small ones per head.
+/// FieldContext asks for the results, head by head. All sums are over the context.
 class HeadBatch {
  public:
   /// `forms` belong to the query heads. The heads must outlive the object.
@@ -28,22 +28,22 @@ class HeadBatch {
   /// Squared Frobenius norms.
   double query_norm(Index head) const { return query_norms_[static_cast<std::size_t>(head)]; }
   double key_norm(Index kv_head) const { return key_norms_[static_cast<std::size_t>(kv_head)]; }
-  /// The keys are so nearly constant that only the host's way of centring them is reliable.
+  /// Tells whether the keys are so nearly constant that only the host's centring is reliable.
   bool doubtful(Index kv_head) const { return doubtful_[static_cast<std::size_t>(kv_head)]; }
 
-  /// What prepare() found; nothing if it was not asked for, or if the device cannot find it for this head.
+  /// Return results of prepare(). They are empty if not asked for, or if the device cannot compute them for this head.
   std::optional<RouteResult> factored(Index head, Scope scope, const Rounding& limits) const;
   std::optional<cpu::CoherentKeys> coherence(Index kv_head) const;
-  /// Leverage of the centred keys and the positions.
+  /// Returns the leverage of the centred keys with the column of positions.
   std::optional<cpu::Leverage> slope_leverage(Index kv_head) const;
   std::optional<cpu::RowSample> sample(Index head, Scope scope) const;
   std::optional<cpu::DirectProducts> direct(Index head, Scope scope) const;
   std::optional<RouteResult> dense(Index head, Scope scope, const Rounding& rounding) const;
 
-  // Inputs of the routes that take heads one by one, and copies of the rows.
+  // The functions below give the inputs of routes that take heads one by one, and copies of the rows.
   FactorForm query_form(Index head) const;
   FactorForm key_form(Index kv_head, bool slope) const;
-  /// The heads' uncentred keys, and their scaled queries.
+  /// Return the forms of the uncentred keys, and of the scaled queries.
   FactorForm raw_key_form(Index kv_head) const;
   FactorForm raw_query_form(Index head) const;
   const double* probes() const { return probes_.data(); }
@@ -54,7 +54,7 @@ class HeadBatch {
   HeadRows query_rows() const;
   HeadRows key_rows() const;
   void measure_norms();
-  /// Forms of all heads together.
+  /// Return the forms of all heads together.
   FactorForm all_queries(bool slope) const;
   FactorForm all_keys(bool slope) const;
   void prepare_coherence();
@@ -66,9 +66,9 @@ class HeadBatch {
   /// Forms the field [context, context] of a head, and the sums of centre_rows.
   void form(Index head, Scope scope, const DirectHead* rules, double* field, double* sums) const;
   DirectHead rule_of(Index head, Scope scope) const;
-  /// The head's direct sums are running sums: neither a cap nor a window.
+  /// Tells whether running sums give the head's direct products: it has neither a cap nor a window.
   bool has_running_sums(Index head, Scope scope) const;
-  /// Squared norms of the rows of the bases [KV heads, padded].
+  /// Returns the squared norms of the rows of the bases [KV heads, padded].
   HostRows leverages(const TallFactors& keys, const Buffer<double>& bases) const;
   bool has_slope(bool slope) const;
 

@@ -13,10 +13,11 @@ class TallFactors {
   /// Starts to decompose the factors of all heads of `form`, whose `extra` must have room for three columns. `probes`
   /// [2, length] in device memory.
   TallFactors(const Worker& worker, FactorForm form, const double* probes);
-  /// Waits for that and completes it. Everything below may be asked for after this; a second call does nothing.
+  /// Waits for the decomposition and completes it. The members below may be called after this; a second call does
+  /// nothing.
   void finish();
 
-  /// All work on the factors is this worker's.
+  /// Returns the worker that does all work on the factors.
   const Worker& worker() const { return worker_; }
   Index heads() const { return heads_; }
   Index width() const { return width_; }
@@ -47,9 +48,9 @@ class TallFactors {
     const double* vectors = nullptr;
   };
   BasisProducts basis_products(const Buffer<double>& y, Index shared) const;
-  /// The rows of the bases [heads, padded, width].
+  /// Returns the rows of the bases [heads, padded, width].
   Buffer<double> bases() const;
-  /// r^-T v for one vector per head: out [heads, width, 2], the second column zero. v [heads, width].
+  /// Computes r^-T v for one vector per head: out [heads, width, 2], the second column zero. v [heads, width].
   Buffer<double> solve_transposed(const Buffer<double>& v) const;
 
  private:

@@ -5,8 +5,8 @@
 // Singular values by bisection. Those of a bidiagonal matrix are the positive eigenvalues of the tridiagonal matrix T
 // of order 2 n with a zero diagonal and d_0, e_0, d_1, ... beside it (Golub & Kahan 1965). The leading minors of T - s,
 // p_i = -s p_(i-1) - c_i^2 p_(i-2), change sign once for every eigenvalue below s. Computed minors are those of a
-// matrix whose elements differ by roundings, as with the quotients of minors that LAPACK's dstebz counts, and need no
-// division, whose latency would rule the time. In exchange they are brought back to size 1 every few steps.
+// matrix whose elements differ by roundings, as with the quotients of minors that LAPACK's dstebz counts. Minors need
+// no division, whose latency would dominate the time. In exchange they are rescaled to size 1 every few steps.
 namespace logitfield::kernels::cuda {
 namespace {
 

@@ -12,19 +12,20 @@ namespace logitfield::kernels::cuda {
 /// traffic of the first stage, but the second stage would no longer fit in shared memory.
 inline constexpr int kBand = 16;
 
-/// A row of a band: element (i, j) is at place (j - i) mod kBandPlaces. The band has j - i in 0 ... kBand; what chasing
-/// adds has room too (band_chase.cu). Rows beyond the n-th, which are zero, make every block whole.
+/// Length of a row of a band: element (i, j) is at place (j - i) mod kBandPlaces. The band has j - i in 0 ... kBand;
+/// the elements that chasing adds have room too (band_chase.cu). Rows beyond the n-th, which are zero, make every block
+/// whole.
 inline constexpr int kBandPlaces = 2 * kBand;
 __host__ __device__ constexpr std::int64_t band_size(std::int64_t n) { return (n + kBand) * kBandPlaces; }
 
 /// Largest n for bidiagonalise_small where a block has 227 KiB of shared memory, as on an H100.
 inline constexpr std::int64_t kSmallMatrix = 160;
-/// Whether bidiagonalise_small takes such matrices on the calling thread's device.
+/// Tells whether bidiagonalise_small supports matrices [n, n] on the calling thread's device.
 bool is_small(std::int64_t n);
 
-/// Multiplies each matrix by a power of two, so that no square of its elements overflows and those that underflow are
-/// below rounding: by 1 unless its largest element is far from 1, by NaN if it is not finite. `scales` [count]: the
-/// powers. `scratch` [kScaleParts * count].
+/// Multiplies each matrix by a power of two, so that no square of its elements overflows, and squares that underflow
+/// are below rounding. The factor is 1 unless the largest element is far from 1, and NaN if an element is not finite.
+/// `scales` [count]: the powers. `scratch` [kScaleParts * count].
 inline constexpr int kScaleParts = 32;
 void scale_matrices(double* matrices, std::int64_t size, std::int64_t count, double* scratch, double* scales,
                     const Stream& stream);
@@ -64,7 +65,7 @@ void chase_bulges(double* bands, std::int64_t n, std::int64_t count, double* bid
 /// is a few roundings of the largest. `squares` [count, sturm_steps(n)] and `units` [count] are scratch.
 void bisect(const double* bidiagonals, std::int64_t n, std::int64_t count, const double* scales, double* squares,
             double* units, double* values, const Stream& stream);
-/// Steps of a Sturm count are unrolled.
+/// Number of steps of a Sturm count that are unrolled.
 inline constexpr int kSturmUnroll = 8;
 __host__ __device__ constexpr std::int64_t sturm_steps(std::int64_t n) {
   return (2 * n + kSturmUnroll - 1) / kSturmUnroll * kSturmUnroll;
