@@ -8,6 +8,7 @@
 
 #include "io/console.hpp"
 #include "io/error.hpp"
+#include "io/json.hpp"
 #include "pipeline/commands/commands.hpp"
 #include "pipeline/job/option_checks.hpp"
 #include "pipeline/measure/measurement.hpp"
@@ -175,6 +176,17 @@ void check_settings(const Options& options, const std::optional<Pending>& known,
   });
 }
 
+/// Removes the unfinished measurement of a checkpoint that has been overwritten since it began: it could never be
+/// finished, since the weights that it belongs to are gone.
+void discard_outdated(const io::StepFolder& checkpoint, const io::RunFolder& run, const json& manifest) {
+  if (!fs::exists(run.manifest())) return;
+  const json before = io::read_json(run.manifest());
+  const json::json_pointer hash("/model/hash");
+  if (!before.contains(hash) || before[hash] == manifest.at(hash)) return;
+  io::tell("{}: has changed since its measurement began, which starts anew", checkpoint.path.string());
+  fs::remove_all(run.root);
+}
+
 /// Measures one checkpoint into its run folder and the store (rank 0's). Returns the signal that stopped it.
 /// Collective.
 int measure_step(const Options& options, const Pending& pending, MonitorStore* store, const mpi::Communicator& world) {
@@ -183,7 +195,10 @@ int measure_step(const Options& options, const Pending& pending, MonitorStore* s
   mpi::agree(world, [&] { one = options_of(options, checkpoint); });
   const Measurement measurement =
       measure(one, world,
-              {.tells_not_finite = true, .admit = [&](const json& manifest) { store->admit(checkpoint, manifest); }});
+              {.tells_not_finite = true, .admit = [&](const json& manifest) {
+                 store->admit(checkpoint, manifest);
+                 discard_outdated(checkpoint, io::RunFolder{one.out}, manifest);
+               }});
   if (measurement.stopped_by != 0) return measurement.stopped_by;
   mpi::agree(world, [&] {
     if (!store) return;

@@ -44,16 +44,16 @@ std::string band_text(const Alert& alert) {
 }  // namespace
 
 std::string monitor_header() {
-  std::string out = fmt::format("{:>9}{:>8}", "step", "loss");
+  std::string out = fmt::format("{:>8}{:>10}", "step", "loss");
   for (const MonitorColumn& column : kMonitorColumns) out += fmt::format("{:>{}}", column.title, column.width);
   return out + fmt::format("{:>{}}\n", "alerts", kRowWidth - out.size());
 }
 
 std::string monitor_row(const MonitorStore& store, const StepValues& step) {
   const std::size_t alerts = store.alerts_of(step.step).size();
-  std::string out = fmt::format("{:>9}", step.step);
+  std::string out = fmt::format("{:>8}", step.step);
   if (step.measured()) {
-    out += fmt::format("{:>8}", text_of(Reading::known(step.loss)));
+    out += fmt::format("{:>10}", text_of(Reading::known(step.loss)));
     for (const MonitorColumn& column : kMonitorColumns)
       out += fmt::format("{:>{}}", text_of(shown(step, column)), column.width);
   } else {

@@ -60,6 +60,9 @@ class ChangingFiles(Case):
     def change_during(self, change, out, ranks):
         """Stops all ranks once the run has begun, so that the change falls into it."""
         process = start(*self.arguments(out), ranks=ranks)
+        return self.change_while(process, change, out)
+
+    def change_while(self, process, change, out):
         def stopped():
             pids = process.ranks()
             for pid in pids:
@@ -98,6 +101,24 @@ class ChangingFiles(Case):
             self.restore()
         print(f"{CHANGES} changes, seed {SEED}: {met} runs noticed")
         self.assertGreaterEqual(met, CHANGES // 3, "too few changes fell into a run")
+
+    def test_a_monitor_starts_anew_with_a_checkpoint_that_was_overwritten(self):
+        first, second = (self.folder / "series" / f"step_{step}" for step in (1, 2))
+        for checkpoint in (first, second):
+            shutil.copytree(self.sound, checkpoint)
+        tokens = self.sound / "tokens.json"
+        settings = ["--tokens", *[tokens] * 4, "--contexts", "400", "--scopes", "causal", "--weights", "stream"]
+        arguments = ["monitor", "--checkpoints", self.folder / "series", *settings, "--out", self.folder / "monitor"]
+        self.model = second
+        self.weights = [sorted(second.glob("*.safetensors"))[-3]]
+        out = self.folder / "monitor" / "step_000002"
+        code, errors = self.change_while(start(*arguments), self.change_one_number, out)
+        self.require_told(self.change_one_number, code, errors)
+        shown = self.succeed(*arguments)
+        self.assertIn("step_2: has changed since its measurement began", shown.stderr)
+        self.succeed("analyze", "--model", second, *settings, "--out", self.folder / "alone")
+        self.assertEqual((out / "heads.csv").read_bytes(), (self.folder / "alone" / "heads.csv").read_bytes())
+        self.assertNotIn("has changed", self.succeed(*arguments).stderr)
 
     def test_a_capture_that_changes_is_noticed(self):
         captures = self.folder / "captures"
