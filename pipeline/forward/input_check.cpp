@@ -36,7 +36,7 @@ std::vector<Fingerprint> decode_found(const std::string& text, std::size_t parts
 template <class Read>
 std::vector<Fingerprint> read_all(const mpi::Communicator& world, const std::vector<std::uint64_t>& bytes, Read read) {
   std::vector<std::uint64_t> load(world.size(), 0), mine;
-  Activity checking("reading and checking the numbers", std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0}));
+  Activity checking("reading and checking all numbers", std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0}));
   mpi::agree(world, [&] {
     for (std::size_t part = 0; part < bytes.size(); ++part) {
       const auto least = std::min_element(load.begin(), load.end());

@@ -57,7 +57,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
     throw InputError(
         "{}; the commands are analyze, compare, monitor, plan, report, tokens and validate (see logitfield --help)",
         name.empty() ? "no command is given"
-                     : "'" + name + "' is no command" + did_you_mean(name, names_of_commands(app)));
+                     : "'" + name + "' is not a command" + did_you_mean(name, names_of_commands(app)));
   }
   if (!config.empty() && !commands.empty()) add_config(*commands.front(), config, arguments);
   // CLI11 takes an empty word for the name of an option group, finds none, and may never end.

@@ -119,7 +119,7 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
     try {
       io::check_new_run_folder(options.out, bytes);
     } catch (const io::FolderExists& error) {
-      throw InputError("{}; to go on with its run give --resume", error.what());
+      throw InputError("{}; if it holds this run, continue with --resume", error.what());
     }
   };
   std::optional<NothingToSave> while_reading;
@@ -159,7 +159,7 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   try {
     carry_out(opened, options, world, clock, done, out);
   } catch (...) {
-    io::tell("what was finished is in {}; once the fault is mended, the same command{} resumes it",
+    io::tell("all finished work is in {}; after fixing the problem, the same command{} resumes the run",
              options.out.string(), options.command == Command::analyze ? " with --resume" : "");
     throw;
   }

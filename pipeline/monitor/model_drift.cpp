@@ -130,7 +130,7 @@ std::vector<Alert> model_drifts_at(const HeadSeries& series, std::size_t index, 
     out.push_back({series.steps[index].step, -1, -1, AlertKind::model_drift, std::string(side.statistic),
                    std::exp(medians.logs.back()), side.sign < 0 ? std::exp(band->low()) : kernels::kUndefined,
                    side.sign > 0 ? std::exp(band->high()) : kernels::kUndefined,
-                   "median over heads: all heads go the same way, and do not slow down"});
+                   "median over heads: all heads move in the same direction without slowing down"});
   }
   return out;
 }

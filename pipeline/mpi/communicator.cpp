@@ -68,7 +68,7 @@ Environment::Environment(int& argc, char**& argv) {
   check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   if (provided < MPI_THREAD_FUNNELED) {
     throw std::runtime_error(
-        "this MPI library allows no threads beside the one that communicates "
+        "this MPI library allows no threads besides the one that communicates "
         "(MPI_THREAD_FUNNELED); use a build of it that does");
   }
 }

@@ -227,7 +227,7 @@ Rates calibrate(const mpi::Communicator& world, const std::filesystem::path& wei
     measuring.advance(1);
   }
   const char* cluster = std::getenv("SLURM_CLUSTER_NAME");
-  rates.source = fmt::format("measured {} on {}{}, {} ranks, {} a host", io::utc_now(), mpi::host_name(),
+  rates.source = fmt::format("measured {} on {}{}, {} ranks, {} per host", io::utc_now(), mpi::host_name(),
                              cluster ? fmt::format(" of {}", cluster) : "", world.size(), rates.ranks_per_host);
   return rates;
 }
@@ -235,7 +235,7 @@ Rates calibrate(const mpi::Communicator& world, const std::filesystem::path& wei
 std::string describe(const Rates& r) {
   std::string out = fmt::format("rates      {}\n", r.source);
   out += fmt::format(
-      "a rank     {:.0f} GFLOP/s in float32 products, memory {:.1f} GB/s, weights hashed at {:.1f}, read at {:.1f} "
+      "per rank   {:.0f} GFLOP/s in float32 products, memory {:.1f} GB/s, weights hashed at {:.1f}, read at {:.1f} "
       "GB/s\n",
       r.gemm / 1e9, r.memory / 1e9, r.hash / 1e9, r.load / 1e9);
   out += fmt::format("all ranks  storage {:.2f} GB/s; MPI {:.1f} us, {:.1f} GB/s\n", r.storage / 1e9, r.latency * 1e6,

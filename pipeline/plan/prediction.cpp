@@ -95,7 +95,7 @@ Prediction predict(const JobSizes& job, const Plan& plan, double weight_bytes, c
   Prediction out;
   double load = 0, output = 0, hand_over = 0;
   if (job.config) {
-    // First all ranks together check and hash the weights, from storage; then each rank reads its part, from memory.
+    // First, all ranks together check and hash the weights, from storage. Then each rank reads its part, from memory.
     load = weight_bytes / static_cast<double>(job.num_layers) / grid.shards / rates.load;
     out.read = std::max(weight_bytes / rates.storage, weight_bytes / ranks / rates.hash) + own_layers * load;
     output = texts * output_flops(job) / grid.shards / rates.forward_at(job.config->hidden_size).weights;
@@ -108,7 +108,7 @@ Prediction predict(const JobSizes& job, const Plan& plan, double weight_bytes, c
   if (plan.null_draws > 0) {
     out.field += std::ceil(static_cast<double>(plan.null_draws) / ranks) * head_seconds(job, plan, rates, 1);
   }
-  // Times of which rounding alone is left are none.
+  // A wait at the level of rounding error counts as zero.
   const double wait = course.wall - course.busy;
   out.wait = wait > 1e-9 * course.wall ? wait : 0;
   return out;
@@ -117,7 +117,7 @@ Prediction predict(const JobSizes& job, const Plan& plan, double weight_bytes, c
 std::string advice(const Prediction& p) {
   const double computing = p.forward + p.field;
   if (p.read > computing && p.read > p.communicate) {
-    return "reading the weights takes longer than computing: give more texts to a run, or faster storage";
+    return "reading the weights takes longer than computing: give the run more texts, or use faster storage";
   }
   if (p.communicate > computing) {
     return "communication takes longer than computing: use fewer shards and more stages (--grid), or fewer ranks";

@@ -27,7 +27,8 @@ Route choose_route(const JobSizes& job, const PlanChoices& choices, std::int64_t
   if (!has_factors(job)) {
     if (choices.spectrum == SpectrumChoice::krylov) {
       throw InputError(
-          "--spectrum krylov: the model's logits are capped and have no factor form; use --spectrum auto or dense");
+          "--spectrum krylov: the model's logits are capped and have no low-rank factors; use --spectrum auto or "
+          "dense");
     }
     return context <= kLongestDense ? Route::dense : Route::scalapack;
   }

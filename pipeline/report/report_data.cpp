@@ -229,7 +229,7 @@ json provenance(const Results& r) {
         fmt::format("{}: {:.4f} nats over {} predictions", r.texts.at(loss.text), loss.loss, loss.predictions));
   }
   if (const std::string windows = windows_text(r.visible, r.contexts.back()); !windows.empty()) {
-    add("windows", windows + ": their causal field and attention are measured over those");
+    add("windows", windows + ": their causal field and attention cover only these");
   }
   add("contexts measured", m.at("contexts"));
   add("seed", m.at("seed"));

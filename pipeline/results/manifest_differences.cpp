@@ -12,7 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-/// Whether the entry at this JSON pointer says where or how fast the run was made; these may differ between sessions.
+/// Whether the entry at this JSON pointer describes only where or how fast the run was made. Such entries may differ
+/// between sessions.
 bool is_of_sessions(std::string_view pointer) {
   for (const std::string_view key :
        {"/started", "/grid", "/weights", "/hosts", "/mpi", "/model/path", "/tokenization/tokenizer"}) {
@@ -71,7 +72,7 @@ std::vector<std::string> manifest_differences(const json& before, const json& no
   const bool unwindowed = !knows_windows(old_values) && knows_windows(new_values);
   if (unwindowed) {
     out.push_back(
-        "model/windows: layers with windows were measured over all keys before, over those that they see now");
+        "model/windows: before, layers with windows were measured over all keys; now, over the keys that they see");
   }
   for (const std::string& pointer : pointers) {
     if (unwindowed && is_window(pointer)) continue;

@@ -21,7 +21,8 @@ json pack(const std::vector<double>& values) {
 
 std::vector<double> unpack(const json& packed) {
   const std::vector<std::uint8_t>& bytes = packed.get_binary();
-  if (bytes.size() % sizeof(double) != 0) throw std::runtime_error("a packed list is not whole numbers long");
+  if (bytes.size() % sizeof(double) != 0)
+    throw std::runtime_error("the length of a packed list is not a multiple of 8 bytes");
   std::vector<double> values(bytes.size() / sizeof(double));
   if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
   return values;
@@ -40,14 +41,14 @@ void read(const json& found, double& value) { found.get_to(value); }
 void read(const json& found, bool& value) { found.get_to(value); }
 void read(const json& found, std::int64_t& value) {
   // A number that is no integer may lie outside of what converts to one.
-  if (!found.is_number_integer()) throw std::runtime_error("a count is no integer");
+  if (!found.is_number_integer()) throw std::runtime_error("a count is not an integer");
   found.get_to(value);
 }
 void read(const json& found, kernels::Route& value) {
   std::int64_t number = 0;
   read(found, number);
   if (number < 0 || number > static_cast<std::int64_t>(kernels::Route::scalapack)) {
-    throw std::runtime_error("a route that this version does not know: " + std::to_string(number));
+    throw std::runtime_error("this version does not know the route " + std::to_string(number));
   }
   value = static_cast<kernels::Route>(number);
 }
@@ -96,7 +97,7 @@ json to_json(const NullDraws& null) {
 NullStatistic readings_from(const json& object) {
   const std::vector<double> lows = unpack(object.at("low"));
   const std::vector<double> highs = object.contains("high") ? unpack(object.at("high")) : lows;
-  if (lows.size() != highs.size()) throw std::runtime_error("draws without both ends of what is known of them");
+  if (lows.size() != highs.size()) throw std::runtime_error("draws have different numbers of lower and upper bounds");
   NullStatistic out;
   for (std::size_t i = 0; i < lows.size(); ++i) out.draws.push_back({lows[i], highs[i]});
   return out;
@@ -194,7 +195,7 @@ class BoundedBuilder : public nlohmann::detail::json_sax_dom_parser<json> {
  private:
   void enter() {
     constexpr int kDeepest = 16;
-    if (++depth_ > kDeepest) throw std::runtime_error("a record nested deeper than records are");
+    if (++depth_ > kDeepest) throw std::runtime_error("a record is nested too deeply");
   }
 
   int depth_ = 0;
@@ -229,7 +230,7 @@ Record decode(std::span<const std::byte> bytes) {
     if (type == "null") return NullRecord{object.at("field"), null_from(object)};
     throw std::runtime_error("a record of unknown type '" + type + "'");
   } catch (const json::exception& error) {
-    throw std::runtime_error(std::string("a record that this version cannot read: ") + error.what());
+    throw std::runtime_error(std::string("this version cannot read the record: ") + error.what());
   }
 }
 

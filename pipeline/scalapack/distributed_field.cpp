@@ -24,8 +24,8 @@ using scalapack::DistributedMatrix;
 int checked_length(const Matrix& queries, const Matrix& keys) {
   if (queries.rows() != keys.rows() || queries.cols() != keys.cols() || queries.size() == 0 ||
       queries.rows() > std::numeric_limits<int>::max()) {
-    throw std::invalid_argument(fmt::format("no dense field of queries [{}, {}] and keys [{}, {}]", queries.rows(),
-                                            queries.cols(), keys.rows(), keys.cols()));
+    throw std::invalid_argument(fmt::format("cannot form the dense field of queries [{}, {}] and keys [{}, {}]",
+                                            queries.rows(), queries.cols(), keys.rows(), keys.cols()));
   }
   return static_cast<int>(keys.rows());
 }
@@ -179,7 +179,7 @@ std::vector<double> DenseField::singular_values() && { return scalapack::singula
 
 std::uint64_t dense_field_bytes(std::int64_t length, int ranks) {
   if (length < 1 || length > std::numeric_limits<int>::max()) {
-    throw std::invalid_argument(fmt::format("no dense field of length {}", length));
+    throw std::invalid_argument(fmt::format("cannot form a dense field of length {}", length));
   }
   const int n = static_cast<int>(length);
   const scalapack::BlockCyclic layout{n, n, scalapack::kBlock, scalapack::near_square(ranks), {0, 0}};

@@ -25,7 +25,7 @@ std::string describe(const DistributedMatrix& a) {
 /// Checks first, since pdgesvd would attribute NaN to ranks that disagree.
 void check_finite(const DistributedMatrix& a) {
   if (a.grid().team().any(!a.local().allFinite())) {
-    throw std::runtime_error(fmt::format("no singular values of {}: it is not finite", describe(a)));
+    throw std::runtime_error(fmt::format("cannot compute the singular values of {}: it is not finite", describe(a)));
   }
 }
 

@@ -83,7 +83,7 @@ class FullDisk(Case):
     def test_states_that_cannot_be_saved_cost_nothing(self):
         result = self.limited("/state/", 100, *self.analyze(self.disk / "run"))
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("hidden states are not saved any more", result.stderr)
+        self.assertIn("hidden states are no longer saved", result.stderr)
 
     def test_every_size(self):
         reference, needed = self.reference()

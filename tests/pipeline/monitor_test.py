@@ -319,7 +319,7 @@ class Monitor(Case):
         arguments = ["monitor", "--checkpoints", self.checkpoints, "--out", self.out]
         self.refuse([*arguments, "--contexts", "16,32"], "one context and one scope")
         self.refuse([*arguments, "--alert-window", "5"], "--alert-window 5 is shorter than --alert-history 8")
-        self.refuse([*arguments, "--tokens", "x.json"], "--tokens goes with checkpoints of a model")
+        self.refuse([*arguments, "--tokens", "x.json"], "--tokens needs checkpoints of a model")
         self.refuse(["monitor", "--checkpoints", self.folder / "none", "--out", self.out], "none: is no folder")
         (self.folder / "empty").mkdir()
         self.refuse(["monitor", "--checkpoints", self.folder / "empty", "--out", self.out], "empty: holds no checkpoint")
