@@ -10,12 +10,12 @@
 
 namespace logitfield {
 
-/// What is expected of a trained model, and whether a run shows it. The limits are this program's own.
+/// A property expected of a trained model, and whether a run has it. This program chose the limits.
 struct Regularity {
   std::string run, name;
   Reading value;
   double limit = 0;
-  /// value <= limit; false where this cannot be decided.
+  /// Whether value <= limit; false if that cannot be decided.
   bool holds = false;
 };
 

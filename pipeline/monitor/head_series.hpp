@@ -40,7 +40,7 @@ struct StepValues {
   /// measured.
   std::vector<std::array<double, kFollowed.size()>> heads;
   std::vector<FailedHead> failed;
-  /// Why the step was not measured.
+  /// The weights that kept the step from being measured; empty if it was measured.
   std::vector<NotFinite> not_finite = {};
   /// Indexed as `heads`: the bound that a censored value is known to exceed (its entry in `heads` is NaN); else NaN.
   std::vector<std::array<double, kFollowed.size()>> more_than = {};

@@ -48,12 +48,13 @@ class MonitorStore {
 
   /// The paths, as printable_line() shows them, of all checkpoints that have been measured; some may be gone.
   std::vector<std::filesystem::path> measured() const;
-  /// Whether this checkpoint has been measured and not been modified since. Throws InputError if it was measured as
+  /// Whether this checkpoint has been measured and has not changed since. Throws InputError if it was measured as
   /// another step.
   bool knows(const io::StepFolder& checkpoint) const;
   /// Throws InputError naming the checkpoint where it does not belong to the same series as those before.
   void admit(const io::StepFolder& checkpoint, const nlohmann::json& manifest);
-  /// Adds a step whose run is complete, or one whose weights are not finite. `stamps`: its files before it was read.
+  /// Adds a step whose run is complete, or one whose weights are not finite. `stamps`: those of its files before it was
+  /// read.
   void add(const io::StepFolder& checkpoint, const nlohmann::json& stamps, const Results& results);
   void add(const io::StepFolder& checkpoint, const nlohmann::json& stamps, const std::vector<NotFinite>& not_finite);
 

@@ -20,8 +20,8 @@ class Environment {
   ~Environment();
 };
 
-/// A message on its way, with its bytes. Move-only. If it is destroyed before it has left, as when an error ends the
-/// run, the bytes stay in memory for MPI to read, and nobody waits for a rank that may be gone.
+/// A message being sent, with its bytes. Move-only. If it is destroyed before it has left, for example when an error
+/// ends the run, its bytes stay in memory for MPI to read. Nothing then waits for a rank that may have ended.
 class Sending {
  public:
   Sending(Sending&& other) noexcept;

@@ -4,7 +4,7 @@
 
 namespace logitfield {
 
-/// Seconds by phase of the rank with most work; `wait` is the rest of the run's time.
+/// Seconds by phase, for the rank with the most work; `wait` is the rest of the run's time.
 struct Prediction {
   double read = 0, forward = 0, field = 0, communicate = 0, wait = 0;
 

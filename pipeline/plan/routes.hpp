@@ -8,10 +8,10 @@
 
 namespace logitfield {
 
-/// One field of every head: which, how it is measured, and what that takes.
+/// One field of every head: its context and scope, the way it is measured, and the cost.
 struct FieldPlan {
   kernels::FieldRequest request;
-  /// Rows of the head are divided among the ranks of its team (its stage), which measure it together.
+  /// Whether the ranks of the head's team (its stage) share its rows and measure it together.
   bool shared = false;
   /// Cost of one head: flops, and bytes on the rank that holds most during the measurement.
   double flops = 0;

@@ -20,7 +20,7 @@ struct NullStatistic {
   double sd() const;
 };
 
-/// Heads drawn at random, measured as the model's are.
+/// Heads drawn at random, measured in the same way as the model's.
 struct NullDraws {
   /// `draws`: the certified ones, from which the statistics come. `failed`: the others, which are ignored.
   std::int64_t draws = 0, failed = 0;

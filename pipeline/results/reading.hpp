@@ -35,11 +35,11 @@ struct Reading {
   static constexpr double infinity() { return std::numeric_limits<double>::infinity(); }
 };
 
-/// Range of the product and of the ratio of numbers that are not negative.
+/// Ranges of the product and of the ratio of numbers that are not negative.
 Reading product(const Reading& a, const Reading& b);
 Reading ratio(const Reading& a, const Reading& b);
 
-/// Text with so many digits: "61", "> 256", "< 0.08", "3 to 7"; "-" where nothing is known.
+/// Text with this many digits: "61", "> 256", "< 0.08", "3 to 7"; "-" where nothing is known.
 std::string text_of(const Reading& reading, int digits = 4);
 
 /// Range of a quantile over all defined readings, linear between order statistics. It is a single value where it does
