@@ -27,7 +27,7 @@ struct Pending {
   json stamps;
 };
 
-/// Finds the next checkpoint to measure; on rank 0.
+/// Finds the next checkpoint to measure. Used on rank 0 only.
 class Watch {
  public:
   Watch(const Options& options, io::StepNames names, const MonitorStore& store)
@@ -152,7 +152,7 @@ int wait(double seconds, const mpi::Communicator& world) {
   return signal;
 }
 
-/// The options with which `analyze` would measure the checkpoint.
+/// Returns the options with which `analyze` would measure the checkpoint.
 Options options_of(const Options& options, const io::StepFolder& checkpoint) {
   Options out = options;
   (checkpoint.is_capture ? out.capture : out.model) = checkpoint.path;

@@ -12,7 +12,7 @@
 namespace logitfield {
 namespace {
 
-/// A run with what the tables need of it.
+/// A run: its name in the tables, and its results.
 struct Run {
   std::string name;
   Results results;
@@ -38,7 +38,7 @@ bool has(const Results& r, const std::string& scope, std::int64_t context) {
          std::ranges::find(r.contexts, context) != r.contexts.end();
 }
 
-/// Limits are ours: no published ones exist. All are upper limits.
+/// Upper limits, chosen by this program: no published ones exist.
 void add_regularities(const Run& run, const std::string& scope, std::int64_t context, Comparison& out) {
   const auto find = [&](const char* statistic) {
     for (const ComparedStatistic& s : out.statistics) {

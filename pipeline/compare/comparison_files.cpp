@@ -13,7 +13,7 @@
 namespace logitfield {
 namespace {
 
-/// A finite end of a censored reading; else NaN.
+/// Returns the given end of a censored reading if it is finite; else NaN.
 double bound(const Reading& reading, double Reading::*end) {
   return reading.is_censored() && std::isfinite(reading.*end) ? reading.*end : kernels::kUndefined;
 }
@@ -73,7 +73,7 @@ void write_regularities(const Comparison& c, const std::filesystem::path& path) 
   });
 }
 
-/// For all runs: value and limit of each regularity.
+/// Adds the value (for each run) and the limit of each regularity.
 void add_regularities(const Comparison& c, std::vector<io::NetcdfDimension>& dimensions,
                       std::vector<io::NetcdfVariable>& variables) {
   const auto all = by_name(c);

@@ -24,7 +24,7 @@ std::string header(const std::vector<std::string>& titles) {
   return out + "</tr>\n";
 }
 
-/// A table that scrolls by itself if it is wide, also by keyboard.
+/// A table that scrolls on its own if it is wide, also by keyboard.
 std::string table(const std::string& name, const std::string& rows) {
   return fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table>{}</table></div>\n",
                      io::markup_text(name), rows);
@@ -91,7 +91,7 @@ std::string effects(const ComparedStatistic& s) {
                      text_of(Reading::known(s.context_slope), 3));
 }
 
-/// The longest common context of a scope; the other contexts are folded.
+/// Shows the longest common context of a scope; the other contexts are collapsed.
 std::string scope_section(const Comparison& c, const std::string& scope) {
   std::vector<Field> fields;
   for (const Field& field : c.fields) {

@@ -24,7 +24,7 @@ double busy_seconds(const RankRecord& rank) {
   return busy;
 }
 
-/// By names for people. The number of times that a text is there does not matter.
+/// What a run measured, under names for people. A text that occurs several times counts once.
 std::map<std::string, json> work_of(const json& manifest) {
   const auto value = [&](const char* key) { return manifest.value(key, json(nullptr)); };
   std::set<json> texts;

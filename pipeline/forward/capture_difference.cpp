@@ -20,7 +20,7 @@ namespace {
 
 using kernels::MatrixF;
 
-/// Infinite unless the value is finite, so that every comparison fails.
+/// Returns infinity for a value that is not finite, so that it exceeds every tolerance.
 double finite_or_infinite(double value) {
   return std::isfinite(value) ? value : std::numeric_limits<double>::infinity();
 }
@@ -28,7 +28,7 @@ double finite_or_infinite(double value) {
 /// Effect of float32 angles on the rows of a layer's heads.
 struct Turning {
   const io::Rotary* rotary = nullptr;
-  /// Radians a position, by pair; empty where nothing turns.
+  /// Angle errors, radians per position, by pair; empty if nothing rotates.
   std::vector<double> errors;
 
   /// The columns of pair k in a head's row.
@@ -52,7 +52,7 @@ struct HeadDifference {
   double largest = 0, explained = 0, unexplained = 0, lengths = 0;
 };
 
-/// A pair whose angle is off by e moves by at most e times its length.
+/// If the angle of a pair is off by e, the pair moves by at most e times its length.
 HeadDifference difference_of(const kernels::Matrix& own, const kernels::Matrix& recorded, const Turning& turning) {
   const double scale = recorded.cwiseAbs().maxCoeff();
   HeadDifference out;
@@ -165,8 +165,8 @@ class CaptureDifference final : public LayerObserver {
     largest_logit_ = std::max(largest_logit_, static_cast<double>(recorded.cwiseAbs().maxCoeff()));
   }
 
-  /// Hidden states differ as queries and keys do, and so do the logits. No bound is known for logits, so each is
-  /// allowed the largest angle error at its position.
+  /// Angle errors also change hidden states, and so the logits. No bound is known for logits, so each may differ by the
+  /// largest angle error at its position.
   void judge_logits() {
     double error = 0;
     for (std::int64_t layer = 0; layer < out_.num_layers; ++layer) {

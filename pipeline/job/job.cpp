@@ -22,7 +22,7 @@ struct Longest {
   std::string because;
 };
 
-/// The length beyond which the model uses another rotation; 0 where it never changes.
+/// The length beyond which the model uses another rotation; 0 if it never changes.
 std::int64_t rotation_changes_after(const Job& job) {
   return job.config ? job.config->rotation_changes_after() : job.capture().info().rotation_changes_after;
 }
@@ -159,7 +159,7 @@ void imagine(const Options& options, Job& job) {
 }
 
 void open_capture(const Options& options, Job& job) {
-  // A monitor still measures the other heads.
+  // Values that are not finite do not stop a monitor, which still measures the other heads.
   const auto finite = options.command == Command::monitor ? io::Finite::not_required : io::Finite::required;
   const Activity opening("opening " + options.capture.string());
   job.input = std::make_unique<io::Capture>(options.capture, finite);

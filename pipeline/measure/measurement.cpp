@@ -72,7 +72,7 @@ Opened open(const Options& options, const mpi::Communicator& world) {
   return out;
 }
 
-/// Measures what is not done yet. Afterwards the journal is complete, or a signal stopped the run.
+/// Measures all units that are not done yet. Afterwards the journal is complete, or a signal stopped the run.
 void carry_out(const Opened& opened, const Options& options, const mpi::Communicator& world, PhaseClock& clock,
                const Done& done, Measurement& out) {
   const Job& job = opened.job;
@@ -133,7 +133,7 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   if (const std::string reason = fallback_reason(options, *backend); root && !reason.empty()) {
     io::tell("no GPU is used: {}", reason);
   }
-  // A monitor would repeat it at every checkpoint.
+  // A monitor would repeat the notices at every checkpoint.
   if (root && options.command == Command::analyze) {
     for (const std::string& notice : job.notices()) io::tell_text(notice);
   }

@@ -104,7 +104,7 @@ void add_failed(const HeadSeries& series, std::size_t index, std::vector<Alert>&
   }
 }
 
-/// Heads of a tensor that is not finite; -1 where it belongs to no head in particular.
+/// Heads of a tensor that is not finite; -1 if it belongs to no head in particular.
 std::vector<std::int64_t> heads_of(const NotFinite& tensor) {
   return tensor.heads.empty() ? std::vector<std::int64_t>{-1} : tensor.heads;
 }

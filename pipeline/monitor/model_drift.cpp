@@ -68,7 +68,7 @@ class Model {
     const std::optional<Band> now = band_of(size() - 1);
     if (!now) return std::nullopt;
     if (!begins_at(size(), *now)) return std::nullopt;
-    // A band that widened in between must not report a departure anew if the value never came back.
+    // The band may have widened in between. That must not cause a second alert if the value never came back.
     for (std::size_t i = size() - 1; i-- > 0 && is_outside(i, *now);) {
       if (begins_at(i + 1, *now)) return std::nullopt;
     }
@@ -97,7 +97,7 @@ class Model {
     return side_.statistic != "attention_entropy" || std::exp(band.middle) - now >= kLeastFall;
   }
 
-  /// Whether the change goes on: since the beginning, its later half was at least half as fast as its earlier half.
+  /// Whether the change continues: since the beginning, its later half was at least half as fast as its earlier half.
   /// Ordinary learning, fast at first and then slow, does not count.
   bool goes_on(std::size_t i) const {
     if (i < history()) return false;

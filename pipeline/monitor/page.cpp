@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-/// Alerts that are listed.
+/// Largest number of alerts that the page lists.
 constexpr std::size_t kMostAlerts = 500;
 
 /// Measured steps that the page shows: all of them, or as many as fit, evenly spaced, with the first and the last.
@@ -37,7 +37,7 @@ json statistics() {
   return out;
 }
 
-/// By "//step", then by statistic: see valuesOf() of pipeline/report/web/data.js.
+/// The values, by "//step", then by statistic: see valuesOf() of pipeline/report/web/data.js.
 json values_of(const std::vector<const StepValues*>& steps) {
   json out = json::object();
   for (const StepValues* step : steps) {
@@ -49,7 +49,7 @@ json values_of(const std::vector<const StepValues*>& steps) {
   return out;
 }
 
-/// Layers and heads counted from 0, as in the page's maps; null where none in particular.
+/// The alerts. Layers and heads count from 0, as in the page's maps; null: none in particular.
 json alerts_of(const MonitorStore& store) {
   json out = json::array();
   for (const Alert& a : store.alerts()) {

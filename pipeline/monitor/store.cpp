@@ -37,7 +37,7 @@ json common_part(json manifest) {
   return manifest;
 }
 
-/// The note about a checkpoint that was measured.
+/// The note about a measured checkpoint.
 struct StepNote {
   std::int64_t step;
   std::string path;

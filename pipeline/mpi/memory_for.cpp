@@ -5,7 +5,7 @@
 namespace logitfield::mpi {
 namespace {
 
-/// What this process has held, and what it may, if that is limited.
+/// Says how much memory this process has used, and the limit of its address space, if any.
 std::string usage() {
   constexpr double kMebi = 1 << 20;
   struct rusage used {};

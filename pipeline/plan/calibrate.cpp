@@ -56,7 +56,7 @@ void measure_arithmetic(const mpi::Communicator& world, Rates& rates) {
   const MatrixF a = gaussian(n, n, 1), b = gaussian(n, n, 2);
   MatrixF c(n, n);
   rates.gemm = 2.0 * n * n * n / measure(world, [&] { c.noalias() = a * b.transpose(); });
-  // Larger than the caches, and written once before, so that no page is fresh.
+  // The blocks are larger than the caches, and written once before, so that no page is fresh.
   std::vector<std::byte> from(256 << 20, std::byte{1}), to(from.size(), std::byte{2});
   rates.memory = 2.0 * static_cast<double>(from.size()) / measure(world, [&] { std::ranges::copy(from, to.begin()); });
   std::uint64_t hash = 0;
@@ -67,7 +67,7 @@ void measure_arithmetic(const mpi::Communicator& world, Rates& rates) {
   if (hash == 1) rates.hash = 0;  // keeps the hashes from being optimised away
 }
 
-/// Bytes a second of one pass over a file that is not in memory. Measured by rank 0 alone, because storage is shared.
+/// Bytes per second of one pass over a file that is not in memory. Measured by rank 0 alone, because storage is shared.
 double storage_rate(const std::filesystem::path& path) {
   const io::Descriptor file(path, io::Access::read, O_RDONLY);
   ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
@@ -107,7 +107,7 @@ void measure_network(const mpi::Communicator& world, Rates& rates) {
   // A sum over all ranks moves 2 (n - 1) / n of the data out of and into each.
   const double share = 2.0 * (world.size() - 1) / world.size();
   const double seconds = measure(world, [&] { world.sum(large); });
-  // A single rank sends nothing: bandwidth is taken to be that of memory.
+  // A single rank sends nothing, so the bandwidth of memory is used.
   rates.bandwidth = world.size() > 1 ? share * 4 * static_cast<double>(large.size()) / seconds : rates.memory;
 }
 

@@ -25,8 +25,8 @@ std::uint64_t proc_bytes(const char* path, const std::string& name) {
   throw std::runtime_error(std::string(path) + " has no line " + name);
 }
 
-/// Makes a back end; reports its absence as InputError, since the user can change the
-/// options. A back end that fails while it is made is no InputError.
+/// Makes a back end. Throws InputError if it is absent, since the user can change the options. If the back end fails
+/// while it is made, its own exception passes.
 template <class Make>
 std::unique_ptr<kernels::Backend> made_by(Make&& make) {
   try {
@@ -62,7 +62,7 @@ std::unique_ptr<kernels::Backend> cpu_backend(kernels::Precision precision, cons
 /// numbers.
 void count_device_memory(const kernels::DeviceMemory& own, const mpi::Communicator& world, Machine& machine) {
   const mpi::Communicator host = world.split_by_host();
-  // Hashed identities of the GPUs, as numbers that doubles hold exactly.
+  // The GPUs' identities, hashed to numbers that doubles represent exactly.
   const double name = static_cast<double>(std::hash<std::string>{}(own.identity) >> 12);
   std::vector<double> names(static_cast<std::size_t>(host.size()));
   host.all_gather({&name, 1}, names);

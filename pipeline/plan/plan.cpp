@@ -14,7 +14,7 @@
 namespace logitfield {
 namespace {
 
-/// Even share of the work, divided by the work of the busiest rank, over the whole run.
+/// Mean work of a rank, divided by the work of the busiest rank, over the whole run.
 double balance_of(const JobSizes& job, const Partition& partition, Residency residency) {
   const double stages = partition.grid.stages, texts = static_cast<double>(job.num_texts);
   const double layers = static_cast<double>(job.extents.num_layers),

@@ -58,7 +58,7 @@ double Rates::field_seconds(const std::string& route, std::int64_t head_dim, std
   const double least = mismatch(*std::ranges::min_element(nearest, {}, mismatch));
   std::erase_if(nearest, [&](const FieldSample& s) { return mismatch(s) > least + 1e-9; });
   std::ranges::sort(nearest, {}, &FieldSample::context);
-  // Flops a second grow with the context up to a limit: interpolate between samples, in the logarithms of both.
+  // Flops per second grow with the context up to a limit: interpolate between samples, in the logarithms of both.
   const auto above = std::ranges::find_if(nearest, [&](const FieldSample& s) { return s.context >= context; });
   const auto rate = [](const FieldSample& s) { return s.flops / s.seconds; };
   if (above == nearest.end()) return flops / rate(nearest.back());

@@ -48,7 +48,7 @@ void visit_records(const Results& results, Visit&& visit) {
   }
 }
 
-/// The same with statistics instead of records.
+/// Calls visit(index, statistics) for all heads in the journal.
 template <class Visit>
 void visit_heads(const Results& results, Visit&& visit) {
   visit_records(results,

@@ -57,7 +57,7 @@ std::string chance_note(const json& field) {
   return fmt::format("; chance: means of {} Gaussian heads", field.at("null").at("draws").get<std::int64_t>());
 }
 
-/// Share of a field's heads beyond chance in each column; empty where that was not tested.
+/// Share of a field's heads beyond chance in each column; empty if it was not tested.
 std::string beyond_row(const char* label, const json& field, const char* null) {
   if (!field.contains(null) || !field.at(null).contains("beyond_chance")) return {};
   const json& beyond = field.at(null).at("beyond_chance");
@@ -140,7 +140,7 @@ std::string phases_line(const std::map<std::string, double>& seconds, double wal
   return out + "\n";
 }
 
-/// Resources of the last session: its time, by phase in the mean of its ranks, and the largest peak.
+/// Resources of the last session: its time, the mean time of its ranks by phase, and the largest peak of memory.
 std::string resources(const json& ranks) {
   std::map<std::string, double> seconds;
   double wall = 0, peak = 0;

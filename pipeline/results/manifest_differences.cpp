@@ -35,8 +35,8 @@ bool hides_nothing(std::string_view pointer, const json& keys, const json& manif
   return known && keys.get<double>() >= contexts.back().get<double>();
 }
 
-/// Entries that decide the numbers, by JSON pointer, as JSON. Equivalent values are made equal: the dense routes give
-/// the same numbers, on one rank or several, and so does every version of a back end's library.
+/// Entries that decide the numbers, by JSON pointer, as JSON. Equivalent values are made equal: both dense routes (on
+/// one rank or several) give the same numbers, and so do all versions of a back end's library.
 std::map<std::string, std::string> decisive_values(const json& manifest) {
   std::map<std::string, std::string> out;
   json values = manifest.flatten();

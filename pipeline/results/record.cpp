@@ -40,7 +40,7 @@ json to_json(const HeadStatistics& s) {
 void read(const json& found, double& value) { found.get_to(value); }
 void read(const json& found, bool& value) { found.get_to(value); }
 void read(const json& found, std::int64_t& value) {
-  // A number that is no integer may lie outside of what converts to one.
+  // A number that is not an integer may be too large to convert to one.
   if (!found.is_number_integer()) throw std::runtime_error("a count is not an integer");
   found.get_to(value);
 }
@@ -65,7 +65,7 @@ HeadStatistics statistics_from(const json& object) {
     const auto found = object.find(std::string(info.name));
     found == object.end() ? set_undefined(value) : read(*found, value);
   });
-  // Versions without k_more_than knew the leading components, and no more.
+  // Versions without k_more_than knew only the leading components.
   if (!object.contains("k_more_than") && s.spectrum.k99 == -1 && s.spectrum.components > 0) {
     s.spectrum.k_more_than = s.spectrum.components;
   }
@@ -77,7 +77,7 @@ HeadStatistics statistics_from(const json& object) {
   return s;
 }
 
-/// Every draw of every statistic; and their mean and standard deviation, which older programs read.
+/// Encodes every draw of every statistic, and their mean and standard deviation, which older programs read.
 json to_json(const NullDraws& null) {
   json statistics = json::object(), values = json::object();
   for (const auto& [name, statistic] : null.statistics) {
@@ -181,7 +181,7 @@ RankRecord rank_from(const json& object) {
           object.at("wall_seconds"), object.at("peak_bytes")};
 }
 
-/// Builds the value, no deeper than a record is: the library calls itself at every level.
+/// Builds the value. Limits its depth to that of a record, since the library recurses at every level.
 class BoundedBuilder : public nlohmann::detail::json_sax_dom_parser<json> {
  public:
   using Base = nlohmann::detail::json_sax_dom_parser<json>;

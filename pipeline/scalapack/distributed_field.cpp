@@ -35,8 +35,8 @@ struct Factors {
   Matrix left, right;
 };
 
-/// Factors of the logits with each row's mean over all keys subtracted. They follow from centred keys, which loses no
-/// digits where all keys lie close together. ALiBi's slope * j is one more key column; slope * i is constant along a
+/// Factors of the logits with each row's mean over all keys subtracted. They come from centred keys, so no digits are
+/// lost if all keys lie close together. ALiBi's slope * j is one more key column; slope * i is constant along a
 /// row.
 Factors centred_factors(const Matrix& queries, const Matrix& keys, const LogitForm& form) {
   const Index length = keys.rows(), width = keys.cols();
@@ -89,7 +89,7 @@ void for_each_entry(M& matrix, F f) {
 
 bool holds(const Range& keys, Index j) { return keys.begin <= j && j < keys.end; }
 
-/// Sum of each row over its averaged keys. [L]
+/// Sum of each row over the keys that enter its mean: [L].
 Vector sums_of_rows(const DistributedMatrix& matrix, const std::vector<Range>& averaged) {
   Vector sums = Vector::Zero(matrix.layout().rows);
   for_each_entry(matrix, [&](double x, int i, int j) {
