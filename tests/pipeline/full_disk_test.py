@@ -1,4 +1,4 @@
-"""Disks that fill while each file is written, and at any size: the program says so, names the file, crashes nowhere, and the run goes on
+"""Disks that fill while each file is written, and at any size: the program says so, names the file, crashes nowhere, and the run resumes
 once there is room. LOGITFIELD_FAULTS: number of sizes (3)."""
 import os, pathlib, random, re, resource, shutil, time, unittest
 
@@ -38,7 +38,7 @@ class FullDisk(Case):
         errors = [line for line in result.stderr.splitlines() if line.startswith("logitfield: error")]
         self.assertEqual(len(errors), 1, result.stderr)
         self.assertIn("disk is full", errors[0])
-        # A layer of a capture that was being written is written anew when the run goes on.
+        # A layer of a capture that was being written is written anew when the run resumes.
         left = [p for p in self.disk.rglob("*.tmp") if "captures" not in p.parts]
         self.assertEqual(left, [], "nothing half written is left")
         return re.search(r"error: (\S+): ", errors[0])[1]
@@ -48,7 +48,7 @@ class FullDisk(Case):
         self.disk.mkdir()
 
     def require_whole(self, reference):
-        """The run goes on to the files of an undisturbed run."""
+        """The run resumes and ends with the files of an undisturbed run."""
         self.succeed(*self.analyze(self.disk / "run", "--resume"))
         for name in ("heads.csv", "nulls.csv", "head_nulls.csv"):
             self.assertEqual((self.disk / "run" / name).read_bytes(), (reference / name).read_bytes(), name)
