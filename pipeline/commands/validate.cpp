@@ -29,7 +29,7 @@ int validate_run(const std::filesystem::path& root) {
   return failed > 0 ? 3 : 0;
 }
 
-/// Compares the model's Q, K and logits with a capture's. Returns 3 where they differ by more than --tolerance.
+/// Compares the model's Q, K and logits with a capture's. Returns 3 if they differ by more than --tolerance.
 int validate_against(const Options& options, const mpi::Communicator& world) {
   PhaseClock clock;
   Machine machine = this_machine(world);

@@ -25,10 +25,10 @@ struct Comparison {
   /// Scopes and contexts that all runs have measured.
   std::vector<std::pair<std::string, std::int64_t>> fields;
   std::vector<ComparedStatistic> statistics;
-  /// In the longest common context of the first common scope.
+  /// The regularities, in the longest common context of the first common scope.
   std::vector<Regularity> regularities;
 
-  /// Null where a run does not have this statistic.
+  /// Null if a run does not have this statistic.
   const ComparedStatistic* find(const std::string& run, const std::string& statistic,
                                 const std::pair<std::string, std::int64_t>& field) const;
 };

@@ -16,7 +16,7 @@ struct ScalingPoint {
   std::map<std::string, nlohmann::json> work;
   std::int64_t ranks = 0, hosts = 0;
   double flops = 0, wall_seconds = 0;
-  /// By phase (kPhaseNames): mean over the ranks.
+  /// Seconds by phase (kPhaseNames): mean over the ranks.
   std::vector<double> seconds;
   /// The busiest rank's time for reading and computing, divided by the mean.
   double imbalance = 1;

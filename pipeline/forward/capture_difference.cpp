@@ -189,7 +189,7 @@ class CaptureDifference final : public LayerObserver {
   const mpi::Communicator stage_ranks_;
   std::optional<io::CaptureLogits> logits_;
   Differences out_;
-  /// By position.
+  /// Largest difference of the logits at each position.
   std::vector<double> logit_differences_;
   double largest_logit_ = 0;
 };

@@ -21,7 +21,7 @@ struct HeadDifferences {
 /// multiplication by the logit scale.
 struct Differences {
   HeadDifferences queries, keys;
-  /// Divided by the largest logit; negative where the capture holds no logits.
+  /// Divided by the largest logit; negative if the capture holds no logits.
   double logits = -1, logits_unexplained = 0;
   std::int64_t num_layers = 0;
 
@@ -29,8 +29,8 @@ struct Differences {
   double unexplained() const;
 };
 
-/// Returns the job that runs the capture's tokens through the model. Throws InputError naming file and values where the
-/// capture holds no tokens, or where it differs from the model in layers, heads, head_dim, slopes or soft-cap.
+/// Returns the job that runs the capture's tokens through the model. Throws InputError naming file and values if the
+/// capture holds no tokens, or if it differs from the model in layers, heads, head_dim, slopes or soft-cap.
 Job comparison_job(const Options& options, const io::Capture& capture);
 
 /// Runs the model and compares. Collective; every rank gets the same result. Throws InputError for a value of the

@@ -16,7 +16,7 @@ using kernels::MatrixF;
 
 namespace {
 
-/// Loads the whole map; null where there is none.
+/// Loads the whole map; null if there is none.
 std::unique_ptr<LoadedLinear> load_map(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
                                        const std::optional<io::LinearTensors>& map) {
   if (!map) return nullptr;

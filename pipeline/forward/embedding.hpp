@@ -20,7 +20,7 @@ class FinalStates {
 
  private:
   kernels::Norm norm_;
-  /// Null where there is none.
+  /// Null if the family has no projection.
   std::unique_ptr<kernels::LoadedLinear> projection_;
 };
 

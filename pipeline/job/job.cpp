@@ -89,7 +89,7 @@ std::vector<std::int64_t> resolve_contexts(const Job& job, std::vector<std::int6
 Slice resolve_layers(const std::string& asked, std::int64_t num_layers) {
   if (asked.empty()) return {0, num_layers};
   const std::size_t colon = asked.find(':');
-  // A missing bound stands for the first or last layer of the model.
+  // A missing bound means the first or last layer of the model.
   const auto bound = [](const std::string& text, std::int64_t otherwise) {
     std::int64_t value = otherwise;
     const char* const end = text.data() + text.size();

@@ -39,8 +39,8 @@ struct TextPieces : Texts {
 TextPieces read_pieces(const Options& options);
 
 /// Reads token files, and texts through the model's own tokenizer. Throws InputError for everything that read_tokens,
-/// read_documents and Tokenizer refuse; for --bos yes without such a token; for a text of which --start leaves nothing;
-/// for ids outside the model's vocabulary, naming tokenizer and model; and for --skip-short that leaves none.
+/// read_documents and Tokenizer refuse; for --bos yes if the model has no BOS token; for a text of which --start leaves
+/// nothing; for ids outside the model's vocabulary, naming tokenizer and model; and for --skip-short that leaves none.
 Texts read_texts(const Options& options, std::int64_t vocab_size);
 
 }  // namespace logitfield

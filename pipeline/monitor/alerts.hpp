@@ -39,7 +39,7 @@ struct Alert {
   std::int64_t layer = -1, head = -1;
   AlertKind kind = AlertKind::jump;
   std::string statistic;
-  /// The value and the ends of its expected range; NaN where the range has no such end.
+  /// The value and the ends of its expected range; NaN if the range has no such end.
   double value = 0, low = 0, high = 0;
   /// The reason, for people.
   std::string detail;

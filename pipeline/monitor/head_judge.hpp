@@ -40,7 +40,7 @@ class HeadJudge {
     std::vector<double> logs;
     std::vector<std::size_t> steps;
   };
-  /// The band for the last of a head's first `count` known values; empty where it cannot be judged.
+  /// The band for the last of a head's first `count` known values; empty if it cannot be judged.
   using BandOf = std::optional<Band> (HeadJudge::*)(std::size_t head, std::size_t count);
   std::optional<Band> history(std::size_t head, std::size_t count);
   std::optional<Band> peers(std::size_t head, std::size_t count);

@@ -55,7 +55,7 @@ class Model {
   }
   std::size_t size() const { return m_.logs.size(); }
 
-  /// The band of value i; empty where it cannot be judged.
+  /// The band of value i; empty if it cannot be judged.
   std::optional<Band> band_of(std::size_t i) const {
     if (i + 1 < history() + confirm()) return std::nullopt;
     const OwnNoise noise(std::span(m_.logs).first(i + 1 - confirm()));

@@ -109,7 +109,7 @@ class Communicator {
 
 /// Name of the host that this rank runs on.
 std::string host_name();
-/// "Open MPI v4.1.4", with ", CUDA-aware" where the library reports that it takes device memory. This program always
+/// "Open MPI v4.1.4", with ", CUDA-aware" if the library reports that it accepts device memory. This program always
 /// passes host memory.
 std::string library_version();
 

@@ -48,8 +48,8 @@ double largest_layer(const io::ModelConfig& config, const Partition& partition) 
   return static_cast<double>(most);
 }
 
-/// Bytes that a rank with a GPU holds on its host besides the base: a layer being read, hidden states in transit,
-/// fields.
+/// Bytes that a rank with a GPU holds on its host in addition to the base: a layer being read, hidden states in
+/// transit, fields.
 double host_bytes_beside_gpu(const JobSizes& job, const Plan& plan) {
   const double fields = kCudaBytes + field_bytes(job, plan);
   if (job.is_capture()) return fields;

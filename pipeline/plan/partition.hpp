@@ -24,9 +24,9 @@ std::string grid_text(const Grid& grid);
 /// The layers of each stage; the heads and vocabulary of each shard. Plain data.
 struct Partition {
   Grid grid;
-  /// By stage.
+  /// The layers of each stage.
   std::vector<Slice> layers;
-  /// By shard.
+  /// The slices of each shard.
   std::vector<Slice> kv_heads, heads, vocabulary;
 };
 

@@ -14,7 +14,7 @@ struct Prediction {
 /// Predicts from the plan's partition, residency and fields. `weight_bytes`: total of all files.
 Prediction predict(const JobSizes& job, const Plan& plan, double weight_bytes, const Rates& rates);
 
-/// Advice where reading, communication or waiting takes more time than computing; empty where none does.
+/// Advice if reading, communication or waiting takes more time than computing; empty if none does.
 std::string advice(const Prediction& prediction);
 
 }  // namespace logitfield

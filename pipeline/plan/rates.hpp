@@ -41,7 +41,7 @@ struct Rates {
   /// Forward rates for this hidden size, from the nearest sample.
   ForwardSample forward_at(std::int64_t hidden_size) const;
   /// Seconds for `flops` by that route, from the rates of the nearest head dimension and group, interpolated between
-  /// the two nearest contexts. Throws InputError where the route has no sample.
+  /// the two nearest contexts. Throws InputError if the route has no sample.
   double field_seconds(const std::string& route, std::int64_t head_dim, std::int64_t group, std::int64_t context,
                        double flops) const;
 };

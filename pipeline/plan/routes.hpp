@@ -34,9 +34,9 @@ struct TeamSize {
 ///   dense      masked or capped fields so short that one rank decomposes them faster than anything else
 ///   krylov     longer masked fields
 ///   scalapack  longer capped fields
-/// Rows are shared only where attention is no longer measured, and either there are fewer KV heads (over all measured
-/// layers) than ranks or a head does not fit. Throws InputError where --spectrum krylov is asked for logits without
-/// factors.
+/// Rows are shared only in contexts without attention statistics, and only if there are fewer KV heads (over all
+/// measured layers) than ranks or a head does not fit. Throws InputError if --spectrum krylov is asked for logits
+/// without factors.
 std::vector<FieldPlan> plan_fields(const JobSizes& job, const PlanChoices& choices, const TeamSize& team);
 
 /// Whether --verify-dense also decomposes this field densely.

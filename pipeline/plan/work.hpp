@@ -19,7 +19,7 @@ double field_flops(const JobSizes& job, const std::vector<FieldPlan>& fields, bo
 /// Flops of this many draws from every head, including their measurement.
 double head_null_flops(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t draws);
 
-/// The longest context in which attention is measured; 0 where it is not.
+/// The longest context in which attention is measured; 0 if it is not.
 std::int64_t longest_attended(const std::vector<FieldPlan>& fields);
 /// Number of logits that attention statistics must form separately in a context of `longest` tokens, divided by the
 /// number in all measured layers without windows. Needed for captures and on devices. 0 for a model on CPUs, where the

@@ -59,7 +59,7 @@ std::size_t head_entries(const Results& r) {
   return r.scopes.size() * r.texts.size() * r.contexts.size() * static_cast<std::size_t>(r.num_layers * r.num_heads);
 }
 
-/// A variable over layers, NaN where a layer hides no key.
+/// A variable over layers; NaN if a layer hides no key.
 NetcdfVariable keys_shown(const Results& r, const char* name, const char* description,
                           std::int64_t kernels::Visible::*member) {
   NetcdfVariable out{name, {"layer"}, "token", description, {}, {}, {}};

@@ -39,7 +39,7 @@ double chance_p_value(const Reading& head, const std::vector<Reading>& draws, do
 struct BeyondChance {
   /// Tested heads, and those of them beyond chance.
   std::int64_t heads = 0, beyond = 0;
-  /// NaN where no head was tested.
+  /// NaN if no head was tested.
   double share() const {
     return heads == 0 ? kernels::kUndefined : static_cast<double>(beyond) / static_cast<double>(heads);
   }

@@ -28,7 +28,7 @@ struct ComparedStatistic {
   /// difference. NaN for one text, and if one of these is not known.
   double text_effect = kernels::kUndefined;
   /// Slope of ln median against ln context over all contexts of the run, of the heads that have the statistic in each.
-  /// NaN for one context, where a median is not known, and where more than kFewMissing of the heads have it in some
+  /// NaN for one context, if a median is not known, or if more than kFewMissing of the heads have it in some
   /// contexts only.
   double context_slope = kernels::kUndefined;
 };

@@ -16,7 +16,7 @@ struct NullStatistic {
   double old_mean = kernels::kUndefined, old_sd = kernels::kUndefined;
 
   Reading mean() const;
-  /// Sample standard deviation (n - 1). NaN for fewer than two draws, and where one is censored.
+  /// Sample standard deviation (n - 1). NaN for fewer than two draws, or if one is censored.
   double sd() const;
 };
 
@@ -24,7 +24,7 @@ struct NullStatistic {
 struct NullDraws {
   /// `draws`: the certified ones, from which the statistics come. `failed`: the others, which are ignored.
   std::int64_t draws = 0, failed = 0;
-  /// By the names of the schema, without certificates.
+  /// The draws by statistic (names of the schema), without certificates.
   std::map<std::string, NullStatistic> statistics;
 
   /// Adds one draw.

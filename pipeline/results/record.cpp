@@ -58,7 +58,7 @@ void set_undefined(std::int64_t& value) { value = -1; }
 void set_undefined(bool& value) { value = false; }
 void set_undefined(kernels::Route&) { throw std::runtime_error("a field without a route"); }
 
-/// What the version that wrote the record did not measure yet is undefined.
+/// Statistics that the writing version did not measure yet are undefined.
 HeadStatistics statistics_from(const json& object) {
   HeadStatistics s;
   visit_statistics(s, [&](const StatisticInfo& info, auto& value) {

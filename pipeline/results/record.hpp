@@ -34,10 +34,10 @@ struct LossRecord {
 
 /// One start of the program on a run: the first, or a resumption.
 struct SessionRecord {
-  /// From 0.
+  /// Number of the session, from 0.
   std::int64_t session = 0;
   std::string started, grid, weights, backend;
-  /// By rank.
+  /// The host of each rank.
   std::vector<std::string> hosts;
   /// SLURM_CLUSTER_NAME and SLURM_JOB_ID; empty outside SLURM.
   std::string cluster, job;

@@ -26,9 +26,9 @@ struct Results {
   std::int64_t num_heads = 0, num_kv_heads = 0, first_layer = 0, num_layers = 0;
   /// The keys that each measured layer shows to a query.
   std::vector<kernels::Visible> visible;
-  /// By (text, layer).
+  /// The layers measured so far, by (text, layer).
   std::map<std::pair<std::int64_t, std::int64_t>, LayerRecord> layers;
-  /// One per text; one per field.
+  /// Losses: one per text. Nulls: one per field.
   std::vector<LossRecord> losses;
   std::vector<NullRecord> nulls;
   std::vector<SessionRecord> sessions;
