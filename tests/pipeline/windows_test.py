@@ -194,7 +194,7 @@ class Windows(Case):
     def test_the_plan_says_which_layers_see_less(self):
         capture = self.write_capture(windows=[40, None, 5])
         planned = self.succeed("plan", "--capture", capture, "--scopes", "causal").stdout
-        self.assertIn("2 of 3 layers see 5 to 40 keys only: their causal field and attention are of those", planned)
+        self.assertIn("2 of 3 layers see 5 to 40 keys only: their causal field and attention cover only these", planned)
         self.assertNotIn("keys only", self.succeed("plan", "--capture", capture, "--contexts", "5", "--scopes", "causal").stdout)
 
 
