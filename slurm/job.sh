@@ -46,9 +46,9 @@ run_and_requeue() {
   run "$@" || code=$?
   [ $code = 138 ] || { [ $code = 143 ] && is_preempted; } || return $code
   if [ "${SLURM_RESTART_COUNT:-0}" -ge "${LOGITFIELD_RESTARTS:-100}" ]; then
-    echo "stopped for the ${SLURM_RESTART_COUNT:-0}th time: not put back into the queue; submit the same again to go on" >&2
+    echo "stopped for the ${SLURM_RESTART_COUNT:-0}th time: not put back into the queue; to resume, submit the same job again" >&2
   elif ! scontrol requeue "$this_job"; then
-    echo "this node cannot put the job back into the queue; submit the same again to go on" >&2
+    echo "this node cannot put the job back into the queue; to resume, submit the same job again" >&2
   fi
   return $code
 }

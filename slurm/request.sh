@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What a job asks of SLURM. sbatch itself reads the options: those of the command line, the SBATCH_ variables and the
-# #SBATCH lines of the script. `sbatch --verbose --test-only` submits nothing and tells them in one spelling.
+# Finds out what a job requests from SLURM. sbatch itself reads the options: those of the command line, the SBATCH_ variables and the
+# #SBATCH lines of the script. `sbatch --verbose --test-only` submits nothing and prints them in one spelling.
 
-# Options of sbatch that lay out a job in ways that are not worked out here.
+# Options of sbatch that change the layout of a job in ways that this script does not support.
 UNREAD_OPTIONS='clusters core-spec cores-per-socket cpus-per-gpu extra-node-info gpus-per-socket gpus-per-task hint
   mincpus nodefile ntasks-per-board ntasks-per-core ntasks-per-gpu ntasks-per-socket overcommit sockets-per-node
   thread-spec threads-per-core tres-per-task'
@@ -14,7 +14,7 @@ read_request() {  # SBATCH OPTION... SCRIPT
   unset asked
   declare -gA asked=()
   unread='' test_nodes=''
-  for word in "$@"; do [[ $word = -Q || $word = --quiet ]] || words+=("$word"); done  # it would say nothing
+  for word in "$@"; do [[ $word = -Q || $word = --quiet ]] || words+=("$word"); done  # with these, sbatch would print nothing
   told=$(sbatch --verbose --test-only "${words[@]}" 2>&1) || true
   while IFS= read -r line; do
     if [[ $line == *": defined options" ]]; then inside=yes
@@ -24,14 +24,14 @@ read_request() {  # SBATCH OPTION... SCRIPT
     fi
   done <<<"$told"
   if [ $ended = 0 ]; then
-    unread="sbatch does not tell how it reads its options: $(tail -n 1 <<<"$told")"
+    unread="sbatch does not say how it reads its options: $(tail -n 1 <<<"$told")"
   elif [ $ended -gt 1 ]; then
     unread="the job has several components"
   fi
 }
 
-# The number of GPUs in "2", "a100:2", "a100:1,h100:1"; of generic resources ("gres:gpu:a100:2,gres:nvme:1") if it is
-# said that they are. A kind without a number counts one.
+# The number of GPUs in "2", "a100:2" or "a100:1,h100:1"; with "generic", in a list of generic resources such as
+# "gres:gpu:a100:2,gres:nvme:1". A kind without a number counts one.
 count_gpus() {  # VALUE [generic]
   sed -e 's/([^)]*)//g' -e 's/,/\n/g' <<<"$1" |
     awk -F '[:=/]' -v generic="${2:-}" '
@@ -60,12 +60,12 @@ shown() {  # NAME TEXT
   case ${BASH_REMATCH[2]} in UNLIMITED | 0 | "(null)") ;; *) echo "${BASH_REMATCH[2]}" ;; esac
 }
 
-# What the poorest node that the job may get has (node_cpus, node_gpus, node_memory in MiB), the memory in MiB that jobs
-# get which ask for none (default_per_cpu, _gpu, _node; empty: all of the node's), and whether jobs get whole_nodes.
+# Sets the resources of the smallest node that the job may get: node_cpus, node_gpus, node_memory (MiB). Sets the memory
+# in MiB of jobs that request none: default_per_cpu, _gpu, _node (empty: all of the node's). Sets whole_nodes.
 read_partitions() {
   local partition facts config nodes per_cpu='' per_gpu='' per_node=''
   local partitions=${asked[partition]:-$(sinfo --noheader --format=%P | sed -n 's/\*$//p')}
-  # Of nodes chosen by name or feature, those that sbatch would take now stand for all.
+  # If nodes are chosen by name or feature, the nodes that sbatch would take now stand for all.
   local chosen=${asked[constraint]:+$test_nodes}${asked[exclude]:+$test_nodes}
   chosen=${asked[nodelist]:-$chosen}
   config=$(scontrol show config)
@@ -89,7 +89,7 @@ read_partitions() {
   node_gpus=$(least "$(while read -r _ _ facts; do count_gpus "$facts" generic; done <<<"$nodes" | sed '/^0$/d')")
 }
 
-# Sets gpus: on each node, or of the whole job where of_job is set.
+# Sets gpus: the number per node, or for the whole job if of_job is set.
 read_gpus() {
   of_job=''
   if [ -n "${asked[gpus-per-node]:-}" ]; then gpus=$(count_gpus "${asked[gpus-per-node]}")
@@ -99,7 +99,7 @@ read_gpus() {
   fi
 }
 
-# Sets nodes as sbatch would: to the fewest that hold the job where it does not say.
+# Sets nodes as sbatch would: if the request gives no number, the fewest nodes that hold the job.
 read_nodes() {
   local per_node=$node_cpus per_cpu=${asked[mem-per-cpu]:-${default_per_cpu}M}
   nodes=${asked[nodes]:-}
@@ -119,7 +119,7 @@ read_nodes() {
   fi
 }
 
-# Sets memory: MiB of a node for this job.
+# Sets memory: MiB per node for this job.
 read_memory() {
   local job_cpus=$((ranks * cpus)) job_gpus=$gpus per_cpu=${asked[mem-per-cpu]:-} per_gpu=${asked[mem-per-gpu]:-}
   [ -z "$whole_nodes" ] || job_cpus=$node_cpus job_gpus=${node_gpus:-0}
@@ -135,13 +135,13 @@ read_memory() {
   [ "${memory:-0}" -gt 0 ] || memory=$node_memory
 }
 
-# Works out what the job gets: nodes, and on each of them ranks, gpus and memory; cpus of a rank. Where that cannot be
-# told, sets unread to the reason.
+# Sets what the job gets: nodes; ranks, gpus and memory per node; cpus per rank. If that is unknown, sets unread to the
+# reason.
 understand_request() {
   local option
   read_gpus
   for option in $UNREAD_OPTIONS; do
-    [ -n "$unread" ] || [ -z "${asked[$option]:-}" ] || unread="--$option is not read here"
+    [ -n "$unread" ] || [ -z "${asked[$option]:-}" ] || unread="--$option is not supported here"
   done
   [ -z "$unread" ] || return 0
   cpus=${asked[cpus-per-task]:-1}
@@ -154,7 +154,7 @@ understand_request() {
   elif [ $((${asked[ntasks]:-0} % nodes)) != 0 ]; then
     unread="${asked[ntasks]} tasks on $nodes nodes are not the same number on each"
   elif [[ ! $node_memory =~ ^[0-9]+$ ]]; then
-    unread="sinfo tells no nodes"
+    unread="sinfo lists no nodes"
   fi
   [ -z "$unread" ] || return 0
   [ -z "$of_job" ] || gpus=$((gpus / nodes))
@@ -164,7 +164,7 @@ understand_request() {
   read_memory
 }
 
-# Options that pin what sbatch would choose itself, or spread unevenly.
+# Sets pins: options for all that sbatch would otherwise choose itself, or divide unevenly.
 pin_request() {
   pins=()
   [ "${asked[nodes]:-}" = "$nodes" ] || pins+=(--nodes="$nodes")

@@ -5,7 +5,7 @@
 # Sets lines.
 read_runs() {  # FILE
   [ -r "$1" ] || { echo "$1: cannot be read; give a file with the options of a run on each line" >&2; return 2; }
-  # The carriage returns of lists that were written on Windows end no word.
+  # Removes the carriage returns of lists written on Windows.
   # Names need not be valid in the locale, which may differ on the nodes.
   mapfile -t lines < <(LC_ALL=C sed -e 's/\r$//' -e '1s/^\xef\xbb\xbf//' "$1" | LC_ALL=C grep -a -v -e '^[[:space:]]*$' -e '^[[:space:]]*#')
   [ ${#lines[@]} -gt 0 ] || { echo "$1: holds no run" >&2; return 2; }
@@ -47,8 +47,8 @@ split_words() {  # LINE
       echo "a quote is not closed: $1" >&2
       return 2
     else
-      echo "a list of runs is data, so nothing in it is expanded or executed: write the words out, or put single quotes" \
-        "around: ${rest%%[[:space:]]*}" >&2
+      echo "nothing in a list of runs is expanded or executed: write the words out, or put single quotes around them:" \
+        "${rest%%[[:space:]]*}" >&2
       return 2
     fi
     started=yes

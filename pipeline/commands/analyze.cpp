@@ -11,7 +11,7 @@
 namespace logitfield {
 namespace {
 
-/// Writes derived files and prints the summary. Where that fails, tells that nothing is lost.
+/// Writes derived files and prints the summary. If that fails, says that nothing is lost.
 Results derive(const OpenRun& run, const std::filesystem::path& plots) {
   try {
     return mpi::memory_for(
@@ -25,8 +25,8 @@ Results derive(const OpenRun& run, const std::filesystem::path& plots) {
   } catch (...) {
     const std::string root = run.folder.root.string();
     io::tell(
-        "the run is complete, and every result is in {}/journal; once the fault is mended, `logitfield report {}` "
-        "writes the tables and the report",
+        "the run is complete, and every result is in {}/journal; after fixing the problem, write the tables and the "
+        "report with `logitfield report {}`",
         root, root);
     throw;
   }
@@ -47,7 +47,7 @@ int finish_run(const OpenRun& run, const std::filesystem::path& plots) {
 /// For rank 0, after the last record of a run that a signal stopped.
 void report_stop(const OpenRun& run, int signal) {
   const Results results = load_results(run.folder);
-  io::tell("stopped by signal {} ({}): {} of {} layers over all texts are saved in {}; go on with --resume", signal,
+  io::tell("stopped by signal {} ({}): {} of {} layers over all texts are saved in {}; continue with --resume", signal,
            ::sigabbrev_np(signal), results.layers.size(), std::ssize(results.texts) * results.num_layers,
            run.folder.root.string());
 }

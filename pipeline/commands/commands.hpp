@@ -5,7 +5,7 @@
 namespace logitfield {
 
 /// Each function runs one command on all ranks and returns the exit code. Throws mpi::AgreedError for failures that all
-/// ranks know of, any other exception where one rank fails alone.
+/// ranks know of, any other exception if one rank fails alone.
 int analyze(const Options& options, const mpi::Communicator& world);
 int compare(const Options& options, const mpi::Communicator& world);
 int monitor(const Options& options, const mpi::Communicator& world);

@@ -66,7 +66,7 @@ int main(int argc, char** argv) {
   keep_freed_memory();
   const mpi::Environment environment(argc, argv);
   io::tell_of_lost_pages(mpi::kBadInput);
-  ::signal(SIGXFSZ, SIG_IGN);  // a file that reaches `ulimit -f` is then an error of its write, with a message
+  ::signal(SIGXFSZ, SIG_IGN);  // a write beyond `ulimit -f` then fails with a message
   const mpi::Communicator world = mpi::Communicator::world();
   return mpi::run_guarded(world, [&] { return run(argc, argv, world); });
 }

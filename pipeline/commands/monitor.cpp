@@ -28,7 +28,7 @@ struct Pending {
   json stamps;
 };
 
-/// Finds the next checkpoint to measure; on rank 0.
+/// Finds the next checkpoint to measure. Used on rank 0 only.
 class Watch {
  public:
   Watch(const Options& options, io::StepNames names, const MonitorStore& store)
@@ -57,13 +57,13 @@ class Watch {
   }
 
  private:
-  /// The series; tells once of each checkpoint that is left out, and of stages that are gone.
+  /// Finds the series. Reports each checkpoint that is left out, and stages that no longer exist, once.
   std::vector<io::StepFolder> find() {
     io::StepFolders all = io::find_step_folders(options_.checkpoints, names_, store_.measured());
     if (!all.gone.empty() && !std::exchange(told_of_gone_, true)) {
       io::tell(
-          "{} and other checkpoints of earlier stages are gone: they stay in the series, and later stages keep their "
-          "steps",
+          "{} and other checkpoints of earlier stages no longer exist; their values stay in the series, and later "
+          "stages keep their step numbers",
           all.gone.back().string());
     }
     for (const io::LeftOut& one : all.left_out) {
@@ -73,8 +73,8 @@ class Watch {
     return std::move(all.found);
   }
 
-  /// The writer of a checkpoint does not say when it is complete. So its files must not change from one look to the
-  /// next, and must hold what their headers promise.
+  /// Nothing marks a checkpoint as complete. So it counts as complete if its files have not changed since the last look
+  /// and hold all the data that their headers announce.
   bool is_complete(const io::StepFolder& checkpoint, const json& stamps) {
     const auto before = seen_.find(checkpoint.path);
     if (before == seen_.end() || before->second != stamps) return false;
@@ -87,7 +87,7 @@ class Watch {
       return true;
     } catch (const InputError& error) {
       if (complained_[checkpoint.path] != stamps) {
-        io::tell("waiting for {} to change, which cannot be read: {}", checkpoint.path.string(), error.what());
+        io::tell("{} cannot be read yet; waiting for it to change: {}", checkpoint.path.string(), error.what());
       }
       complained_[checkpoint.path] = stamps;
       return false;
@@ -97,7 +97,7 @@ class Watch {
   const Options& options_;
   const io::StepNames names_;
   const MonitorStore& store_;
-  /// What was said about checkpoints that are left out.
+  /// Messages already printed about checkpoints that are left out.
   std::set<std::string> told_;
   bool told_of_gone_ = false;
   /// File stamps of unmeasured checkpoints: at the last look, and when they could not be read.
@@ -109,22 +109,21 @@ io::StepNames names_of(const Options& options) {
   return io::StepNames(options.step_pattern);
 }
 
-/// Throws InputError, with what was left out, where there is no checkpoint to measure.
+/// Throws InputError, listing the folders left out, if there is no checkpoint to measure.
 void check_any(const Options& options, const io::StepNames& names) {
   const io::StepFolders all = io::find_step_folders(options.checkpoints, names);
   if (!all.found.empty()) return;
   if (all.left_out.empty()) {
-    throw InputError("{}: holds no checkpoint; give folders with config.json or capture.json, or of such folders",
+    throw InputError("{}: holds no checkpoint; give folders with config.json or capture.json, or a folder of them",
                      options.checkpoints.front().string());
   }
   std::vector<std::string> list;
   for (const io::LeftOut& one : all.left_out) list.push_back(fmt::format("{}: {}", one.path.string(), one.reason));
-  throw InputError(
-      "no checkpoint has a place in the series ({}); name them like step_000128, or give --step-pattern REGEX",
-      fmt::join(list, "; "));
+  throw InputError("no checkpoint's name gives its step ({}); use names like step_000128, or give --step-pattern REGEX",
+                   fmt::join(list, "; "));
 }
 
-/// As CBOR, since a path need not be UTF-8.
+/// Encodes as CBOR, since a path need not be UTF-8.
 std::string encode(const std::optional<Pending>& pending) {
   json out;
   if (pending) {
@@ -141,7 +140,7 @@ std::optional<Pending> decode_pending(const std::string& text) {
   return Pending{{j.at("step"), j.at("path").get<std::string>(), j.at("is_capture")}, j.at("stamps")};
 }
 
-/// Sleeps for so long. Returns the signal that ended the sleep; 0: none. Collective.
+/// Sleeps for `seconds`. Returns the signal that ended the sleep, or 0. Collective.
 int wait(double seconds, const mpi::Communicator& world) {
   constexpr std::chrono::milliseconds slice{100};
   StopNotice notice(world);
@@ -154,7 +153,7 @@ int wait(double seconds, const mpi::Communicator& world) {
   return signal;
 }
 
-/// The options with which `analyze` would measure the checkpoint.
+/// Returns the options with which `analyze` would measure the checkpoint.
 Options options_of(const Options& options, const io::StepFolder& checkpoint) {
   Options out = options;
   (checkpoint.is_capture ? out.capture : out.model) = checkpoint.path;
@@ -239,7 +238,7 @@ void tell_step(const MonitorStore& store, std::int64_t step, bool follows) {
 
 void report_stop(const MonitorStore& store, int signal) {
   write(store);
-  io::tell("stopped by signal {} ({}): {} checkpoints are measured in {}; the same command resumes", signal,
+  io::tell("stopped by signal {} ({}): {} checkpoints are measured in {}; the same command resumes the monitor", signal,
            ::sigabbrev_np(signal), store.series().steps.size(), store.folder().root.string());
 }
 

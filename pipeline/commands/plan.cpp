@@ -14,7 +14,7 @@
 namespace logitfield {
 namespace {
 
-/// The largest file of the model; it lies on the disk that a run reads.
+/// The largest file of the model, to measure the storage that a run reads from.
 std::filesystem::path largest_file(const std::filesystem::path& model) {
   if (std::filesystem::is_regular_file(model)) return model;
   std::filesystem::path largest;
@@ -27,10 +27,10 @@ std::filesystem::path largest_file(const std::filesystem::path& model) {
   return largest;
 }
 
-/// Host threads that measure fields for each GPU of an imagined node.
+/// Number of host threads that measure fields for each GPU of an imagined node.
 constexpr int kImaginedWorkers = 12;
 
-/// The machine to plan for: the ranks at hand, as many ranks as --grid asks for on this host, or --nodes.
+/// The machine to plan for: --nodes if given; else this host with the ranks of --grid; else the ranks of this job.
 Machine planned_machine(Machine here, const Options& options, const std::optional<Rates>& rates) {
   if (options.nodes > 0) {
     here.ranks = options.nodes * options.ranks_per_node;
@@ -69,7 +69,7 @@ struct Candidate {
   Prediction prediction;
 };
 
-/// The grids by predicted time, fastest first, each with its faster residency.
+/// Sorts the grids by predicted time, fastest first, each with its faster residency.
 std::vector<Candidate> ranking(const Job& job, const Options& options, const Machine& machine, const Rates& rates) {
   std::vector<Candidate> all;
   for (const Plan& plan : fitting_plans(job, options, machine)) {
@@ -107,8 +107,8 @@ std::string plan_text(const Options& options, const Machine& here, const std::op
   const Machine machine = planned_machine(here, options, rates);
   if (!rates) {
     return describe(make_plan(job, options, machine), job, machine) +
-           "predicted  nothing: measure this machine's rates once, with as many ranks as runs will have: plan "
-           "--calibrate\n";
+           "predicted  nothing: first measure this machine's rates with plan --calibrate, on as many ranks as runs "
+           "will have\n";
   }
   const std::vector<Candidate> ranked = ranking(job, options, machine, *rates);
   const Plan plan = options.nodes > 0 ? ranked.front().plan : make_plan(job, options, machine);
@@ -135,7 +135,7 @@ int plan(const Options& options, const mpi::Communicator& world) {
     if (world.rank() != 0) return;
     if (rates) {
       write_rates(*rates, path);
-      io::print("{}kept in    {}\n", describe(*rates), path.string());
+      io::print("{}saved in   {}\n", describe(*rates), path.string());
     } else if (!options.rates.empty() || std::filesystem::exists(path)) {
       rates = read_rates(path);
     }

@@ -9,7 +9,7 @@
 namespace logitfield {
 namespace {
 
-/// In quotes, so that spaces at its ends are seen; control characters are escaped as in JSON.
+/// Puts the piece in quotes, which show spaces at its ends. Escapes control characters as in JSON.
 std::string quoted(const std::string& piece) {
   return io::printable(nlohmann::json(piece).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }

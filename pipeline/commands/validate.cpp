@@ -24,12 +24,12 @@ int validate_run(const std::filesystem::path& root) {
   const std::int64_t failed = results.failed_heads();
   io::print("{}: {} of {} layers and texts, {} head measurements failed their certificate\n", root.string(),
             results.layers.size(), std::ssize(results.texts) * results.num_layers, failed);
-  if (!results.damage.empty()) throw InputError("{}; resume the run, which writes the journal anew", results.damage);
-  if (!results.complete()) throw InputError("{}: the run is not complete; start it again", root.string());
+  if (!results.damage.empty()) throw InputError("{}; resume the run to rewrite the journal", results.damage);
+  if (!results.complete()) throw InputError("{}: the run is not complete; continue with --resume", root.string());
   return failed > 0 ? 3 : 0;
 }
 
-/// Compares the model's Q, K and logits with a capture's. Returns 3 where they differ by more than --tolerance.
+/// Compares the model's Q, K and logits with a capture's. Returns 3 if they differ by more than --tolerance.
 int validate_against(const Options& options, const mpi::Communicator& world) {
   PhaseClock clock;
   Machine machine = this_machine(world);
@@ -46,7 +46,7 @@ int validate_against(const Options& options, const mpi::Communicator& world) {
   const Differences differences = compare({job, plan, *backend, world, clock, continuation}, *capture);
   print_once(world, describe(differences, options.tolerance));
   if (differences.unexplained() <= options.tolerance) return 0;
-  print_once(world, fmt::format("more than --tolerance {:g} apart: do not trust what this program says of {}\n",
+  print_once(world, fmt::format("the differences exceed --tolerance {:g}: do not trust this program's results for {}\n",
                                 options.tolerance, job.model_name()));
   return 3;
 }
@@ -65,7 +65,7 @@ int validate(const Options& options, const mpi::Communicator& world) {
   Job job;
   mpi::agree(world, [&] { job = open_input(options); });
   const std::uint64_t hash = check_and_hash_input(job, world);
-  print_once(world, fmt::format("{}: sound, {} layers x {} heads over {} KV heads of dimension {}, {}\n",
+  print_once(world, fmt::format("{}: valid, {} layers x {} heads over {} KV heads of dimension {}, {}\n",
                                 job.model_name(), job.num_layers, job.extents.num_heads, job.extents.num_kv_heads,
                                 job.head_dim, io::hash_text(hash)));
   for (const std::string& notice : job.notices()) print_once(world, notice + "\n");

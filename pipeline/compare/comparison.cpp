@@ -12,7 +12,7 @@
 namespace logitfield {
 namespace {
 
-/// A run with what the tables need of it.
+/// A run: its name in the tables, and its results.
 struct Run {
   std::string name;
   Results results;
@@ -24,7 +24,8 @@ std::vector<Run> load(const std::vector<std::filesystem::path>& folders) {
   for (const std::filesystem::path& folder : folders) {
     Run run{io::printable_line((folder / "").lexically_normal().parent_path().filename().string()),
             load_results(io::open_run_folder(folder))};
-    if (run.results.layers.empty()) throw InputError("{}: holds no finished layer; let it run first", folder.string());
+    if (run.results.layers.empty())
+      throw InputError("{}: holds no finished layer; continue with --resume", folder.string());
     const std::string name = run.name;
     for (int copy = 2; !names.insert(run.name).second; ++copy) run.name = fmt::format("{}-{}", name, copy);
     out.push_back(std::move(run));
@@ -37,7 +38,7 @@ bool has(const Results& r, const std::string& scope, std::int64_t context) {
          std::ranges::find(r.contexts, context) != r.contexts.end();
 }
 
-/// Limits are ours: no published ones exist. All are upper limits.
+/// Upper limits, chosen by this program: no published ones exist.
 void add_regularities(const Run& run, const std::string& scope, std::int64_t context, Comparison& out) {
   const auto find = [&](const char* statistic) {
     for (const ComparedStatistic& s : out.statistics) {
@@ -88,7 +89,8 @@ Comparison compare_runs(const std::vector<std::filesystem::path>& folders) {
     }
   }
   if (out.fields.empty()) {
-    throw InputError("{}: have no scope and context in common; measure them alike", fmt::join(out.runs, ", "));
+    throw InputError("{}: have no scope and context in common; measure them with the same --scopes and --contexts",
+                     fmt::join(out.runs, ", "));
   }
   const std::string scope = out.fields.front().first;
   std::int64_t longest = 0;

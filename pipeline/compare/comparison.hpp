@@ -10,12 +10,12 @@
 
 namespace logitfield {
 
-/// What is expected of a trained model, and whether a run shows it. The limits are this program's own.
+/// A property expected of a trained model, and whether a run has it. This program chose the limits.
 struct Regularity {
   std::string run, name;
   Reading value;
   double limit = 0;
-  /// value <= limit; false where this cannot be decided.
+  /// Whether value <= limit; false if that cannot be decided.
   bool holds = false;
 };
 
@@ -25,10 +25,10 @@ struct Comparison {
   /// Scopes and contexts that all runs have measured.
   std::vector<std::pair<std::string, std::int64_t>> fields;
   std::vector<ComparedStatistic> statistics;
-  /// In the longest common context of the first common scope.
+  /// The regularities, in the longest common context of the first common scope.
   std::vector<Regularity> regularities;
 
-  /// Null where a run does not have this statistic.
+  /// Null if a run does not have this statistic.
   const ComparedStatistic* find(const std::string& run, const std::string& statistic,
                                 const std::pair<std::string, std::int64_t>& field) const;
 };

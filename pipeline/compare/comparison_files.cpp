@@ -13,7 +13,7 @@
 namespace logitfield {
 namespace {
 
-/// A finite end of a censored reading; else NaN.
+/// Returns the given end of a censored reading if it is finite; else NaN.
 double bound(const Reading& reading, double Reading::*end) {
   return reading.is_censored() && std::isfinite(reading.*end) ? reading.*end : kernels::kUndefined;
 }
@@ -24,22 +24,24 @@ struct Quantity {
 };
 const std::vector<Quantity>& quantities() {
   static const std::vector<Quantity> all{
-      {"heads", "1", "heads that count", [](const ComparedStatistic& s) { return static_cast<double>(s.heads.count); }},
-      {"censored", "1", "of these, heads whose value is only known to be more (or less) than a bound",
+      {"heads", "1", "number of heads that count",
+       [](const ComparedStatistic& s) { return static_cast<double>(s.heads.count); }},
+      {"censored", "1", "number of these heads whose value is only known to be more (or less) than a bound",
        [](const ComparedStatistic& s) { return static_cast<double>(s.heads.censored); }},
-      {"failed", "1", "heads that are missing because they failed their certificate",
+      {"failed", "1", "number of heads left out because they failed their certificate",
        [](const ComparedStatistic& s) { return static_cast<double>(s.failed); }},
       {"median", "of the statistic", "median over heads and texts; missing where it is not known",
        [](const ComparedStatistic& s) { return s.heads.median.value(); }},
-      {"median_more_than", "of the statistic", "what a median that is not known is more than",
+      {"median_more_than", "of the statistic", "lower bound of a median that is not known",
        [](const ComparedStatistic& s) { return bound(s.heads.median, &Reading::low); }},
-      {"median_less_than", "of the statistic", "what a median that is not known is less than",
+      {"median_less_than", "of the statistic", "upper bound of a median that is not known",
        [](const ComparedStatistic& s) { return bound(s.heads.median, &Reading::high); }},
       {"p25", "of the statistic", "first quartile", [](const ComparedStatistic& s) { return s.heads.p25.value(); }},
       {"p75", "of the statistic", "third quartile", [](const ComparedStatistic& s) { return s.heads.p75.value(); }},
-      {"beyond_chance", "1", "share of heads beyond what Gaussian heads give, false discovery rate 5 %",
+      {"beyond_chance", "1", "share of heads that differ from Gaussian heads, at a false discovery rate of 5 %",
        [](const ComparedStatistic& s) { return s.beyond_chance.share(); }},
-      {"beyond_own_chance", "1", "share of heads beyond what draws from themselves give, false discovery rate 5 %",
+      {"beyond_own_chance", "1",
+       "share of heads that differ from random draws of themselves, at a false discovery rate of 5 %",
        [](const ComparedStatistic& s) { return s.beyond_own_chance.share(); }},
       {"text_effect", "1", "range of the texts' medians over the interquartile range",
        [](const ComparedStatistic& s) { return s.text_effect; }},
@@ -71,13 +73,13 @@ void write_regularities(const Comparison& c, const std::filesystem::path& path) 
   });
 }
 
-/// For all runs: value and limit of each regularity.
+/// Adds the value (for each run) and the limit of each regularity.
 void add_regularities(const Comparison& c, std::vector<io::NetcdfDimension>& dimensions,
                       std::vector<io::NetcdfVariable>& variables) {
   const auto all = by_name(c);
   std::vector<std::string> names;
   io::NetcdfVariable value{"regularity_value", {"run", "regularity"}, "1", "should not exceed the limit", {}, {}, {}};
-  io::NetcdfVariable limit{"regularity_limit", {"regularity"}, "1", "this program's own", {}, {}, {}};
+  io::NetcdfVariable limit{"regularity_limit", {"regularity"}, "1", "limit chosen by this program", {}, {}, {}};
   value.doubles.assign(c.runs.size() * all.size(), kernels::kUndefined);
   for (const auto& [name, entries] : all) {
     for (const Regularity* r : entries) {
@@ -88,7 +90,7 @@ void add_regularities(const Comparison& c, std::vector<io::NetcdfDimension>& dim
     names.push_back(name);
   }
   dimensions.push_back({"regularity", names.size()});
-  variables.push_back({"regularity", {"regularity"}, "", "what is expected of a trained model", {}, {}, names});
+  variables.push_back({"regularity", {"regularity"}, "", "regularity expected of a trained model", {}, {}, names});
   variables.push_back(std::move(value));
   variables.push_back(std::move(limit));
 }
@@ -124,7 +126,7 @@ void write_nc(const Comparison& c, const std::filesystem::path& path) {
   std::vector<io::NetcdfDimension> dimensions{
       {"run", c.runs.size()}, {"field", field_names.size()}, {"statistic", statistic_names.size()}};
   add_regularities(c, dimensions, variables);
-  const std::vector<std::pair<std::string, std::string>> attributes{{"title", "logitfield runs side by side"}};
+  const std::vector<std::pair<std::string, std::string>> attributes{{"title", "comparison of logitfield runs"}};
   io::write_netcdf(path, dimensions, variables, attributes);
 }
 
@@ -153,7 +155,7 @@ std::vector<std::pair<std::string, std::vector<const Regularity*>>> by_name(cons
 
 namespace {
 
-/// Which heads a run's row leaves out; empty where it leaves out none.
+/// Says how many heads a run's row leaves out; empty if none.
 std::string missing_line(const Comparison& c, const std::string& run,
                          const std::pair<std::string, std::int64_t>& field) {
   const ComparedStatistic* s = c.find(run, "k90", field);

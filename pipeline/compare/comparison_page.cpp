@@ -24,7 +24,7 @@ std::string header(const std::vector<std::string>& titles) {
   return out + "</tr>\n";
 }
 
-/// A table that scrolls by itself if it is wide, also by keyboard.
+/// A table that scrolls on its own if it is wide, also by keyboard.
 std::string table(const std::string& name, const std::string& rows) {
   return fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table>{}</table></div>\n",
                      io::markup_text(name), rows);
@@ -54,7 +54,7 @@ std::string regularities(const Comparison& c) {
             cell(holds ? "holds in every run" : fmt::format("fails in {}", fmt::join(failing, ", ")), !holds) +
             cell(text_of(Reading::known(entries.front()->limit), 3)) + values + "</tr>\n";
   }
-  return table("what holds where", rows);
+  return table("regularities", rows);
 }
 
 /// A row per run, a column per statistic; `show` formats a cell.
@@ -79,7 +79,7 @@ std::string share_of(const char* what, const BeyondChance& beyond) {
 }
 
 std::string medians(const ComparedStatistic& s) {
-  const std::string failed = s.failed > 0 ? fmt::format("<br>without {} that failed", s.failed) : "";
+  const std::string failed = s.failed > 0 ? fmt::format("<br>without {} failed heads", s.failed) : "";
   return fmt::format("<b>{}</b><br>{} to {}{}{}{}", io::markup_text(text_of(s.heads.median, 3)),
                      io::markup_text(text_of(s.heads.p25, 3)), io::markup_text(text_of(s.heads.p75, 3)),
                      share_of("beyond chance", s.beyond_chance), share_of("beyond own draws", s.beyond_own_chance),
@@ -91,7 +91,7 @@ std::string effects(const ComparedStatistic& s) {
                      text_of(Reading::known(s.context_slope), 3));
 }
 
-/// The longest common context of a scope; the other contexts are folded.
+/// Shows the longest common context of a scope; the other contexts are collapsed.
 std::string scope_section(const Comparison& c, const std::string& scope) {
   std::vector<Field> fields;
   for (const Field& field : c.fields) {
@@ -100,12 +100,10 @@ std::string scope_section(const Comparison& c, const std::string& scope) {
   std::ranges::sort(fields, std::greater<>{}, &Field::second);
   const auto title = [](const Field& f) { return fmt::format("{} field, {} tokens", f.first, f.second); };
   std::string out = fmt::format(
-      "<section><h2>{}</h2><p class=\"how\">Median over heads and texts, the middle half, and the shares of heads "
-      "beyond "
-      "what Gaussian heads give (with --null) and beyond what draws from themselves give (with --head-null), at a "
-      "false "
-      "discovery rate of 5 %. &gt; 256: the median is more than 256, where counting ended. Heads that failed their "
-      "certificate are left out.</p>\n",
+      "<section><h2>{}</h2><p class=\"how\">Each cell shows the median over heads and texts and the middle half. With "
+      "--null it adds the share of heads that differ from Gaussian heads. With --head-null it adds the share of heads "
+      "that differ from random draws of themselves. Both shares are at a false discovery rate of 5 %. &gt; 256: the "
+      "median is more than 256, where counting ended. Heads that failed their certificate are left out.</p>\n",
       title(fields.front()));
   out += statistics(c, fields.front(), title(fields.front()), medians);
   for (auto field = fields.begin() + 1; field != fields.end(); ++field) {
@@ -113,10 +111,10 @@ std::string scope_section(const Comparison& c, const std::string& scope) {
                        statistics(c, *field, title(*field), medians));
   }
   out += fmt::format(
-      "</section>\n<section><h2>{} field: what texts and contexts change</h2><p class=\"how\">texts: how far apart the "
-      "texts' medians lie at {} tokens, in widths of the middle half of all heads; 0 where the text makes no "
-      "difference. slope: of ln median over ln context, over all contexts of the run; 0 where the context makes no "
-      "difference, 1 in proportion to it.</p>\n",
+      "</section>\n<section><h2>{} field: effect of texts and contexts</h2><p class=\"how\">texts: range of the texts' "
+      "medians at {} tokens, divided by the width of the middle half of all heads; 0 if the text makes no difference. "
+      "slope: slope of ln median against ln context, over all contexts of the run; 0 if the context makes no "
+      "difference, 1 if the median is proportional to it.</p>\n",
       scope, fields.front().second);
   return out + statistics(c, fields.front(), scope + ": effects", effects) + "</section>\n";
 }
@@ -125,15 +123,15 @@ std::string scope_section(const Comparison& c, const std::string& scope) {
 
 std::string comparison_page(const Comparison& c) {
   std::string out =
-      "<section><h2>What holds where</h2><p class=\"how\">What is expected of a trained model: each value should not "
-      "exceed its limit. The limits are this program's own. In the longest common context of the first field.</p>\n" +
+      "<section><h2>Regularities</h2><p class=\"how\">Regularities expected of a trained model: no value should exceed "
+      "its limit. This program chose the limits. Values are for the longest common context of the first field.</p>\n" +
       regularities(c) + "</section>\n";
   std::vector<std::string> scopes;
   for (const Field& field : c.fields) {
     if (std::ranges::find(scopes, field.first) == scopes.end()) scopes.push_back(field.first);
   }
   for (const std::string& scope : scopes) out += scope_section(c, scope);
-  return make_page(embedded::comparison_html, {.title = fmt::format("{} runs side by side", c.runs.size()),
+  return make_page(embedded::comparison_html, {.title = fmt::format("Comparison of {} runs", c.runs.size()),
                                                .scripts = embedded::theme_js,
                                                .body = std::move(out)});
 }

@@ -24,7 +24,7 @@ double busy_seconds(const RankRecord& rank) {
   return busy;
 }
 
-/// By names for people. The number of times that a text is there does not matter.
+/// What a run measured, under names for people. A text that occurs several times counts once.
 std::map<std::string, json> work_of(const json& manifest) {
   const auto value = [&](const char* key) { return manifest.value(key, json(nullptr)); };
   std::set<json> texts;
@@ -43,16 +43,16 @@ void require_same_work(const ScalingPoint& a, const ScalingPoint& b) {
     if (b.work.at(name) != value) differences.push_back(name);
   }
   if (differences.empty()) return;
-  throw InputError("{} and {} differ in {}: times are compared of runs that measure the same", a.run, b.run,
+  throw InputError("{} and {} differ in {}: times can be compared only for runs that measure the same", a.run, b.run,
                    fmt::join(differences, ", "));
 }
 
 }  // namespace
 
 ScalingPoint scaling_point(const std::filesystem::path& run, const Results& results) {
-  if (!results.complete()) throw InputError("{}: is not complete; let it finish first", run.string());
+  if (!results.complete()) throw InputError("{}: is not complete; continue with --resume", run.string());
   if (results.sessions.size() != 1 || results.ranks.empty()) {
-    throw InputError("{}: took {} sessions, so that its time tells nothing; run it again in one", run.string(),
+    throw InputError("{}: took {} sessions, so its time cannot be compared; run it again in one session", run.string(),
                      results.sessions.size());
   }
   const SessionRecord& session = results.sessions.front();
@@ -103,7 +103,9 @@ std::string scaling_table(const std::vector<ScalingPoint>& points) {
     for (const double seconds : p.seconds) out += fmt::format(" {:>5.0f}%", 100 * seconds / p.wall_seconds);
     out += fmt::format(" {:>5.0f}%\n", 100 * p.other_seconds / p.wall_seconds);
   }
-  return out + "speed-up: flops a second against the fewest ranks of the cluster; phases: share of the ranks' time\n";
+  return out +
+         "speed-up: flops per second relative to the cluster's run on the fewest ranks; phases: share of the ranks' "
+         "time\n";
 }
 
 void write_scaling_csv(const std::vector<ScalingPoint>& points, const std::filesystem::path& path) {

@@ -12,19 +12,18 @@ namespace logitfield {
 /// One run of a scaling study: its work, its number of ranks and its time.
 struct ScalingPoint {
   std::string run, cluster, grid;
-  /// What the run measured, by names for people: must be equal in runs whose times are compared.
+  /// What the run measured, under names for people. Times are compared only between runs with equal entries.
   std::map<std::string, nlohmann::json> work;
   std::int64_t ranks = 0, hosts = 0;
   double flops = 0, wall_seconds = 0;
-  /// By phase (kPhaseNames): mean over the ranks.
+  /// Seconds by phase (kPhaseNames): mean over the ranks.
   std::vector<double> seconds;
   /// Outside all phases: mean over the ranks.
   double other_seconds = 0;
   /// The busiest rank's time for reading and computing, divided by the mean.
   double imbalance = 1;
-  /// Compared with the run of the same cluster on the fewest ranks: the ratio of flops a second, and that ratio over
-  /// the ratio of ranks. For fixed work `speedup` is that of strong scaling; for work that grows with the ranks, that
-  /// of weak scaling.
+  /// Relative to the run of the same cluster on the fewest ranks: the ratio of flops per second, and this ratio divided
+  /// by the ratio of ranks. For fixed work this is strong scaling; for work that grows with the ranks, weak scaling.
   double speedup = 1, efficiency = 1;
 };
 

@@ -7,13 +7,13 @@ namespace {
 
 /// Unit roundoff of float32: half the distance from 1 to the next number.
 constexpr double kUnit = 0x1p-24;
-/// Units of rounding in an unscaled frequency and its angle: the power (a unit in the last place, which is two of
-/// these), its reciprocal and the product. The rounding of x comes on top; it counts ln theta^x times.
+/// Unit roundoffs in an unscaled frequency and its angle: two for the power (one unit in the last place), one for its
+/// reciprocal and one for the product. The rounding of x comes on top, multiplied by ln theta^x.
 constexpr double kPlain = 4;
-/// Further units for scaled frequencies (linear, llama3, YaRN, LongRoPE), which take a few operations more.
+/// Further unit roundoffs of scaled frequencies (linear, llama3, YaRN, LongRoPE), which need a few more operations.
 constexpr double kScaling = 6;
 
-/// Whether these are powers of one number, as frequencies without scaling are.
+/// Whether the frequencies are powers of one number, as they are without scaling.
 bool is_plain(const std::vector<double>& frequencies) {
   if (frequencies.size() < 2) return frequencies.empty() || frequencies[0] == 1;
   for (std::size_t k = 0; k < frequencies.size(); ++k) {

@@ -20,7 +20,7 @@ namespace {
 
 using kernels::MatrixF;
 
-/// Infinite unless the value is finite, so that every comparison fails.
+/// Returns infinity for a value that is not finite, so that it exceeds every tolerance.
 double finite_or_infinite(double value) {
   return std::isfinite(value) ? value : std::numeric_limits<double>::infinity();
 }
@@ -28,7 +28,7 @@ double finite_or_infinite(double value) {
 /// Effect of float32 angles on the rows of a layer's heads.
 struct Turning {
   const io::Rotary* rotary = nullptr;
-  /// Radians a position, by pair; empty where nothing turns.
+  /// Angle errors, radians per position, by pair; empty if nothing rotates.
   std::vector<double> errors;
 
   /// The columns of pair k in a head's row.
@@ -52,7 +52,7 @@ struct HeadDifference {
   double largest = 0, explained = 0, unexplained = 0, lengths = 0;
 };
 
-/// A pair whose angle is off by e moves by at most e times its length.
+/// If the angle of a pair is off by e, the pair moves by at most e times its length.
 HeadDifference difference_of(const kernels::Matrix& own, const kernels::Matrix& recorded, const Turning& turning) {
   const double scale = recorded.cwiseAbs().maxCoeff();
   HeadDifference out;
@@ -165,8 +165,8 @@ class CaptureDifference final : public LayerObserver {
     largest_logit_ = std::max(largest_logit_, static_cast<double>(recorded.cwiseAbs().maxCoeff()));
   }
 
-  /// Hidden states differ as queries and keys do, and so do the logits. No bound is known for logits, so each is
-  /// allowed the largest angle error at its position.
+  /// Angle errors also change hidden states, and so the logits. No bound is known for logits, so each may differ by the
+  /// largest angle error at its position.
   void judge_logits() {
     double error = 0;
     for (std::int64_t layer = 0; layer < out_.num_layers; ++layer) {
@@ -189,7 +189,7 @@ class CaptureDifference final : public LayerObserver {
   const mpi::Communicator stage_ranks_;
   std::optional<io::CaptureLogits> logits_;
   Differences out_;
-  /// By position.
+  /// Largest difference of the logits at each position.
   std::vector<double> logit_differences_;
   double largest_logit_ = 0;
 };
@@ -199,7 +199,8 @@ void require_same(const std::string& file, const char* what, std::int64_t captur
   throw InputError("{}: {} is {}, but the model has {}; use a capture of this model", file, what, capture, model);
 }
 
-/// Slopes and soft-cap come from configurations on both sides: any difference beyond rounding means another model.
+/// Compares slopes and soft-cap. Both sides read them from configurations, so any difference beyond rounding means
+/// another model.
 void require_same_form(const std::string& file, const io::CaptureInfo& info, const io::ModelConfig& config) {
   const auto close = [](double a, double b) { return std::abs(a - b) <= 1e-4 * std::abs(b); };
   if (info.alibi_slopes.size() != config.alibi_slopes.size() ||
@@ -223,7 +224,7 @@ Largest largest_of(const std::vector<double>& values, std::int64_t heads) {
   return {*at, index / heads, index % heads};
 }
 
-/// The fault of the first head that differs by more than the tolerance; empty where none does.
+/// Describes the first head that differs by more than the tolerance; empty if none does.
 std::string fault(const HeadDifferences& d, const char* name, double tolerance) {
   const auto at = std::ranges::find_if(d.unexplained, [&](double value) { return value > tolerance; });
   if (at == d.unexplained.end()) return {};
@@ -232,14 +233,15 @@ std::string fault(const HeadDifferences& d, const char* name, double tolerance) 
   const std::string where = fmt::format("first in layer {}, {} {}: ", index / d.heads, name, index % d.heads);
   if (d.lengths[place] <= tolerance) {
     return where + fmt::format(
-                       "pairs of columns have the right length (to {:.2g}) and another angle: the rotation differs; "
-                       "compare rope_theta, the scaling of the rotation, and positions\n",
+                       "pairs of columns have the right length (to {:.2g}) but a wrong angle: the rotation differs; "
+                       "compare rope_theta, the rotary scaling and the positions\n",
                        d.lengths[place]);
   }
-  return where + fmt::format(
-                     "pairs of columns have another length (by {:.2g}), which no rotation makes: projections, biases, "
-                     "norms, or what enters them differ\n",
-                     d.lengths[place]);
+  return where +
+         fmt::format(
+             "pairs of columns have a wrong length (by {:.2g}), which no rotation explains: projections, biases, "
+             "norms or their inputs differ\n",
+             d.lengths[place]);
 }
 
 }  // namespace
@@ -254,8 +256,8 @@ Job comparison_job(const Options& options, const io::Capture& capture) {
   const std::filesystem::path tokens = io::capture_tokens_path(capture.folder());
   if (!std::filesystem::exists(tokens)) {
     throw InputError(
-        "{}: is missing, so that the model cannot be given the same text; record the capture with "
-        "io/capture/capture_hf.py, or put the token ids there",
+        "{}: is missing, so the text of the capture is unknown; record the capture with io/capture/capture_hf.py, or "
+        "put its token ids there",
         tokens.string());
   }
   Job job = open_input(options);
@@ -272,7 +274,7 @@ Job comparison_job(const Options& options, const io::Capture& capture) {
                      info.num_tokens);
   }
   if (count > config.max_positions || count < 2) {
-    throw InputError("{}: holds {} tokens, but the model takes 2 to {}; record a shorter capture", tokens.string(),
+    throw InputError("{}: holds {} tokens, but the model accepts 2 to {}; record another capture", tokens.string(),
                      count, config.max_positions);
   }
   job.contexts = {count};
@@ -308,8 +310,8 @@ std::string describe(const Differences& d, double tolerance) {
   const double explained = std::max(std::ranges::max(d.queries.explained), std::ranges::max(d.keys.explained));
   if (explained > 0) {
     out += fmt::format(
-        "rotation angles in float32, as transformers computes them, explain up to {:.3g} at the last positions; beyond "
-        "what they explain: queries {:.3g}, keys {:.3g}",
+        "rotation angles in float32, as transformers computes them, explain up to {:.3g} at the last positions; left "
+        "unexplained: queries {:.3g}, keys {:.3g}",
         explained, std::ranges::max(d.queries.unexplained), std::ranges::max(d.keys.unexplained));
     out += d.logits < 0 ? "\n" : fmt::format(", final logits {:.3g}\n", d.logits_unexplained);
   }

@@ -16,7 +16,7 @@ using kernels::MatrixF;
 
 namespace {
 
-/// Loads the whole map; null where there is none.
+/// Loads the whole map; null if there is none.
 std::unique_ptr<LoadedLinear> load_map(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
                                        const std::optional<io::LinearTensors>& map) {
   if (!map) return nullptr;
@@ -25,8 +25,8 @@ std::unique_ptr<LoadedLinear> load_map(const io::Checkpoint& checkpoint, const k
   return backend.load(std::move(out));
 }
 
-/// Rows of the embedding, by token. Rows that lie close together are read at once: what is read is compared with the
-/// first reading a block at a time.
+/// Reads rows of the embedding, by token. Reads rows that lie close together at once, since data is compared with its
+/// first reading in whole blocks.
 MatrixF embedding_rows(const io::StoredWeight& embedding, std::span<const std::int32_t> tokens) {
   constexpr std::int64_t kNumbersTogether = 1 << 17;
   const std::int64_t width = embedding.num_columns(), together = std::max<std::int64_t>(1, kNumbersTogether / width);
@@ -41,7 +41,7 @@ MatrixF embedding_rows(const io::StoredWeight& embedding, std::span<const std::i
     embedding.read({first, first + read.rows()}, {0, width}, kernels::as_span(read));
     for (; begin != end; ++begin) rows.row(kernels::Index(*begin)) = read.row(tokens[*begin] - first);
   }
-  embedding.release();  // each row brings in many pages around it
+  embedding.release();  // reading a row has loaded many pages around it
   return rows;
 }
 

@@ -4,8 +4,8 @@
 
 namespace logitfield {
 
-/// Hidden states [tokens, hidden_size] as they enter the first layer: rows of the token embedding. They are scaled,
-/// projected, normalised and given positions as far as the family does so.
+/// Returns the hidden states [tokens, hidden_size] that enter the first layer: rows of the token embedding. Scales,
+/// projects and normalises them and adds positions if the family does so.
 std::unique_ptr<kernels::Activations> embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
                                             std::span<const std::int32_t> tokens);
 
@@ -20,7 +20,7 @@ class FinalStates {
 
  private:
   kernels::Norm norm_;
-  /// Null where there is none.
+  /// Null if the family has no projection.
   std::unique_ptr<kernels::LoadedLinear> projection_;
 };
 

@@ -164,7 +164,7 @@ class ForwardPass {
     if (shard_.first()) c_.continuation.keep(held);
   }
 
-  /// Saves the states held here, and those still coming from the previous stage, which must not be left waiting. Then
+  /// Saves the states held here, and those still coming from the previous stage, which must not wait forever. Then
   /// tells the next stage that nothing more comes.
   void stop(std::vector<TextStates> held) {
     const std::int64_t texts = c_.job.num_texts;

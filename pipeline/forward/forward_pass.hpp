@@ -12,7 +12,7 @@ namespace logitfield {
 class LayerObserver {
  public:
   virtual ~LayerObserver() = default;
-  /// Called after the weights of a layer were read.
+  /// Called after the weights of a layer have been read.
   virtual void loaded(std::int64_t layer, const kernels::BlockShape& shape, const kernels::LayerWeights& weights) = 0;
   /// Receives Q and K of the shard's heads in one layer of one text, where that unit is not done. Called on all ranks
   /// of the stage.

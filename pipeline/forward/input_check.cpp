@@ -14,7 +14,7 @@ namespace {
 
 using io::Fingerprint;
 
-/// What one rank has found of some parts: for each its number, its hash, the number of its blocks, and theirs.
+/// Appends the reading of one part: its number, its hash, the number of its blocks, and the hash of each block.
 void append(std::vector<std::uint64_t>& found, std::size_t part, const Fingerprint& fingerprint) {
   found.insert(found.end(), {part, fingerprint.hash, fingerprint.blocks.size()});
   found.insert(found.end(), fingerprint.blocks.begin(), fingerprint.blocks.end());
@@ -32,11 +32,11 @@ std::vector<Fingerprint> decode_found(const std::string& text, std::size_t parts
   return out;
 }
 
-/// First readings of the numbered parts of the input, each by one rank, for all ranks; `bytes[i]` is part i's size.
+/// Reads each part of the input on one rank and returns all readings on every rank. `bytes[i]` is the size of part i.
 template <class Read>
 std::vector<Fingerprint> read_all(const mpi::Communicator& world, const std::vector<std::uint64_t>& bytes, Read read) {
   std::vector<std::uint64_t> load(world.size(), 0), mine;
-  Activity checking("reading and checking the numbers", std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0}));
+  Activity checking("reading and checking all numbers", std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0}));
   mpi::agree(world, [&] {
     for (std::size_t part = 0; part < bytes.size(); ++part) {
       const auto least = std::min_element(load.begin(), load.end());

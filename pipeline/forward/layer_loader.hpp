@@ -9,8 +9,8 @@
 
 namespace logitfield {
 
-/// Reads layers one after the other and brings them to where they are used. Where the back end computes asynchronously,
-/// another thread loads the next layer meanwhile; elsewhere the system is asked to read ahead.
+/// Reads layers one after the other and brings them to the memory in which they are used. If the back end computes
+/// asynchronously, another thread loads the next layer meanwhile; otherwise the system is asked to read ahead.
 class LayerLoader {
  public:
   /// Called with the host's copy of each layer, in order.

@@ -9,7 +9,7 @@ namespace {
 using io::MlpTensors;
 using kernels::Precision;
 
-/// Reads a shard's part of a map; of columns the bias only if `with_bias`. A map that the layer lacks becomes empty.
+/// Reads a shard's part of a map; for columns, the bias only if `with_bias`. A map that the layer lacks becomes empty.
 void load_part(const io::Checkpoint& checkpoint, const MapPart& part, bool with_bias, Precision precision,
                kernels::Linear& out) {
   if (part.pieces.empty()) {
@@ -28,7 +28,7 @@ void load_network(const io::Checkpoint& checkpoint, const MlpTensors& names, Sli
   load_part(checkpoint, part.down, with_bias, precision, out.down);
 }
 
-/// Reads a norm: of all heads' entries only those of the shard's heads.
+/// Reads a norm. If each head has its own entries, reads only those of the shard's heads.
 void load_norm(const io::Checkpoint& checkpoint, const std::optional<io::NormTensors>& tensors, const Shard& shard,
                kernels::Norm& out) {
   std::optional<Slice> part;

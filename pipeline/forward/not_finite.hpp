@@ -17,14 +17,14 @@ struct NotFinite {
   std::string value, index;
   /// -1: the tensor belongs to no layer.
   std::int64_t layer = -1;
-  /// Query heads whose queries, keys or values come from rows that are not finite; empty: no particular heads.
+  /// Query heads whose queries, keys or values come from rows that are not finite; empty: no head in particular.
   std::vector<std::int64_t> heads;
 };
 
 /// Finds the layer and the heads that the tensor of `error` belongs to.
 NotFinite locate(const io::Checkpoint& checkpoint, const io::NotFiniteError& error);
 
-/// The tensors of all ranks, on every rank, by name. Collective.
+/// Returns the tensors of all ranks, sorted by name, on every rank. Collective.
 std::vector<NotFinite> all_of(const std::vector<NotFinite>& mine, const mpi::Communicator& world);
 
 /// The form stored in the monitor's folder.

@@ -31,7 +31,7 @@ class OutputLayer {
   Slice vocabulary_;
   FinalStates final_;
   std::optional<double> softcap_;
-  /// By tile; empty where they are read each time.
+  /// The output rows by tile; empty if they are read each time.
   std::vector<std::unique_ptr<kernels::LoadedLinear>> kept_;
 };
 

@@ -8,9 +8,9 @@
 
 namespace logitfield {
 
-// Weights come in the numbers that products of a precision take in; all else as float32.
+// Weights are read in the operand type of the precision's matrix products; everything else is read as float32.
 
-/// Reads weights and biases of rows, stacked. Either all maps have a bias, or none has.
+/// Reads the weights and biases of these rows and stacks them. Either all maps have a bias, or none has.
 void read_rows(const io::Checkpoint& checkpoint, const std::vector<MapRows>& parts, kernels::Precision precision,
                kernels::Linear& out);
 
@@ -24,8 +24,8 @@ kernels::WeightMatrix read_matrix(const io::StoredWeight& matrix, io::Slice rows
 /// Reads some rows of a vector.
 kernels::VectorF read_vector(const io::Checkpoint& checkpoint, const io::ExpectedTensor& tensor, io::Slice rows);
 
-/// Reads a norm; absent if `tensors` is. `part`: the entries of gain and bias to keep (counted over all heads, stacked,
-/// where each head has its own); nullopt: all.
+/// Reads a norm; returns an absent one if `tensors` is absent. `part`: the entries of gain and bias to keep, counted
+/// over all heads if each head has its own; nullopt: all.
 kernels::Norm read_norm(const io::Checkpoint& checkpoint, const std::optional<io::NormTensors>& tensors,
                         std::optional<io::Slice> part = std::nullopt);
 

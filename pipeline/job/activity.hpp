@@ -9,22 +9,22 @@
 
 namespace logitfield {
 
-/// Lets this process show what it is busy with; by default none does, so that only one rank speaks.
+/// Lets this process show its activities. By default no process does, so that only one rank prints.
 void show_activities();
 
-/// Something that may take long, such as reading a file. While it exists, it is shown on standard error: for the first
-/// time after two seconds; then on a terminal every second in the same line, elsewhere every ten seconds in a new one.
-/// Nothing need be called in between, so that also a file system that does not answer is named.
+/// A step that may take long, such as reading a file. While the object exists, standard error shows the step: first
+/// after two seconds, then every second in the same line on a terminal, or every ten seconds in a new line elsewhere.
+/// A thread prints, so that a step is also shown while its file system does not answer.
 class Activity {
  public:
-  /// `what`: "reading /a/file". `total`: of the work, in any unit; 0: unknown.
+  /// `what`: for example "reading /a/file". `total`: the amount of work, in any unit; 0: unknown.
   explicit Activity(std::string what, std::uint64_t total = 0,
                     std::chrono::milliseconds first = std::chrono::seconds(2));
   Activity(const Activity&) = delete;
   Activity& operator=(const Activity&) = delete;
   ~Activity();
 
-  /// Counts some of the total as done. For any thread.
+  /// Counts `amount` of the total as done. Any thread may call it.
   void advance(std::uint64_t amount) { done_ += amount; }
 
  private:

@@ -8,11 +8,11 @@
 // Options whose values are words.
 namespace logitfield {
 
-/// The words of an option, and what each stands for.
+/// The words that an option accepts, each with its value.
 template <class Value>
 using Words = std::vector<std::pair<std::string, Value>>;
 
-/// The words, in their order.
+/// Returns the words, in their order.
 template <class Value>
 std::vector<std::string> names_of(const Words<Value>& words) {
   std::vector<std::string> out;
@@ -20,13 +20,13 @@ std::vector<std::string> names_of(const Words<Value>& words) {
   return out;
 }
 
-/// What a word of the list stands for.
+/// Returns the value of a word, which must be in the list.
 template <class Value>
 Value value_of(const Words<Value>& words, const std::string& name) {
   return std::ranges::find(words, name, &std::pair<std::string, Value>::first)->second;
 }
 
-/// An option whose value is one of some words; the first is the default.
+/// Adds an option that accepts only these words; the first is the default.
 template <class Value>
 CLI::Option* add_choice(CLI::App& command, const char* name, Value& value, const Words<Value>& words,
                         const char* what) {

@@ -22,7 +22,7 @@ Command command_named(const std::string& name) {
   return commands.at(name);
 }
 
-/// The option that stores a shell's script in `message` and ends the parsing.
+/// Adds the option that stores a completion script in `message` and ends the parsing.
 void add_completion(CLI::App& app, std::string& message) {
   app.add_option_function<std::string>(
          "--completion",
@@ -30,7 +30,7 @@ void add_completion(CLI::App& app, std::string& message) {
            message = completion_script(app, shell);
            throw CLI::Success();
          },
-         "print a script that completes commands and options in a shell")
+         "print a completion script for this shell")
       ->check(CLI::IsMember({"bash", "zsh"}));
 }
 
@@ -40,7 +40,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   Options options;
   CLI::App app(
       "logitfield measures the energy field of softmax attention (the row-centred logits) for every layer\n"
-      "and head of a language model. Start it alone, or under mpirun or srun to use several cores or nodes.",
+      "and head of a language model. Run it alone, or under mpirun or srun to use several cores or nodes.",
       "logitfield");
   app.set_help_all_flag("--help-all", "print the help of all commands");
   app.set_version_flag("--version", std::string("logitfield ") + LOGITFIELD_VERSION);
@@ -57,10 +57,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
     throw InputError(
         "{}; the commands are analyze, compare, monitor, plan, report, tokens and validate (see logitfield --help)",
         name.empty() ? "no command is given"
-                     : "'" + name + "' is no command" + did_you_mean(name, names_of_commands(app)));
+                     : "'" + name + "' is not a command" + did_you_mean(name, names_of_commands(app)));
   }
   if (!config.empty() && !commands.empty()) add_config(*commands.front(), config, arguments);
-  // CLI11 takes it for the name of an option group, finds none, and may never end.
+  // CLI11 takes an empty word for the name of an option group, finds none, and may never end.
   if (std::ranges::find(arguments, "") != arguments.end()) {
     throw InputError("an argument or a value of the config file is empty; leave it out");
   }

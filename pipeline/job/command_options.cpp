@@ -17,54 +17,53 @@ const Words<kernels::Scope> kScopes{{"full", kernels::Scope::full},
 
 void add_strict_config(CLI::App& command, Options& options) {
   command.add_flag("--strict-config", options.strict_config,
-                   "refuse a config.json with any key that its model type does not know, harmless or not");
+                   "refuse a config.json with any key unknown for its model type, even a harmless one");
 }
 
 void add_input(CLI::App& command, Options& options) {
-  auto* input = command.add_option_group("input", "what is measured: one of")->require_option(1);
+  auto* input = command.add_option_group("input", "input of the command")->require_option(1);
   input->add_option("--model", options.model,
                     "Hugging Face checkpoint folder (config.json, safetensors), or a GGUF file");
   input->add_option("--capture", options.capture, "folder of recorded Q and K (capture.json)");
 }
 
-/// Options for the routes to spectra, and for their comparisons.
+/// Adds the options that choose routes to spectra and the checks and nulls to compare them with.
 void add_routes(CLI::App& command, Options& options) {
   add_choice<SpectrumChoice>(
       command, "--spectrum", options.spectrum,
       {{"auto", SpectrumChoice::automatic}, {"krylov", SpectrumChoice::krylov}, {"dense", SpectrumChoice::dense}},
-      "krylov: leading components of the causal field, the rest estimated; dense: every spectrum whole, by "
-      "ScaLAPACK over all ranks; auto: the cheapest that is exact where that is affordable");
-  command.add_option("--components", options.components, "most components that the krylov route computes")
+      "krylov: compute the leading components of causal fields and estimate the rest; dense: compute all "
+      "components, with ScaLAPACK over all ranks; auto: the cheapest route, an exact one where affordable");
+  command.add_option("--components", options.components, "largest number of components that the krylov route computes")
       ->check(between(2, 100000))
       ->capture_default_str();
   add_choice<RowsChoice>(
       command, "--rows", options.rows,
       {{"auto", RowsChoice::automatic}, {"whole", RowsChoice::whole}, {"sharded", RowsChoice::sharded}},
-      "of a capture's heads: whole: each head on one rank; sharded: its rows over all ranks; auto: planned");
+      "with --capture: whole: each head on one rank; sharded: the rows of a head over all ranks; auto: planned");
   command
       .add_option("--verify-dense", options.verify_dense,
-                  "heads, drawn at random, whose fields are also decomposed densely, to check the other routes")
+                  "number of random heads to decompose densely as well, to check the other routes")
       ->check(between(0))
       ->capture_default_str();
-  command.add_option("--null", options.null_draws, "Gaussian heads to average over, as what chance would give")
+  command
+      .add_option("--null", options.null_draws, "number of random Gaussian heads to average over (the Gaussian null)")
       ->check(between(0))
       ->capture_default_str();
   auto* own = command
                   .add_option("--head-null", options.head_null.draws,
-                              "heads to draw from every head, in each context, as what its own scale, mask and second "
-                              "moments would give")
+                              "number of random heads to draw from every head in each context; they keep its scale, "
+                              "mask and second moments")
                   ->check(between(0))
                   ->capture_default_str();
   add_choice<bool>(
       command, "--head-null-kind", options.head_null.shuffled, {{"gaussian", false}, {"shuffled", true}},
-      "gaussian: queries and keys with the head's own means and covariances; shuffled: its own, in other orders")
+      "gaussian: queries and keys with the head's means and covariances; shuffled: its own ones in random order")
       ->needs(own);
-  command.add_option("--seed", options.seed, "of all that is drawn at random")
-      ->check(between(0))
-      ->capture_default_str();
+  command.add_option("--seed", options.seed, "seed of all random draws")->check(between(0))->capture_default_str();
 }
 
-/// Options for texts that go through the model's own tokenizer.
+/// Adds the options for texts that go through the model's own tokenizer.
 void add_tokenised(CLI::App& command, Options& options) {
   auto* text =
       command.add_option("--text", options.text,
@@ -72,29 +71,31 @@ void add_tokenised(CLI::App& command, Options& options) {
                          "(with --model)");
   add_choice<BosChoice>(command, "--bos", options.bos,
                         {{"auto", BosChoice::automatic}, {"yes", BosChoice::yes}, {"no", BosChoice::no}},
-                        "put the model's first token (BOS) before each --text: yes, no, or auto: as its tokenizer does")
+                        "put the BOS token before each --text: yes, no, or auto (as the model's tokenizer does)")
       ->needs(text);
   command.add_option("--start", options.start, "tokens to leave out at the beginning of each --text")
       ->check(between(0))
       ->capture_default_str()
       ->needs(text);
-  command.add_option("--num-tokens", options.num_tokens, "most tokens to keep of each --text, BOS included [all]")
+  command
+      .add_option("--num-tokens", options.num_tokens,
+                  "largest number of tokens to keep of each --text, BOS included [all]")
       ->check(between(2, 1U << 31))
       ->needs(text);
 }
 
-/// Options for a model's texts.
+/// Adds the options for a model's texts.
 void add_texts(CLI::App& command, Options& options) {
   command.add_option("--tokens", options.tokens,
                      "token files, one text each (with --model): .npy, .json (a list, or input_ids), or raw .bin");
-  command.add_option("--token-dtype", options.token_dtype, "how .bin files store their token ids")
+  command.add_option("--token-dtype", options.token_dtype, "type of the token ids in .bin files")
       ->check(CLI::IsMember({"uint8", "uint16", "uint32", "int8", "int16", "int32", "int64"}));
   command.add_flag("--skip-short", options.skip_short,
-                   "leave out texts that are shorter than the longest of --contexts, instead of refusing them");
+                   "skip texts shorter than the longest of --contexts, instead of refusing them");
   add_tokenised(command, options);
 }
 
-/// Options for the measured part of the input, and for the measurement.
+/// Adds the options that choose the measured part of the input and the way to measure it.
 void add_measurement(CLI::App& command, Options& options) {
   add_texts(command, options);
   command
@@ -123,7 +124,7 @@ void add_measurement(CLI::App& command, Options& options) {
   add_choice<WeightsChoice>(
       command, "--weights", options.weights,
       {{"auto", WeightsChoice::automatic}, {"stream", WeightsChoice::stream}, {"resident", WeightsChoice::resident}},
-      "stream: one layer in memory at a time; resident: all of a stage's layers; auto: planned");
+      "stream: keep one layer in memory at a time; resident: keep all of a stage's layers; auto: planned");
   add_choice<kernels::BackendKind>(command, "--backend", options.backend,
                                    {{"auto", kernels::BackendKind::automatic},
                                     {"cpu", kernels::BackendKind::cpu},
@@ -134,10 +135,11 @@ void add_measurement(CLI::App& command, Options& options) {
       {{"float32", kernels::Precision::float32},
        {"tf32", kernels::Precision::tf32},
        {"bf16", kernels::Precision::bf16}},
-      "of the forward pass's matrix products, summed in float32: float32, bf16 (GPUs, and CPUs with AVX512_BF16 or "
-      "AMX) or tf32 (GPUs)");
+      "operand type of the forward pass's matrix products (sums are float32): float32, bf16 (GPUs, and CPUs with "
+      "AVX512_BF16 or AMX) or tf32 (GPUs)");
   add_strict_config(command, options);
-  command.add_option(kConfigOption, "file of options, NAME = VALUE a line (TOML); the command line goes first")
+  command
+      .add_option(kConfigOption, "file of options (TOML): one NAME = VALUE per line; options on the command line win")
       ->type_name("TEXT");
 }
 
@@ -146,33 +148,35 @@ void add_analysis(CLI::App& command, Options& options) {
   add_measurement(command, options);
 }
 
-/// Options for the alerts of `monitor`.
+/// Adds the options for the alerts of `monitor`.
 void add_thresholds(CLI::App& command, Thresholds& t) {
   const auto add = [&](const char* name, auto& value, double least, double most, const char* what) {
     command.add_option(name, value, what)->check(between(least, most))->capture_default_str();
   };
   add("--alert-band", t.band, 1.0, 1e6,
-      "half the width of a band of history or of the other heads, in robust sd of changes");
-  add("--alert-window", t.window, 4, 1 << 20, "checkpoints of a head's history");
-  add("--alert-history", t.history, 4, 1 << 20, "checkpoints before a head is judged");
-  add("--alert-confirm", t.confirm, 1, 100, "checkpoints outside a band, of the last 2 N - 1");
-  add("--alert-collapse", t.collapse, 1e-6, 1.0, "entropy, ranks and fields collapse below this share");
-  add("--alert-chance", t.chance, 1.0, 1e6, "times more or less than Gaussian heads (--null)");
-  add("--alert-max-logit", t.max_logit, 0.0, 1e30, "largest logit");
+      "half-width of the bands (own history, other heads), in robust sd of the changes");
+  add("--alert-window", t.window, 4, 1 << 20, "number of checkpoints in a head's history");
+  add("--alert-history", t.history, 4, 1 << 20, "number of checkpoints before a head is judged");
+  add("--alert-confirm", t.confirm, 1, 100,
+      "number N of checkpoints outside a band, among the last 2 N - 1, that raise an alert");
+  add("--alert-collapse", t.collapse, 1e-6, 1.0,
+      "alert when entropy, rank or field falls below this share of its earlier value");
+  add("--alert-chance", t.chance, 1.0, 1e6, "alert beyond this ratio to Gaussian heads (--null), in either direction");
+  add("--alert-max-logit", t.max_logit, 0.0, 1e30, "alert when the largest logit exceeds this");
 }
 
 void add_monitor(CLI::App& command, Options& options) {
   command
       .add_option("--checkpoints", options.checkpoints,
-                  "checkpoints or captures of one model with their steps in their names, or folders of them")
+                  "checkpoints or captures of one model, named by training step, or folders of them")
       ->required();
   command
       .add_option("--step-pattern", options.step_pattern,
                   "regular expression whose first group is the step in a checkpoint's name, such as 'it(\\d+)_'")
       ->type_name("REGEX");
-  command.add_option("--out", options.out, "the monitor's folder: made, or gone on with")->required();
-  command.add_flag("--follow", options.follow, "look for new checkpoints until a signal comes");
-  command.add_option("--interval", options.interval, "with --follow: seconds between two looks")
+  command.add_option("--out", options.out, "the monitor's folder: created, or resumed if it exists")->required();
+  command.add_flag("--follow", options.follow, "keep looking for new checkpoints until stopped by a signal");
+  command.add_option("--interval", options.interval, "with --follow: seconds between two searches")
       ->check(between(0.1, 86400))
       ->capture_default_str();
   add_measurement(command, options);
@@ -181,38 +185,39 @@ void add_monitor(CLI::App& command, Options& options) {
 }
 
 void add_plots(CLI::App& command, Options& options) {
-  command.add_option("--plots", options.plots, "folder to draw figures in (SVG), made if it is not there");
+  command.add_option("--plots", options.plots, "folder to write figures to (SVG); created if missing");
 }
 
-/// Options for predictions, also for other machines and models.
+/// Adds the options for predictions, also for other machines and models.
 void add_imagination(CLI::App& plan, Options& options) {
   auto* input = plan.get_option_group("input");
   input->add_option("--model-shape", options.model_shape,
-                    "8B, 70B, 405B, 671B or a config.json: a model that is not here");
+                    "plan for a model without its weights: 8B, 70B, 405B, 671B or a config.json");
   input->require_option(0, 1);
-  plan.add_option("--num-texts", options.num_texts, "texts of the longest context, with --model-shape")
+  plan.add_option("--num-texts", options.num_texts,
+                  "with --model-shape: number of texts, each as long as the longest context")
       ->check(between(1, 1 << 20))
       ->capture_default_str();
-  plan.add_flag("--calibrate", options.calibrate, "measure this machine's rates with the ranks at hand, and keep them");
-  plan.add_option("--rates", options.rates,
-                  "file of rates to predict from, or to keep [~/.config/logitfield/rates.json]");
-  plan.add_option("--nodes", options.nodes, "plan for so many nodes instead of the ranks at hand")
+  plan.add_flag("--calibrate", options.calibrate,
+                "measure this machine's rates with the ranks of this job, and save them");
+  plan.add_option("--rates", options.rates, "file to read or save rates [~/.config/logitfield/rates.json]");
+  plan.add_option("--nodes", options.nodes, "plan for this number of nodes instead of the ranks of this job")
       ->check(between(1, 1 << 20));
   plan.add_option("--ranks-per-node,--gpus-per-node", options.ranks_per_node,
-                  "with --nodes: ranks (one per GPU) on each")
+                  "with --nodes: ranks per node (one per GPU)")
       ->check(between(1, 1 << 12));
   plan.add_option("--node-memory", options.node_memory,
-                  "with --nodes: memory of each, such as 512GiB [of the rates, or this host's]")
+                  "with --nodes: memory per node, such as 512GiB [from the rates, or this host's]")
       ->transform(CLI::AsSizeValue(false));
 }
 
-/// Options of `validate` that compare a model with a capture.
+/// Adds the options of `validate` that compare a model with a capture.
 void add_comparison(CLI::App& command, Options& options) {
   command.add_option(
       "--against", options.against,
-      "capture of the same model (by io/capture/capture_hf.py): run its tokens through --model, compare Q, K and "
-      "final logits");
-  command.add_option("--tolerance", options.tolerance, "largest relative difference that --against lets pass")
+      "capture of the same model (by io/capture/capture_hf.py): run its tokens through --model and compare Q, K and "
+      "the final logits");
+  command.add_option("--tolerance", options.tolerance, "largest relative difference that --against accepts")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command.add_option("--grid", options.grid, "STAGESxSHARDS: how ranks split layers and heads [planned]")
@@ -226,25 +231,27 @@ void add_commands(CLI::App& app, Options& options) {
   add_analysis(*analyze, options);
   analyze->add_option("--out", options.out, "run folder to create")->required();
   analyze->add_flag("--resume", options.resume,
-                    "go on with the run in --out, on any number of ranks; start it if there is none");
+                    "continue the run in --out, on any number of ranks; start it if there is none");
   analyze->add_option("--dump-captures", options.dump_captures,
-                      "folder to write the model's Q and K to, one capture a text (with --model)");
+                      "folder to write the model's Q and K to, one capture per text (with --model)");
   add_plots(*analyze, options);
-  auto* monitor = app.add_subcommand("monitor", "follow every head over the checkpoints of a training run; alert");
+  auto* monitor =
+      app.add_subcommand("monitor", "follow every head over the checkpoints of a training run and raise alerts");
   add_monitor(*monitor, options);
-  auto* plan = app.add_subcommand("plan", "print what analyze would do, need and take; run nothing");
+  auto* plan = app.add_subcommand("plan", "print what analyze would do, and the memory and time it needs; run nothing");
   add_analysis(*plan, options);
   add_imagination(*plan, options);
   auto* report =
       app.add_subcommand("report", "rebuild tables, results.nc, summary.json and pages from journals; draw figures");
   report->add_option("RUN", options.run, "run folder, or a monitor's folder")->required();
   add_plots(*report, options);
-  auto* compare = app.add_subcommand("compare", "hold several runs side by side");
+  auto* compare = app.add_subcommand("compare", "compare several runs");
   compare->add_option("RUN", options.runs, "run folders")->required();
-  compare->add_option("--out", options.out, "folder to write tables and pictures to; made if it is not there");
+  compare->add_option("--out", options.out, "folder to write tables and pictures to; created if missing");
   compare->add_flag("--scaling", options.scaling,
                     "compare their times: speed-up, efficiency, imbalance, where the time goes");
-  auto* tokens = app.add_subcommand("tokens", "print the ids and pieces of texts by the model's own tokenizer");
+  auto* tokens =
+      app.add_subcommand("tokens", "print the token ids and pieces that the model's tokenizer gives for texts");
   tokens->add_option("--model", options.model, "folder with tokenizer.json, or a GGUF file")->required();
   add_tokenised(*tokens, options);
   tokens->get_option("--text")->required();

@@ -7,10 +7,10 @@ class App;
 
 namespace logitfield {
 
-/// Gaussian draws that a monitor takes unless told otherwise, since one of its alerts needs them.
+/// Default of `monitor --null`, whose alert against Gaussian heads needs some draws.
 inline constexpr std::int64_t kNullDrawsOfMonitor = 8;
 
-/// Adds the program's commands with their options, which store what they are given in `options`.
+/// Adds the program's commands and their options, which store their values in `options`.
 void add_commands(CLI::App& app, Options& options);
 
 }  // namespace logitfield

@@ -13,7 +13,7 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-/// What a shell may offer behind an option or for an argument.
+/// An option or argument, and the words that a shell may offer for its value.
 struct Argument {
   /// An option's long names; none for an argument without one.
   Strings names;
@@ -27,7 +27,7 @@ struct Argument {
   bool is_file() const { return has_value && choices.empty() && type == "TEXT"; }
 };
 
-/// "TEXT:{a,b}" is a text of which CLI11 lets a and b pass.
+/// Returns the accepted words of a CLI11 type: a and b for "TEXT:{a,b}".
 Strings choices_of(const std::string& type) {
   const std::size_t begin = type.find('{'), end = type.find('}');
   if (begin == std::string::npos || end == std::string::npos) return {};
@@ -46,7 +46,7 @@ Argument argument_of(const CLI::Option& option) {
   return out;
 }
 
-/// Of a command and its groups, whose help is the command's.
+/// Returns the arguments of a command and of its groups; groups have no --help of their own.
 std::vector<Argument> arguments_of(const CLI::App& command) {
   std::vector<Argument> out;
   const bool is_group = command.get_name().empty();
@@ -72,7 +72,7 @@ Strings option_names(const std::vector<Argument>& arguments) {
 
 std::string joined(const Strings& words) { return fmt::format("{}", fmt::join(words, " ")); }
 
-/// For bash: patterns "COMMAND OPTION" of the options that `chosen` lets pass.
+/// For bash: patterns "COMMAND OPTION" of the options for which `chosen` holds.
 std::string patterns(const std::string& command, const std::vector<Argument>& arguments,
                      const std::function<bool(const Argument&)>& chosen) {
   Strings out;
@@ -92,7 +92,7 @@ _logitfield() {
     if [[ ${COMP_WORDS[at]} == --* ]]; then option=${COMP_WORDS[at]}; break; fi
     [[ ${COMP_WORDS[at]} == = ]] || ((++given))
   done
-  case "$command $option" in  # which take no value, and several
+  case "$command $option" in  # options without a value, then options with several
 @FLAGS@
 @SEVERAL@
     *) ((given == 0)) || option='' ;;
@@ -186,7 +186,7 @@ std::string zsh_arguments(const std::vector<Argument>& all, const Strings& more)
       lines.push_back(fmt::format("'{}{}{}[{}]{}'", several, name, joint, text, zsh_value(argument)));
     }
   }
-  // zsh takes one value behind an option; further ones are arguments for it.
+  // zsh takes one value after an option and treats further values as arguments.
   const bool has_arguments = std::ranges::any_of(all, &Argument::is_positional);
   if (!has_arguments && std::ranges::any_of(all, &Argument::has_several)) lines.push_back("'*:value:_files'");
   lines.insert(lines.end(), more.begin(), more.end());

@@ -16,13 +16,13 @@ namespace {
 
 constexpr std::int64_t kShortestDefaultContext = 64, kImaginedContext = 8192;
 
-/// The longest possible context: the shortest text or the model's positions, and the source of this limit.
+/// The longest possible context (of the shortest text, or of the model), and the reason for this limit.
 struct Longest {
   std::int64_t tokens = 0;
   std::string because;
 };
 
-/// The length beyond which the model uses another rotation; 0 where it never changes.
+/// The length beyond which the model uses another rotation; 0 if it never changes.
 std::int64_t rotation_changes_after(const Job& job) {
   return job.config ? job.config->rotation_changes_after() : job.capture().info().rotation_changes_after;
 }
@@ -43,8 +43,8 @@ Longest longest_context(const Job& job) {
   return out;
 }
 
-/// Contexts by doubling, all with the same rotation: up to the length where it changes, or from there on for a capture
-/// that is longer.
+/// Doubles the context from the shortest to the longest. All contexts have the same rotation: they end at the length
+/// where it changes, or start there for a capture that is longer.
 std::vector<std::int64_t> default_contexts(const Job& job, std::int64_t longest) {
   const std::int64_t changes = rotation_changes_after(job);
   const std::int64_t least = job.is_capture() && longest > changes ? changes + 1 : 0;
@@ -64,15 +64,13 @@ void check_prefixes(const Job& job) {
   if (shortest > changes || computed <= changes) return;
   if (job.is_capture()) {
     throw InputError(
-        "{}: a context of {} tokens is no prefix of this capture, whose model rotates texts of more than {} tokens by "
-        "other factors; use --contexts of more than {} tokens, or a capture of at most so many",
+        "{}: a context of {} tokens is not a prefix of this capture: the model uses other rotary factors for texts "
+        "of more than {} tokens (LongRoPE); use longer --contexts, or a capture of at most {} tokens",
         job.capture().folder().string(), shortest, changes, changes);
   }
   throw InputError(
-      "contexts of {} and of {} tokens cannot be measured in one run: the model rotates texts of more than {} tokens "
-      "by "
-      "other factors (LongRoPE), so that the short one is no prefix of the long one; measure --contexts up to {} and "
-      "those beyond in runs of their own",
+      "contexts of {} and of {} tokens cannot be measured in one run: the model uses other rotary factors for texts of "
+      "more than {} tokens (LongRoPE); measure --contexts up to {} tokens and longer ones in separate runs",
       shortest, job.length(), changes, changes);
 }
 
@@ -82,8 +80,8 @@ std::vector<std::int64_t> resolve_contexts(const Job& job, std::vector<std::int6
   std::sort(asked.begin(), asked.end());
   asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
   if (asked.back() > longest.tokens) {
-    throw InputError("a context of {} tokens is too long: {}; use --contexts up to {}", asked.back(), longest.because,
-                     longest.tokens);
+    throw InputError("a context of {} tokens is too long: {}; use --contexts of at most {}", asked.back(),
+                     longest.because, longest.tokens);
   }
   return asked;
 }
@@ -91,7 +89,7 @@ std::vector<std::int64_t> resolve_contexts(const Job& job, std::vector<std::int6
 Slice resolve_layers(const std::string& asked, std::int64_t num_layers) {
   if (asked.empty()) return {0, num_layers};
   const std::size_t colon = asked.find(':');
-  // A bound that is left out is that of the model.
+  // A missing bound means the first or last layer of the model.
   const auto bound = [](const std::string& text, std::int64_t otherwise) {
     std::int64_t value = otherwise;
     const char* const end = text.data() + text.size();
@@ -119,7 +117,7 @@ void make_names_unique(std::vector<io::TokenText>& texts) {
 
 void take_config(const io::ModelConfig& config, bool strict, Job& job) {
   if (strict && !config.unknown_keys.empty()) {
-    throw InputError("config.json: {}: not known for model type {}; remove them, or leave out --strict-config",
+    throw InputError("config.json: {}: unknown for model type {}; remove these keys, or leave out --strict-config",
                      fmt::join(config.unknown_keys, ", "), config.model_type);
   }
   job.config = &config;
@@ -161,7 +159,7 @@ void imagine(const Options& options, Job& job) {
 }
 
 void open_capture(const Options& options, Job& job) {
-  // A monitor still measures the other heads.
+  // Values that are not finite do not stop a monitor, which still measures the other heads.
   const auto finite = options.command == Command::monitor ? io::Finite::not_required : io::Finite::required;
   const Activity opening("opening " + options.capture.string());
   job.input = std::make_unique<io::Capture>(options.capture, finite);

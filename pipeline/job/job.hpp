@@ -15,35 +15,35 @@
 
 namespace logitfield {
 
-/// What a job works on: a model with its weights, recorded Q and K, or the configuration of a model that is not here,
-/// which can be planned, not run.
+/// The input of a job: a model with its weights, recorded Q and K, or the configuration of a model without weights,
+/// which can be planned but not run.
 using JobInput = std::variant<std::monostate, std::unique_ptr<io::Checkpoint>, std::unique_ptr<io::Capture>,
                               std::unique_ptr<const io::ModelConfig>>;
 
 /// The input of a run, opened and checked as far as headers go, with every default filled in.
 struct Job : JobSizes {
   JobInput input;
-  /// Set where some texts came from --text.
+  /// Set if some texts came from --text.
   std::optional<Tokenization> tokenization;
   std::vector<std::string> text_notices;
-  /// Folder for the Q and K to be written; empty: they are not written.
+  /// Folder to write Q and K to; empty: they are not written.
   std::filesystem::path dump_captures;
 
-  /// The input, which must be of this kind (std::bad_variant_access).
+  /// Return the input as this kind. Throw std::bad_variant_access if it is of another kind.
   io::Checkpoint& checkpoint() const { return *std::get<std::unique_ptr<io::Checkpoint>>(input); }
   io::Capture& capture() const { return *std::get<std::unique_ptr<io::Capture>>(input); }
   bool is_imagined() const { return std::holds_alternative<std::unique_ptr<const io::ModelConfig>>(input); }
 
   /// With a checkpoint: token texts with unique names. With a capture: one text named after its folder, without tokens.
   const std::vector<io::TokenText>& texts() const { return texts_; }
-  /// Sets num_texts too.
+  /// Sets the texts and num_texts.
   void set_texts(std::vector<io::TokenText> texts) {
     texts_ = std::move(texts);
     num_texts = std::ssize(texts_);
   }
 
   std::string model_name() const;
-  /// What people should know of the checkpoint and of its texts, a sentence each.
+  /// Notices about the checkpoint and its texts, for people: one sentence each.
   std::vector<std::string> notices() const;
 
  private:

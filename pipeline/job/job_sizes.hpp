@@ -9,14 +9,14 @@
 
 namespace logitfield {
 
-/// All of a job that its plan depends on: plain data, without any file.
+/// The part of a job that decides its plan: plain data, without any file.
 struct JobSizes {
   /// The configuration of the model; null: recorded Q and K are measured, and there is no forward pass. The job's input
   /// owns it.
   const io::ModelConfig* config = nullptr;
   /// Bytes of all weights as stored in the files; 0: there are no files.
   std::uint64_t weight_bytes = 0;
-  /// The model has an output matrix.
+  /// Whether the model has an output matrix.
   bool has_output = false;
   std::int64_t num_texts = 0;
   /// Ascending; a run takes the first contexts.back() tokens of every text.
@@ -24,9 +24,9 @@ struct JobSizes {
   std::int64_t num_layers = 0;
   Slice measured_layers;
   std::int64_t head_dim = 0;
-  /// By query head; forms_at adds which keys a layer shows.
+  /// The logit form of each query head; forms_at adds the keys that a layer shows.
   std::vector<kernels::LogitForm> forms;
-  /// By layer; empty: every layer shows all keys.
+  /// The keys that each layer shows; empty: every layer shows all keys.
   std::vector<kernels::Visible> visible;
   std::vector<kernels::Scope> scopes;
   /// Precision of the forward pass.
@@ -42,7 +42,7 @@ struct JobSizes {
   }
   /// Logit forms of a layer's query heads.
   std::vector<kernels::LogitForm> forms_at(std::int64_t layer, Slice heads) const;
-  /// The loss needs the whole depth of a model, and its output matrix.
+  /// Whether the loss can be computed: it needs all layers of the model, and its output matrix.
   bool has_loss() const { return has_output && measured_layers.end == num_layers; }
 };
 

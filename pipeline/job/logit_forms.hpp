@@ -4,7 +4,7 @@
 
 namespace logitfield {
 
-/// A head's logits, the same in all layers but for the keys that a layer shows.
+/// The form of a head's logits, the same in all layers; and the keys that a layer shows to a query.
 kernels::LogitForm logit_form(const io::ModelConfig& config, std::int64_t head);
 kernels::Visible visible_keys(const io::ModelConfig& config, std::int64_t layer);
 

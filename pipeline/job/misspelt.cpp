@@ -11,7 +11,7 @@
 namespace logitfield {
 namespace {
 
-/// Letters to insert, remove, replace or swap with their neighbour, to make `b` of `a`.
+/// Edit distance: the fewest letters to insert, remove, replace or swap with a neighbour to turn `a` into `b`.
 std::size_t edits(const std::string& a, const std::string& b) {
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;

@@ -14,7 +14,7 @@ std::string nearest_word(const std::string& word, const std::vector<std::string>
 /// " (did you mean X?)" for the nearest candidate, or nothing.
 std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates);
 
-/// The long options of a command, those of its groups included; the commands of the program.
+/// The long options of a command, including those of its groups; and the commands of the program.
 std::vector<std::string> names_of_options(const CLI::App& command);
 std::vector<std::string> names_of_commands(const CLI::App& app);
 

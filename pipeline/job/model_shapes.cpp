@@ -70,7 +70,7 @@ io::ModelConfig model_shape(const std::string& name) {
   if (std::filesystem::is_regular_file(name)) return io::read_model_config(name);
   std::vector<std::string> sizes;
   for (const auto& [size, config] : shapes()) sizes.push_back(size);
-  throw InputError("--model-shape {}: is no config.json and no known size; use a file, or {}", name,
+  throw InputError("--model-shape {}: is neither a config.json nor a known size; use a file, or {}", name,
                    fmt::join(sizes, ", "));
 }
 

@@ -22,7 +22,7 @@ void check_texts(const Options& options) {
                      options.checkpoints.empty() ? "--model" : options.model.string());
   }
   if (!options.capture.empty() && !(options.tokens.empty() && options.text.empty())) {
-    throw InputError("{} goes with {}; a capture already holds its text's Q and K",
+    throw InputError("{} needs {}; a capture already holds its text's Q and K",
                      options.text.empty() ? "--tokens" : "--text",
                      options.checkpoints.empty() ? "--model" : "checkpoints of a model");
   }
@@ -30,7 +30,7 @@ void check_texts(const Options& options) {
 
 void check_options(const Options& options) {
   if (options.command == Command::monitor && (options.contexts.size() > 1 || options.scopes.size() > 1)) {
-    throw InputError("monitor follows heads in one context and one scope; give one to --contexts and to --scopes");
+    throw InputError("monitor follows heads in one context and one scope; give only one to --contexts and to --scopes");
   }
   if (options.thresholds.window < options.thresholds.history) {
     throw InputError("--alert-window {} is shorter than --alert-history {}", options.thresholds.window,
@@ -41,23 +41,23 @@ void check_options(const Options& options) {
       options.model_shape.empty()) {
     throw InputError("plan needs --model, --capture or --model-shape, or --calibrate");
   }
-  if (options.node_memory > 0 && options.nodes == 0) throw InputError("--node-memory goes with --nodes");
+  if (options.node_memory > 0 && options.nodes == 0) throw InputError("--node-memory needs --nodes");
   if ((options.nodes > 0) != (options.ranks_per_node > 0)) {
-    throw InputError("--nodes and --ranks-per-node (or --gpus-per-node) go together");
+    throw InputError("--nodes and --ranks-per-node (or --gpus-per-node) need each other");
   }
   if (runs) check_texts(options);
   if (!options.against.empty() && options.model.empty()) {
-    throw InputError("--against goes with --model: the model that the capture is of");
+    throw InputError("--against needs --model: the model to compare the capture with");
   }
   if (!options.dump_captures.empty() && options.model.empty()) {
-    throw InputError("--dump-captures goes with --model; a capture is there already");
+    throw InputError("--dump-captures needs --model; with --capture, the capture exists already");
   }
   if (!options.dump_captures.empty() && lies_in(options.dump_captures, options.out)) {
-    throw InputError("--dump-captures {} lies in the run folder --out {}; give a folder of its own",
+    throw InputError("--dump-captures {} lies in the run folder --out {}; choose another folder",
                      options.dump_captures.string(), options.out.string());
   }
   if (options.rows == RowsChoice::sharded && options.capture.empty()) {
-    throw InputError("--rows sharded goes with --capture; a model's heads are whole on the rank that computes them");
+    throw InputError("--rows sharded needs --capture; with --model, each head is on the rank that computes it");
   }
   for (const kernels::Scope scope : options.scopes) {
     if (std::ranges::count(options.scopes, scope) > 1) {

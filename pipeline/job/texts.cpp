@@ -18,7 +18,7 @@ std::optional<std::int32_t> token_in_front(const Options& options, const io::Tok
     return std::nullopt;
   if (tokenizer.bos()) return tokenizer.bos();
   throw InputError(
-      "--bos yes: neither {} nor tokenizer_config.json nor config.json beside it names such a token; give --bos no",
+      "--bos yes: neither {} nor the tokenizer_config.json or config.json beside it names a BOS token; give --bos no",
       tokenizer.path().string());
 }
 
@@ -27,7 +27,7 @@ void check_ids(const Options& options, const io::Tokenizer& tokenizer, const io:
   const auto bad = std::find_if(text.tokens.begin(), text.tokens.end(), [&](auto id) { return id >= vocab_size; });
   if (bad == text.tokens.end()) return;
   const auto config = std::filesystem::is_directory(options.model) ? options.model / "config.json" : options.model;
-  throw InputError("{}: token {} has the id {} by {}, but {} has the \"vocab_size\" {}; use the model's own tokenizer",
+  throw InputError("{}: token {} gets the id {} from {}, but {} has \"vocab_size\" {}; use the model's own tokenizer",
                    place, bad - text.tokens.begin(), *bad, tokenizer.path().string(), config.string(), vocab_size);
 }
 
@@ -75,7 +75,7 @@ void add_documents(const Options& options, io::Tokenizer& tokenizer, std::int64_
 }
 
 void leave_out_short(const std::vector<std::int64_t>& contexts, Texts& out) {
-  if (contexts.empty()) throw InputError("--skip-short goes with --contexts, which say what is too short");
+  if (contexts.empty()) throw InputError("--skip-short needs --contexts, which say how long a text must be");
   const auto longest = static_cast<std::size_t>(std::ranges::max(contexts));
   const std::size_t all = out.texts.size();
   const std::size_t removed = std::erase_if(out.texts, [=](const auto& text) { return text.tokens.size() < longest; });
@@ -103,7 +103,7 @@ Texts read_texts(const Options& options, std::int64_t vocab_size) {
   const auto raw = io::integer_kind(options.token_dtype);
   for (const auto& path : options.tokens) {
     if (path.extension() == ".bin" && !raw) {
-      throw InputError("{}: does not say how its token ids are stored; give --token-dtype", path.string());
+      throw InputError("{}: the type of its token ids is unknown; give --token-dtype", path.string());
     }
     const Activity reading("reading " + path.string());
     out.texts.push_back(io::read_tokens(path, vocab_size, raw));

@@ -13,7 +13,7 @@ CLI::Validator between(double least, double most) {
   return CLI::Validator(
       [=](std::string& text) {
         double value = 0;
-        if (!CLI::detail::lexical_cast(text, value)) return fmt::format("'{}' is no number", text);
+        if (!CLI::detail::lexical_cast(text, value)) return fmt::format("'{}' is not a number", text);
         if (value >= least && value <= most) return std::string();
         return fmt::format("{} is out of range: {}", text, range);
       },

@@ -40,8 +40,8 @@ std::vector<Visible> read_visible(const json& model, std::int64_t num_layers, co
       const std::optional<std::int64_t> value = fits ? io::as_integer(list[l]) : std::nullopt;
       if (!fits || (!list[l].is_null() && value.value_or(0) < 1)) {
         throw InputError(
-            "{}: \"{}\" must be a list of the {} layers' positive integers or nulls; copy the file again, or measure "
-            "again",
+            "{}: \"{}\" must be a list with a positive integer or null for each of the {} layers; copy the file again, "
+            "or measure again",
             path, key, num_layers);
       }
       out[l].*member = value.value_or(0);

@@ -14,7 +14,7 @@ using kernels::MatrixF;
 
 constexpr std::int64_t kTile = 16384;
 
-/// Calls visit(tile, all matrices of the group: keys, then queries) for the rows of a context.
+/// Calls visit(tile, matrices) for the rows of a context; the matrices of the group are its keys, then its queries.
 template <class Visit>
 void for_tiles(const HeadSource& source, std::int64_t kv_head, std::int64_t context, Visit&& visit) {
   for (std::int64_t begin = 0; begin < context; begin += kTile) {
@@ -33,7 +33,7 @@ GroupRows group_of(std::vector<MatrixF> matrices) {
   return out;
 }
 
-/// A random permutation of so many rows (Fisher & Yates's shuffle).
+/// A random permutation of `rows` rows (Fisher-Yates shuffle).
 std::vector<std::int64_t> permutation(std::int64_t rows, std::uint64_t seed) {
   std::vector<std::int64_t> out(static_cast<std::size_t>(rows));
   std::iota(out.begin(), out.end(), 0);

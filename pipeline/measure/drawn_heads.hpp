@@ -5,8 +5,8 @@
 
 namespace logitfield {
 
-/// One draw from every head of a layer, in one context: queries and keys of the whole context decide it. Every rank
-/// that asks for rows of a KV head reads all of its rows, twice, in tiles.
+/// One random draw from every head of a layer, in one context. It depends on all queries and keys of the context, so a
+/// rank that asks for some rows of a KV head reads all of its rows, twice, in tiles.
 class DrawnHeads final : public HeadSource {
  public:
   /// `source` must outlive it. The query heads of a group are drawn separately, their keys once.

@@ -12,7 +12,7 @@
 namespace logitfield {
 
 /// Measures the planned fields of the heads of a layer. A rank works alone, or together with the ranks of its stage
-/// where the plan divides a head among them.
+/// if the plan divides a head among them.
 class FieldMeter {
  public:
   /// `stage`: the ranks of this rank's stage, in the order of their shards; must outlive it. Collective.

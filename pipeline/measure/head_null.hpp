@@ -18,7 +18,7 @@ class HeadNull {
   void measure(const UnitPlace& unit, const HeadSource& source, std::vector<HeadRecord>& heads) const;
 
  private:
-  /// The fields of one context: each draw has as many rows.
+  /// The fields of one context, whose length is the number of rows of each draw.
   struct Context;
 
   const RunContext& c_;

@@ -114,7 +114,7 @@ class ModelRun final : public LayerObserver {
   const HeadNull head_null_;
   CaptureDump dump_;
   std::optional<OutputLayer> output_;
-  /// By layer, for this rank's query heads.
+  /// Learned interactions by layer, for this rank's query heads.
   std::map<std::int64_t, std::vector<kernels::LearnedInteraction>> learned_;
 };
 

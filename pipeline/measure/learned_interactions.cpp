@@ -6,7 +6,7 @@ using kernels::LearnedInteraction;
 
 namespace {
 
-/// Gains of the query or key norm for one head: its own part, or the one shared by all; empty where there is no norm.
+/// Gains of the query or key norm for one head: its own part, or the gains shared by all heads; empty without a norm.
 kernels::VectorF gain_of(const kernels::Norm& norm, kernels::Index head, kernels::Index columns) {
   if (!norm.present || norm.gain.size() <= columns) return norm.gain;
   return norm.gain.segment(head * columns, columns);

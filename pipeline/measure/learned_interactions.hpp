@@ -15,7 +15,7 @@ std::vector<kernels::LearnedInteraction> learned_interactions(const kernels::Bac
 /// gap to each field's own k90.
 void attach(const std::vector<kernels::LearnedInteraction>& learned, std::vector<HeadRecord>& heads);
 
-/// learned k90 / field k90; NaN where either is not known, or the field is zero.
+/// learned k90 / field k90; NaN if either is not known, or the field is zero.
 double spectral_gap(std::int64_t learned_k90, std::int64_t field_k90);
 
 }  // namespace logitfield

@@ -72,7 +72,7 @@ Opened open(const Options& options, const mpi::Communicator& world) {
   return out;
 }
 
-/// Measures what is not done yet. Afterwards the journal is complete, or a signal stopped the run.
+/// Measures all units that are not done yet. Afterwards the journal is complete, or a signal stopped the run.
 void carry_out(const Opened& opened, const Options& options, const mpi::Communicator& world, PhaseClock& clock,
                const Done& done, Measurement& out) {
   const Job& job = opened.job;
@@ -119,7 +119,7 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
     try {
       io::check_new_run_folder(options.out, bytes);
     } catch (const io::FolderExists& error) {
-      throw InputError("{}; to go on with its run give --resume", error.what());
+      throw InputError("{}; if it holds this run, continue with --resume", error.what());
     }
   };
   std::optional<NothingToSave> while_reading;
@@ -133,7 +133,7 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   if (const std::string reason = fallback_reason(options, *backend); root && !reason.empty()) {
     io::tell("no GPU is used: {}", reason);
   }
-  // A monitor would repeat it at every checkpoint.
+  // A monitor would repeat the notices at every checkpoint.
   if (root && options.command == Command::analyze) {
     for (const std::string& notice : job.notices()) io::tell_text(notice);
   }
@@ -159,7 +159,7 @@ Measurement measure(const Options& options, const mpi::Communicator& world, cons
   try {
     carry_out(opened, options, world, clock, done, out);
   } catch (...) {
-    io::tell("what was finished is in {}; once the fault is mended, the same command{} resumes it",
+    io::tell("all finished work is in {}; after fixing the problem, the same command{} resumes the run",
              options.out.string(), options.command == Command::analyze ? " with --resume" : "");
     throw;
   }

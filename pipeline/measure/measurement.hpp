@@ -17,7 +17,7 @@ struct Measurement {
   std::optional<OpenRun> run;
   /// The signal that stopped the run; 0: it is complete.
   int stopped_by = 0;
-  /// On every rank: the weights that kept a checkpoint from being measured.
+  /// On every rank: the weights that are not finite; if there are any, nothing was measured.
   std::vector<NotFinite> not_finite;
 };
 

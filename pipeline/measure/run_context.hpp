@@ -4,7 +4,7 @@
 
 namespace logitfield {
 
-/// What a rank needs to do its part of a run.
+/// Everything that a rank needs for its part of a run.
 struct RunContext : ForwardContext {
   ResultChannel& results;
 };

@@ -22,8 +22,8 @@ double middle_of(std::vector<double> values);
 /// standard deviation.
 double robust_sd(std::vector<double> values);
 
-/// How much a series fluctuates by itself, estimated from its past. It is the robust standard deviation of second
-/// differences x_i - 2 x_(i-k) + x_(i-2k), which a steady trend does not change.
+/// The noise of a series, estimated from its past: the robust standard deviation of the second differences
+/// x_i - 2 x_(i-k) + x_(i-2k), which a steady trend does not change.
 class OwnNoise {
  public:
   /// `past`: at least four values, oldest first. Lags are at most a quarter of their number.
@@ -43,11 +43,11 @@ class OwnNoise {
   std::span<const double> past_;
 };
 
-/// Whether a departure is established at the last value; `outside` says for each value whether it lies outside of its
+/// Whether a departure is established at the last value; `outside` says for each value whether it lies outside its
 /// band. Three things must hold: the last value is outside; so are `confirm` of the last 2 confirm - 1, on either side;
 /// and the value before the first of these is inside.
 bool departs(std::span<const std::uint8_t> outside, std::size_t confirm);
-/// The same, and no departure was established at any of the 2 confirm - 1 values before.
+/// Whether a departure is established at the last value, but at none of the 2 confirm - 1 values before.
 bool begins(std::span<const std::uint8_t> outside, std::size_t confirm);
 
 }  // namespace logitfield

@@ -37,8 +37,8 @@ void judge(const HeadSeries& series, std::size_t index, const Thresholds& t, con
     const auto history = judge.leaves_history(h), peers = judge.leaves_peers(h), chance = judge.leaves_chance(h);
     if (history) add(rule.of_history, *history, "outside the band of its own history");
     if (peers && !(history && rule.of_history == rule.of_peers))
-      add(rule.of_peers, *peers, "has changed otherwise than the other heads");
-    if (chance) add(AlertKind::chance, *chance, "far from what Gaussian heads give");
+      add(rule.of_peers, *peers, "has changed differently from the other heads");
+    if (chance) add(AlertKind::chance, *chance, "far from the value of Gaussian heads");
   }
 }
 
@@ -60,7 +60,7 @@ void add_large_logits(const HeadSeries& series, std::size_t index, const Thresho
     const StepValues* before = known_before(series, index, h, max_logit);
     if (before && before->value(h, max_logit) > t.max_logit) continue;
     out.push_back({now.step, series.layer_of(h), series.head_of(h), AlertKind::max_logit, "max_logit", value,
-                   kUndefined, t.max_logit, "over the limit"});
+                   kUndefined, t.max_logit, "above the limit"});
   }
 }
 
@@ -96,15 +96,15 @@ void add_failed(const HeadSeries& series, std::size_t index, std::vector<Alert>&
   const StepValues& now = series.steps[index];
   for (const FailedHead& f : now.failed) {
     if (had_failed(series, index, f)) continue;
-    out.push_back(
-        {now.step, series.layer_of(f.head), series.head_of(f.head),
-         f.finite ? AlertKind::certificate : AlertKind::not_finite, f.finite ? f.check : "queries, keys",
-         f.finite ? f.error : kUndefined, kUndefined, f.finite ? f.bound : kUndefined,
-         f.finite ? "failed its certificate: not used" : "NaN or infinity in its queries, keys or statistics"});
+    out.push_back({now.step, series.layer_of(f.head), series.head_of(f.head),
+                   f.finite ? AlertKind::certificate : AlertKind::not_finite, f.finite ? f.check : "queries, keys",
+                   f.finite ? f.error : kUndefined, kUndefined, f.finite ? f.bound : kUndefined,
+                   f.finite ? "failed its certificate: its values are not used"
+                            : "NaN or infinity in its queries, keys or statistics"});
   }
 }
 
-/// Heads of a tensor that is not finite; -1 where it belongs to no head in particular.
+/// Heads of a tensor that is not finite; -1 if it belongs to no head in particular.
 std::vector<std::int64_t> heads_of(const NotFinite& tensor) {
   return tensor.heads.empty() ? std::vector<std::int64_t>{-1} : tensor.heads;
 }

@@ -9,8 +9,8 @@
 
 namespace logitfield {
 
-/// `kLeastFall`: a smaller fall of the attention entropy, in nats, is no collapse. `kLeastEntropy`: smaller entropies
-/// count as this.
+/// `kLeastFall`: a smaller fall of the attention entropy, in nats, does not count as a collapse. `kLeastEntropy`:
+/// smaller entropies count as this one.
 inline constexpr double kLeastFall = 0.1, kLeastEntropy = 1e-6;
 /// Fewer heads than these are not compared with each other.
 inline constexpr std::size_t kFewestPeers = 6;
@@ -35,13 +35,13 @@ std::string_view alert_name(AlertKind kind);
 /// One alert, for a head or for the model, at one step.
 struct Alert {
   std::int64_t step = 0;
-  /// -1: none in particular.
+  /// -1: no layer, or no head, in particular.
   std::int64_t layer = -1, head = -1;
   AlertKind kind = AlertKind::jump;
   std::string statistic;
-  /// The value and the ends of its expected range; NaN where the range has no such end.
+  /// The value and the ends of its expected range; NaN if the range has no such end.
   double value = 0, low = 0, high = 0;
-  /// For people.
+  /// The reason, for people.
   std::string detail;
 };
 

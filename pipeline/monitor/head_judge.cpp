@@ -15,8 +15,8 @@ std::span<const double> latest(std::span<const double> values, std::int64_t coun
 
 std::vector<double> copy_of(std::span<const double> values) { return {values.begin(), values.end()}; }
 
-/// NaN where there is no logarithm. A zero attention entropy counts as kLeastEntropy; other statistics are zero where a
-/// head has no field.
+/// Logarithm of a value; NaN if it has none. A zero attention entropy counts as kLeastEntropy. Other statistics are
+/// zero if a head has no field.
 double log_of(double value, bool may_be_zero) {
   if (may_be_zero && value >= 0) return std::log(std::max(value, kLeastEntropy));
   return value > 0 ? std::log(value) : kernels::kUndefined;
@@ -104,7 +104,7 @@ std::optional<Band> HeadJudge::told(std::size_t head, BandOf band_of) {
   const std::optional<Band> now = (this->*band_of)(head, count);
   if (!now || !is_outside(known.logs.back(), *now)) return std::nullopt;
   if (!begins_at(head, count, band_of, *now)) return std::nullopt;
-  // A band that widened in between and is narrow again must not report a head anew that never came back.
+  // The band may have widened in between. That must not cause a second alert for a head that never came back.
   for (std::size_t i = count - 1; i-- > 0;) {
     const Band then = (this->*band_of)(head, i + 1).value_or(*now);
     if (!is_outside(known.logs[i], {then.middle, now->width})) break;
@@ -124,7 +124,7 @@ bool HeadJudge::begins_at(std::size_t head, std::size_t count, BandOf band_of, c
 std::optional<Band> HeadJudge::leaves_peers(std::size_t head) {
   const std::optional<Band> out = told(head, &HeadJudge::peers);
   if (!out || rule_.of_history != rule_.of_peers) return out;
-  // The head's history has reported the same departure already; the head may hover around the other band.
+  // The history has already reported this departure, and the head may hover around the edge of the other band.
   const Known& known = known_[head];
   const std::size_t count = known.logs.size();
   for (std::size_t i = count - std::min(count, static_cast<std::size_t>(t_.window)); i < count; ++i) {

@@ -13,10 +13,10 @@ namespace logitfield {
 /// A statistic whose logarithm is compared with bands.
 struct Rule {
   std::string_view statistic;
-  /// The alert for leaving the band of the head's own history, and for leaving that of the other heads.
+  /// The alerts for leaving the band of the head's own history and the band of the other heads.
   AlertKind of_history, of_peers;
   bool of_kv_head, both_sides;
-  /// For one-sided rules: a smaller fall of the logarithm is no collapse.
+  /// For one-sided rules: a smaller fall of the logarithm does not count as a collapse.
   double least_fall = 0;
 };
 
@@ -28,7 +28,7 @@ class HeadJudge {
   /// The heads that the statistic belongs to: all, or the first of each KV head.
   const std::vector<std::size_t>& heads() const { return heads_; }
   /// The band that the head has left, if a departure is reported at the last step. There are three bands: around the
-  /// head's own history; around the value it would have, had it changed since its beginning as the others have; and
+  /// head's own history; around the value expected if the head had changed like the others since its beginning; and
   /// around the value of Gaussian heads.
   std::optional<Band> leaves_history(std::size_t head) { return told(head, &HeadJudge::history); }
   std::optional<Band> leaves_peers(std::size_t head);
@@ -40,7 +40,7 @@ class HeadJudge {
     std::vector<double> logs;
     std::vector<std::size_t> steps;
   };
-  /// The band for the last of a head's first `count` known values; empty where it cannot be judged.
+  /// The band for the last of a head's first `count` known values; empty if it cannot be judged.
   using BandOf = std::optional<Band> (HeadJudge::*)(std::size_t head, std::size_t count);
   std::optional<Band> history(std::size_t head, std::size_t count);
   std::optional<Band> peers(std::size_t head, std::size_t count);
@@ -60,8 +60,8 @@ class HeadJudge {
   bool is_outside(double log, const Band& band) const;
   double least_width() const;
 
-  /// Over the heads that have a past at a step. `noise_at`: the median noise over half a window, and the median of its
-  /// growth exponents. `changes_at`: median and spread of the changes since the beginnings.
+  /// Both are over the heads that have a past at a step. `noise_at`: the median noise over half a window, and the
+  /// median of its growth exponents. `changes_at`: median and spread of the changes since the beginnings.
   struct Noise {
     double sd = 0, power = 0.5;
   };

@@ -25,7 +25,7 @@ StatisticInfo info_of(std::string_view statistic);
 /// A head that failed its certificate: it has no values at this step.
 struct FailedHead {
   std::size_t head = 0;
-  /// False where its Q, K or statistics are not finite.
+  /// False if its Q, K or statistics are not finite.
   bool finite = true;
   std::string check;
   double error = 0, bound = 0;
@@ -36,23 +36,23 @@ struct StepValues {
   std::int64_t step = 0;
   /// Mean over texts, nats; NaN for captures.
   double loss = 0;
-  /// Indexed by layer * heads + head, then as kFollowed: medians over texts, NaN where not defined. Empty if not
+  /// Indexed by layer * heads + head, then as kFollowed: medians over texts, NaN if not defined. Empty if not
   /// measured.
   std::vector<std::array<double, kFollowed.size()>> heads;
   std::vector<FailedHead> failed;
-  /// Why the step was not measured.
+  /// The weights that kept the step from being measured; empty if it was measured.
   std::vector<NotFinite> not_finite = {};
   /// Indexed as `heads`: the bound that a censored value is known to exceed (its entry in `heads` is NaN); else NaN.
   std::vector<std::array<double, kFollowed.size()>> more_than = {};
   /// Energy of the field, by head as in `heads`. Used only for alerts, which find heads whose field vanishes.
   std::vector<double> energies = {};
-  /// Numerical rank of the keys, by head. Listed beside the series, not judged, since rounding keeps it high.
+  /// Numerical rank of the keys, by head. Listed with the series but not judged, since rounding keeps it high.
   std::vector<double> key_ranks = {};
 
   bool measured() const { return !heads.empty(); }
   /// The readings of a statistic (a place in kFollowed), head by head.
   std::vector<Reading> readings(std::size_t statistic) const;
-  /// Statistic number s in kFollowed of a head, or its energy where s is one past the last; NaN where unknown. The step
+  /// Statistic number s in kFollowed of a head, or its energy where s is one past the last; NaN if unknown. The step
   /// must be measured.
   double value(std::size_t head, std::size_t s) const {
     if (s < kFollowed.size()) return heads[head][s];

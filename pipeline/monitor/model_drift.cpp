@@ -55,7 +55,7 @@ class Model {
   }
   std::size_t size() const { return m_.logs.size(); }
 
-  /// The band of value i; empty where it cannot be judged.
+  /// The band of value i; empty if it cannot be judged.
   std::optional<Band> band_of(std::size_t i) const {
     if (i + 1 < history() + confirm()) return std::nullopt;
     const OwnNoise noise(std::span(m_.logs).first(i + 1 - confirm()));
@@ -68,7 +68,7 @@ class Model {
     const std::optional<Band> now = band_of(size() - 1);
     if (!now) return std::nullopt;
     if (!begins_at(size(), *now)) return std::nullopt;
-    // A band that widened in between must not report a departure anew if the value never came back.
+    // The band may have widened in between. That must not cause a second alert if the value never came back.
     for (std::size_t i = size() - 1; i-- > 0 && is_outside(i, *now);) {
       if (begins_at(i + 1, *now)) return std::nullopt;
     }
@@ -97,7 +97,7 @@ class Model {
     return side_.statistic != "attention_entropy" || std::exp(band.middle) - now >= kLeastFall;
   }
 
-  /// Whether the change goes on: since the beginning, its later half was at least half as fast as its earlier half.
+  /// Whether the change continues: since the beginning, its later half was at least half as fast as its earlier half.
   /// Ordinary learning, fast at first and then slow, does not count.
   bool goes_on(std::size_t i) const {
     if (i < history()) return false;
@@ -130,7 +130,7 @@ std::vector<Alert> model_drifts_at(const HeadSeries& series, std::size_t index, 
     out.push_back({series.steps[index].step, -1, -1, AlertKind::model_drift, std::string(side.statistic),
                    std::exp(medians.logs.back()), side.sign < 0 ? std::exp(band->low()) : kernels::kUndefined,
                    side.sign > 0 ? std::exp(band->high()) : kernels::kUndefined,
-                   "median over heads: all heads go the same way, and do not slow down"});
+                   "median over heads: all heads move in the same direction without slowing down"});
   }
   return out;
 }

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-/// Alerts that are listed.
+/// Largest number of alerts that the page lists.
 constexpr std::size_t kMostAlerts = 500;
 
 /// Measured steps that the page shows: all of them, or as many as fit, evenly spaced, with the first and the last.
@@ -37,7 +37,7 @@ json statistics() {
   return out;
 }
 
-/// By "//step", then by statistic: see valuesOf() of pipeline/report/web/data.js.
+/// The values, by "//step", then by statistic: see valuesOf() of pipeline/report/web/data.js.
 json values_of(const std::vector<const StepValues*>& steps) {
   json out = json::object();
   for (const StepValues* step : steps) {
@@ -49,7 +49,7 @@ json values_of(const std::vector<const StepValues*>& steps) {
   return out;
 }
 
-/// Layers and heads counted from 0, as in the page's maps; null where none in particular.
+/// The alerts. Layers and heads count from 0, as in the page's maps; null: none in particular.
 json alerts_of(const MonitorStore& store) {
   json out = json::array();
   for (const Alert& a : store.alerts()) {
@@ -86,13 +86,15 @@ json thresholds_of(const Thresholds& t) {
   const auto add = [&](const char* name, double value, const char* meaning) {
     out.push_back({{"name", name}, {"value", value}, {"meaning", meaning}});
   };
-  add("--alert-band", t.band, "half the width of a band, in robust standard deviations of the logarithm's changes");
-  add("--alert-window", double(t.window), "checkpoints that a head's history reaches back");
-  add("--alert-history", double(t.history), "checkpoints that must be there before a head is judged by its history");
-  add("--alert-confirm", double(t.confirm), "checkpoints that must lie outside a band, of the last 2 N - 1");
+  add("--alert-band", t.band, "half-width of a band, in robust standard deviations of the logarithm's changes");
+  add("--alert-window", double(t.window), "number of checkpoints in a head's history");
+  add("--alert-history", double(t.history), "number of checkpoints needed before a head is judged by its history");
+  add("--alert-confirm", double(t.confirm),
+      "number N of checkpoints that must lie outside a band, among the last 2 N - 1");
   add("--alert-collapse", t.collapse,
-      "share of its former entropy, rank or field below which a head has collapsed, and all heads together");
-  add("--alert-chance", t.chance, "times more or less than Gaussian heads, for coherence and participation");
+      "share of the earlier entropy, rank or field below which a head, or all heads together, has collapsed");
+  add("--alert-chance", t.chance,
+      "largest ratio to Gaussian heads, in either direction, for coherence and participation");
   add("--alert-max-logit", t.max_logit, "largest logit (100 is the threshold of Kimi K2's QK-clip)");
   return out;
 }

@@ -37,7 +37,7 @@ json common_part(json manifest) {
   return manifest;
 }
 
-/// The note about a checkpoint that was measured.
+/// The note about a measured checkpoint.
 struct StepNote {
   std::int64_t step;
   std::string path;
@@ -51,8 +51,9 @@ StepNote read_note(const fs::path& path) {
     return {io::required<std::int64_t>(note, "step", path.string()), note.at("path"), note.at("files"),
             note.at("not_finite").get<std::vector<NotFinite>>()};
   } catch (const json::exception& error) {
-    throw InputError("{}: is no note of a checkpoint ({}); copy it again, or remove it to measure the checkpoint again",
-                     path.string(), error.what());
+    throw InputError(
+        "{}: is not a note about a checkpoint ({}); copy it again, or remove it to measure the checkpoint again",
+        path.string(), error.what());
   }
 }
 
@@ -63,11 +64,11 @@ MonitorFolder open_folder(const fs::path& root) {
     io::create_run_folder(folder.root);
     return folder;
   }
-  if (!fs::is_directory(folder.root)) throw InputError("{}: is a file; --out names a monitor's folder", root.string());
+  if (!fs::is_directory(folder.root)) throw InputError("{}: is a file; --out must name a folder", root.string());
   for (const auto& entry : fs::directory_iterator(folder.root)) {
     const std::string name = entry.path().filename().string();
     if (name == "lock" || name.starts_with("monitor.json")) continue;  // left by a start that was killed
-    throw InputError("{}: is no monitor's folder (it holds '{}' and no monitor.json); choose another for --out",
+    throw InputError("{}: is not a monitor's folder (it holds '{}' and no monitor.json); choose another for --out",
                      root.string(), name);
   }
   return folder;
@@ -90,7 +91,8 @@ MonitorStore::MonitorStore(const fs::path& root, const Thresholds* thresholds)
       if (!thresholds) thresholds_ = read_thresholds(manifest.at("thresholds"));
       common_ = manifest.at("common");
     } catch (const std::exception& error) {
-      throw InputError("{}: is not of a monitor of this version ({})", folder_.manifest().string(), error.what());
+      throw InputError("{}: was not written by a monitor of this version ({})", folder_.manifest().string(),
+                       error.what());
     }
   }
   load();
@@ -145,8 +147,8 @@ bool MonitorStore::knows(const io::StepFolder& checkpoint) const {
   const auto before = steps_of_paths_.find(io::printable_line(checkpoint.path.string()));
   if (before != steps_of_paths_.end() && before->second != checkpoint.step) {
     throw InputError(
-        "{}: is of step {} now and was measured as step {}, because another --step-pattern was given, or checkpoints "
-        "of an earlier stage were added; give those that were there, or another --out",
+        "{}: is step {} now but was measured as step {}, because --step-pattern changed or checkpoints of an earlier "
+        "stage were added; give the same pattern and checkpoints, or another --out",
         checkpoint.path.string(), checkpoint.step, before->second);
   }
   const fs::path note = folder_.note(checkpoint.step);
@@ -162,8 +164,9 @@ void MonitorStore::admit(const io::StepFolder& checkpoint, const json& manifest)
   }
   const std::vector<std::string> differences = manifest_differences(common_, common);
   if (differences.empty()) return;
-  throw InputError("{}: is not of the series in {}: {}; give the same options and checkpoints, or another --out",
-                   checkpoint.path.string(), folder_.root.string(), fmt::join(differences, "; "));
+  throw InputError(
+      "{}: does not belong to the series in {}: {}; give the same options and checkpoints, or another --out",
+      checkpoint.path.string(), folder_.root.string(), fmt::join(differences, "; "));
 }
 
 void MonitorStore::note(const io::StepFolder& checkpoint, const json& stamps,

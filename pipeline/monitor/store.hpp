@@ -48,12 +48,13 @@ class MonitorStore {
 
   /// The paths, as printable_line() shows them, of all checkpoints that have been measured; some may be gone.
   std::vector<std::filesystem::path> measured() const;
-  /// Whether this checkpoint has been measured and not been modified since. Throws InputError if it was measured as
+  /// Whether this checkpoint has been measured and has not changed since. Throws InputError if it was measured as
   /// another step.
   bool knows(const io::StepFolder& checkpoint) const;
-  /// Throws InputError naming the checkpoint where it does not belong to the same series as those before.
+  /// Throws InputError naming the checkpoint if it does not belong to the same series as earlier ones.
   void admit(const io::StepFolder& checkpoint, const nlohmann::json& manifest);
-  /// Adds a step whose run is complete, or one whose weights are not finite. `stamps`: its files before it was read.
+  /// Adds a step whose run is complete, or one whose weights are not finite. `stamps`: those of its files before it was
+  /// read.
   void add(const io::StepFolder& checkpoint, const nlohmann::json& stamps, const Results& results);
   void add(const io::StepFolder& checkpoint, const nlohmann::json& stamps, const std::vector<NotFinite>& not_finite);
 
@@ -87,7 +88,7 @@ void write_scalars(const MonitorStore& store, const std::filesystem::path& path)
 void write_prometheus(const MonitorStore& store, const std::filesystem::path& path);
 std::string monitor_page(const MonitorStore& store);
 
-/// For a terminal, at most 100 columns: the table's head, a step, and the alerts.
+/// Text for a terminal, at most 100 columns wide: the header of the table, the row of a step, and the alerts.
 std::string monitor_header();
 std::string monitor_row(const MonitorStore& store, const StepValues& step);
 std::string alert_list(const std::vector<Alert>& alerts);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kShownAlerts = 20;
 
-/// Of a row.
+/// Width of a row, in characters.
 constexpr std::size_t kRowWidth = 99;
 
 struct MonitorColumn {

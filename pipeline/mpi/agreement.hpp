@@ -29,7 +29,7 @@ void agree(const Communicator& world, const std::function<void()>& step);
 /// The message of a failure, for people.
 std::string message_of(const std::exception& error);
 
-/// Exit codes of failures: of the program or the machine; of what it was given.
+/// Exit codes: for a failure of the program or the machine, and for bad input.
 inline constexpr int kFailure = 1, kBadInput = 2;
 
 /// kBadInput for InputError, else kFailure.

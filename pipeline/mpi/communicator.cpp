@@ -23,7 +23,7 @@ bool is_cuda_aware() {
 #endif
 }
 
-/// Elements per call: well inside MPI's int counts.
+/// Largest number of elements per call: well within MPI's int counts.
 constexpr std::size_t kPiece = std::size_t{1} << 28;
 constexpr int kDataTag = 1;
 
@@ -62,13 +62,13 @@ void all_reduce(std::span<T> values, MPI_Datatype type, MPI_Op operation, MPI_Co
 }  // namespace
 
 Environment::Environment(int& argc, char**& argv) {
-  // Started without a launcher, Open MPI would fork a daemon of its own, and fail where there is no ssh.
+  // Without a launcher, Open MPI would otherwise fork its own daemon, and fail if there is no ssh.
   setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
   int provided = MPI_THREAD_SINGLE;
   check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   if (provided < MPI_THREAD_FUNNELED) {
     throw std::runtime_error(
-        "this MPI library allows no threads beside the one that communicates "
+        "this MPI library allows no threads besides the one that communicates "
         "(MPI_THREAD_FUNNELED); use a build of it that does");
   }
 }
@@ -137,7 +137,7 @@ void Communicator::sum_before(std::span<double> values) const {
     check(MPI_Exscan(MPI_IN_PLACE, part.data(), static_cast<int>(part.size()), MPI_DOUBLE, MPI_SUM, handle_),
           "MPI_Exscan");
   });
-  if (rank_ == 0) std::ranges::fill(values, 0.0);  // MPI leaves it undefined
+  if (rank_ == 0) std::ranges::fill(values, 0.0);  // MPI leaves the values of the first rank undefined
 }
 
 void Communicator::take_from_before(std::span<double> values) const {

@@ -20,8 +20,8 @@ class Environment {
   ~Environment();
 };
 
-/// A message on its way, with its bytes. Move-only. If it is destroyed before it has left, as when an error ends the
-/// run, the bytes stay in memory for MPI to read, and nobody waits for a rank that may be gone.
+/// A message being sent, with its bytes. Move-only. If it is destroyed before it has left, for example when an error
+/// ends the run, its bytes stay in memory for MPI to read. Nothing then waits for a rank that may have ended.
 class Sending {
  public:
   Sending(Sending&& other) noexcept;
@@ -109,7 +109,7 @@ class Communicator {
 
 /// Name of the host that this rank runs on.
 std::string host_name();
-/// "Open MPI v4.1.4", with ", CUDA-aware" where the library reports that it takes device memory. This program always
+/// "Open MPI v4.1.4", with ", CUDA-aware" if the library reports that it accepts device memory. This program always
 /// passes host memory.
 std::string library_version();
 

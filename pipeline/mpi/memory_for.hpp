@@ -8,15 +8,15 @@
 
 namespace logitfield::mpi {
 
-/// Memory did not suffice; the message says for what, and what to do.
+/// Thrown if memory runs out; the message names the purpose and a remedy.
 class OutOfMemory : public std::runtime_error {
  public:
-  /// `what`: "the weights of layer 3".
+  /// `what`: the purpose, for example "the weights of layer 3".
   explicit OutOfMemory(const std::string& what);
 };
 
-/// Returns f(). If memory does not suffice for it, throws OutOfMemory for what the format and its arguments name; where
-/// calls are nested, the innermost names it.
+/// Returns f(). If memory runs out, throws OutOfMemory with the purpose that the format and its arguments name. Of
+/// nested calls, the innermost one throws.
 template <class F, class... Args>
 decltype(auto) memory_for(F&& f, fmt::format_string<const Args&...> format, const Args&... args) {
   try {

@@ -7,7 +7,7 @@
 namespace logitfield::mpi {
 
 void Team::max(std::span<double> values) const {
-  // MPI_MAX may drop a NaN. So a separate flag says that there is one, and then all values become NaN.
+  // MPI_MAX may drop a NaN. So a separate flag is set for a NaN, and all values then become NaN.
   double nan = 0;
   for (double& v : values) {
     if (std::isnan(v)) nan = 1, v = -std::numeric_limits<double>::infinity();

@@ -56,7 +56,7 @@ void measure_arithmetic(const mpi::Communicator& world, Rates& rates) {
   const MatrixF a = gaussian(n, n, 1), b = gaussian(n, n, 2);
   MatrixF c(n, n);
   rates.gemm = 2.0 * n * n * n / measure(world, [&] { c.noalias() = a * b.transpose(); });
-  // Larger than the caches, and written once before, so that no page is fresh.
+  // The blocks are larger than the caches, and written once before, so that no page is fresh.
   std::vector<std::byte> from(256 << 20, std::byte{1}), to(from.size(), std::byte{2});
   rates.memory = 2.0 * static_cast<double>(from.size()) / measure(world, [&] { std::ranges::copy(from, to.begin()); });
   std::uint64_t hash = 0;
@@ -67,7 +67,7 @@ void measure_arithmetic(const mpi::Communicator& world, Rates& rates) {
   if (hash == 1) rates.hash = 0;  // keeps the hashes from being optimised away
 }
 
-/// Bytes a second of one pass over a file that is not in memory. Measured by rank 0 alone, because storage is shared.
+/// Bytes per second of one pass over a file that is not in memory. Measured by rank 0 alone, because storage is shared.
 double storage_rate(const std::filesystem::path& path) {
   const io::Descriptor file(path, io::Access::read, O_RDONLY);
   ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
@@ -107,7 +107,7 @@ void measure_network(const mpi::Communicator& world, Rates& rates) {
   // A sum over all ranks moves 2 (n - 1) / n of the data out of and into each.
   const double share = 2.0 * (world.size() - 1) / world.size();
   const double seconds = measure(world, [&] { world.sum(large); });
-  // A single rank sends nothing: bandwidth is taken to be that of memory.
+  // A single rank sends nothing, so the bandwidth of memory is used.
   rates.bandwidth = world.size() > 1 ? share * 4 * static_cast<double>(large.size()) / seconds : rates.memory;
 }
 
@@ -227,7 +227,7 @@ Rates calibrate(const mpi::Communicator& world, const std::filesystem::path& wei
     measuring.advance(1);
   }
   const char* cluster = std::getenv("SLURM_CLUSTER_NAME");
-  rates.source = fmt::format("measured {} on {}{}, {} ranks, {} a host", io::utc_now(), mpi::host_name(),
+  rates.source = fmt::format("measured {} on {}{}, {} ranks, {} per host", io::utc_now(), mpi::host_name(),
                              cluster ? fmt::format(" of {}", cluster) : "", world.size(), rates.ranks_per_host);
   return rates;
 }
@@ -235,7 +235,7 @@ Rates calibrate(const mpi::Communicator& world, const std::filesystem::path& wei
 std::string describe(const Rates& r) {
   std::string out = fmt::format("rates      {}\n", r.source);
   out += fmt::format(
-      "a rank     {:.0f} GFLOP/s in float32 products, memory {:.1f} GB/s, weights hashed at {:.1f}, read at {:.1f} "
+      "per rank   {:.0f} GFLOP/s in float32 products, memory {:.1f} GB/s, weights hashed at {:.1f}, read at {:.1f} "
       "GB/s\n",
       r.gemm / 1e9, r.memory / 1e9, r.hash / 1e9, r.load / 1e9);
   out += fmt::format("all ranks  storage {:.2f} GB/s; MPI {:.1f} us, {:.1f} GB/s\n", r.storage / 1e9, r.latency * 1e6,

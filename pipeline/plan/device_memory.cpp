@@ -8,18 +8,18 @@
 namespace logitfield {
 namespace {
 
-/// Heads measured together: all of a rank's for a model, those of one KV head for a capture.
+/// Number of heads measured together: for a model all heads of a rank, for a capture those of one KV head.
 double heads_at_a_time(const JobSizes& job, const Plan& plan) {
   return job.config ? largest(plan.partition.heads) : static_cast<double>(job.group_size());
 }
 
-/// KV heads measured together, likewise.
+/// Number of KV heads measured together.
 double kv_heads_at_a_time(const JobSizes& job, const Plan& plan) {
   return job.config ? largest(plan.partition.kv_heads) : 1;
 }
 
-/// Bytes for the fields of one context: of all heads at once, and of one more for each host thread that applies the
-/// Krylov method.
+/// Bytes for the fields of one context: those of all heads, and one more for each host thread that runs the Krylov
+/// method.
 double fields_in(std::int64_t context, const JobSizes& job, const Plan& plan, int workers) {
   const auto kv_heads = static_cast<std::int64_t>(kv_heads_at_a_time(job, plan));
   const auto heads = static_cast<std::int64_t>(heads_at_a_time(job, plan));

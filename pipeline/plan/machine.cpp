@@ -25,8 +25,8 @@ std::uint64_t proc_bytes(const char* path, const std::string& name) {
   throw std::runtime_error(std::string(path) + " has no line " + name);
 }
 
-/// Makes a back end; reports its absence as InputError, since the user can change the
-/// options. A back end that fails while it is made is no InputError.
+/// Makes a back end. Throws InputError if it is absent, since the user can change the options. If the back end fails
+/// while it is made, its own exception passes.
 template <class Make>
 std::unique_ptr<kernels::Backend> made_by(Make&& make) {
   try {
@@ -38,17 +38,19 @@ std::unique_ptr<kernels::Backend> made_by(Make&& make) {
   }
 }
 
-/// Refuses a limit of addresses (ulimit -v) that a rank would meet: OpenBLAS then waits for ever, and oneDNN crashes.
+/// Throws InputError if a rank would exceed its limit of address space (ulimit -v): OpenBLAS would then hang, and
+/// oneDNN crash.
 void require_addresses(const Plan& plan) {
-  // Measured with the input mapped: 90 MiB more than the plan's memory, of buffers, stacks and arenas of threads.
+  // Buffers, stacks and arenas of threads took 90 MiB beyond the plan's memory, measured with the input mapped.
   constexpr std::uint64_t kBesideMemory = std::uint64_t{192} << 20;
   struct rlimit limit {};
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
   const std::uint64_t needed = proc_bytes("/proc/self/status", "VmSize") + plan.memory_bytes + kBesideMemory;
   if (needed <= limit.rlim_cur) return;
   throw InputError(
-      "a rank may take {} of addresses (ulimit -v), but needs {} with its files and libraries; raise the limit, or use "
-      "shorter contexts or fewer texts",
+      "a rank may use {} of address space (ulimit -v), but needs {} including its files and libraries; raise the "
+      "limit, "
+      "or use shorter contexts or fewer texts",
       bytes_text(limit.rlim_cur), bytes_text(needed));
 }
 
@@ -56,10 +58,11 @@ std::unique_ptr<kernels::Backend> cpu_backend(kernels::Precision precision, cons
   return made_by([&] { return kernels::make_cpu_backend(precision, because); });
 }
 
-/// Ranks must decide from the same numbers: takes those of the rank with least memory.
+/// Fills in the GPU memory and workers of the rank with the least memory, since all ranks must decide from equal
+/// numbers.
 void count_device_memory(const kernels::DeviceMemory& own, const mpi::Communicator& world, Machine& machine) {
   const mpi::Communicator host = world.split_by_host();
-  // Hashed identities of the GPUs, as numbers that doubles hold exactly.
+  // The GPUs' identities, hashed to numbers that doubles represent exactly.
   const double name = static_cast<double>(std::hash<std::string>{}(own.identity) >> 12);
   std::vector<double> names(static_cast<std::size_t>(host.size()));
   host.all_gather({&name, 1}, names);

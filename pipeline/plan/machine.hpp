@@ -7,8 +7,8 @@
 
 namespace logitfield {
 
-/// The ranks, and the free memory of the host that has least. What limits of containers and other control groups leave
-/// free counts as the host's. Collective.
+/// Counts the ranks and finds the free memory of the host that has least. Limits of containers and other control groups
+/// count as limits of the host. Collective.
 Machine this_machine(const mpi::Communicator& world);
 
 /// Opens the back end that the options ask for, the same on every rank. On GPUs the ranks of a host take one each, in

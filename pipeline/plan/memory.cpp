@@ -12,7 +12,7 @@
 namespace logitfield {
 namespace {
 
-/// Measured: what a program with CUDA holds of its libraries, also where it computes on CPUs.
+/// Measured: memory of the libraries of a program with CUDA, even if it computes on CPUs.
 constexpr double kCudaLibraryBytes = 160e6;
 /// Assumed, not measured: host memory of the CUDA runtime, with up to 32 MiB of page-locked buffers.
 constexpr double kCudaBytes = 600e6;
@@ -26,7 +26,7 @@ double base_bytes(const Plan& plan, double weights) {
   return kProgramBytes + cuda + mpi + std::min(kPackingBytes, 2 * weights);
 }
 
-/// Bytes of the field that needs most, plus attention and the dense check.
+/// Bytes of the largest field, plus attention and the dense check.
 double field_bytes(const JobSizes& job, const Plan& plan) {
   std::uint64_t most = 0;
   for (const FieldPlan& field : plan.fields) {
@@ -39,7 +39,7 @@ double field_bytes(const JobSizes& job, const Plan& plan) {
   return static_cast<double>(most) + kernels::cpu::attention_bytes(attended, job.head_dim);
 }
 
-/// Number of weights in the largest layer, on the first shard, which has most.
+/// Number of weights of the largest layer on the first shard, which has the most.
 double largest_layer(const io::ModelConfig& config, const Partition& partition) {
   std::int64_t most = 0;
   for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
@@ -48,8 +48,8 @@ double largest_layer(const io::ModelConfig& config, const Partition& partition) 
   return static_cast<double>(most);
 }
 
-/// Bytes that a rank with a GPU holds on its host besides the base: a layer being read, hidden states in transit,
-/// fields.
+/// Bytes that a rank with a GPU holds on its host in addition to the base: a layer being read, hidden states in
+/// transit, fields.
 double host_bytes_beside_gpu(const JobSizes& job, const Plan& plan) {
   const double fields = kCudaBytes + field_bytes(job, plan);
   if (job.is_capture()) return fields;
@@ -109,8 +109,8 @@ kernels::BlockSize largest_block(const JobSizes& job, const Partition& partition
 }
 
 double null_bytes(const JobSizes& job, const Plan& plan) {
-  // Measured: what the first rank holds of a draw and field while it collects them, besides the lists of numbers, which
-  // it holds as measured, as sent and as read again.
+  // Measured: bytes that the first rank holds for a draw and field while it collects them, without the lists of
+  // numbers. It holds three copies of the lists: as measured, as sent and as read again.
   constexpr double kRecord = 16e3;
   double draw = 0;
   for (const FieldPlan& field : plan.fields) {

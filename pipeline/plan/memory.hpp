@@ -12,11 +12,11 @@ inline constexpr double kFloat = sizeof(float), kDouble = sizeof(double);
 /// the plan's partition, residency and fields.
 double memory_of(const JobSizes& job, const Plan& plan, int device_workers);
 
-/// The part of it that the statistics of Gaussian heads take.
+/// The part of memory_of that the statistics of Gaussian heads take.
 double null_bytes(const JobSizes& job, const Plan& plan);
 
 /// Bytes of GPU memory on that rank: weights and operands of matrix products in the job's precision; hidden states, Q
-/// and K in float32; fields in float64, `workers` of them at a time. Memory of the libraries is not counted.
+/// and K in float32; fields in float64, `workers` of them at a time. The memory of libraries is not counted.
 double device_memory_of(const JobSizes& job, const Plan& plan, int workers);
 
 /// The part of the largest layer that a shard computes.

@@ -21,20 +21,20 @@ struct Grid {
 Grid parse_grid(const std::string& text);
 std::string grid_text(const Grid& grid);
 
-/// Who has what, as plain data.
+/// The layers of each stage; the heads and vocabulary of each shard. Plain data.
 struct Partition {
   Grid grid;
-  /// By stage.
+  /// The layers of each stage.
   std::vector<Slice> layers;
-  /// By shard.
+  /// The slices of each shard.
   std::vector<Slice> kv_heads, heads, vocabulary;
 };
 
-/// Contiguous ranges whose sizes differ by at most one. Throws InputError, saying which grids work, if a stage would
-/// have no layer or a shard no KV head.
+/// Divides the extents into contiguous ranges whose sizes differ by at most one. Throws InputError, saying which grids
+/// work, if a stage would have no layer or a shard no KV head.
 Partition make_partition(const ModelExtents& extents, const Grid& grid);
 
-/// [0, total) in `parts` ranges whose sizes differ by at most one, the larger first.
+/// Divides [0, total) into `parts` ranges whose sizes differ by at most one, larger ones first.
 std::vector<Slice> divide(std::int64_t total, int parts);
 
 /// The grids of `ranks` ranks that make_partition accepts, most shards first.

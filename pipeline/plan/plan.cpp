@@ -14,7 +14,7 @@
 namespace logitfield {
 namespace {
 
-/// Even share of the work, divided by the work of the busiest rank, over the whole run.
+/// Mean work of a rank, divided by the work of the busiest rank, over the whole run.
 double balance_of(const JobSizes& job, const Partition& partition, Residency residency) {
   const double stages = partition.grid.stages, texts = static_cast<double>(job.num_texts);
   const double layers = static_cast<double>(job.extents.num_layers),
@@ -51,8 +51,9 @@ std::vector<Residency> candidate_residencies(const JobSizes& job, const PlanChoi
 /// All ranks work on a shared head of a capture at once: there is one stage, in which a shard may have no head.
 Partition shared_partition(const JobSizes& job, const PlanChoices& choices, int ranks) {
   if (!choices.grid.empty() && parse_grid(choices.grid).stages > 1) {
-    throw InputError("--grid {}: ranks that share a capture's heads form one stage; use --grid 1x{} or leave it out",
-                     choices.grid, ranks);
+    throw InputError(
+        "--grid {}: ranks that share the rows of a capture's heads form one stage; use --grid 1x{} or leave it out",
+        choices.grid, ranks);
   }
   const std::vector<Slice> kv_heads = divide(job.extents.num_kv_heads, ranks);
   std::vector<Slice> heads;
@@ -60,14 +61,13 @@ Partition shared_partition(const JobSizes& job, const PlanChoices& choices, int 
   return {{1, ranks}, {{0, job.extents.num_layers}}, kv_heads, heads, divide(0, ranks)};
 }
 
-/// Why a rank with `limit` bytes cannot measure a field; empty where it can measure all.
+/// Says why a rank with `limit` bytes cannot measure a field; empty if it can measure all of them.
 std::string refusal_of(const std::vector<FieldPlan>& fields, int team, double limit) {
   for (const FieldPlan& field : fields) {
     if (static_cast<double>(field.bytes) <= limit) continue;
     const bool dense = field.request.route == kernels::Route::scalapack;
     return fmt::format(
-        "not enough memory: the {} field at {} tokens by the {} route needs {} on a rank{}, but a rank has {}; use "
-        "more "
+        "not enough memory: the {} field at {} tokens by the {} route needs {} per rank{}, but a rank has {}; use more "
         "ranks or hosts, shorter contexts, fewer --components{}",
         kernels::scope_name(field.request.scope), field.request.context, kernels::route_name(field.request.route),
         bytes_text(field.bytes), field.collective() && team > 1 ? fmt::format(" ({} share it)", team) : "",
@@ -112,7 +112,7 @@ void check_head_size(const JobSizes& job) {
   const std::int64_t widest = std::max(job.config->head_dim, job.config->value_dim);
   if (widest <= kernels::kMostDeviceHeadColumns) return;
   throw DoesNotFitDevice(
-      "heads of {} columns are wider than the GPU back end computes attention of ({}); use --backend cpu", widest,
+      "heads have {} columns, but the GPU back end computes attention up to {} columns; use --backend cpu", widest,
       kernels::kMostDeviceHeadColumns);
 }
 
@@ -132,9 +132,8 @@ std::vector<Plan> fitting_plans(const JobSizes& job, const PlanChoices& choices,
         refusal = refusal_of(plan.fields, plan.partition.grid.shards, limit);
         if (refusal.empty() && null_bytes(job, plan) > limit) {
           refusal = fmt::format(
-              "not enough memory: the statistics of {} Gaussian heads take {} on the first rank, but a rank has {}; "
-              "use "
-              "fewer draws (--null)",
+              "not enough memory: the statistics of {} Gaussian heads need {} on the first rank, but a rank has {}; "
+              "use fewer draws (--null)",
               plan.null_draws, bytes_text(static_cast<std::uint64_t>(null_bytes(job, plan))),
               bytes_text(static_cast<std::uint64_t>(limit)));
         }
@@ -147,14 +146,14 @@ std::vector<Plan> fitting_plans(const JobSizes& job, const PlanChoices& choices,
   if (!out.empty()) return out;
   if (least_on_device > 0) {
     throw DoesNotFitDevice(
-        "not enough memory on the GPU: a rank needs at least {}, but {} is free for it; use more GPUs or fewer ranks a "
-        "GPU, shorter contexts, fewer texts, --weights stream, --precision bf16, or --backend cpu",
+        "not enough memory on the GPU: a rank needs at least {}, but {} is free; use more GPUs or fewer ranks per GPU, "
+        "shorter contexts, fewer texts, --weights stream, --precision bf16, or --backend cpu",
         bytes_text(least_on_device), bytes_text(machine.device_bytes));
   }
   if (!refusal.empty()) throw InputError("{}", refusal);
   throw InputError(
-      "not enough memory: a rank needs at least {}, but {} ranks share the {} that are free on this host; "
-      "use fewer ranks a host, shorter contexts, fewer texts, or --weights stream",
+      "not enough memory: a rank needs at least {}, but {} ranks share {} of free memory on this host; "
+      "use fewer ranks per host, shorter contexts, fewer texts, or --weights stream",
       bytes_text(least_memory), machine.ranks_on_host, bytes_text(machine.available_bytes));
 }
 
@@ -185,7 +184,7 @@ std::string describe_field(const FieldPlan& field, int team) {
   std::string how{kernels::route_name(r.route)};
   if (r.route == kernels::Route::krylov) how += fmt::format(" (up to {} components)", r.components);
   if (field.collective()) how += fmt::format(" over {} ranks", team);
-  return fmt::format("{:<10} {:>8} tokens, {:<11} {}: {:.3g} GFLOP a head, {} a rank\n", "field", r.context,
+  return fmt::format("{:<10} {:>8} tokens, {:<11} {}: {:.3g} GFLOP per head, {} per rank\n", "field", r.context,
                      kernels::scope_name(r.scope), how, field.flops * 1e-9, bytes_text(field.bytes));
 }
 
@@ -207,7 +206,7 @@ std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
     measured.push_back(job.visible_at(l));
   }
   if (const std::string windows = windows_text(measured, job.length()); !windows.empty()) {
-    line("windows", windows + ": their causal field and attention are of those");
+    line("windows", windows + ": their causal field and attention cover only these");
   }
   for (const FieldPlan& field : plan.fields) out += describe_field(field, grid.shards);
   if (plan.verified_heads > 0) line("verifies", fmt::format("{} heads densely", plan.verified_heads));

@@ -33,7 +33,7 @@ class DoesNotFitDevice : public InputError {
   using InputError::InputError;
 };
 
-/// What a run will do and need, decided from headers only. Plain data.
+/// The work of a run and its needs, decided from headers only. Plain data.
 struct Plan {
   Partition partition;
   Residency residency = Residency::stream;
@@ -54,8 +54,8 @@ struct Plan {
 };
 
 /// All plans that fit in memory, over all grids and residencies unless the choices force one. A capture whose heads are
-/// shared or distributed has one stage; a shard may then have no head of its own. Throws InputError where no plan
-/// works, naming grids that do, or the field and its memory. Throws DoesNotFitDevice where only the GPUs are too small.
+/// shared or distributed has one stage; a shard may then have no head of its own. Throws InputError if no plan
+/// works, naming grids that do, or the field and its memory. Throws DoesNotFitDevice if only the GPUs are too small.
 std::vector<Plan> fitting_plans(const JobSizes& job, const PlanChoices& choices, const Machine& machine);
 
 /// The fitting plan with the best balance; among equals, the one with the least memory.

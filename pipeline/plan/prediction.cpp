@@ -10,7 +10,7 @@
 namespace logitfield {
 namespace {
 
-/// ScaLAPACK's SVD reaches this fraction of the speed of LAPACK's on one rank (measured: docs/decisions/0007).
+/// Speed of ScaLAPACK's SVD, as a fraction of the speed of LAPACK's on one rank (measured: docs/decisions/0007).
 constexpr double kScalapackSpeed = 0.6;
 
 /// Seconds for all fields of one query head, on the ranks that share it. `apart`: the share of heads whose attention is
@@ -26,7 +26,7 @@ double head_seconds(const JobSizes& job, const Plan& plan, const Rates& rates, d
     const bool scalapack = field.request.route == kernels::Route::scalapack;
     const std::string route{scalapack ? "dense" : kernels::route_name(field.request.route)};
     const double alone = rates.field_seconds(route, d, group, field.request.context, field.flops);
-    // All ranks of the stage share the field, and work through the heads of all of them.
+    // The ranks of the stage share every field and work through the heads of all ranks together.
     const double heads_met =
         field.collective() ? static_cast<double>(job.extents.num_heads) / largest(plan.partition.heads) : 1;
     const double helpers = field.collective() ? plan.partition.grid.shards : 1;
@@ -35,13 +35,13 @@ double head_seconds(const JobSizes& job, const Plan& plan, const Rates& rates, d
   return seconds;
 }
 
-/// Seconds of one text in one layer, on the shard that has most.
+/// Seconds of one text in one layer, on the shard with the most work.
 struct Unit {
   double forward = 0, field = 0, communicate = 0;
   double seconds() const { return forward + field + communicate; }
 };
 
-/// Seconds of a ring sum of so many bytes over `ranks`.
+/// Seconds of a ring sum of `bytes` bytes over `ranks`.
 double sum_seconds(double bytes, int ranks, const Rates& rates) {
   if (ranks == 1) return 0;
   return rates.latency * std::ceil(std::log2(ranks)) * 2 + 2.0 * (ranks - 1) / ranks * bytes / rates.bandwidth;
@@ -95,7 +95,7 @@ Prediction predict(const JobSizes& job, const Plan& plan, double weight_bytes, c
   Prediction out;
   double load = 0, output = 0, hand_over = 0;
   if (job.config) {
-    // First all ranks together check and hash the weights, from storage; then each rank reads its part, from memory.
+    // First, all ranks together check and hash the weights, from storage. Then each rank reads its part, from memory.
     load = weight_bytes / static_cast<double>(job.num_layers) / grid.shards / rates.load;
     out.read = std::max(weight_bytes / rates.storage, weight_bytes / ranks / rates.hash) + own_layers * load;
     output = texts * output_flops(job) / grid.shards / rates.forward_at(job.config->hidden_size).weights;
@@ -108,7 +108,7 @@ Prediction predict(const JobSizes& job, const Plan& plan, double weight_bytes, c
   if (plan.null_draws > 0) {
     out.field += std::ceil(static_cast<double>(plan.null_draws) / ranks) * head_seconds(job, plan, rates, 1);
   }
-  // Times of which rounding alone is left are none.
+  // A wait at the level of rounding error counts as zero.
   const double wait = course.wall - course.busy;
   out.wait = wait > 1e-9 * course.wall ? wait : 0;
   return out;
@@ -117,7 +117,7 @@ Prediction predict(const JobSizes& job, const Plan& plan, double weight_bytes, c
 std::string advice(const Prediction& p) {
   const double computing = p.forward + p.field;
   if (p.read > computing && p.read > p.communicate) {
-    return "reading the weights takes longer than computing: give more texts to a run, or faster storage";
+    return "reading the weights takes longer than computing: give the run more texts, or use faster storage";
   }
   if (p.communicate > computing) {
     return "communication takes longer than computing: use fewer shards and more stages (--grid), or fewer ranks";

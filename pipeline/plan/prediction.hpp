@@ -4,7 +4,7 @@
 
 namespace logitfield {
 
-/// Seconds by phase of the rank with most work; `wait` is the rest of the run's time.
+/// Seconds by phase, for the rank with the most work; `wait` is the rest of the run's time.
 struct Prediction {
   double read = 0, forward = 0, field = 0, communicate = 0, wait = 0;
 
@@ -14,7 +14,7 @@ struct Prediction {
 /// Predicts from the plan's partition, residency and fields. `weight_bytes`: total of all files.
 Prediction predict(const JobSizes& job, const Plan& plan, double weight_bytes, const Rates& rates);
 
-/// Advice where reading, communication or waiting takes more time than computing; empty where none does.
+/// Advice if reading, communication or waiting takes more time than computing; empty if none does.
 std::string advice(const Prediction& prediction);
 
 }  // namespace logitfield

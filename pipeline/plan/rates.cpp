@@ -37,7 +37,8 @@ double distance(std::int64_t a, std::int64_t b) {
 }  // namespace
 
 ForwardSample Rates::forward_at(std::int64_t hidden_size) const {
-  if (forward.empty()) throw InputError("the rates hold no sample of the forward pass; measure them: plan --calibrate");
+  if (forward.empty())
+    throw InputError("the rates hold no sample of the forward pass; measure them with plan --calibrate");
   return *std::ranges::min_element(forward, {},
                                    [&](const ForwardSample& s) { return distance(s.hidden_size, hidden_size); });
 }
@@ -52,12 +53,12 @@ double Rates::field_seconds(const std::string& route, std::int64_t head_dim, std
     if (s.route == route) nearest.push_back(s);
   }
   if (nearest.empty()) {
-    throw InputError("the rates hold no sample of the {} route; measure them: plan --calibrate", route);
+    throw InputError("the rates hold no sample of the {} route; measure them with plan --calibrate", route);
   }
   const double least = mismatch(*std::ranges::min_element(nearest, {}, mismatch));
   std::erase_if(nearest, [&](const FieldSample& s) { return mismatch(s) > least + 1e-9; });
   std::ranges::sort(nearest, {}, &FieldSample::context);
-  // Flops a second grow with the context up to a limit: interpolate between samples, in the logarithms of both.
+  // Flops per second grow with the context up to a limit: interpolate between samples, in the logarithms of both.
   const auto above = std::ranges::find_if(nearest, [&](const FieldSample& s) { return s.context >= context; });
   const auto rate = [](const FieldSample& s) { return s.flops / s.seconds; };
   if (above == nearest.end()) return flops / rate(nearest.back());
@@ -85,7 +86,7 @@ Rates read_rates(const fs::path& path) {
   visit_rates(rates, [&](const char* name, double& value) {
     value = io::required<double>(file, name, origin);
     if (!(value > 0) && std::string(name) != "rank_memory") {
-      throw InputError("{}: {} is {}, but must be positive; measure again: plan --calibrate", origin, name, value);
+      throw InputError("{}: {} is {}, but must be positive; measure again with plan --calibrate", origin, name, value);
     }
   });
   try {
@@ -97,7 +98,7 @@ Rates read_rates(const fs::path& path) {
           {s.at("route"), s.at("head_dim"), s.at("group"), s.at("context"), s.at("flops"), s.at("seconds")});
     }
   } catch (const json::exception& error) {
-    throw InputError("{}: {}; measure again: plan --calibrate", origin, error.what());
+    throw InputError("{}: {}; measure again with plan --calibrate", origin, error.what());
   }
   return rates;
 }

@@ -23,16 +23,17 @@ struct ForwardSample {
 
 /// Speed of one rank while all ranks of its host work; predictions are made from it.
 struct Rates {
-  /// Origin of the numbers, for people: "measured 2026-.. on ...", or "assumed: ...".
+  /// Origin of the rates, for people: "measured 2026-.. on ...", or "assumed: ...".
   std::string source;
   std::int64_t ranks_per_host = 1;
   /// Bytes that a rank may fill; 0: the free memory of the host.
   double rank_memory = 0;
-  /// float32 products of large matrices, flops/s; copies in memory, bytes read and written a second.
+  /// float32 products of large matrices, flops/s; copies in memory, bytes read and written per second.
   double gemm = 0, memory = 0;
-  /// Bytes of weights a second and rank: first read from storage; check and hash; read and conversion.
+  /// Bytes of weights per second: first read from storage, by all ranks together; check and hash, read and conversion,
+  /// by one rank.
   double storage = 0, hash = 0, load = 0;
-  /// Communication, between two ranks and over all: seconds, bytes a second.
+  /// Communication: latency in seconds, bandwidth in bytes per second.
   double latency = 0, bandwidth = 0;
   std::vector<ForwardSample> forward;
   std::vector<FieldSample> fields;
@@ -40,7 +41,7 @@ struct Rates {
   /// Forward rates for this hidden size, from the nearest sample.
   ForwardSample forward_at(std::int64_t hidden_size) const;
   /// Seconds for `flops` by that route, from the rates of the nearest head dimension and group, interpolated between
-  /// the two nearest contexts. Throws InputError where the route has no sample.
+  /// the two nearest contexts. Throws InputError if the route has no sample.
   double field_seconds(const std::string& route, std::int64_t head_dim, std::int64_t group, std::int64_t context,
                        double flops) const;
 };

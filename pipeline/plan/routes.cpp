@@ -13,9 +13,10 @@ namespace {
 using kernels::Route;
 using kernels::Scope;
 
-/// Up to here the whole spectrum of a masked field costs no more than its leading components and estimates.
+/// Longest context in which the whole spectrum of a masked field costs no more than its leading components and
+/// estimates.
 constexpr std::int64_t kLongestDense = 2048;
-/// A dense check of a longer field would cost more than the run.
+/// Longest context for dense checks: a check of a longer field would cost more than the run.
 constexpr std::int64_t kLongestVerified = 4096;
 
 bool has_factors(const JobSizes& job) {
@@ -27,7 +28,8 @@ Route choose_route(const JobSizes& job, const PlanChoices& choices, std::int64_t
   if (!has_factors(job)) {
     if (choices.spectrum == SpectrumChoice::krylov) {
       throw InputError(
-          "--spectrum krylov: the model's logits are capped and have no factor form; use --spectrum auto or dense");
+          "--spectrum krylov: the model's logits are capped and have no low-rank factors; use --spectrum auto or "
+          "dense");
     }
     return context <= kLongestDense ? Route::dense : Route::scalapack;
   }
@@ -53,7 +55,7 @@ double mean_flops(const JobSizes& job, const kernels::FieldRequest& request) {
   return sum / static_cast<double>(job.measured_layers.size());
 }
 
-/// Bytes on a rank that holds `rows` of the context's rows, in the layer that needs most.
+/// Bytes on a rank that holds `rows` of the context's rows, in the layer that needs the most.
 std::uint64_t most_bytes(const JobSizes& job, const kernels::FieldRequest& request, std::int64_t rows, int ranks) {
   double most = 0;
   for (std::int64_t layer = job.measured_layers.begin; layer < job.measured_layers.end; ++layer) {

@@ -8,10 +8,10 @@
 
 namespace logitfield {
 
-/// One field of every head: which, how it is measured, and what that takes.
+/// One field of every head: its context and scope, the way it is measured, and the cost.
 struct FieldPlan {
   kernels::FieldRequest request;
-  /// Rows of the head are divided among the ranks of its team (its stage), which measure it together.
+  /// Whether the ranks of the head's team (its stage) share its rows and measure it together.
   bool shared = false;
   /// Cost of one head: flops, and bytes on the rank that holds most during the measurement.
   double flops = 0;
@@ -34,9 +34,9 @@ struct TeamSize {
 ///   dense      masked or capped fields so short that one rank decomposes them faster than anything else
 ///   krylov     longer masked fields
 ///   scalapack  longer capped fields
-/// Rows are shared only where attention is no longer measured, and either there are fewer KV heads (over all measured
-/// layers) than ranks or a head does not fit. Throws InputError where --spectrum krylov is asked for logits without
-/// factors.
+/// Rows are shared only in contexts without attention statistics, and only if there are fewer KV heads (over all
+/// measured layers) than ranks or a head does not fit. Throws InputError if --spectrum krylov is asked for logits
+/// without factors.
 std::vector<FieldPlan> plan_fields(const JobSizes& job, const PlanChoices& choices, const TeamSize& team);
 
 /// Whether --verify-dense also decomposes this field densely.

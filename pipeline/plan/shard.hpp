@@ -6,7 +6,7 @@
 
 namespace logitfield {
 
-/// Rows of the output matrix that are in memory at a time for the loss.
+/// Number of rows of the output matrix that the loss keeps in memory at a time.
 inline constexpr std::int64_t kOutputTileRows = 2048;
 
 /// The part of every layer that one shard computes: some heads, some rows of every network, some experts.
@@ -18,7 +18,7 @@ struct Shard {
   Slice part(std::int64_t total) const { return divide(total, count)[static_cast<std::size_t>(index)]; }
   /// Its heads of a kind.
   Slice heads_of(io::HeadKind kind) const { return kind == io::HeadKind::query ? heads : kv_heads; }
-  /// Adds the output biases, which must be added once.
+  /// Whether this shard adds the output biases, which must be added only once.
   bool first() const { return index == 0; }
 };
 Shard shard_of(const Partition& partition, int rank);
@@ -29,7 +29,7 @@ struct MapRows {
   io::Slice rows;
 };
 
-/// What a shard reads of one map of a layer: rows of one or several tensors, stacked, or columns of one.
+/// The part of one map of a layer that a shard reads: stacked rows of one or several tensors, or columns of one.
 struct MapPart {
   std::vector<MapRows> pieces;
   bool by_columns = false;
@@ -45,7 +45,7 @@ MapPart part_of(const std::optional<io::HeadTensors>& heads, const io::ModelConf
 MapPart part_of(const std::optional<io::LinearTensors>& whole, const io::ModelConfig& config, const Shard& shard);
 MapPart part_of(const io::LinearTensors& by_columns, const io::ModelConfig& config, const Shard& shard);
 
-/// Some hidden rows of a feed-forward network: gate and up stacked, and columns of down.
+/// Some hidden rows of a feed-forward network: the stacked rows of gate and up, and the columns of down.
 struct NetworkPart {
   MapPart up, down;
 };
@@ -65,7 +65,7 @@ void visit_parts(const io::LayerTensors& layer, const io::ModelConfig& config, c
   for (std::int64_t e = own.begin; e < own.end; ++e) visit_network(layer.experts[e], {0, config.expert_size});
 }
 
-/// Values of a layer's matrices that the shard holds.
+/// Number of matrix values of a layer that the shard holds.
 std::int64_t layer_values(const io::ModelConfig& config, std::int64_t layer, const Shard& shard);
 
 }  // namespace logitfield

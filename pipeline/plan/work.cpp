@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t kBytesOfBF16 = 2;
 constexpr auto kProfileBins = static_cast<std::int64_t>(kernels::kProfileBins);
 
-/// Number of a layer's weights used per token: of the routed experts, only the chosen ones.
+/// Number of a layer's weights used per token; of the routed experts, only the chosen ones count.
 double values_per_token(const io::ModelConfig& config, std::int64_t layer) {
   const Shard whole{0, 1, {0, config.num_heads}, {0, config.num_kv_heads}, {0, config.vocab_size}};
   const auto values = static_cast<double>(layer_values(config, layer, whole));
@@ -111,10 +111,10 @@ std::int64_t listed_numbers(const JobSizes& job, const FieldPlan& field) {
 
 std::uint64_t result_bytes(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t null_draws,
                            std::int64_t head_null_draws) {
-  // The page and the tables without a head; with nulls, their variables.
+  // Size of the page and tables apart from heads; with nulls, of their variables too.
   constexpr double kEmpty = 1.2e6, kEmptyHeadNull = 0.8e6;
-  // A head and field: entries of the journal with their names, a row of heads.csv, the page. A layer and field: its
-  // distributions in summary.json.
+  // Per head and field: entries of the journal with their names, a row of heads.csv, values in the page. Per layer and
+  // field: distributions in summary.json.
   constexpr double kHead = 1400 + 950 + 450, kLayer = 15e3;
   constexpr double kScalars = 100, kHeadNull = 4400, kDraw = 300;
   double widest = 0, heads = 0;
@@ -129,7 +129,7 @@ std::uint64_t result_bytes(const JobSizes& job, const std::vector<FieldPlan>& fi
   heads += count * kDouble * (kScalars + widest + 2 * kProfileBins);
   const auto layers = static_cast<double>(job.measured_layers.size());
   const double units = layers * static_cast<double>(job.num_texts);
-  // A state is replaced by that of the next layer, before it is removed.
+  // The state of the next layer is written before the old state is removed.
   const double states =
       job.config ? 2 * kFloat * static_cast<double>(job.num_texts * job.length() * job.config->hidden_size) : 0;
   return static_cast<std::uint64_t>(kEmpty + (head_null_draws > 0 ? kEmptyHeadNull : 0) +

@@ -16,14 +16,14 @@ double output_flops(const JobSizes& job);
 /// Flops of the whole run.
 double forward_flops(const JobSizes& job);
 double field_flops(const JobSizes& job, const std::vector<FieldPlan>& fields, bool on_devices);
-/// Flops of so many draws from every head, drawing and measurement included.
+/// Flops of this many draws from every head, including their measurement.
 double head_null_flops(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t draws);
 
-/// The longest context in which attention is measured; 0 where it is not.
+/// The longest context in which attention is measured; 0 if it is not.
 std::int64_t longest_attended(const std::vector<FieldPlan>& fields);
-/// Logits that attention statistics must form separately in a context of `longest` tokens, divided by those of all
-/// measured layers without windows. Needed for captures and on devices. 0 for a model on CPUs, where the forward pass
-/// computes the statistics on its way.
+/// Number of logits that attention statistics must form separately in a context of `longest` tokens, divided by the
+/// number in all measured layers without windows. Needed for captures and on devices. 0 for a model on CPUs, where the
+/// forward pass computes the statistics as a by-product.
 double attended_apart(const JobSizes& job, std::int64_t longest, bool on_devices);
 
 /// Bytes of all weights: as stored in the files; of an imagined model as BF16; of a capture none.

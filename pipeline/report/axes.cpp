@@ -13,7 +13,7 @@ namespace svg = io::svg;
 constexpr const char* kGridColour = "#e3e6ea";
 constexpr double kLineHeight = 9;
 
-/// 1, 2 or 5 times a power of ten, so that about six steps span `range`.
+/// A step of 1, 2 or 5 times a power of ten, so that about six steps span `range`.
 double round_step(double range) {
   const double raw = range / 6, power = std::pow(10, std::floor(std::log10(raw)));
   for (const double factor : {1.0, 2.0, 5.0}) {
@@ -30,7 +30,7 @@ void add_round_ticks(Scale& scale) {
   }
 }
 
-/// Ticks at 1, 2 and 5 times powers of ten where those are few, else at powers of ten.
+/// Ticks at 1, 2 and 5 times powers of ten if these are few; else at powers of ten.
 void add_logarithmic_ticks(Scale& scale) {
   const int first = static_cast<int>(std::floor(std::log10(scale.low)));
   const int last = static_cast<int>(std::ceil(std::log10(scale.high)));

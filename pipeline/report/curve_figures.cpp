@@ -1,4 +1,4 @@
-// Figures of values that each head has many of: components and key positions.
+// Figures of lists that every head has: components and key positions.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,12 +19,12 @@ using kernels::kUndefined;
 constexpr double kPanelWidth = 190, kPanelHeight = 120, kHeight = 166;
 constexpr svg::Point kCorner{40, 20};
 
-/// Middle half and median over heads, place by place.
+/// Median and middle half over heads, at each place of their lists.
 struct Curves {
   std::vector<double> low, median, high;
 };
 
-/// The values of one head, and the reading that stands for those beyond.
+/// The list of one head, and the reading that stands for values beyond its end.
 struct HeadCurve {
   std::vector<double> values;
   Reading beyond = {};

@@ -14,8 +14,8 @@ struct Figure {
 
 /// All figures are for one scope (a place in results.scopes) and for certified heads; see docs/figures.md. Figures for
 /// a single context use the longest. A figure without anything to draw is left out, for example the map of a statistic
-/// that no head defines. These are a map of the heads for each statistic (medians over texts), and learned against
-/// field k90.
+/// that no head defines. head_figures draws a map of the heads for each statistic (medians over texts), and the learned
+/// k90 against the field's k90.
 std::vector<Figure> head_figures(const Results& results, std::size_t scope);
 /// Spectra, cumulative energy and energy shares over key positions: the median over heads and texts, and the middle
 /// half.

@@ -125,7 +125,7 @@ std::size_t place_of(const std::vector<StatisticInfo>& shown, std::string_view n
   return static_cast<std::size_t>(std::ranges::find(shown, name, &StatisticInfo::name) - shown.begin());
 }
 
-/// One mark per head, learned k90 across and field k90 upwards; empty where no head has both.
+/// One mark per head, learned k90 across and field k90 upwards; empty if no head has both.
 std::string learned_against_field(const Results& r, const HeadValues& values, const std::string& where) {
   const std::vector<StatisticInfo> shown = shown_statistics();
   const std::vector<Reading>&learned = values[place_of(shown, "learned_k90")], &field = values[place_of(shown, "k90")];

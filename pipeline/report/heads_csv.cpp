@@ -9,13 +9,13 @@
 namespace logitfield {
 namespace {
 
-/// Empty where a value is missing.
+/// The text of a cell; empty if the value is missing.
 std::string cell(double value) { return io::csv_cell(value); }
 std::string cell(std::int64_t value) { return is_defined(value) ? fmt::format("{}", value) : ""; }
 std::string cell(bool value) { return value ? "1" : "0"; }
 std::string cell(kernels::Route value) { return std::string(kernels::route_name(value)); }
 
-/// Empty where a layer shows all keys.
+/// The text of a cell; empty if a layer shows all keys.
 std::string cell_of_keys(std::int64_t keys) { return keys > 0 ? cell(keys) : ""; }
 
 struct Row {

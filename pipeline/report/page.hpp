@@ -5,18 +5,18 @@
 
 namespace logitfield {
 
-/// What fills a template of pipeline/report/web/.
+/// The parts that fill a template of pipeline/report/web/.
 struct PageParts {
   std::string title;
   std::string_view scripts;
-  /// What the scripts show (their REPORT).
+  /// The data that the scripts show (their REPORT).
   nlohmann::json data = {};
-  /// HTML that was made here.
+  /// HTML to insert into the page.
   std::string body = {};
 };
 
-/// A page that works without a network: the template with the common styles, Chart.js where it asks for it, and its
-/// parts.
+/// Makes a page that works without a network: the template, the common styles, its parts, and Chart.js if the template
+/// asks for it.
 std::string make_page(std::string_view page, const PageParts& parts);
 
 }  // namespace logitfield

@@ -48,8 +48,8 @@ class Data {
     return out;
   }
 
-  /// Details of the first text: every head where they are few; else, in the longest context, the most extreme heads by
-  /// each statistic.
+  /// Details of the first text: of every head if there are few; else only of the most extreme heads by each statistic,
+  /// in the longest context.
   json details() const {
     json out = json::object();
     const bool all = heads_ * contexts_.size() * r_.scopes.size() <= kMostDetails;
@@ -185,7 +185,7 @@ class Data {
   bool holds_texts_ = false;
 };
 
-/// By measured layer: number of keys that a query sees; 0: all.
+/// Number of keys that a query sees, by measured layer; 0: all.
 json keys_seen(const Results& r) {
   json out = json::array();
   for (std::int64_t l = 0; l < r.num_layers; ++l) {
@@ -206,7 +206,7 @@ json losses(const Results& r) {
   return out;
 }
 
-/// Manifest and sessions, for people.
+/// Describes the manifest and sessions for people.
 json provenance(const Results& r) {
   const json& m = r.manifest;
   json out = json::array();
@@ -229,7 +229,7 @@ json provenance(const Results& r) {
         fmt::format("{}: {:.4f} nats over {} predictions", r.texts.at(loss.text), loss.loss, loss.predictions));
   }
   if (const std::string windows = windows_text(r.visible, r.contexts.back()); !windows.empty()) {
-    add("windows", windows + ": their causal field and attention are measured over those");
+    add("windows", windows + ": their causal field and attention cover only these");
   }
   add("contexts measured", m.at("contexts"));
   add("seed", m.at("seed"));

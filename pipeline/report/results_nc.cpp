@@ -48,7 +48,7 @@ void visit_records(const Results& results, Visit&& visit) {
   }
 }
 
-/// The same with statistics instead of records.
+/// Calls visit(index, statistics) for all heads in the journal.
 template <class Visit>
 void visit_heads(const Results& results, Visit&& visit) {
   visit_records(results,
@@ -59,7 +59,7 @@ std::size_t head_entries(const Results& r) {
   return r.scopes.size() * r.texts.size() * r.contexts.size() * static_cast<std::size_t>(r.num_layers * r.num_heads);
 }
 
-/// A variable over layers, NaN where a layer hides no key.
+/// A variable over layers; NaN if a layer hides no key.
 NetcdfVariable keys_shown(const Results& r, const char* name, const char* description,
                           std::int64_t kernels::Visible::*member) {
   NetcdfVariable out{name, {"layer"}, "token", description, {}, {}, {}};
@@ -82,9 +82,9 @@ std::vector<NetcdfVariable> coordinates(const Results& r, std::int64_t component
           coordinate("bin", "bin of the positions: bin b of B = min(context, 256) starts at floor(b context / B)",
                      counting(0, kBins)),
           {"kv_head", {"head"}, "1", "KV head that the query head reads", {}, std::move(kv_heads), {}},
-          keys_shown(r, "window", "keys that a query of the layer sees: the last of them; NaN: all",
+          keys_shown(r, "window", "number of latest keys that a query of the layer sees; NaN: all",
                      &kernels::Visible::window),
-          keys_shown(r, "chunk", "positions of the layer's chunks, outside of which a query sees no key; NaN: none",
+          keys_shown(r, "chunk", "length of the layer's chunks; a query sees no key outside its chunk; NaN: no chunks",
                      &kernels::Visible::chunk)};
 }
 

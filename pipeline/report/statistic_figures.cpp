@@ -15,7 +15,7 @@ namespace {
 namespace svg = io::svg;
 using kernels::kUndefined;
 
-/// Mean of Gaussian heads; NaN without --null, and where it is not known.
+/// Mean over Gaussian heads; NaN without --null, or if it is not known.
 double chance(const Results& r, std::size_t field, const std::string& statistic) {
   const NullDraws* null = r.null_of(field);
   if (!null) return kUndefined;

@@ -51,13 +51,13 @@ std::string chance_row(const json& null) {
   return out + "\n";
 }
 
-/// What row `chance` is; empty without it.
+/// Explains the row `chance`; empty without it.
 std::string chance_note(const json& field) {
   if (!field.contains("null")) return {};
   return fmt::format("; chance: means of {} Gaussian heads", field.at("null").at("draws").get<std::int64_t>());
 }
 
-/// Share of a field's heads beyond chance in each column; empty where that was not tested.
+/// Share of a field's heads beyond chance in each column; empty if it was not tested.
 std::string beyond_row(const char* label, const json& field, const char* null) {
   if (!field.contains(null) || !field.at(null).contains("beyond_chance")) return {};
   const json& beyond = field.at(null).at("beyond_chance");
@@ -70,8 +70,7 @@ std::string beyond_row(const char* label, const json& field, const char* null) {
   return out + "\n";
 }
 
-/// The head measurements that a row leaves out, and why; with a warning where so many are missing that medians may
-/// change.
+/// Names the head measurements that a row leaves out, and why. Warns if so many are missing that medians may change.
 std::string missing_line(const std::string& where, const json& group) {
   if (!group.contains("failed_checks")) return {};
   const auto heads = group.at("heads").get<std::int64_t>(), failed = heads - group.at("certified").get<std::int64_t>();
@@ -79,9 +78,9 @@ std::string missing_line(const std::string& where, const json& group) {
   for (const auto& [name, count] : group.at("failed_checks").items()) {
     checks += fmt::format("{}{} {}", checks.empty() ? "" : ", ", name, count.get<std::int64_t>());
   }
-  std::string out = fmt::format("{}: without {} of {} that failed ({})\n", where, failed, heads, checks);
+  std::string out = fmt::format("{}: {} of {} failed and are left out ({})\n", where, failed, heads, checks);
   if (static_cast<double>(failed) > kFewMissing * static_cast<double>(heads)) {
-    out += fmt::format("{}: so many are missing that the medians of all heads may be others\n", where);
+    out += fmt::format("{}: with so many missing, the medians over all heads may differ\n", where);
   }
   return out;
 }
@@ -98,7 +97,7 @@ std::string header(const char* label) {
   return out + "\n";
 }
 
-/// Learned interaction beside the longest context of a scope; empty without weights.
+/// Compares the learned interaction with the field of a scope's longest context; empty without weights.
 std::string learned_line(const json& field) {
   const json& statistics = field.at("model").at("statistics");
   if (!statistics.contains("learned_k90") || !statistics.contains("spectral_gap")) return {};
@@ -121,13 +120,13 @@ std::string windows_line(const json& field) {
   if (windows.empty()) return {};
   const std::string scope = field.at("scope");
   return fmt::format("* {}: {}\n", windows,
-                     scope == "causal" ? "causal and attention are measured over those"
-                                       : "attention is measured over those, this field is not");
+                     scope == "causal" ? "causal fields and attention cover only these keys"
+                                       : "attention covers only these keys, this field covers all");
 }
 
 double tenths(double seconds) { return std::round(10 * seconds); }
 
-/// Seconds of each phase, and of what no phase counts. Rounded so that what is printed adds up to the whole.
+/// Seconds of each phase, and of the time outside all phases. Rounded so that the printed numbers add up to the whole.
 std::string phases_line(const std::map<std::string, double>& seconds, double wall) {
   std::string out;
   double sum = 0;
@@ -141,7 +140,7 @@ std::string phases_line(const std::map<std::string, double>& seconds, double wal
   return out + "\n";
 }
 
-/// Resources of the last session: its time, by phase in the mean of its ranks, and the largest peak.
+/// Resources of the last session: its time, the mean time of its ranks by phase, and the largest peak of memory.
 std::string resources(const json& ranks) {
   std::map<std::string, double> seconds;
   double wall = 0, peak = 0;

@@ -13,7 +13,7 @@ constexpr std::array<std::string_view, 2> kNeverTested{"rank_bound", "zero_sum_r
 constexpr std::array<std::string_view, 5> kOfTheScale{"energy", "sigma_max", "max_logit", "attention_entropy",
                                                       "sink_first"};
 
-/// Relative difference that the program's routes may show among each other.
+/// Largest relative difference between routes of the program that counts as rounding.
 constexpr double kRelativeResolution = 1e-7;
 
 bool is_whole(std::string_view name) {
@@ -51,7 +51,7 @@ bool is_testable(const StatisticInfo& info, Null null) {
   if (info.kind == Kind::certificate || info.units == "position" || std::ranges::count(kNeverTested, info.name) > 0) {
     return false;
   }
-  // Projections are not drawn from the head, so that they are the same in every draw.
+  // Draws from a head keep its projections, so they say nothing about statistics of projections.
   if (null == Null::own) return !info.name.starts_with("learned_") && info.name != "spectral_gap";
   return std::ranges::count(kOfTheScale, info.name) == 0;
 }

@@ -18,8 +18,8 @@ inline constexpr double kFalseDiscoveryRate = 0.05;
 /// The fewest draws for a test: one draw does not show how far draws scatter.
 inline constexpr std::size_t kFewestDraws = 2;
 
-/// Whether a statistic may be tested against a null. Positions, bounds and residuals never. Statistics that are
-/// proportional to the logits, or depend on their size, only against heads of the same scale.
+/// Whether a statistic may be tested against a null. Positions, bounds and residuals may never be. Statistics that
+/// depend on the size of the logits may be tested only against heads of the same scale.
 bool is_testable(const StatisticInfo& info, Null null);
 /// Looks the statistic up by its name; false for an unknown name.
 bool is_testable(std::string_view statistic, Null null);
@@ -39,7 +39,7 @@ double chance_p_value(const Reading& head, const std::vector<Reading>& draws, do
 struct BeyondChance {
   /// Tested heads, and those of them beyond chance.
   std::int64_t heads = 0, beyond = 0;
-  /// NaN where no head was tested.
+  /// NaN if no head was tested.
   double share() const {
     return heads == 0 ? kernels::kUndefined : static_cast<double>(beyond) / static_cast<double>(heads);
   }

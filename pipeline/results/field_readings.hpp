@@ -25,13 +25,13 @@ struct StatisticReadings {
   std::vector<Reading> readings(std::optional<std::int64_t> text = {}) const;
 };
 
-/// The readings of every statistic, by its name. Undefined where no head has it.
+/// The readings of every statistic, by its name. Undefined if no head has it.
 std::map<std::string, StatisticReadings> field_readings(const Results& results, std::size_t field);
 
 /// Tests the heads against Gaussian heads. Nothing is tested without --null, nor for statistics that may not be tested.
 BeyondChance beyond_gaussian_heads(const Results& results, std::size_t field, const StatisticReadings& statistic);
 
-/// A head's p-value against `draws` of one statistic; empty where they may not be compared.
+/// A head's p-value against `draws` of one statistic; empty if they may not be compared.
 std::optional<double> p_value_of(const StatisticInfo& info, Null null, const Reading& head, const NullDraws& draws);
 
 /// One head against its own draws in one field, for one statistic: an entry of the tables. Testable statistics only, in
@@ -39,7 +39,7 @@ std::optional<double> p_value_of(const StatisticInfo& info, Null null, const Rea
 struct HeadNullCell {
   StatisticInfo info;
   Reading mean;
-  /// NaN where unknown, or where the head failed its certificate.
+  /// NaN if unknown, or if the head failed its certificate.
   double sd = kernels::kUndefined, p = kernels::kUndefined;
 };
 std::vector<HeadNullCell> head_null_cells(const HeadRecord& head, std::size_t field);

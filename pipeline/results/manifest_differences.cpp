@@ -12,10 +12,11 @@ namespace {
 
 using nlohmann::json;
 
-/// Whether the entry at this JSON pointer says where or how fast the run was made; these may differ between sessions.
+/// Whether the entry at this JSON pointer describes only where or how fast the run was made, or is a sentence for
+/// people. Such entries may differ between sessions.
 bool is_of_sessions(std::string_view pointer) {
-  for (const std::string_view key :
-       {"/started", "/grid", "/weights", "/hosts", "/mpi", "/model/path", "/tokenization/tokenizer"}) {
+  for (const std::string_view key : {"/started", "/grid", "/weights", "/hosts", "/mpi", "/model/path", "/model/notices",
+                                     "/tokenization/tokenizer"}) {
     if (pointer.starts_with(key) && (pointer.size() == key.size() || pointer[key.size()] == '/')) return true;
   }
   return pointer.starts_with("/routes/") && pointer.ends_with("/shared");
@@ -34,8 +35,8 @@ bool hides_nothing(std::string_view pointer, const json& keys, const json& manif
   return known && keys.get<double>() >= contexts.back().get<double>();
 }
 
-/// Entries that decide the numbers, by JSON pointer, as JSON. Equivalent values are made equal: the dense routes give
-/// the same numbers, on one rank or several, and so does every version of a back end's library.
+/// Entries that decide the numbers, by JSON pointer, as JSON. Equivalent values are made equal: both dense routes (on
+/// one rank or several) give the same numbers, and so do all versions of a back end's library.
 std::map<std::string, std::string> decisive_values(const json& manifest) {
   std::map<std::string, std::string> out;
   json values = manifest.flatten();
@@ -71,7 +72,7 @@ std::vector<std::string> manifest_differences(const json& before, const json& no
   const bool unwindowed = !knows_windows(old_values) && knows_windows(new_values);
   if (unwindowed) {
     out.push_back(
-        "model/windows: layers with windows were measured over all keys before, over those that they see now");
+        "model/windows: before, layers with windows were measured over all keys; now, over the keys that they see");
   }
   for (const std::string& pointer : pointers) {
     if (unwindowed && is_window(pointer)) continue;

@@ -33,7 +33,7 @@ void check_format(const json& manifest, const std::string& path) {
 const json& list_at(const json& manifest, const char* key, const std::string& path) {
   const auto found = manifest.find(key);
   if (found == manifest.end() || !found->is_array() || found->empty()) {
-    throw InputError("{}: \"{}\" must be a list, and not empty; {}", path, key, kRemedy);
+    throw InputError("{}: \"{}\" must be a list that is not empty; {}", path, key, kRemedy);
   }
   return *found;
 }
@@ -42,7 +42,8 @@ std::vector<std::int64_t> integers_at(const json& manifest, const char* key, con
   std::vector<std::int64_t> out;
   for (const json& value : list_at(manifest, key, path)) {
     const auto integer = io::as_integer(value);
-    if (!integer) throw InputError("{}: \"{}\" holds {}, no integer; {}", path, key, io::excerpt(value), kRemedy);
+    if (!integer)
+      throw InputError("{}: \"{}\" holds {}, which is not an integer; {}", path, key, io::excerpt(value), kRemedy);
     out.push_back(*integer);
   }
   return out;
@@ -77,7 +78,8 @@ void read_layers(const std::string& path, Results& results) {
   const std::vector<std::int64_t> layers = integers_at(results.manifest, "layers", path);
   const std::int64_t all = size_at(results.manifest.at("model"), "num_layers", path);
   if (layers.size() != 2 || layers[0] < 0 || layers[1] <= layers[0] || layers[1] > all) {
-    throw InputError("{}: \"layers\" must be the first and the end of those measured, of {}; {}", path, all, kRemedy);
+    throw InputError("{}: \"layers\" must be the first measured layer and the end, within {} layers; {}", path, all,
+                     kRemedy);
   }
   results.first_layer = layers[0];
   results.num_layers = layers[1] - layers[0];
@@ -91,7 +93,7 @@ void read_layers(const std::string& path, Results& results) {
 void read_fields(const std::string& path, Results& results) {
   results.contexts = integers_at(results.manifest, "contexts", path);
   if (results.contexts.front() < 2 || !std::ranges::is_sorted(results.contexts, std::less_equal())) {
-    throw InputError("{}: \"contexts\" must rise, from 2 or more; {}", path, kRemedy);
+    throw InputError("{}: \"contexts\" must be ascending, from 2 or more; {}", path, kRemedy);
   }
   for (const json& scope : list_at(results.manifest, "scopes", path)) {
     if (!scope.is_string()) throw InputError("{}: \"scopes\" holds {}; {}", path, io::excerpt(scope), kRemedy);

@@ -3,8 +3,8 @@
 
 namespace logitfield {
 
-/// Reads the manifest and the axes, nothing of the journal. Throws InputError naming any entry that is missing, of a
-/// wrong type or impossible; reports, summaries and comparisons can rely on the others.
+/// Reads the manifest and the axes, but not the journal. Throws InputError naming any entry that is missing, of a wrong
+/// type or impossible. So reports, summaries and comparisons need not check these entries again.
 Results read_manifest(const std::filesystem::path& path);
 
 }  // namespace logitfield

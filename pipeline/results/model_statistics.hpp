@@ -9,7 +9,7 @@
 
 namespace logitfield {
 
-/// What pictures and pages show, where all would be too many.
+/// The statistics that pictures and pages show if all would be too many.
 inline constexpr std::array kMainStatistics{"k90",           "effective_rank", "stable_rank",       "key_participation",
                                             "key_max_share", "coherence",      "attention_entropy", "sink_first",
                                             "max_logit"};
@@ -22,13 +22,13 @@ struct ComparedStatistic {
   Distribution heads;
   /// Head measurements that failed their certificate, and so are missing from `heads`.
   std::int64_t failed = 0;
-  /// Of the heads, against Gaussian ones (--null) and against draws from themselves (--head-null).
+  /// Heads that differ from Gaussian ones (--null), and from random draws of themselves (--head-null).
   BeyondChance beyond_chance, beyond_own_chance;
-  /// How far apart the texts' medians lie, in widths of the middle half of all heads: 0 where a text makes no
-  /// difference. NaN for one text, and where one of these is not known.
+  /// Range of the texts' medians, divided by the width of the middle half of all heads: 0 if the text makes no
+  /// difference. NaN for one text, and if one of these is not known.
   double text_effect = kernels::kUndefined;
   /// Slope of ln median against ln context over all contexts of the run, of the heads that have the statistic in each.
-  /// NaN for one context, where a median is not known, and where more than kFewMissing of the heads have it in some
+  /// NaN for one context, if a median is not known, or if more than kFewMissing of the heads have it in some
   /// contexts only.
   double context_slope = kernels::kUndefined;
 };

@@ -16,15 +16,15 @@ struct NullStatistic {
   double old_mean = kernels::kUndefined, old_sd = kernels::kUndefined;
 
   Reading mean() const;
-  /// Sample standard deviation (n - 1). NaN for fewer than two draws, and where one is censored.
+  /// Sample standard deviation (n - 1). NaN for fewer than two draws, or if one is censored.
   double sd() const;
 };
 
-/// Heads drawn at random, measured as the model's are.
+/// Heads drawn at random, measured in the same way as the model's.
 struct NullDraws {
   /// `draws`: the certified ones, from which the statistics come. `failed`: the others, which are ignored.
   std::int64_t draws = 0, failed = 0;
-  /// By the names of the schema, without certificates.
+  /// The draws by statistic (names of the schema), without certificates.
   std::map<std::string, NullStatistic> statistics;
 
   /// Adds one draw.

@@ -10,8 +10,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// Interpolates linearly between the order statistics of ascending values. Infinite values count only where they have
-/// weight.
+/// Interpolates linearly between the order statistics of ascending values. An infinite value with zero weight does not
+/// count.
 double quantile_of(std::vector<double> values, double fraction) {
   std::ranges::sort(values);
   const double place = fraction * static_cast<double>(values.size() - 1);
@@ -36,11 +36,11 @@ double mean_of(const std::vector<double>& values) {
   return sum / static_cast<double>(values.size());
 }
 
-/// k50, k90, ...
+/// Whether the name is k50, k90, ...
 bool is_count(std::string_view name) { return name.size() == 3 && name[0] == 'k' && std::isdigit(name[1]); }
 
-/// Rank of a field of which only leading components are known. If they leave more energy than singular values below the
-/// rank's threshold could carry (L^3 eps^2 of it, 5e-14 at a million tokens), there are further components.
+/// Rank of a field whose leading components alone are known. Singular values below the rank's threshold can carry at
+/// most L^3 eps^2 of the energy (5e-14 at a million tokens). If more energy is left, there are further components.
 Reading rank_beyond(const kernels::SpectrumStatistics& s) {
   constexpr double kMoreThanRounding = 1e-9;
   if (s.components == 0) return {};

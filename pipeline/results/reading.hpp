@@ -12,7 +12,7 @@ namespace logitfield {
 /// The range in which a number is known to lie. A count that was not computed to its end is *censored*: known to be
 /// more than a bound. That is not the same as undefined.
 struct Reading {
-  /// Equal where the number is known; NaN where it is undefined.
+  /// Equal where the number is known; NaN if it is undefined.
   double low = kernels::kUndefined, high = kernels::kUndefined;
 
   static Reading known(double value);
@@ -23,7 +23,7 @@ struct Reading {
   /// Whether anything is known.
   bool is_defined() const { return low == low && (low > -infinity() || high < infinity()); }
   bool is_censored() const { return is_defined() && !is_known(); }
-  /// NaN where the number is not known.
+  /// NaN if the number is not known.
   double value() const { return is_known() ? low : kernels::kUndefined; }
   /// The number, or its finite bound: the value that a picture shows. An infinite ratio has no such place.
   double place() const { return low > -infinity() ? low : high; }
@@ -35,17 +35,17 @@ struct Reading {
   static constexpr double infinity() { return std::numeric_limits<double>::infinity(); }
 };
 
-/// Range of the product and of the ratio of numbers that are not negative.
+/// Ranges of the product and of the ratio of numbers that are not negative.
 Reading product(const Reading& a, const Reading& b);
 Reading ratio(const Reading& a, const Reading& b);
 
-/// Text with so many digits: "61", "> 256", "< 0.08", "3 to 7"; "-" where nothing is known.
+/// Text with this many digits: "61", "> 256", "< 0.08", "3 to 7"; "-" where nothing is known.
 std::string text_of(const Reading& reading, int digits = 4);
 
 /// Range of a quantile over all defined readings, linear between order statistics. It is a single value where it does
 /// not depend on the censored readings.
 Reading quantile(const std::vector<Reading>& readings, double fraction);
-/// Undefined where all readings are.
+/// Undefined if all readings are.
 Reading median(const std::vector<Reading>& readings);
 /// Mean of the defined readings.
 Reading mean(const std::vector<Reading>& readings);

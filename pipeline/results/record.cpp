@@ -29,7 +29,8 @@ json pack(const std::vector<double>& values) {
 
 std::vector<double> unpack(const json& packed) {
   const std::vector<std::uint8_t>& bytes = packed.get_binary();
-  if (bytes.size() % sizeof(double) != 0) throw std::runtime_error("a packed list is not whole numbers long");
+  if (bytes.size() % sizeof(double) != 0)
+    throw std::runtime_error("the length of a packed list is not a multiple of 8 bytes");
   std::vector<double> values(bytes.size() / sizeof(double));
   if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
   return values;
@@ -47,15 +48,15 @@ json to_json(const HeadStatistics& s) {
 void read(const json& found, double& value) { found.get_to(value); }
 void read(const json& found, bool& value) { found.get_to(value); }
 void read(const json& found, std::int64_t& value) {
-  // A number that is no integer may lie outside of what converts to one.
-  if (!found.is_number_integer()) throw std::runtime_error("a count is no integer");
+  // A number that is not an integer may be too large to convert to one.
+  if (!found.is_number_integer()) throw std::runtime_error("a count is not an integer");
   found.get_to(value);
 }
 void read(const json& found, kernels::Route& value) {
   std::int64_t number = 0;
   read(found, number);
   if (number < 0 || number > static_cast<std::int64_t>(kernels::Route::scalapack)) {
-    throw std::runtime_error("a route that this version does not know: " + std::to_string(number));
+    throw std::runtime_error("this version does not know the route " + std::to_string(number));
   }
   value = static_cast<kernels::Route>(number);
 }
@@ -65,14 +66,14 @@ void set_undefined(std::int64_t& value) { value = -1; }
 void set_undefined(bool& value) { value = false; }
 void set_undefined(kernels::Route&) { throw std::runtime_error("a field without a route"); }
 
-/// What the version that wrote the record did not measure yet is undefined.
+/// Statistics that the writing version did not measure yet are undefined.
 HeadStatistics statistics_from(const json& object) {
   HeadStatistics s;
   visit_statistics(s, [&](const StatisticInfo& info, auto& value) {
     const auto found = object.find(std::string(info.name));
     found == object.end() ? set_undefined(value) : read(*found, value);
   });
-  // Versions without k_more_than knew the leading components, and no more.
+  // Versions without k_more_than knew only the leading components.
   if (!object.contains("k_more_than") && s.spectrum.k99 == -1 && s.spectrum.components > 0) {
     s.spectrum.k_more_than = s.spectrum.components;
   }
@@ -84,7 +85,7 @@ HeadStatistics statistics_from(const json& object) {
   return s;
 }
 
-/// Every draw of every statistic; and their mean and standard deviation, which older programs read.
+/// Encodes every draw of every statistic, and their mean and standard deviation, which older programs read.
 json to_json(const NullDraws& null) {
   json statistics = json::object(), values = json::object();
   for (const auto& [name, statistic] : null.statistics) {
@@ -104,7 +105,7 @@ json to_json(const NullDraws& null) {
 NullStatistic readings_from(const json& object) {
   const std::vector<double> lows = unpack(object.at("low"));
   const std::vector<double> highs = object.contains("high") ? unpack(object.at("high")) : lows;
-  if (lows.size() != highs.size()) throw std::runtime_error("draws without both ends of what is known of them");
+  if (lows.size() != highs.size()) throw std::runtime_error("draws have different numbers of lower and upper bounds");
   NullStatistic out;
   for (std::size_t i = 0; i < lows.size(); ++i) out.draws.push_back({lows[i], highs[i]});
   return out;
@@ -188,7 +189,7 @@ RankRecord rank_from(const json& object) {
           object.at("wall_seconds"), object.at("peak_bytes")};
 }
 
-/// Builds the value, no deeper than a record is: the library calls itself at every level.
+/// Builds the value. Limits its depth to that of a record, since the library recurses at every level.
 class BoundedBuilder : public nlohmann::detail::json_sax_dom_parser<json> {
  public:
   using Base = nlohmann::detail::json_sax_dom_parser<json>;
@@ -202,7 +203,7 @@ class BoundedBuilder : public nlohmann::detail::json_sax_dom_parser<json> {
  private:
   void enter() {
     constexpr int kDeepest = 16;
-    if (++depth_ > kDeepest) throw std::runtime_error("a record nested deeper than records are");
+    if (++depth_ > kDeepest) throw std::runtime_error("a record is nested too deeply");
   }
 
   int depth_ = 0;
@@ -237,7 +238,7 @@ Record decode(std::span<const std::byte> bytes) {
     if (type == "null") return NullRecord{object.at("field"), null_from(object)};
     throw std::runtime_error("a record of unknown type '" + type + "'");
   } catch (const json::exception& error) {
-    throw std::runtime_error(std::string("a record that this version cannot read: ") + error.what());
+    throw std::runtime_error(std::string("this version cannot read the record: ") + error.what());
   }
 }
 

@@ -16,7 +16,7 @@ namespace logitfield {
 struct HeadRecord {
   std::int64_t head = 0, kv_head = 0;
   std::vector<kernels::HeadStatistics> fields;
-  /// A null of the head's own for each field (--head-null); else empty.
+  /// With --head-null: the draws from this head, for each field. Else empty.
   std::vector<NullDraws> nulls = {};
 };
 
@@ -34,18 +34,18 @@ struct LossRecord {
 
 /// One start of the program on a run: the first, or a resumption.
 struct SessionRecord {
-  /// From 0.
+  /// Number of the session, from 0.
   std::int64_t session = 0;
   std::string started, grid, weights, backend;
-  /// By rank.
+  /// The host of each rank.
   std::vector<std::string> hosts;
   /// SLURM_CLUSTER_NAME and SLURM_JOB_ID; empty outside SLURM.
   std::string cluster, job;
-  /// Of the whole run, as planned.
+  /// Flops of the whole run, as planned.
   double flops = 0;
 };
 
-/// Where one rank's time and memory went in one session.
+/// Time by phase and peak memory of one rank in one session.
 struct RankRecord {
   std::int64_t session = 0, rank = 0;
   std::string host;
@@ -67,10 +67,10 @@ struct NullRecord {
 /// The content of one journal record.
 using Record = std::variant<LayerRecord, LossRecord, SessionRecord, RankRecord, NullRecord>;
 
-/// CBOR (RFC 8949), self-describing, every float64 exact, NaN and infinities included.
+/// Encodes as CBOR (RFC 8949): self-describing, every float64 exact, including NaN and infinities.
 std::vector<std::byte> encode(const Record& record);
-/// Statistics that an older version did not write are undefined (NaN, -1; a check that is not there does not hold).
-/// Throws std::runtime_error naming what is missing or wrong.
+/// Decodes a record. Statistics that an older version did not write become undefined (NaN, -1); a missing check counts
+/// as failed. Throws std::runtime_error naming what is missing or wrong.
 Record decode(std::span<const std::byte> bytes);
 
 }  // namespace logitfield

@@ -70,10 +70,10 @@ Results load_results(const io::RunFolder& folder) {
   const io::JournalContent journal = io::read_journal(folder.journal());
   Results results = load_results(folder, journal);
   if (!results.damage.empty()) {
-    io::tell("warning: {}; resume the run to measure again what was lost", results.damage);
+    io::tell("warning: {}; continue with --resume to measure the lost results again", results.damage);
   }
   if (journal.torn_bytes > 0) {
-    io::tell("{}: the last {} bytes are no complete record: it was being written, or is damaged",
+    io::tell("{}: the last {} bytes are not a complete record: it was still being written, or is damaged",
              folder.journal().string(), journal.torn_bytes);
   }
   return results;
@@ -90,8 +90,8 @@ Results load_results(const io::RunFolder& folder, const io::JournalContent& jour
       throw InputError("{}: record {}: {}", folder.journal().string(), i, error.what());
     }
     if (!std::visit([&](const auto& r) { return fits(r, results); }, record)) {
-      throw InputError("{}: record {} contradicts manifest.json; the two are not of one run", folder.journal().string(),
-                       i);
+      throw InputError("{}: record {} contradicts manifest.json; the two files belong to different runs",
+                       folder.journal().string(), i);
     }
     std::visit([&](auto& r) { add(std::move(r), results); }, record);
   }

@@ -26,14 +26,14 @@ struct Results {
   std::int64_t num_heads = 0, num_kv_heads = 0, first_layer = 0, num_layers = 0;
   /// The keys that each measured layer shows to a query.
   std::vector<kernels::Visible> visible;
-  /// By (text, layer).
+  /// The layers measured so far, by (text, layer).
   std::map<std::pair<std::int64_t, std::int64_t>, LayerRecord> layers;
-  /// One per text; one per field.
+  /// Losses: one per text. Nulls: one per field.
   std::vector<LossRecord> losses;
   std::vector<NullRecord> nulls;
   std::vector<SessionRecord> sessions;
   std::vector<RankRecord> ranks;
-  /// Tells of damaged bytes in the journal, whose records are missing here; empty if there are none.
+  /// Describes damaged bytes of the journal, whose records are missing here; empty if there are none.
   std::string damage;
 
   /// Place of a context and scope in HeadRecord::fields.
@@ -53,7 +53,7 @@ struct Results {
   std::int64_t failed_heads() const;
 };
 
-/// Loads a run; tells on standard error of bytes of the journal that hold no complete record. Throws InputError if
+/// Loads a run. Warns on standard error about bytes of the journal that hold no complete record. Throws InputError if
 /// manifest or journal are missing, broken, of a later version or contradict each other.
 Results load_results(const io::RunFolder& folder);
 /// Loads a run whose journal has already been read.
@@ -65,7 +65,7 @@ nlohmann::json write_derived(const Results& results, const io::RunFolder& folder
 /// Each writes one of those files and throws InputError if it cannot be written.
 void write_heads_csv(const Results& results, const std::filesystem::path& path);
 void write_nulls_csv(const Results& results, const std::filesystem::path& path);
-/// Writes nothing where no head has a null of its own.
+/// Writes nothing if there are no draws from heads (--head-null).
 void write_head_nulls_csv(const Results& results, const std::filesystem::path& path);
 void write_results_nc(const Results& results, const std::filesystem::path& path);
 

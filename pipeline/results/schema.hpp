@@ -9,7 +9,7 @@ namespace logitfield {
 /// The unit that a statistic belongs to.
 enum class Kind {
   head,         // one value per query head
-  kv_head,      // the same for all query heads of a KV head: counts once in the model's statistics
+  kv_head,      // one value for all query heads of a KV head: counts once in the model's statistics
   certificate,  // an error or its bound: recorded, not averaged
 };
 
@@ -35,7 +35,7 @@ void visit_statistics(Statistics& s, Visit&& visit) {
     visit({keys ? "key_argmax" : "query_argmax", "position", "position of the largest share; missing for a zero field"},
           group.argmax);
     visit({keys ? "key_participation" : "query_participation", "1",
-           "evenness over positions: 1 / (L sum c^2) of the energy shares c; 1 even, 1/L one position"},
+           "evenness over positions: 1 / (L sum c^2) of the energy shares c; 1: even, 1/L: one position"},
           group.participation);
     visit({keys ? "key_entropy" : "query_entropy", "1", "-sum c ln c / ln L of the energy shares c"}, group.entropy);
     visit({keys ? "key_gini" : "query_gini", "1", "Gini coefficient of the energy shares"}, group.gini);
@@ -43,40 +43,41 @@ void visit_statistics(Statistics& s, Visit&& visit) {
           group.top1pct_share);
     visit({keys ? "key_first_share" : "query_first_share", "1", "share of position 0"}, group.first_share);
   };
-  visit({"route", "1", "how the spectrum was got: 0 factored, 1 krylov, 2 dense, 3 scalapack", Kind::certificate},
+  visit({"route", "1", "route to the spectrum: 0 factored, 1 krylov, 2 dense, 3 scalapack", Kind::certificate},
         s.route);
-  visit({"ranks", "1", "ranks that shared the head", Kind::certificate}, s.ranks);
+  visit({"ranks", "1", "number of ranks that shared the head", Kind::certificate}, s.ranks);
   visit({"energy", "logit^2", "squared Frobenius norm of the field"}, s.spectrum.energy);
   visit({"zero_sum_residual", "1", "max_i |sum_j E_ij| / sum_j |E_ij|, on directly formed logits of up to 64 rows"},
         s.certificate.zero_sum_residual);
   visit({"rank", "1", "numerical rank of the field; missing where only leading components are known"}, s.spectrum.rank);
   visit({"rank_bound", "1", "largest rank that the algebra allows"}, s.rank_bound);
   visit({"sigma_max", "logit", "largest singular value"}, s.spectrum.sigma_max);
-  visit({"components", "1", "singular values that were computed", Kind::certificate}, s.spectrum.components);
-  visit({"captured", "1", "share of the energy that they carry", Kind::certificate}, s.spectrum.captured);
-  visit({"k50", "1", "components that carry 50 % of the energy; missing where more than k_more_than"}, s.spectrum.k50);
-  visit({"k90", "1", "components that carry 90 % of the energy; missing where more than k_more_than"}, s.spectrum.k90);
-  visit({"k95", "1", "components that carry 95 % of the energy; missing where more than k_more_than"}, s.spectrum.k95);
-  visit({"k99", "1", "components that carry 99 % of the energy; missing where more than k_more_than"}, s.spectrum.k99);
-  visit({"k_more_than", "1", "what the missing ones of k50 to k99 are more than; missing where none of them is",
+  visit({"components", "1", "number of computed singular values", Kind::certificate}, s.spectrum.components);
+  visit({"captured", "1", "share of the energy in the computed components", Kind::certificate}, s.spectrum.captured);
+  visit({"k50", "1", "number of components with 50 % of the energy; missing if more than k_more_than"}, s.spectrum.k50);
+  visit({"k90", "1", "number of components with 90 % of the energy; missing if more than k_more_than"}, s.spectrum.k90);
+  visit({"k95", "1", "number of components with 95 % of the energy; missing if more than k_more_than"}, s.spectrum.k95);
+  visit({"k99", "1", "number of components with 99 % of the energy; missing if more than k_more_than"}, s.spectrum.k99);
+  visit({"k_more_than", "1", "lower bound of those of k50 to k99 that are missing; missing if none is",
          Kind::certificate},
         s.spectrum.k_more_than);
   visit({"effective_rank", "1", "exp entropy of sigma / sum sigma (Roy & Vetterli 2007)"}, s.spectrum.effective_rank);
-  visit({"effective_rank_se", "1", "how far effective_rank may be off, 0 where exact", Kind::certificate},
+  visit({"effective_rank_se", "1", "absolute error of effective_rank; 0 if exact", Kind::certificate},
         s.spectrum.effective_rank_se);
   visit({"energy_effective_rank", "1", "exp entropy of sigma^2 / sum sigma^2"}, s.spectrum.energy_effective_rank);
-  visit({"energy_effective_rank_se", "1", "how far energy_effective_rank may be off, 0 where exact", Kind::certificate},
+  visit({"energy_effective_rank_se", "1", "absolute error of energy_effective_rank; 0 if exact", Kind::certificate},
         s.spectrum.energy_effective_rank_se);
   visit({"stable_rank", "1", "energy / sigma_max^2"}, s.spectrum.stable_rank);
   visit({"participation_ratio", "1", "(sum e)^2 / sum e^2 of the component energies e"},
         s.spectrum.participation_ratio);
-  visit({"participation_ratio_se", "1", "how far participation_ratio may be off, 0 where exact", Kind::certificate},
+  visit({"participation_ratio_se", "1", "absolute error of participation_ratio; 0 if exact", Kind::certificate},
         s.spectrum.participation_ratio_se);
   visit({"gap", "1", "sigma_1 / sigma_2"}, s.spectrum.gap);
   shares(s.keys, true);
   shares(s.queries, false);
   visit({"coherence", "1",
-         "(L/r) max leverage of the centred keys (Candes & Recht 2009); 1 all alike, L/r one key rules", Kind::kv_head},
+         "(L/r) max leverage of the centred keys (Candes & Recht 2009); 1: no key stands out, L/r: one key dominates",
+         Kind::kv_head},
         s.coherence.coherence);
   visit({"coherence_raw", "1", "(L/r) max leverage of the keys, not centred", Kind::kv_head},
         s.coherence.coherence_raw);
@@ -88,34 +89,36 @@ void visit_statistics(Statistics& s, Visit&& visit) {
   visit({"max_logit", "logit", "largest scaled logit over j <= i"}, s.attention.max_logit);
   visit({"attention_entropy", "nat", "mean entropy of the rows of the causal softmax"}, s.attention.entropy);
   visit({"sink_first", "1", "mean causal attention on position 0"}, s.attention.sink_first);
-  visit({"learned_k90", "1", "components that carry 90 % of the energy of W_Q^T W_K, gains of norms folded in"},
+  visit({"learned_k90", "1", "number of components with 90 % of the energy of W_Q^T W_K, gains of norms folded in"},
         s.learned.k90);
-  visit({"learned_plain_k90", "1", "the same of W_Q^T W_K without gains"}, s.learned.plain_k90);
+  visit({"learned_plain_k90", "1", "learned_k90 without the gains of norms"}, s.learned.plain_k90);
   visit({"learned_effective_rank", "1", "exp entropy of the singular values of W_Q^T W_K"}, s.learned.effective_rank);
   visit({"learned_stable_rank", "1", "stable rank of W_Q^T W_K"}, s.learned.stable_rank);
   visit({"spectral_gap", "1", "learned_k90 / k90"}, s.learned.spectral_gap);
 
   auto& c = s.certificate;
-  visit({"energy_error", "1", "largest relative difference between the ways to the energy", Kind::certificate},
+  visit({"energy_error", "1", "largest relative difference between the ways to compute the energy", Kind::certificate},
         c.energy_error);
   visit({"energy_bound", "1", "rounding bound of energy_error", Kind::certificate}, c.energy_bound);
-  visit({"probe_residual", "1", "field against its factors or triplets on probes, or residual of triplets",
-         Kind::certificate},
+  visit({"probe_residual", "1",
+         "difference of the field from its factors or triplets on probes, or residual of triplets", Kind::certificate},
         c.probe_residual);
   visit({"probe_bound", "1", "rounding bound of probe_residual", Kind::certificate}, c.probe_bound);
-  visit({"zero_sum_margin", "1", "zero-sum residual over its rounding bound, worst row, at most 1", Kind::certificate},
+  visit({"zero_sum_margin", "1", "zero-sum residual over its rounding bound, worst row; must be at most 1",
+         Kind::certificate},
         c.zero_sum_margin);
-  visit({"delocalisation_excess", "1", "max_j (c_j stable_rank - leverage_j), at most energy_bound", Kind::certificate},
+  visit({"delocalisation_excess", "1", "max_j (c_j stable_rank - leverage_j); must be at most energy_bound",
+         Kind::certificate},
         c.delocalisation_excess);
-  visit({"consistency_error", "1", "by how much the statistics contradict each other, at most", Kind::certificate},
-        c.inconsistency);
-  visit({"attention_margin", "1", "softmax rows against rows formed one by one, over the rounding bound, at most 1",
+  visit({"consistency_error", "1", "largest contradiction between the statistics", Kind::certificate}, c.inconsistency);
+  visit({"attention_margin", "1",
+         "difference of softmax rows from rows formed one by one, over the rounding bound; must be at most 1",
          Kind::certificate},
         c.attention_margin);
-  visit({"dense_difference", "1", "largest difference from a dense decomposition, NaN where none was asked for",
+  visit({"dense_difference", "1", "largest difference from a dense decomposition; NaN if none was requested",
          Kind::certificate},
         c.dense_difference);
-  visit({"finite", "1", "1 where Q, K and all statistics are finite", Kind::certificate}, c.finite);
+  visit({"finite", "1", "1 if Q, K and all statistics are finite", Kind::certificate}, c.finite);
 }
 
 }  // namespace logitfield

@@ -7,21 +7,21 @@
 
 namespace logitfield {
 
-/// Largest share of missing heads for which the median of the others may stand for all.
+/// Largest share of missing heads with which the median of the others still represents all heads.
 inline constexpr double kFewMissing = 0.05;
 
 /// Distribution of some readings: ranges of their quantiles (see quantile()), mean and population standard deviation.
 struct Distribution {
   /// Number of defined readings, and of the censored ones among them.
   std::int64_t count = 0, censored = 0;
-  /// NaN where a reading is censored.
+  /// NaN if a reading is censored.
   double mean = kernels::kUndefined, sd = kernels::kUndefined;
   Reading min, p05, p25, median, p75, p95, max;
 };
 Distribution distribution(const std::vector<Reading>& readings);
 /// Distribution of values; NaNs do not count.
 Distribution distribution(const std::vector<double>& values);
-/// Median of the finite values; NaN where there are none.
+/// Median of the finite values; NaN if there are none.
 double median(std::vector<double> values);
 
 /// Writes a reading into a JSON object: under `name`, under name_more_than and name_less_than, or not at all. `get`

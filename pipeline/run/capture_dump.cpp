@@ -9,7 +9,7 @@
 namespace logitfield {
 namespace {
 
-/// By query head; empty where no head has one.
+/// ALiBi slopes by query head; empty if no head has one.
 std::vector<double> slopes_of(const Job& job) {
   std::vector<double> out;
   for (const kernels::LogitForm& form : job.forms) out.push_back(form.alibi_slope);
@@ -17,7 +17,7 @@ std::vector<double> slopes_of(const Job& job) {
   return none ? std::vector<double>{} : out;
 }
 
-/// By layer; empty where no layer has one.
+/// One value (window or chunk length) per layer; empty if no layer has one.
 std::vector<std::int64_t> of_layers(const Job& job, std::int64_t kernels::Visible::*member) {
   std::vector<std::int64_t> out;
   for (std::int64_t layer = 0; layer < job.extents.num_layers; ++layer) out.push_back(job.visible_at(layer).*member);
@@ -25,7 +25,7 @@ std::vector<std::int64_t> of_layers(const Job& job, std::int64_t kernels::Visibl
   return none ? std::vector<std::int64_t>{} : out;
 }
 
-/// One per text; none where no captures are wanted.
+/// One writer per text; none if no captures are wanted.
 std::vector<io::CaptureWriter> capture_writers(const Job& job) {
   std::vector<io::CaptureWriter> out;
   if (job.dump_captures.empty()) return out;

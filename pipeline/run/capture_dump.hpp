@@ -16,7 +16,7 @@ class CaptureDump {
   /// `stage`: the ranks of this rank's stage; must outlive it.
   CaptureDump(const Job& job, const mpi::Communicator& stage);
 
-  /// Writes the heads of this rank's KV heads in one layer. Collective over the stage; does nothing where no captures
+  /// Writes the heads of this rank's KV heads in one layer. Collective over the stage; does nothing if no captures
   /// are wanted.
   void write(const UnitPlace& unit, Slice kv_heads, const kernels::Heads& heads);
 
@@ -26,13 +26,13 @@ class CaptureDump {
   std::vector<io::CaptureWriter> writers_;
 };
 
-/// For one rank; each does nothing where no captures are wanted. Before the run, start_captures creates the folders and
-/// throws InputError where one cannot be created or is not empty. resume_captures accepts the folders of the run that
+/// For one rank; each does nothing if no captures are wanted. Before the run, start_captures creates the folders and
+/// throws InputError if one cannot be created or is not empty. resume_captures accepts the folders of the run that
 /// it resumes. After all ranks have written, finish_captures completes them.
 void start_captures(const Job& job);
 void resume_captures(const Job& job);
 void finish_captures(const Job& job);
-/// Whether an earlier session has written this layer of this text. True where no captures are wanted.
+/// Whether an earlier session has written this layer of this text. True if no captures are wanted.
 bool is_dumped(const Job& job, const UnitPlace& unit);
 
 }  // namespace logitfield

@@ -7,7 +7,7 @@
 namespace logitfield {
 namespace {
 
-/// Saving takes at most one part in this many of the time.
+/// Saving may take at most this fraction of the time: one part in kSavingShare.
 constexpr int kSavingShare = 20;
 
 io::StateKey key_of(const TextStates& states) {
@@ -48,8 +48,8 @@ void Continuation::keep_now(std::span<const TextStates> texts) {
           [&](const kernels::MatrixF& values) { io::write_state(states_, key_of(states), kernels::as_span(values)); });
       kept_[states.text] = states.next;
     } catch (const InputError& error) {
-      // The measured results are in the journal all the same: at worst a later session recomputes layers.
-      io::tell("warning: hidden states are not saved any more: {}", error.what());
+      // No measured result is lost: the journal holds them. At worst, a later session recomputes layers.
+      io::tell("warning: hidden states are no longer saved: {}", error.what());
       failed_ = true;
     }
   }

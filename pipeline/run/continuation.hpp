@@ -24,7 +24,7 @@ class Continuation {
   Continuation(const Job& job, Done done, std::filesystem::path states, StopNotice& notice);
 
   const Done& done() const { return done_; }
-  /// The hidden states of this text that an earlier session saved. Throws InputError where they cannot be read.
+  /// The hidden states of this text that an earlier session saved. Throws InputError if they cannot be read.
   TextStates restored(std::int64_t text, const kernels::Backend& backend) const;
 
   /// Whether the run is to stop. All ranks of a stage ask before each unit and get the same answer. Once true, it stays

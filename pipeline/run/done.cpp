@@ -9,14 +9,14 @@
 namespace logitfield {
 namespace {
 
-/// The latest valid saved states of a text before which every unit is done.
+/// Finds the layer of a text's latest valid saved state, provided that every unit before it is done; else 0.
 std::int64_t latest_state(const Job& job, const std::filesystem::path& states, std::int64_t text,
                           std::int64_t first_open) {
   for (const std::int64_t layer : io::saved_layers(states, text)) {
     if (layer > first_open) continue;
     const io::StateKey key{text, layer, job.length(), job.checkpoint().config().hidden_size};
     if (io::state_is_sound(states, key)) return layer;
-    io::tell("warning: {}: damaged; text '{}' goes on from an earlier layer", io::state_path(states, key).string(),
+    io::tell("warning: {}: damaged; text '{}' resumes from an earlier layer", io::state_path(states, key).string(),
              job.texts()[text].name);
     io::remove_state(states, text, layer);
   }
@@ -56,7 +56,7 @@ void prune_states(const Done& done, std::int64_t text, const std::filesystem::pa
 Done nothing_done(const Job& job) {
   const auto texts = static_cast<std::size_t>(job.num_texts);
   Done done;
-  // Layers below the measured ones need no work, unless captures are written of all layers.
+  // Layers before the measured ones need no work, unless captures are written, which hold all layers.
   std::vector<bool> layers(static_cast<std::size_t>(job.extents.num_layers), false);
   if (job.dump_captures.empty()) std::fill_n(layers.begin(), job.measured_layers.begin, true);
   done.units.assign(texts, layers);
@@ -67,7 +67,7 @@ Done nothing_done(const Job& job) {
 
 Done find_done(const Job& job, const Results& results, const std::filesystem::path& states) {
   Done done = nothing_done(job);
-  // Their numbers go on behind the highest: a damaged journal may have lost one in between.
+  // The next number follows the highest one: a damaged journal may have lost a session in between.
   for (const SessionRecord& session : results.sessions) done.sessions = std::max(done.sessions, session.session + 1);
   done.nulls = results.nulls.size() == results.contexts.size() * results.scopes.size();
   for (std::int64_t text = 0; text < job.num_texts; ++text) {

@@ -10,18 +10,18 @@ namespace logitfield {
 
 /// Work that earlier sessions of a run have finished, and where each text can resume. Plain data, equal on all ranks.
 struct Done {
-  /// [text][layer], layers from 0; true where at most the hidden states have still to be computed.
+  /// [text][layer], layers from 0. True if the unit is done: at most its hidden states must be computed again.
   std::vector<std::vector<bool>> units;
-  /// By text: its loss is known (or is not wanted).
+  /// By text: whether its loss is known (or not wanted).
   std::vector<bool> losses;
-  /// By text: the layer that its saved hidden states enter. 0 where nothing is saved; then nothing is needed.
+  /// By text: the layer that its saved hidden states enter; 0 if none are saved.
   std::vector<std::int64_t> saved;
   bool nulls = false;
-  /// Number of earlier sessions; that of the next one.
+  /// Number of earlier sessions, which is also the number of the next one.
   std::int64_t sessions = 0;
 
   /// The layers of a text that must be computed: from its saved states to its last unit that is not done, or to the
-  /// last layer of the model where the loss is wanted. Empty where none must.
+  /// last layer of the model if the loss is wanted. Empty if there are none.
   Slice open_layers(std::int64_t text) const;
   /// The first layer that is not done; the number of layers if all are done.
   std::int64_t first_open(std::int64_t text) const;

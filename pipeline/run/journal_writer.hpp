@@ -17,7 +17,7 @@ class JournalWriter {
   JournalWriter(const JournalWriter&) = delete;
   JournalWriter& operator=(const JournalWriter&) = delete;
 
-  /// Throws InputError where the journal cannot be written (a full disk).
+  /// Throws InputError if the journal cannot be written (a full disk).
   void add(Record record) { assembler_.add(std::move(record)); }
 
  private:

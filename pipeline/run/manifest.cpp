@@ -56,7 +56,7 @@ json describe_model(const Job& job, std::uint64_t input_hash) {
   return model;
 }
 
-/// How texts were tokenized; null where token ids were given.
+/// How texts were tokenized; null if token ids were given.
 json describe_tokenization(const Job& job) {
   if (!job.tokenization) return nullptr;
   const Tokenization& how = *job.tokenization;
@@ -85,8 +85,8 @@ json describe_routes(const Plan& plan) {
   return routes;
 }
 
-/// Names of files may hold bytes that are not UTF-8, which JSON cannot hold. All texts stand in a manifest, and with it
-/// in tables and pages, as they are printed.
+/// Makes all strings printable. Names of files may hold bytes that are not UTF-8, which JSON cannot hold. So the
+/// manifest, and with it tables and pages, holds strings in the form in which they are printed.
 void make_printable(json& value) {
   if (value.is_string()) value = io::printable_line(value.get_ref<const std::string&>());
   if (!value.is_structured()) return;

@@ -10,7 +10,7 @@
 
 namespace logitfield {
 
-/// manifest.json: all that decides the numbers, and where they were made. `hosts` by rank.
+/// Makes manifest.json: everything that decides the numbers, and where they were computed. `hosts`: by rank.
 nlohmann::json make_manifest(const Job& job, const Plan& plan, const kernels::Backend& backend,
                              std::uint64_t input_hash, const std::vector<std::string>& hosts);
 

@@ -15,14 +15,14 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-/// Checks that a run may start in this folder: it may only hold files that the start of a run creates.
+/// Checks that a run may start in this folder: it may only hold files that a run creates when it starts.
 void require_ours(const io::RunFolder& folder) {
   for (const auto& entry : fs::directory_iterator(folder.root)) {
     const std::string name = entry.path().filename().string();
     const bool ours =
         name == "lock" || name == "state" || name.starts_with("journal") || name.starts_with("manifest.json");
     if (!ours) {
-      throw InputError("{}: is no run folder (it holds '{}' and no manifest.json); choose another for --out",
+      throw InputError("{}: is not a run folder (it holds '{}' and no manifest.json); choose another for --out",
                        folder.root.string(), name);
     }
   }
@@ -41,7 +41,7 @@ OpenRun go_on(const io::RunFolder& folder, io::RunLock lock, const Job& job, con
   io::required<std::string>(before, "format", folder.manifest().string());
   const std::vector<std::string> differences = manifest_differences(before, manifest);
   if (!differences.empty()) {
-    throw InputError("{}: this run cannot go on with other settings: {}; give the same options, or another --out",
+    throw InputError("{}: this run cannot be resumed with other settings: {}; give the same options, or another --out",
                      folder.manifest().string(), fmt::join(differences, "; "));
   }
   fs::create_directories(folder.state());
@@ -51,7 +51,7 @@ OpenRun go_on(const io::RunFolder& folder, io::RunLock lock, const Job& job, con
   }
   const io::JournalContent content = io::read_journal(folder.journal());
   if (!content.damage.empty()) {
-    io::tell("warning: {}; what was lost is measured again", io::damage_text(folder.journal(), content));
+    io::tell("warning: {}; the lost results are measured again", io::damage_text(folder.journal(), content));
   }
   Done done = find_done(job, load_results(folder, content), folder.state());
   return {folder, std::move(lock), io::Journal::extend(folder.journal(), content), std::move(done)};
@@ -74,7 +74,7 @@ OpenRun start_run(const fs::path& root, const Job& job, const json& manifest) {
 OpenRun resume_run(const fs::path& root, const Job& job, const json& manifest) {
   const io::RunFolder folder{fs::absolute(root)};
   if (!fs::exists(folder.root)) return start_run(root, job, manifest);
-  if (!fs::is_directory(folder.root)) throw InputError("{}: is a file; --out names a run's folder", root.string());
+  if (!fs::is_directory(folder.root)) throw InputError("{}: is a file; --out must name a folder", root.string());
   if (fs::exists(folder.manifest())) {
     return go_on(folder, io::RunLock(folder.lock(), io::this_process()), job, manifest);
   }

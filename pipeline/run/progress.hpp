@@ -8,7 +8,7 @@ namespace logitfield {
 /// elsewhere a new line every ten seconds.
 class Progress {
  public:
-  /// `done` of `total` were finished before the program started; the time left is estimated from the others.
+  /// `done` of `total` units were finished before the program started; the time left is estimated from the others.
   Progress(std::int64_t total, std::int64_t done, std::chrono::milliseconds pause_in_logs = std::chrono::seconds(10));
   ~Progress();
   /// Counts one more finished (text, layer).

@@ -12,7 +12,7 @@ constexpr int kRecordTag = 2;
 ResultChannel::ResultChannel(const mpi::Communicator& world, std::function<void(Record)> sink)
     : world_(world), sink_(std::move(sink)) {}
 
-/// An empty message is the rank's last.
+/// Accepts a message; an empty one is the last of its rank.
 void ResultChannel::accept(std::span<const std::byte> bytes) {
   if (bytes.empty()) {
     ++finished_;

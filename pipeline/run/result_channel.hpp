@@ -14,7 +14,7 @@ class ResultChannel {
   ResultChannel(const mpi::Communicator& world, std::function<void(Record)> sink);
 
   void submit(const Record& record);
-  /// Rank 0: accepts messages that have arrived. Others: frees messages that have left. Called now and then while
+  /// Rank 0: accepts messages that have arrived. Others: frees messages that have left. Called regularly while
   /// computing.
   void poll();
   /// Ends submission. Rank 0: accepts records until every rank has finished. Others: wait until all their messages have

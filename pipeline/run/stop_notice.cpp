@@ -17,7 +17,7 @@ volatile sig_atomic_t received_signal = 0;
 
 volatile sig_atomic_t ends_at_once = 0;
 
-/// Uses only what a signal handler may.
+/// Uses only functions that are safe in a signal handler.
 [[noreturn]] void end(int signal) {
   constexpr std::string_view kText = "logitfield: stopped by a signal before anything was measured\n";
   (void)!::write(STDERR_FILENO, kText.data(), kText.size());
@@ -29,8 +29,8 @@ void remember(int signal) {
   if (ends_at_once != 0) end(signal);
 }
 
-/// Products of oneDNN up to 3.11.1 let the stack pointer point into their workspace. A handler on the normal stack
-/// would overwrite operands and the heap (oneDNN issue 4845).
+/// Gives the handler its own stack. In matrix products of oneDNN up to 3.11.1, the stack pointer points into the
+/// workspace, so a handler on the normal stack would overwrite operands and the heap (oneDNN issue 4845).
 void handle_on_own_stack() {
   static std::vector<std::byte> memory(std::max<std::size_t>(65536, sysconf(_SC_SIGSTKSZ)));
   const stack_t stack{.ss_sp = memory.data(), .ss_flags = 0, .ss_size = memory.size()};

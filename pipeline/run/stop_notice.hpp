@@ -6,12 +6,12 @@
 namespace logitfield {
 
 /// Makes SIGUSR1, SIGTERM, SIGINT and SIGHUP ask for a stop; a second signal of the same kind ends the process at once.
-/// A signal that the caller of the program has it ignore (nohup: SIGHUP) stays ignored. Called by the thread that
-/// multiplies.
+/// A signal that the program inherited as ignored (nohup: SIGHUP) stays ignored. Call it from the thread that computes
+/// matrix products.
 void catch_stop_signals();
 
-/// While one exists, a stop signal that was caught, or comes, ends the process at once, with 128 + its number: nothing
-/// has begun that could be saved. For one at a time.
+/// While one exists, an earlier or new stop signal ends the process at once, with exit code 128 + its number: there is
+/// nothing to save yet. At most one may exist.
 class NothingToSave {
  public:
   NothingToSave();

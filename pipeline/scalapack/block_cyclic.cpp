@@ -21,8 +21,8 @@ std::vector<int> global_indices(int count, int block, int coordinate, int proces
 
 BlockCyclic checked(BlockCyclic layout) {
   if (layout.rows < 1 || layout.columns < 1 || layout.block < 1) {
-    throw std::invalid_argument(
-        fmt::format("no distributed matrix of {} x {} in blocks of {}", layout.rows, layout.columns, layout.block));
+    throw std::invalid_argument(fmt::format("cannot distribute a matrix of {} x {} in blocks of {}", layout.rows,
+                                            layout.columns, layout.block));
   }
   // Check process (0, 0), which holds the most, so that all ranks decide alike.
   BlockCyclic largest = layout;

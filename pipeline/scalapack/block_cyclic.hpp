@@ -38,7 +38,7 @@ using ConstLocalPart = Eigen::Map<const Eigen::MatrixXd, 0, Eigen::OuterStride<>
 /// One rank's part of a float64 matrix that is spread over a grid, which must outlive it. Starts as zeros.
 class DistributedMatrix {
  public:
-  /// Throws std::invalid_argument where rows, columns or block are below 1, and std::runtime_error, on all ranks alike,
+  /// Throws std::invalid_argument if rows, columns or block are below 1, and std::runtime_error, on all ranks alike,
   /// where a local part would hold more elements than ScaLAPACK's 32-bit indices reach.
   DistributedMatrix(const ProcessGrid& grid, int rows, int columns, int block = kBlock);
 

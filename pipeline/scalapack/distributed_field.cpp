@@ -24,8 +24,8 @@ using scalapack::DistributedMatrix;
 int checked_length(const Matrix& queries, const Matrix& keys) {
   if (queries.rows() != keys.rows() || queries.cols() != keys.cols() || queries.size() == 0 ||
       queries.rows() > std::numeric_limits<int>::max()) {
-    throw std::invalid_argument(fmt::format("no dense field of queries [{}, {}] and keys [{}, {}]", queries.rows(),
-                                            queries.cols(), keys.rows(), keys.cols()));
+    throw std::invalid_argument(fmt::format("cannot form the dense field of queries [{}, {}] and keys [{}, {}]",
+                                            queries.rows(), queries.cols(), keys.rows(), keys.cols()));
   }
   return static_cast<int>(keys.rows());
 }
@@ -35,8 +35,8 @@ struct Factors {
   Matrix left, right;
 };
 
-/// Factors of the logits with each row's mean over all keys subtracted. They follow from centred keys, which loses no
-/// digits where all keys lie close together. ALiBi's slope * j is one more key column; slope * i is constant along a
+/// Factors of the logits with each row's mean over all keys subtracted. They come from centred keys, so no digits are
+/// lost if all keys lie close together. ALiBi's slope * j is one more key column; slope * i is constant along a
 /// row.
 Factors centred_factors(const Matrix& queries, const Matrix& keys, const LogitForm& form) {
   const Index length = keys.rows(), width = keys.cols();
@@ -89,7 +89,7 @@ void for_each_entry(M& matrix, F f) {
 
 bool holds(const Range& keys, Index j) { return keys.begin <= j && j < keys.end; }
 
-/// Sum of each row over its averaged keys. [L]
+/// Sum of each row over the keys that enter its mean: [L].
 Vector sums_of_rows(const DistributedMatrix& matrix, const std::vector<Range>& averaged) {
   Vector sums = Vector::Zero(matrix.layout().rows);
   for_each_entry(matrix, [&](double x, int i, int j) {
@@ -179,7 +179,7 @@ std::vector<double> DenseField::singular_values() && { return scalapack::singula
 
 std::uint64_t dense_field_bytes(std::int64_t length, int ranks) {
   if (length < 1 || length > std::numeric_limits<int>::max()) {
-    throw std::invalid_argument(fmt::format("no dense field of length {}", length));
+    throw std::invalid_argument(fmt::format("cannot form a dense field of length {}", length));
   }
   const int n = static_cast<int>(length);
   const scalapack::BlockCyclic layout{n, n, scalapack::kBlock, scalapack::near_square(ranks), {0, 0}};

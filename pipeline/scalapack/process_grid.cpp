@@ -21,7 +21,7 @@ void check_shape(ProcessGridShape shape, int ranks) {
 }  // namespace
 
 ProcessGridShape near_square(int ranks) {
-  if (ranks < 1) throw std::invalid_argument(fmt::format("no process grid of {} ranks", ranks));
+  if (ranks < 1) throw std::invalid_argument(fmt::format("cannot form a process grid of {} ranks", ranks));
   ProcessGridShape shape{1, ranks};
   for (int rows = 2; rows <= ranks / rows; ++rows) {
     if (ranks % rows == 0) shape = {rows, ranks / rows};

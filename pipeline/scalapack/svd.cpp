@@ -22,10 +22,10 @@ std::string describe(const DistributedMatrix& a) {
                      layout.grid.columns);
 }
 
-/// Checks first, since pdgesvd would attribute NaN to ranks that disagree.
+/// Throws if the matrix is not finite, since pdgesvd would report a NaN as a disagreement of ranks.
 void check_finite(const DistributedMatrix& a) {
   if (a.grid().team().any(!a.local().allFinite())) {
-    throw std::runtime_error(fmt::format("no singular values of {}: it is not finite", describe(a)));
+    throw std::runtime_error(fmt::format("cannot compute the singular values of {}: it is not finite", describe(a)));
   }
 }
 
@@ -80,7 +80,7 @@ std::vector<double> singular_values(DistributedMatrix& a) {
   const auto work = std::make_unique_for_overwrite<double[]>(size);
   const int first = 1;  // row or column
   int info = 0;
-  // Without vectors, the arguments in their place are not read.
+  // No vectors are computed, so their arguments are not read.
   pdgesvd_("N", "N", &layout.rows, &layout.columns, a.data(), &first, &first, a.descriptor().data(), sigma.data(),
            nullptr, &first, &first, a.descriptor().data(), nullptr, &first, &first, a.descriptor().data(), work.get(),
            &size, &info, 1, 1);

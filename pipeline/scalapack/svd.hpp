@@ -15,7 +15,7 @@ std::vector<double> singular_values(DistributedMatrix& a);
 /// routine's own formula in 64 bits, because its workspace query overflows silently and rounds.
 std::uint64_t svd_workspace(BlockCyclic layout);
 
-/// svd_workspace as the integer that pdgesvd takes. Above INT_MAX throws std::runtime_error naming size and remedy.
+/// svd_workspace as the integer type of pdgesvd. Throws std::runtime_error naming size and remedy if above INT_MAX.
 int checked_svd_workspace(const BlockCyclic& layout);
 
 }  // namespace logitfield::scalapack

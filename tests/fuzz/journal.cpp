@@ -26,7 +26,7 @@ void check(std::string_view input) {
   content.records.emplace_back(5);
   const auto again = io::read_journal(path);
   require(again.torn_bytes == 0 && again.damage.empty(), "a resumed journal is sound");
-  require(again.records.size() == content.records.size(), "a torn or damaged journal goes on");
+  require(again.records.size() == content.records.size(), "a torn or damaged journal resumes");
 }
 
 }  // namespace logitfield::fuzz

@@ -88,7 +88,7 @@ class Against(Case):
         self.change(lambda position, pair, x, y: (x * 1.001, y * 1.001 if pair else y), layers=(1,), names="k")
         output = self.validate(3)
         self.assertIn("first in layer 1, KV head 0", output)
-        self.assertIn("which no rotation makes", output)
+        self.assertIn("which no rotation explains", output)
 
 
 if __name__ == "__main__":

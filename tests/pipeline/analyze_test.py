@@ -119,8 +119,8 @@ class Outputs(Case):
     def test_progress_and_plan(self):
         plan = self.succeed("plan", "--model", self.model, "--tokens", self.tokens, "--grid", "2x2").stdout
         self.assertIn("2 stages x 2 shards", plan)
-        self.assertIn("sound", self.succeed("validate", "--model", self.model).stdout)
-        self.assertIn("sound", self.succeed("validate", "--capture", self.model / "reference").stdout)
+        self.assertIn("valid", self.succeed("validate", "--model", self.model).stdout)
+        self.assertIn("valid", self.succeed("validate", "--capture", self.model / "reference").stdout)
 
 
 class Heads(Case):

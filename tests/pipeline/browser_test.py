@@ -114,7 +114,7 @@ class Report(Browser):
         browser = self.open(self.folder / "cut" / "report.html")
         Select(browser.find_element(By.ID, "statistic")).select_by_value("k99")
         self.assertIn("k99 > 4", self.text(browser, "cell"))
-        self.assertIn("Median > 4 over 20 heads, of which 20 are only known to be beyond a bound", self.text(browser, "spread"))
+        self.assertIn("Median > 4 over 20 heads; 20 of these values are only known to be beyond a bound", self.text(browser, "spread"))
         self.assertNotIn("slope", browser.execute_script("return charts.get('by-context').data.datasets[0].label"))
         self.assert_no_errors(browser)
 

@@ -90,7 +90,7 @@ class ChangingFiles(Case):
                 if code != 0:
                     met += 1
                     self.require_told(change, code, errors)
-                    # What was measured before is sound, and the run goes on with the file that it began with.
+                    # What was measured before is valid, and the run continues with the file that it began with.
                     other = run(*self.arguments(out, "--resume"))
                     self.assertEqual(other.returncode, 2, other.stderr)
                     self.restore()

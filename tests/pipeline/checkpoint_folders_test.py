@@ -78,11 +78,11 @@ class CheckpointFolders(Case):
         self.training.write(self.checkpoints / "stage2-ingredient1-step2000-tokens5B", 10)
         result = self.monitor()
         self.assertEqual(self.steps(), [1000, 1907359, 1907360, 1908360, 1909360])
-        self.assertIn("stage1-step1907360-tokens4001B and other checkpoints of earlier stages are gone: they stay in the series",
+        self.assertIn("stage1-step1907360-tokens4001B and other checkpoints of earlier stages no longer exist; their values stay in the series",
                       result.stderr)
         self.training.write(self.checkpoints / "stage1-step1908000-tokens4002B", 11)
         self.refuse(["monitor", "--checkpoints", self.checkpoints, "--out", self.out],
-                    "stage2-ingredient1-step1000-tokens3B: is of step 1909000 now and was measured as step 1908360")
+                    "stage2-ingredient1-step1000-tokens3B: is step 1909000 now but was measured as step 1908360")
 
     def test_a_pattern(self):
         self.write(["run5_it20k_a", "run7_it3000_a", "run9_a"])

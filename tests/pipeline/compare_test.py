@@ -86,7 +86,7 @@ class Compare(Case):
                   "texts": self.folder / "texts"}
         self.succeed("analyze", "--model", CHECKPOINTS[-1], "--tokens", TOKENS[0], "--contexts", 64, "--out", others["texts"])
         for what, run in others.items():
-            error = self.refuse(["compare", "--scaling", first, twice, run], run, "times are compared of runs that measure the same")
+            error = self.refuse(["compare", "--scaling", first, twice, run], run, "times can be compared only for runs that measure the same")
             self.assertIn(what, error.split("differ in")[1])
 
     def test_the_phases_of_a_run_add_up_to_its_time(self):

@@ -93,10 +93,10 @@ class Emulated(Case):
         for command in (["plan"], ["analyze", "--out", self.folder / "refused"]):
             refused = run(*command, *common, "--backend", "cuda", program=EMULATED)
             self.assertEqual(refused.returncode, 2, refused.stdout)
-            self.assertIn("heads of 264 columns", refused.stderr)
+            self.assertIn("heads have 264 columns", refused.stderr)
             self.assertIn("--backend cpu", refused.stderr)
         _, manifest, _ = self.analyze(EMULATED, "other", "--contexts", "32", source=common[:4])
-        self.assertIn("heads of 264 columns", manifest["backend"])
+        self.assertIn("heads have 264 columns", manifest["backend"])
 
     def test_bf16_is_recorded_and_near(self):
         options = ["--contexts", "64", "--scopes", "full", "--backend", "cuda"]

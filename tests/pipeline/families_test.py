@@ -97,7 +97,7 @@ class Families(Case):
     def test_a_capture_of_another_model_is_refused(self):
         other = folder_of("qwen3_bias") / "reference"
         self.refuse(["validate", "--model", folder_of("qwen3"), "--against", other], "num_kv_heads is 4", "model has 2")
-        self.refuse(["validate", "--capture", other, "--against", other], "--against goes with --model")
+        self.refuse(["validate", "--capture", other, "--against", other], "--against needs --model")
         copied = self.folder / "copied"
         shutil.copytree(folder_of("qwen3") / "reference", copied)
         (copied / "tokens.npy").unlink()

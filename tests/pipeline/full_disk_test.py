@@ -38,7 +38,7 @@ class FullDisk(Case):
         errors = [line for line in result.stderr.splitlines() if line.startswith("logitfield: error")]
         self.assertEqual(len(errors), 1, result.stderr)
         self.assertIn("disk is full", errors[0])
-        # A layer of a capture that was being written is written anew when the run goes on.
+        # A layer of a capture that was being written is written anew when the run resumes.
         left = [p for p in self.disk.rglob("*.tmp") if "captures" not in p.parts]
         self.assertEqual(left, [], "nothing half written is left")
         return re.search(r"error: (\S+): ", errors[0])[1]
@@ -48,7 +48,7 @@ class FullDisk(Case):
         self.disk.mkdir()
 
     def require_whole(self, reference):
-        """The run goes on to the files of an undisturbed run."""
+        """The run resumes and ends with the files of an undisturbed run."""
         self.succeed(*self.analyze(self.disk / "run", "--resume"))
         for name in ("heads.csv", "nulls.csv", "head_nulls.csv"):
             self.assertEqual((self.disk / "run" / name).read_bytes(), (reference / name).read_bytes(), name)
@@ -83,7 +83,7 @@ class FullDisk(Case):
     def test_states_that_cannot_be_saved_cost_nothing(self):
         result = self.limited("/state/", 100, *self.analyze(self.disk / "run"))
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("hidden states are not saved any more", result.stderr)
+        self.assertIn("hidden states are no longer saved", result.stderr)
 
     def test_every_size(self):
         reference, needed = self.reference()

@@ -177,7 +177,7 @@ class Routes(Captures):
         self.assertEqual(len(lines), 6)
         for line, (context, scope) in zip(lines, [(c, s) for c in (67, 130) for s in SCOPES.split(",")]):
             self.assertRegex(line, rf"\b{context} tokens, {scope} +(factored|krylov \(up to 256 components\)): "
-                                   r"[0-9.e+-]+ GFLOP a head, [0-9.]+ [KM]iB a rank$")
+                                   r"[0-9.e+-]+ GFLOP per head, [0-9.]+ [KM]iB per rank$")
         shared = self.succeed("plan", "--capture", capture, "--contexts", "130", "--rows", "sharded", ranks=3).stdout
         self.assertRegex(shared, "field .*factored over 3 ranks")
         self.refuse(["plan", "--capture", capture, "--contexts", "130", "--rows", "sharded", "--grid", "2x1"],

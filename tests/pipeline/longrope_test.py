@@ -48,7 +48,7 @@ class LongRope(Case):
     def test_captures_know_it(self):
         reference = MODEL / "reference"
         self.refuse(["analyze", "--capture", reference, "--contexts", "8,40", "--out", self.folder / "out"],
-                    "a context of 8 tokens is no prefix", "more than 32 tokens")
+                    "a context of 8 tokens is not a prefix", "more than 32 tokens")
         self.succeed("analyze", "--capture", reference, "--contexts", "40,48", "--out", self.folder / "long")
         for length, key in ((48, 32), (32, None)):
             dumped = self.folder / f"captures{length}"

@@ -40,7 +40,7 @@ class MonitorPage(Browser):
                 self.assertLessEqual(browser.execute_script("return document.documentElement.scrollWidth"), width, "nothing sticks out")
                 self.assertEqual(browser.execute_script("return document.documentElement.dataset.theme"), theme)
                 self.assertEqual(browser.execute_script("return charts.size"), 2)
-                self.assertIn("this program's own choice", self.text(browser, "thresholds"))
+                self.assertIn("This program chose all thresholds", self.text(browser, "thresholds"))
 
     def test_choices_and_keys_show_the_numbers_of_the_tables(self):
         browser = self.open(self.out / "monitor.html")

@@ -319,7 +319,7 @@ class Monitor(Case):
         arguments = ["monitor", "--checkpoints", self.checkpoints, "--out", self.out]
         self.refuse([*arguments, "--contexts", "16,32"], "one context and one scope")
         self.refuse([*arguments, "--alert-window", "5"], "--alert-window 5 is shorter than --alert-history 8")
-        self.refuse([*arguments, "--tokens", "x.json"], "--tokens goes with checkpoints of a model")
+        self.refuse([*arguments, "--tokens", "x.json"], "--tokens needs checkpoints of a model")
         self.refuse(["monitor", "--checkpoints", self.folder / "none", "--out", self.out], "none: is not a folder")
         (self.folder / "empty").mkdir()
         self.refuse(["monitor", "--checkpoints", self.folder / "empty", "--out", self.out], "empty: holds no checkpoint")
@@ -332,8 +332,8 @@ class Monitor(Case):
             self.refuse(arguments, *named)
             shutil.rmtree(folder)
 
-        with_folder("step_000300", "step_000300: is not of the series in ", "num_heads: 4 before, 2 now", heads=2)
-        self.refuse([*arguments, "--contexts", "32"], "step_000000: is not of the series in ", "contexts/0: 64 before, 32 now")
+        with_folder("step_000300", "step_000300: does not belong to the series in ", "num_heads: 4 before, 2 now", heads=2)
+        self.refuse([*arguments, "--contexts", "32"], "step_000000: does not belong to the series in ", "contexts/0: 64 before, 32 now")
         (self.checkpoints / "step_000300").mkdir()
         (self.checkpoints / "step_000300" / "capture.json").write_text("{")
         self.refuse(arguments, "step_000300/capture.json")
@@ -343,7 +343,7 @@ class Monitor(Case):
         thesis = self.folder / "thesis"
         thesis.mkdir()
         (thesis / "thesis.tex").write_text("years of work")
-        self.refuse(["monitor", "--checkpoints", self.checkpoints, "--out", thesis], "thesis: is no monitor's folder", "thesis.tex")
+        self.refuse(["monitor", "--checkpoints", self.checkpoints, "--out", thesis], "thesis: is not a monitor's folder", "thesis.tex")
         tokens = self.models(1)
         self.refuse(["monitor", "--checkpoints", self.checkpoints / "checkpoint-0", "--out", self.folder / "m"], "needs --text FILE")
         self.succeed("monitor", "--checkpoints", self.checkpoints / "checkpoint-0", "--tokens", tokens, "--out", self.folder / "m")

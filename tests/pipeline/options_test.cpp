@@ -143,8 +143,8 @@ TEST(Options, ATypoGetsTheNearestName) {
       {{"analyze", "--capture", "m", "--contxts=64", "--out", "r"}, "--contxts (did you mean --contexts?)"},
       {{"monitor", "--checkpoint", "m", "--out", "r"}, "--checkpoint (did you mean --checkpoints?)"},
       {{"report", "r", "--weights", "stream"}, "'report' has no option --weights; see logitfield report --help"},
-      {{"anlyze"}, "'anlyze' is no command (did you mean analyze?)"},
-      {{"frobnicate"}, "'frobnicate' is no command; the commands are"}};
+      {{"anlyze"}, "'anlyze' is not a command (did you mean analyze?)"},
+      {{"frobnicate"}, "'frobnicate' is not a command; the commands are"}};
   for (const auto& [arguments, wanted] : cases) {
     try {
       parse(arguments);
@@ -161,7 +161,7 @@ TEST(Options, ValuesOutOfRangeAreRefusedInAFewWords) {
       {"--null", "-1", "--null: -1 is out of range: at least 0"},
       {"--seed", "-3", "--seed: -3 is out of range: at least 0"},
       {"--components", "1", "--components: 1 is out of range: 2 to 100000"},
-      {"--components", "x", "--components: 'x' is no number"},
+      {"--components", "x", "--components: 'x' is not a number"},
       {"--verify-dense", "nan", "--verify-dense: nan is out of range: at least 0"}};
   for (const auto& [option, value, expected] : cases) {
     try {

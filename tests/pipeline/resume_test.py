@@ -30,7 +30,7 @@ class Resume(Case):
             if code == 0:
                 break
             self.assertEqual(code, 128 + signal_number, errors)
-            self.assertIn("go on with --resume", errors)
+            self.assertIn("continue with --resume", errors)
             stops += 1
         self.succeed(*self.arguments(self.out, "--resume"), ranks=1)
         self.assertFalse((self.out / "state").exists(), "saved states are not needed any more")
@@ -151,7 +151,7 @@ class Resume(Case):
         self.refuse(["validate", self.out], "damaged", "resume the run")
         resumed = self.succeed(*self.arguments(self.out, "--resume"))
         self.assertIn("damaged", resumed.stderr)
-        self.assertIn("what was lost is measured again", resumed.stderr)
+        self.assertIn("the lost results are measured again", resumed.stderr)
         self.assertEqual((self.out / "heads.csv").read_bytes(), before)
         self.assertEqual(self.succeed("validate", self.out).stderr, "")
 
@@ -170,7 +170,7 @@ class Resume(Case):
     def test_a_folder_that_is_no_run_is_refused(self):
         self.out.mkdir()
         (self.out / "thesis.tex").write_text("years of work")
-        self.refuse(self.arguments(self.out, "--resume"), "no run folder", "thesis.tex")
+        self.refuse(self.arguments(self.out, "--resume"), "not a run folder", "thesis.tex")
         file = self.folder / "file"
         file.write_text("")
         self.refuse(self.arguments(file, "--resume"), "is a file")

@@ -280,8 +280,8 @@ TEST_F(Routes, AllThatIsPlannedIsTold) {
   const Job job = open_job(options_);
   const Machine machine{1, 1, std::uint64_t{1} << 40};
   const std::string text = describe(make_plan(job, options_, machine), job, machine);
-  for (const char* named :
-       {"factored", "dense", "krylov (up to 256 components)", "GFLOP a head", "3 heads densely", "5 Gaussian heads"}) {
+  for (const char* named : {"factored", "dense", "krylov (up to 256 components)", "GFLOP per head", "3 heads densely",
+                            "5 Gaussian heads"}) {
     EXPECT_NE(text.find(named), std::string::npos) << named << " is not in: " << text;
   }
 }

@@ -102,7 +102,7 @@ class Windows(Case):
                 self.assertEqual([w or 0 for w in info["windows"]], windows)
                 self.assertEqual(info["windows"], json.loads((out / "manifest.json").read_text())["model"]["windows"])
                 seen = f"{sum(w > 0 for w in windows)} of {len(windows)} layers see {max(windows)} keys only"
-                self.assertIn(f"* {seen}: causal and attention are measured over those\n", printed)
+                self.assertIn(f"* {seen}: causal fields and attention cover only these keys\n", printed)
                 self.assertIn(seen, (out / "report.html").read_text())
                 for field in json.loads((out / "summary.json").read_text())["fields"]:
                     self.assertEqual(field["windowed_layers"], sum(w > 0 for w in windows) if field["context"] == 48 else 0)
@@ -181,7 +181,7 @@ class Windows(Case):
                 if code == 0:
                     self.succeed(*arguments)  # they hide no key in 12 tokens
                 else:
-                    self.refuse(arguments, "layers with windows were measured over all keys before", "another --out")
+                    self.refuse(arguments, "layers with windows were measured over all keys", "another --out")
 
     def test_impossible_windows_are_refused(self):
         capture = self.write_capture(windows=[40, None, 5], chunks=[64, None, None])
@@ -194,7 +194,7 @@ class Windows(Case):
     def test_the_plan_says_which_layers_see_less(self):
         capture = self.write_capture(windows=[40, None, 5])
         planned = self.succeed("plan", "--capture", capture, "--scopes", "causal").stdout
-        self.assertIn("2 of 3 layers see 5 to 40 keys only: their causal field and attention are of those", planned)
+        self.assertIn("2 of 3 layers see 5 to 40 keys only: their causal field and attention cover only these", planned)
         self.assertNotIn("keys only", self.succeed("plan", "--capture", capture, "--contexts", "5", "--scopes", "causal").stdout)
 
 

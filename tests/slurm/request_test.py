@@ -150,7 +150,7 @@ class Request(ClusterCase):
             with self.subTest(word):
                 (self.folder / "runs.txt").write_text(f"--out {word}\n")
                 refused = self.call(SLURM / "submit", "array", "--dry-run", "--", "runs.txt", code=2)
-                self.assertIn("a quote is not closed" if word == "'a" else "nothing in it is expanded or executed", refused.stderr)
+                self.assertIn("a quote is not closed" if word == "'a" else "nothing in a list of runs is expanded or executed", refused.stderr)
                 self.assertFalse((self.folder / "made").exists())
 
     def test_a_name_that_is_no_utf8_hides_no_run(self):

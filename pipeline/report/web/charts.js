@@ -1,5 +1,5 @@
 'use strict';
-// One Chart.js chart per canvas, made anew when what it shows changes.
+// One Chart.js chart per canvas, rebuilt when its data changes.
 
 const charts = new Map();
 const BLUE = '#0072b2', ORANGE = '#e69f00', GREEN = '#009e73', GREY = '#8a8f98';  // Okabe and Ito
@@ -28,7 +28,7 @@ function show(id, type, datasets, x, y, options = {}) {
   }));
 }
 
-/** Lines as lines, dashed where they are, all else as boxes. */
+/** Legend entries: lines as lines (dashed if they are dashed), everything else as boxes. */
 function legendItems(chart) {
   return Chart.defaults.plugins.legend.labels.generateLabels(chart).map(item => {
     const dataset = chart.data.datasets[item.datasetIndex];
@@ -42,13 +42,13 @@ function line(label, xs, ys, colour, more = {}) {
   return {label, data, borderColor: colour, backgroundColor: colour, ...more};
 }
 
-/** Least and largest of some numbers, a little wider, for a logarithmic axis. */
+/** Range of a logarithmic axis: the smallest and the largest of some numbers, with a margin. */
 function logRange(values) {
   const positive = values.filter(v => v > 0 && Number.isFinite(v));
   return positive.length ? {min: Math.min(...positive) / 1.1, max: Math.max(...positive) * 1.1} : {};
 }
 
-/** 1, 2 and 5 times powers of ten between two numbers; powers alone of a wide range, equal steps of a narrow one. */
+/** Ticks between two numbers: 1, 2 and 5 times powers of ten; for a wide range only the powers, for a narrow one equal steps. */
 function roundTicks(low, high) {
   const decades = Math.log10(high / low), digits = decades > 3 ? [1] : [1, 2, 5], out = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += Math.max(1, Math.round(decades / 8))) {
@@ -59,7 +59,7 @@ function roundTicks(low, high) {
   return [0, 1, 2, 3, 4].map(i => Number((low + i * step).toPrecision(2))).filter(v => v >= low && v <= high);
 }
 
-/** A logarithmic axis for some values, with ticks where they are given. */
+/** A logarithmic axis for some values, with the given ticks, if any. */
 function logAxis(title, values, ticks) {
   return axis(title, {type: 'logarithmic', ...logRange(values),
     afterBuildTicks: scale => { scale.ticks = (ticks ?? roundTicks(scale.min, scale.max)).map(value => ({value})); },
@@ -72,13 +72,13 @@ function band(xs, lows, highs, colour) {
   return [line('', xs, lows, colour, edge), line('', xs, highs, colour, {...edge, fill: '-1'})];
 }
 
-/** How many heads have which value; `chanceBand`: mean and standard deviation of Gaussian heads, drawn where it is near. */
+/** Histogram of the heads' values; `chanceBand`: mean and standard deviation of Gaussian heads, drawn if it is near. */
 function histogram(values, chanceBand, name) {
   const sorted = defined(values).filter(Number.isFinite).sort((a, b) => a - b), low = sorted[0], high = sorted[sorted.length - 1];
   const censored = defined(values).filter(isCensored), beyond = censored.length ? `${censored.length} heads not shown: ${number(quantileOf(censored, 0))}` : '';
   if (sorted.length === 0) return show('histogram', 'bar', [], axis(name), axis('heads'), {title: beyond});
   const most = 2 * Math.ceil(Math.sqrt(sorted.length)), whole = sorted.every(Number.isInteger);
-  // Whole numbers stand in the middle of their bins.
+  // Integers lie in the middle of their bins.
   const width = whole ? Math.ceil((high - low + 1) / Math.min(most, 40)) : (high - low) / Math.min(most, 40) || 1, first = whole ? low - 0.5 : low;
   const bins = whole ? Math.ceil((high - low + 1) / width) : Math.max(1, Math.round((high - low) / width));
   const counts = new Array(bins).fill(0);

@@ -1,7 +1,7 @@
 'use strict';
-// What the program measured: REPORT holds, for each field ("scope/context") and text ("" stands for the median over texts), every
-// statistic of every head as 16-bit steps between a least and a largest value, 65535 for none. What a head says is a number,
-// NaN (nothing is known), or a Censored: a count that was not taken to its end.
+// The measured data. For each field ("scope/context") and text ("" stands for the median over texts), REPORT holds every statistic of
+// every head as 16-bit steps between the smallest and the largest value; 65535: no value. A decoded value is a number, NaN (nothing
+// is known), or a Censored: a count that was not computed to its end.
 
 const UNDEFINED_STEP = 65535;
 
@@ -15,7 +15,7 @@ function bytesOf(base64) {
 class Censored {
   constructor(low, high) { this.low = low; this.high = high; }
   valueOf() { return NaN; }
-  /** Its finite bound: a place for it in a picture. */
+  /** Its finite bound, which pictures show. */
   get place() { return Number.isFinite(this.low) ? this.low : this.high; }
 }
 
@@ -32,7 +32,7 @@ function unpack(packed) {
 }
 
 const unpacked = new Map();
-/** Values of all heads, layer by layer; null where the report does not hold them. */
+/** Values of all heads, layer by layer; null if the report does not hold them. */
 function valuesOf(scope, context, text, statistic) {
   const key = [scope, context, text, statistic].join('/');
   if (!unpacked.has(key)) {
@@ -44,12 +44,12 @@ function valuesOf(scope, context, text, statistic) {
 
 function floatsOf(base64) { return new Float32Array(bytesOf(base64).buffer); }
 
-/** Singular values and key profile of one head; undefined where the report does not hold them. */
+/** Singular values and key profile of one head; undefined if the report does not hold them. */
 function detailOf(scope, context, layer, head) {
   return REPORT.details[`${scope}/${context}`]?.[`${layer}/${head}`];
 }
 
-/** Values that count: of what belongs to a KV head, that of the first of its query heads which has one. */
+/** Values that count. A statistic of a KV head counts once, with the value of its first query head that has one. */
 function counted(values, statistic) {
   const {group, statistics} = REPORT;
   if (!statistics.find(s => s.name === statistic).ofKvHead) return values;
@@ -61,7 +61,7 @@ function counted(values, statistic) {
 function defined(values) { return Array.from(values).filter(v => !Number.isNaN(v)); }
 const isCensored = value => value instanceof Censored;
 const lowOf = value => (isCensored(value) ? value.low : value), highOf = value => (isCensored(value) ? value.high : value);
-/** A number for a place in a picture. */
+/** The number that a picture shows for a value. */
 const placeOfValue = value => (isCensored(value) ? value.place : value);
 
 function quantile(sorted, part) {
@@ -71,7 +71,7 @@ function quantile(sorted, part) {
   return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
 }
 
-/** What is known of a quantile of numbers and Censored ones: itself where it does not depend on what is not known. */
+/** A quantile of numbers and Censored values: a number if the censored values do not matter, else a Censored. */
 function quantileOf(values, part) {
   const end = of => quantile(values.map(of).sort((a, b) => a - b), part), low = end(lowOf), high = end(highOf);
   if (low === high) return low;
@@ -85,7 +85,7 @@ function spreadOf(values) {
           censored: those.filter(isCensored).length};
 }
 
-/** Slope of the straight line through (ln x, ln y); NaN where one of the ys is not known. */
+/** Slope of the straight line through (ln x, ln y); NaN if one of the ys is not known. */
 function logSlope(xs, ys) {
   if (ys.some(isCensored)) return NaN;
   const points = xs.map((x, i) => [Math.log(x), Math.log(ys[i])]).filter(p => p.every(Number.isFinite));

@@ -1,5 +1,5 @@
 'use strict';
-// What the pages with heads are made of: choices, tables, the scale of colours.
+// Elements of the pages that show heads: choices, tables, the colour scale.
 
 const choice = name => at(name).value;
 
@@ -27,7 +27,7 @@ function table(id, heads, rows) {
   }
 }
 
-/** The layer's window hides keys in the longest context. */
+/** Whether the layer's window hides keys in the longest context. */
 function hidesKeys(layer) {
   const keys = REPORT.keysSeen?.[layer] ?? 0;
   return keys > 0 && keys < Math.max(...REPORT.contexts.map(Number));
@@ -38,7 +38,7 @@ function headName({layer, head}) {
 
 function statisticInfo(name) { return REPORT.statistics.find(s => s.name === name); }
 
-/** Says what the chosen statistic is, and returns it. */
+/** Shows the description of the chosen statistic and returns its entry. */
 function showMeaning() {
   const info = statisticInfo(choice('statistic'));
   at('meaning').textContent = `${info.name}: ${info.description}${info.units === '1' ? '' : ` (${info.units})`}`;

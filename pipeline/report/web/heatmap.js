@@ -1,7 +1,7 @@
 'use strict';
-// Layers down, heads across, drawn by hand: a charting library would hold an object per cell.
+// A map with layers down and heads across. Drawn without the charting library, which would hold an object per cell.
 
-// Viridis, told apart by the colour-blind and in grey.
+// Viridis: readable for the colour-blind and in grey.
 const PALETTE = [[68, 1, 84], [72, 40, 120], [62, 74, 137], [49, 104, 142], [38, 130, 142], [31, 158, 137], [53, 183, 121],
                  [110, 206, 88], [181, 222, 43], [253, 231, 37]];
 
@@ -26,7 +26,7 @@ class HeatMap {
     this.values = values;
     this.onHover = onHover;
     const sorted = values ? defined(values).map(placeOfValue).filter(Number.isFinite).sort((a, b) => a - b) : [];
-    // The outermost hundredth must not take all the colours.
+    // A few extreme heads must not use up the colours.
     this.low = quantile(sorted, 0.01);
     this.high = quantile(sorted, 0.99);
     if (this.low === this.high) [this.low, this.high] = [sorted[0] ?? 0, sorted[sorted.length - 1] ?? 0];
@@ -65,7 +65,7 @@ class HeatMap {
     for (let h = 0; h < heads; h += everyHead) g.fillText(String(h), margin + (h + 0.5) * cell, bottom + 14);
     g.fillText('head', margin + heads * cell / 2, bottom + 29);
     const {layer, head} = this.chosen;
-    // Black in white, seen on every colour.
+    // Black inside white is visible on every colour.
     for (const [colour, wide] of [['#ffffff', 4], ['#000000', 2]]) {
       g.strokeStyle = colour;
       g.lineWidth = wide;

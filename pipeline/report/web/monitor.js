@@ -1,25 +1,25 @@
 'use strict';
 // The page of a monitor: one statistic over training, every head at one checkpoint, and the alerts.
 
-// What each kind of alert says to someone who sees it for the first time.
+// Explains each kind of alert to someone who sees it for the first time.
 const KINDS = {
   jump: 'left the band of its own recent history',
-  drift: 'has changed since its beginning otherwise than the other heads',
-  chance: 'is far from what Gaussian heads give',
+  drift: 'has changed since its beginning differently from the other heads',
+  chance: 'is far from the value of Gaussian heads',
   entropy_collapse: 'its attention has become much narrower',
   rank_collapse: 'its field or keys use far fewer dimensions',
-  dead: 'no field is left, or next to none: its queries vanish or its keys are all the same',
-  model_drift: 'all heads go the same way, and do not slow down (median over heads)',
-  max_logit: 'its largest logit is over the limit',
+  dead: 'almost no field is left: its queries vanish or its keys are all the same',
+  model_drift: 'all heads move in the same direction without slowing down (median over heads)',
+  max_logit: 'its largest logit is above the limit',
   not_finite: 'holds NaN or infinity',
-  certificate: 'its numbers failed their check and are not used',
+  certificate: 'failed its certificate; its values are not used',
 };
 
 const indexOf = ({layer, head}) => layer * REPORT.heads + head;
 const valuesAt = (step, statistic = choice('statistic')) => valuesOf('', '', String(step), statistic);
 const isOf = (alert, place) => alert.layer === place.layer && alert.head === place.head;
 
-/** Rings around the heads that have alerted so far. */
+/** A map with rings around the heads that have alerted so far. */
 class AlertMap extends HeatMap {
   draw() {
     super.draw();
@@ -43,12 +43,12 @@ function tellCell(place) {
   at('cell').textContent = `${headName(place)}, step ${choice('step')}: ${choice('statistic')} ${number(value)}`;
 }
 
-/** Steps as they lie on the axis: a logarithmic one has no place for step 0. */
+/** The place of a step on the axis; a logarithmic axis shows step 0 at 1. */
 function placeOf(step) { return at('log-steps').checked ? Math.max(step, 1) : step; }
 
 function stepAxis() {
   const places = REPORT.checkpoints.map(c => placeOf(c.step)), logarithmic = at('log-steps').checked;
-  return axis(logarithmic ? 'step (logarithmic; step 0 stands at 1)' : 'step',
+  return axis(logarithmic ? 'step (logarithmic; step 0 is shown at 1)' : 'step',
     {type: logarithmic ? 'logarithmic' : 'linear', min: Math.min(...places), max: Math.max(...places)});
 }
 
@@ -74,7 +74,7 @@ function showTimeline() {
     ...(mine.length ? [line('limit that it crossed', mine.map(a => placeOf(a.step)), crossed, '#d55e00', {showLine: false, pointStyle: 'line', pointRadius: 9, borderWidth: 2})] : []),
   ];
   at('timeline-note').textContent = `The median over heads with the middle half of them, and ${headName(place)}. Click a point to see that checkpoint below.` +
-    (steps.length < REPORT.checkpoints.filter(c => c.measured).length ? ` To keep the page small it holds ${steps.length} of the checkpoints; series.csv holds all.` : '');
+    (steps.length < REPORT.checkpoints.filter(c => c.measured).length ? ` To stay small, this page holds ${steps.length} of the checkpoints; series.csv holds all.` : '');
   show('by-step', 'line', datasets, stepAxis(), axis(statistic),
     {points: 3, onClick: (event, _, chart) => chooseNearest(chart.scales.x.getValueForPixel(event.x))});
 }
@@ -87,7 +87,7 @@ function showMap() {
   showScale(map);
 }
 
-/** Leads to the head, if it is of one, the step and the statistic of an alert. */
+/** A button that shows the step, the statistic and the head (if any) of an alert. */
 function alertButton(alert) {
   const ofModel = alert.kind === 'model_drift';
   if (alert.layer === null && !ofModel) return 'around the layers';
@@ -115,7 +115,7 @@ function bandText({low, high}) {
 function showAlerts() {
   const {alerts, alertCount, checkpoints} = REPORT;
   at('alert-note').textContent = alertCount === 0 ? 'None.' :
-    'Click a head to see it over training. An alert is listed where it begins.' +
+    'Click a head to see it over training. Alerts are listed at the step where they begin.' +
     (alerts.length < alertCount ? ` The first ${alerts.length} of ${alertCount}; alerts.jsonl holds all.` : '');
   table('alert-table', alertCount === 0 ? [] : [['step', 'number'], ['head'], ['what happened'], ['statistic', 'wide'], ['value', 'number'], ['should be', 'number wide']],
     alerts.map(a => ({cells: [String(a.step), alertButton(a), `${a.kind.replaceAll('_', ' ')}: ${KINDS[a.kind]}`, a.statistic,
@@ -129,7 +129,7 @@ function showAlerts() {
 function showLoss() {
   const known = REPORT.checkpoints.filter(c => c.loss !== null);
   at('losses').hidden = known.length === 0;
-  at('loss-note').textContent = 'Next-token loss on the texts that the heads are measured on, mean over texts.';
+  at('loss-note').textContent = 'Mean next-token loss of the texts on which the heads are measured.';
   if (known.length) show('loss', 'line', [line('loss', known.map(c => placeOf(c.step)), known.map(c => c.loss), BLUE)], stepAxis(), axis('nats per token'));
 }
 
@@ -159,7 +159,7 @@ function start() {
   at('step').value = String(REPORT.steps[REPORT.steps.length - 1]);
   for (const id of ['timeline', 'map']) at(id).hidden = !REPORT.steps.length;
   const positive = REPORT.steps.filter(s => s > 0);
-  // Steps that double want a logarithmic axis.
+  // Doubling steps need a logarithmic axis.
   at('log-steps').checked = positive.length > 2 && positive[Math.floor(positive.length / 2)] < positive[positive.length - 1] / 4;
   for (const id of ['statistic', 'step', 'log-steps']) at(id).addEventListener('change', showAll);
   at('choices').addEventListener('submit', e => e.preventDefault());

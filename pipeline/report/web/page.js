@@ -32,16 +32,16 @@ function showMap() {
   at('spread').textContent = spreadText(info.name, values);
 }
 
-/** The median, and of how many heads it is. */
+/** The median, and the number of heads that it covers. */
 function spreadText(statistic, values) {
   const those = counted(values, statistic), {median, count, censored} = spreadOf(those), missing = those.length - count;
   if (count === 0) return '';
   return `Median ${number(median)} over ${count} ${statisticInfo(statistic).ofKvHead ? 'KV heads' : 'heads'}` +
-    (censored > 0 ? `, of which ${censored} are only known to be beyond a bound` : '') +
-    (missing > 0 ? `; ${missing} have no value (no certificate, or not defined there)${missing > 0.05 * those.length ? ': so many that the median of all may be another' : ''}` : '') + '.';
+    (censored > 0 ? `; ${censored} of these values are only known to be beyond a bound` : '') +
+    (missing > 0 ? `; ${missing} have no value (no certificate, or not defined)${missing > 0.05 * those.length ? '; with so many missing, the median of all heads may differ' : ''}` : '') + '.';
 }
 
-/** Share of the heads at or below a value; of a censored one, of those that are surely below. */
+/** Share of the heads at or below a value; for a censored value, of the heads that are surely below it. */
 function percentile(values, value) {
   const those = defined(values);
   return those.filter(v => (isCensored(value) ? highOf(v) <= value.low : highOf(v) <= value)).length / those.length;
@@ -57,8 +57,8 @@ function showHead() {
                       null_ ? `${number(null_[0])} ± ${number(null_[1])}` : '', s.description]};
     }));
   const detail = detailOf(choice('scope'), choice('context'), place.layer, place.head);
-  at('head-note').textContent = `Table: what is chosen above. ` + (detail ? `Pictures: text ${REPORT.texts[0]}.` :
-    'The spectrum of this head is not in the report, to keep it small: it is in results.nc. Those of the heads under "extremes" are here, in the longest context.');
+  at('head-note').textContent = `Table: the field, context and text chosen above. ` + (detail ? `Pictures: text ${REPORT.texts[0]}.` :
+    'To stay small, the report does not hold the spectrum of this head: it is in results.nc. For the longest context, the report holds the spectra of the heads under "extremes".');
   showSpectrum(detail);
   showProfile(detail);
 }
@@ -86,7 +86,7 @@ function showProfile(detail) {
     return shares.map((s, b) => (positions(b) > 0 ? s / positions(b) : NaN));  // energy share of one position, mean of the bin
   };
   const own = detail ? shown(floatsOf(detail.profile), detail.firstShare) : [];
-  // A mean of some heads only, the extreme ones that a large report holds, would be nobody's.
+  // A large report holds only extreme heads; their mean would describe no head.
   const held = Object.values(REPORT.details[`${choice('scope')}/${choice('context')}`] ?? {});
   const all = held.length === REPORT.layers * REPORT.heads ? held.filter(d => d.certified && Number.isFinite(d.firstShare)) : [];
   const mean = all.length ? shown(floatsOf(all[0].profile), 0).map(() => 0) : [];
@@ -102,7 +102,7 @@ function showContexts() {
   scopes.forEach((scope, s) => {
     const colour = [BLUE, ORANGE, GREEN, GREY][s], xs = REPORT.contexts.map(Number);
     const spreads = REPORT.contexts.map(c => spreadOf(counted(valuesOf(scope, c, choice('text'), statistic) ?? [], statistic)));
-    // Over the same heads in every context, or none.
+    // A slope needs the same heads in every context.
     const counts = spreads.map(p => p.count).filter(c => c > 0), alike = Math.min(...counts) >= 0.95 * Math.max(...counts);
     const slope = alike ? logSlope(xs, spreads.map(p => p.median)) : NaN;
     datasets.push(line(`${scope}${Number.isNaN(slope) ? '' : `, slope ${slope.toFixed(2)}`}`, xs, spreads.map(p => p.median), colour),
@@ -114,13 +114,13 @@ function showContexts() {
     logAxis(withUnits(statistic), datasets.flatMap(d => d.data.map(p => p.y))));
 }
 
-/** All statistics over what Gaussian heads have. */
+/** All statistics, divided by their values for Gaussian heads. */
 function showChance() {
   const rows = REPORT.statistics.filter(s => s.units !== 'position' && chance(s.name)?.[0] > 0)
     .map(s => ({name: s.name, null_: chance(s.name)[0], spread: spreadOf(counted(chosenValues(s.name) ?? [], s.name))})).filter(r => r.spread.median > 0);
   at('beside-chance').hidden = rows.length === 0;
-  at('chance-note').textContent = rows.length === 0 ? 'Not measured: --null N puts Gaussian heads beside every statistic.' :
-    'Each statistic over what heads of Gaussian queries and keys of the same size have: median over heads (dot) and the middle half (bar). At 1 it is what chance gives.';
+  at('chance-note').textContent = rows.length === 0 ? 'Not measured: run with --null N to compare every statistic with Gaussian heads.' :
+    'Each statistic, divided by its value for heads of Gaussian queries and keys of the same size: median over heads (dot) and the middle half (bar). 1 means equal to chance.';
   at('beside-chance').style.height = `${70 + 19 * rows.length}px`;
   const labels = rows.map(r => r.name), part = (r, key) => r.spread[key] / r.null_;
   const bars = {label: 'middle half', data: rows.map(r => [part(r, 'low'), part(r, 'high')]), backgroundColor: BLUE + '66', minBarLength: 3};
@@ -144,8 +144,8 @@ function showLayers() {
 function showLearned() {
   const field = chosenValues('k90'), learned = chosenValues('learned_k90');
   const pairs = field && learned ? Array.from(field, (y, i) => ({x: learned[i], y: placeOfValue(y), i, known: !isCensored(y)})).filter(p => Number.isFinite(p.x) && Number.isFinite(p.y)) : [];
-  at('learned-note').textContent = pairs.length === 0 ? 'Not known here: a capture holds no weights, or no k90 was found.' :
-    'A point is a head: components for 90 % of the energy of W_Q^T W_K, from the weights alone, across; of the measured field upwards. Below the line the text moves the head along fewer components than its weights hold, above it along more. Click a point to see the head.' +
+  at('learned-note').textContent = pairs.length === 0 ? 'Not known: a capture holds no weights, or k90 is unknown.' :
+    'Each point is a head. Across: components with 90 % of the energy of W_Q^T W_K, from the weights alone. Upwards: the same for the measured field. Below the line, the text uses fewer components than the weights have; above it, more. Click a point to see the head.' +
     (pairs.some(p => !p.known) ? ' Orange: the field needs more components than were computed.' : '');
   const most = Math.max(1, ...pairs.map(p => Math.max(p.x, p.y)));
   show('gap', 'scatter', [{label: 'heads', data: pairs, backgroundColor: pairs.map(p => (p.known ? BLUE : ORANGE) + '99')}, line('equal', [0, most], [0, most], GREY, {showLine: true, borderDash: [5, 4], pointRadius: 0})],
@@ -158,7 +158,7 @@ function showTexts() {
   const statistic = choice('statistic'), names = REPORT.texts;
   const spreads = names.map((_, t) => spreadOf(counted(valuesOf(choice('scope'), choice('context'), String(t), statistic) ?? [], statistic)));
   const held = spreads.some(s => s.count > 0), medians = spreads.map(s => s.median), known = medians.every(Number.isFinite);
-  at('texts-note').textContent = !held ? 'One text, or too many heads to hold every text here: see heads.csv.' :
+  at('texts-note').textContent = !held ? 'There is one text, or too many heads to show every text here: see heads.csv.' :
     `Median over heads and the middle half, for each text. ` + (known ? `The medians lie between ${number(Math.min(...medians))} and ${number(Math.max(...medians))}.` :
       `The medians: ${medians.map(number).join(', ')}.`);
   const bars = {label: 'middle half', data: spreads.map(s => [s.low, s.high]), backgroundColor: BLUE + '66', maxBarThickness: 160};
@@ -176,8 +176,8 @@ function showExtremes() {
 
 function showCertificates() {
   const {total, certified, failedChecks, failures, worst} = REPORT.certificates;
-  at('certificate-note').textContent = `${certified} of ${total} head measurements are certified: what must hold by algebra holds to rounding. ` +
-    (failedChecks === 0 ? 'The errors that came closest to their bounds:' : `${failedChecks} checks failed${failures.length < failedChecks ? `, of which the first ${failures.length} stand here` : ''}, in red; below them, of those that hold, the closest to their bounds.`);
+  at('certificate-note').textContent = `${certified} of ${total} head measurements are certified: the identities of algebra hold up to rounding. ` +
+    (failedChecks === 0 ? 'These errors came closest to their bounds:' : `${failedChecks} checks failed (red${failures.length < failedChecks ? `; the first ${failures.length} are listed` : ''}). Below them: of the checks that hold, those closest to their bounds.`);
   const places = ({text, scope, context, layer, head}) => `${REPORT.texts[text]}, ${scope}, ${context} tokens`;
   table('certificate-table', [['check'], ['head'], ['where', 'wide'], ['error', 'number'], ['bound', 'number']],
     [...failures.map(f => ({bad: true, cells: [f.check, headButton(f), places(f), number(f.error), number(f.bound)]})),
@@ -190,8 +190,8 @@ function showAll() {
   showMap(); showHead(); showContexts(); showChance(); showLayers(); showLearned(); showTexts(); showExtremes();
 }
 
-const SCOPES = {full: 'full: all keys', causal: 'causal: what the softmax sees', 'causal-mean': 'causal-mean: causal means, unmasked',
-                'causal-unwindowed': 'causal-unwindowed: all keys up to the query, whatever the layer sees'};
+const SCOPES = {full: 'full: all keys', causal: 'causal: the keys that the softmax sees', 'causal-mean': 'causal-mean: means over keys up to the query, unmasked',
+                'causal-unwindowed': 'causal-unwindowed: all keys up to the query, even in layers with windows'};
 
 /** The model and the run in a sentence or two. */
 function card() {
@@ -200,7 +200,7 @@ function card() {
                  `${texts.length === 1 ? 'text' : `${texts.length} texts:`} ${texts.slice(0, 4).join(', ')}${texts.length > 4 ? ', ...' : ''}`,
                  contexts.length === 1 ? `${contexts[0]} tokens` : `contexts of ${contexts[0]} to ${contexts[contexts.length - 1]} tokens`];
   const windowed = REPORT.keysSeen.filter((_, layer) => hidesKeys(layer));
-  if (windowed.length) parts.push(`${windowed.length} layers (*) see ${[...new Set(windowed)].join(' or ')} keys only: causal and attention are of those`);
+  if (windowed.length) parts.push(`${windowed.length} layers (*) see ${[...new Set(windowed)].join(' or ')} keys only: causal fields and attention cover only these keys`);
   if (losses.length) parts.push(`next-token loss (nats) ${losses.slice(0, 4).map(number).join(', ')}${losses.length > 4 ? ', ...' : ''}`);
   return parts.join(' \u00b7 ');
 }
@@ -209,7 +209,7 @@ function start() {
   at('model').textContent = REPORT.model;
   at('incomplete').hidden = REPORT.measured === REPORT.planned;
   at('incomplete').textContent = `This run is not complete: ${REPORT.measured} of ${REPORT.planned} layers over all texts are measured, ` +
-    'and all numbers of this page come from these only. The same command with --resume measures the rest.';
+    'and this page shows only these. The same command with --resume measures the rest.';
   at('card').textContent = card();
   fill('statistic', REPORT.statistics.map(s => [s.name, s.name]));
   fill('scope', REPORT.scopes.map(s => [s, SCOPES[s]]));

@@ -3,7 +3,7 @@
 
 const at = id => document.getElementById(id);
 
-/** Light or dark as the system says, until the button is pressed; then everything is drawn anew. Paper is white. */
+/** Follows the system's light or dark theme until the button is pressed; then redraws everything. Prints are white. */
 function startTheme(drawAll) {
   const root = document.documentElement;
   root.dataset.theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
