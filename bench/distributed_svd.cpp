@@ -113,7 +113,7 @@ double verify(const Outcome& outcome, const mpi::Communicator& team) {
   for (const double s : outcome.sigma) energy += s * s;
   bool right = std::abs(energy / outcome.energy - 1) <= 1e-11;
   if (outcome.whole && team.rank() == 0) {
-    const std::vector<double> reference = kernels::cpu::singular_values(*outcome.whole);
+    const std::vector<double> reference = kernels::singular_values(*outcome.whole);
     error = 0;
     for (std::size_t i = 0; i < reference.size(); ++i) {
       error = std::max(error, std::abs(reference[i] - outcome.sigma[i]) / reference[0]);

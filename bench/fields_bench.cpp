@@ -28,14 +28,15 @@ struct Head {
     k.rowwise() += random_matrix<float>(1, d, 3).row(0);
   }
   /// Centring, row means and energies, from float32 Q and K.
-  cpu::CausalEnergies energies() const {
-    const cpu::CentredKeys keys = cpu::centred_keys(alone(), k, placement);
-    return cpu::causal_energies(alone(), cpu::field_queries(q, form), cpu::field_keys(keys, form, placement),
-                                placement);
+  kernels::CausalEnergies energies() const {
+    const kernels::CentredKeys keys = kernels::centred_keys(alone(), k, placement);
+    return kernels::causal_energies(alone(), kernels::field_queries(q, form),
+                                    kernels::field_keys(keys, form, placement), placement);
   }
-  cpu::CausalField causal() const {
-    const cpu::CentredKeys keys = cpu::centred_keys(alone(), k, placement);
-    return cpu::causal_field(cpu::field_queries(q, form), cpu::field_keys(keys, form, placement), energies().means);
+  kernels::CausalField causal() const {
+    const kernels::CentredKeys keys = kernels::centred_keys(alone(), k, placement);
+    return kernels::causal_field(kernels::field_queries(q, form), kernels::field_keys(keys, form, placement),
+                                 energies().means);
   }
   HeadGroup group() const { return {{q}, k, {form}}; }
 };
@@ -49,7 +50,7 @@ void gram_products(benchmark::State& state) {
   for (auto _ : state) {
     for (const Matrix* a : {&q, &k}) {
       Matrix gram = Matrix::Zero(a->cols(), a->cols());
-      cpu::add_gram(*a, gram);
+      kernels::add_gram(*a, gram);
       benchmark::DoNotOptimize(gram.data());
     }
   }
@@ -63,7 +64,7 @@ void full_field(benchmark::State& state) {
   const Head head = head_of(state);
   const HeadGroup group = head.group();
   const FieldRequest request{.context = state.range(0)};
-  const auto measure = [&] { return cpu::HeadContext(alone(), group, head.placement).measure(0, request); };
+  const auto measure = [&] { return kernels::HeadContext(alone(), group, head.placement).measure(0, request); };
   if (!verified(state, measure().certificate.certified() ? 0 : 1, 0)) return;
   for (auto _ : state) benchmark::DoNotOptimize(measure());
   const Size n(state);
@@ -75,7 +76,7 @@ BENCHMARK(full_field)->ArgNames({"L", "d"})->Args({1024, 64})->Args({131072, 128
 void full_field_by_lapack(benchmark::State& state) {
   const Head head = head_of(state);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(cpu::singular_values(cpu::dense_field(head.q, head.k, head.form, Scope::full)));
+    benchmark::DoNotOptimize(kernels::singular_values(kernels::dense_field(head.q, head.k, head.form, Scope::full)));
   }
   const Size n(state);
   rates(state, 2 * n.length * n.length * n.d + 8.0 / 3 * n.length * n.length * n.length, 8 * n.length * n.length);
@@ -85,21 +86,21 @@ BENCHMARK(full_field_by_lapack)->ArgNames({"L", "d"})->Args({1024, 64})->Unit(be
 /// The exact spectrum of a causal field, by this program and by LAPACK.
 void causal_spectrum(benchmark::State& state) {
   const Head head = head_of(state);
-  const Matrix field = cpu::dense_field(head.q, head.k, head.form, Scope::causal);
+  const Matrix field = kernels::dense_field(head.q, head.k, head.form, Scope::causal);
   const Index coupling = head.q.cols() + 1;
-  const std::vector<double> expected = cpu::singular_values(field),
-                            found = cpu::two_stage_singular_values(field, coupling);
+  const std::vector<double> expected = kernels::singular_values(field),
+                            found = kernels::two_stage_singular_values(field, coupling);
   double worst = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) worst = std::max(worst, std::abs(found[i] - expected[i]));
   if (!verified(state, worst / expected[0], 1e-12)) return;
-  for (auto _ : state) benchmark::DoNotOptimize(cpu::two_stage_singular_values(field, coupling));
+  for (auto _ : state) benchmark::DoNotOptimize(kernels::two_stage_singular_values(field, coupling));
   const Size n(state);
   rates(state, 8.0 / 3 * n.length * n.length * n.length, 8 * n.length * n.length);
 }
 void causal_spectrum_by_lapack(benchmark::State& state) {
   const Head head = head_of(state);
-  const Matrix field = cpu::dense_field(head.q, head.k, head.form, Scope::causal);
-  for (auto _ : state) benchmark::DoNotOptimize(cpu::singular_values(field));
+  const Matrix field = kernels::dense_field(head.q, head.k, head.form, Scope::causal);
+  for (auto _ : state) benchmark::DoNotOptimize(kernels::singular_values(field));
   const Size n(state);
   rates(state, 8.0 / 3 * n.length * n.length * n.length, 8 * n.length * n.length);
 }
@@ -117,13 +118,13 @@ BENCHMARK(causal_spectrum_by_lapack)
 
 /// Energies of the causal field from explicit logits, a tile of rows at a time: products with all keys, as in the plain
 /// loop, or only with the unmasked keys.
-cpu::CausalEnergies explicit_energies(const Head& head, bool all_keys) {
+kernels::CausalEnergies explicit_energies(const Head& head, bool all_keys) {
   constexpr Index kRows = 128;
   const Matrix q = head.form.scale * head.q.cast<double>(), k = head.k.cast<double>();
   const Index length = q.rows();
-  cpu::CausalEnergies out{Vector::Zero(length), Vector(length), {}};
+  kernels::CausalEnergies out{Vector::Zero(length), Vector(length), {}};
   Matrix logits;
-  cpu::for_tiles(length, kRows, [&](Index begin, Index count) {
+  kernels::for_tiles(length, kRows, [&](Index begin, Index count) {
     logits.noalias() = q.middleRows(begin, count) * k.topRows(all_keys ? length : begin + count).transpose();
     for (Index r = 0; r < count; ++r) {
       auto row = logits.row(r).head(begin + r + 1);
@@ -162,7 +163,7 @@ BENCHMARK(causal_energies_explicit)
 void causal_energies(benchmark::State& state) {
   const Head head = head_of(state);
   if (state.range(0) <= 8192) {
-    const cpu::CausalEnergies expected = explicit_energies(head, false), found = head.energies();
+    const kernels::CausalEnergies expected = explicit_energies(head, false), found = head.energies();
     if (!verified(state, (found.keys - expected.keys).norm() / expected.keys.norm(), 1e-11)) return;
     if (!verified(state, (found.queries - expected.queries).norm() / expected.queries.norm(), 1e-11)) return;
   }
@@ -179,8 +180,8 @@ BENCHMARK(causal_energies)
 
 void causal_operator(benchmark::State& state) {
   const Head head = head_of(state);
-  const cpu::CausalField field = head.causal();
-  const cpu::CausalOperator matrix(alone(), field);
+  const kernels::CausalField field = head.causal();
+  const kernels::CausalOperator matrix(alone(), field);
   const Matrix x = random_matrix<double>(head.q.rows(), 32, 4);
   Matrix y, z;
   matrix.apply(x, y);
@@ -204,13 +205,13 @@ void krylov(benchmark::State& state) {
     head.q.col(c) *= std::pow(0.9F, static_cast<float>(c));
     head.k.col(c) *= std::pow(0.9F, static_cast<float>(c));
   }
-  const cpu::CausalField field = head.causal();
-  const cpu::CausalOperator matrix(alone(), field);
+  const kernels::CausalField field = head.causal();
+  const kernels::CausalOperator matrix(alone(), field);
   const double energy = head.energies().queries.sum();
-  const cpu::KrylovTarget target{.length = head.q.rows(), .energy = energy, .most_components = 32};
+  const kernels::KrylovTarget target{.length = head.q.rows(), .energy = energy, .most_components = 32};
   Index products = 0;
   for (auto _ : state) {
-    const cpu::LeadingTriplets found = cpu::leading_triplets(alone(), matrix, 0, target);
+    const kernels::LeadingTriplets found = kernels::leading_triplets(alone(), matrix, 0, target);
     if (!verified(state, found.residual, target.tolerance)) return;
     products = found.products;
   }
@@ -223,10 +224,11 @@ BENCHMARK(krylov)->ArgNames({"L", "d"})->Args({4096, 64})->Args({16384, 64})->Un
 
 void centring(benchmark::State& state) {
   const Head head = head_of(state);
-  if (!verified(state, cpu::centred_keys(alone(), head.k, head.placement).rows.all().colwise().sum().norm(), 1e-9)) {
+  if (!verified(state, kernels::centred_keys(alone(), head.k, head.placement).rows.all().colwise().sum().norm(),
+                1e-9)) {
     return;
   }
-  for (auto _ : state) benchmark::DoNotOptimize(cpu::centred_keys(alone(), head.k, head.placement));
+  for (auto _ : state) benchmark::DoNotOptimize(kernels::centred_keys(alone(), head.k, head.placement));
   const Size n(state);
   rates(state, 4 * n.length * n.d, 8 * n.length * n.d);
 }
@@ -235,8 +237,9 @@ BENCHMARK(centring)->ArgNames({"L", "d"})->Args({8192, 64})->Args({131072, 128})
 /// Formation of the L x L field: logits and row centring.
 void logits(benchmark::State& state) {
   const Head head = head_of(state);
-  if (!verified(state, cpu::dense_field(head.q, head.k, head.form, Scope::full).rowwise().sum().norm(), 1e-7)) return;
-  for (auto _ : state) benchmark::DoNotOptimize(cpu::dense_field(head.q, head.k, head.form, Scope::full));
+  if (!verified(state, kernels::dense_field(head.q, head.k, head.form, Scope::full).rowwise().sum().norm(), 1e-7))
+    return;
+  for (auto _ : state) benchmark::DoNotOptimize(kernels::dense_field(head.q, head.k, head.form, Scope::full));
   const Size n(state);
   rates(state, 2 * n.length * n.length * n.d, 8 * n.length * n.length);
 }

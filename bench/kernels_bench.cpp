@@ -38,9 +38,9 @@ void attention_statistics(benchmark::State& state) {
   double uniform = 0;  // zero logits: row i has entropy ln i
   for (int i = 1; i <= length; ++i) uniform += std::log(i) / static_cast<double>(length);
   const LogitForm form{.scale = 0.1};
-  const double entropy = cpu::attention_rows(q, k, form, length).entropy.mean();
+  const double entropy = kernels::attention_rows(q, k, form, length).entropy.mean();
   if (!verified(state, std::abs(entropy / uniform - 1), 1e-13)) return;
-  for (auto _ : state) benchmark::DoNotOptimize(cpu::attention_rows(q, k, form, length));
+  for (auto _ : state) benchmark::DoNotOptimize(kernels::attention_rows(q, k, form, length));
   const Size n(state);
   rates(state, n.length * n.length * n.d, 8.0 * 2 * n.length * n.d);
 }
@@ -49,12 +49,12 @@ BENCHMARK(attention_statistics)->Apply(shapes);
 void thin_factor(benchmark::State& state) {
   const auto length = state.range(0), d = state.range(1);
   const MatrixF a = random_matrix<float>(length, d, 1);
-  const cpu::FactorRows rows(a);
+  const kernels::FactorRows rows(a);
   const Matrix all = rows.all();
-  const cpu::ThinFactor f = cpu::thin_factor(alone(), rows, testing::gram_of(alone(), rows), length);
+  const kernels::ThinFactor f = kernels::thin_factor(alone(), rows, testing::gram_of(alone(), rows), length);
   if (!verified(state, (all - f.basis_rows(0, all) * f.r()).norm() / all.norm(), 1e-13)) return;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(cpu::thin_factor(alone(), rows, testing::gram_of(alone(), rows), length));
+    benchmark::DoNotOptimize(kernels::thin_factor(alone(), rows, testing::gram_of(alone(), rows), length));
   }
   const Size n(state);
   rates(state, n.length * n.d * n.d, 4.0 * n.length * n.d);
@@ -64,10 +64,10 @@ BENCHMARK(thin_factor)->Apply(shapes);
 void core_svd(benchmark::State& state) {
   const auto d = state.range(0);
   const Matrix a = random_matrix<double>(d, d, 1);
-  const cpu::Svd f = cpu::svd(a);
+  const kernels::Svd f = kernels::svd(a);
   const Matrix rebuilt = f.u * Eigen::Map<const Vector>(f.sigma.data(), d).asDiagonal() * f.vt;
   if (!verified(state, (a - rebuilt).norm() / a.norm(), 1e-13)) return;
-  for (auto _ : state) benchmark::DoNotOptimize(cpu::svd(a));
+  for (auto _ : state) benchmark::DoNotOptimize(kernels::svd(a));
 }
 BENCHMARK(core_svd)->Arg(64)->Arg(128);
 

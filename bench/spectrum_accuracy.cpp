@@ -107,7 +107,7 @@ struct Timed {
 Timed measure(const Head& head, Route route) {
   const auto start = std::chrono::steady_clock::now();
   const std::vector<FieldRequest> request{{head.q.rows(), Scope::causal, route, 256}};
-  Timed out{cpu::field_statistics({{head.q}, head.k, {head.form}}, request)[0][0]};
+  Timed out{kernels::field_statistics({{head.q}, head.k, {head.form}}, request)[0][0]};
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return out;
 }

@@ -3,7 +3,7 @@
 
 #include "kernels/matrix.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Rows of a tile. Its float64 copy and a product of it fit in the second-level cache.
 inline constexpr Index kTileRows = 256;
@@ -23,4 +23,4 @@ void for_tiles(Index rows, Index tile_rows, Visit&& visit) {
   for (Index begin = 0; begin < rows; begin += tile_rows) visit(begin, std::min(tile_rows, rows - begin));
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -89,8 +89,8 @@ class Layer {
       return rows;
     };
     const Matrix found = run().matrix();
-    const cpu::AttentionRows expected =
-        cpu::attention_rows(queries(head), keys(head).cast<double>(), forms_[0], s_.length);
+    const kernels::AttentionRows expected =
+        kernels::attention_rows(queries(head), keys(head).cast<double>(), forms_[0], s_.length);
     expect_small("softmax statistics", (found.col(1) - expected.entropy).cwiseAbs().maxCoeff(), 1e-10);
     const double pairs = 0.5 * number(s_.length) * number(s_.length + 1);
     return {"softmax statistics float64",
@@ -104,7 +104,7 @@ class Layer {
     const double error = (causal_energies().back().queries - expected_energies()).norm();
     expect_small("causal energies", error / expected_energies().norm(), 1e-10);
     const double square = number(s_.length * s_.head_dim * s_.head_dim);
-    const double tiles = number(2 * s_.length * kTileRows * s_.head_dim);
+    const double tiles = number(2 * s_.length * kDeviceTileRows * s_.head_dim);
     return {"causal energies",
             size(s_.length),
             {number(s_.heads) * (4 * square + tiles), Unit::float64, bytes(s_.length)},
@@ -128,7 +128,7 @@ class Layer {
     };
     run();
     const Matrix expected =
-        cpu::dense_field(queries(0).topRows(context), keys(0).topRows(context), form, Scope::causal);
+        kernels::dense_field(queries(0).topRows(context), keys(0).topRows(context), form, Scope::causal);
     expect_small("direct field", (download(field, context, context) - expected).norm() / expected.norm(), 1e-12);
     return {"direct field, capped",
             fmt::format("1 head, d = {}, L = {}", s_.head_dim, context),
@@ -181,7 +181,7 @@ class Layer {
     for (const auto& of_head : found) expect_small("certificate", of_head[0].certificate.certified() ? 0 : 1, 0);
     const Index context = requests[0].context;
     const HeadGroup group{{queries(0).topRows(context)}, keys(0).topRows(context), {forms_[0]}};
-    const HeadStatistics own = found[0][0], expected = cpu::field_statistics(group, requests)[0][0];
+    const HeadStatistics own = found[0][0], expected = kernels::field_statistics(group, requests)[0][0];
     for (std::size_t i = 0; i < expected.singular_values.size(); ++i) {
       expect_small("singular values", std::abs(own.singular_values.at(i) - expected.singular_values[i]),
                    1e-9 * expected.spectrum.sigma_max);
@@ -189,7 +189,7 @@ class Layer {
     expect_small("entropy", std::abs(own.attention.entropy - expected.attention.entropy), 1e-4);
   }
 
-  std::vector<cpu::CausalEnergies> causal_energies() const {
+  std::vector<kernels::CausalEnergies> causal_energies() const {
     const Worker& worker = lanes_.queries;
     worker.room.clear();
     FactorForm q = form_of(heads_.all_queries.data()), k = form_of(heads_.all_keys.data());
@@ -201,9 +201,9 @@ class Layer {
   }
   Vector expected_energies() const {
     const Placement placement{0, s_.length};
-    const cpu::CentredKeys centred = cpu::centred_keys(alone(), keys(s_.heads - 1), placement);
-    return cpu::causal_energies(alone(), cpu::field_queries(queries(s_.heads - 1), forms_[0]),
-                                cpu::field_keys(centred, forms_[0], placement), placement)
+    const kernels::CentredKeys centred = kernels::centred_keys(alone(), keys(s_.heads - 1), placement);
+    return kernels::causal_energies(alone(), kernels::field_queries(queries(s_.heads - 1), forms_[0]),
+                                    kernels::field_keys(centred, forms_[0], placement), placement)
         .queries;
   }
 

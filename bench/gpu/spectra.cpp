@@ -65,7 +65,7 @@ class Batch {
 
   /// Compares the last matrix with the CPU.
   void check(const Matrix& found) const {
-    const std::vector<double> expected = cpu::two_stage_singular_values(host_.bottomRows(n_));
+    const std::vector<double> expected = kernels::two_stage_singular_values(host_.bottomRows(n_));
     for (Index i = 0; i < n_; ++i) {
       expect_small("singular values", std::abs(found(count_ - 1, i) - expected[static_cast<std::size_t>(i)]),
                    8 * number(n_) * kEpsilon * expected[0]);

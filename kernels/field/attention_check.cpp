@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// Sums of n positive terms use at least this many lanes.
@@ -59,4 +59,4 @@ double attention_margin(const AttentionRows& rows, const SampledLogits& sampled,
   return worst;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 using Logits = Eigen::Ref<const Eigen::RowVectorXd>;
@@ -73,4 +73,4 @@ void attach(const AttentionStatistics& attention, double margin, HeadStatistics&
       std::isfinite(attention.max_logit) && std::isfinite(attention.entropy) && std::isfinite(attention.sink_first);
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -7,7 +7,7 @@
 #include "kernels/matrix.hpp"
 #include "kernels/statistics.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Longest context in which attention is measured: it costs L^2 d flops, other statistics L d^2.
 inline constexpr std::int64_t kLongestAttention = 32768;
@@ -36,4 +36,4 @@ std::vector<AttentionStatistics> attention_statistics(const AttentionRows& rows,
 /// if the head's Q, K or field are not finite. If only the attention is not finite, the certificate says so.
 void attach(const AttentionStatistics& attention, double margin, HeadStatistics& head);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -3,7 +3,7 @@
 #include "kernels/field/summed_rows.hpp"
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// Calls visit(begin, count) for the tiles of `rows` rows, from the first or from the last.
@@ -137,4 +137,4 @@ void CausalOperator::multiply(bool forwards, const Matrix& x, Matrix& y) const {
 void CausalOperator::apply(const Matrix& x, Matrix& y) const { multiply(true, x, y); }
 void CausalOperator::apply_transpose(const Matrix& y, Matrix& x) const { multiply(false, y, x); }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -2,7 +2,7 @@
 #include "kernels/field/centring.hpp"
 #include "kernels/spectra/linear_operator.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Energies of the causal field E_ij = a_i . b_j - m_i (j <= i) of factors a, b [n, w], for this rank's rows: per key
 /// (column) and per query (row). Also holds the row means m. All values are exact.
@@ -37,4 +37,4 @@ class CausalOperator final : public LinearOperator {
   Matrix diagonal_;
 };
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

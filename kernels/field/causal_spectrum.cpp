@@ -7,7 +7,7 @@
 #include "kernels/spectra/lapack.hpp"
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// Rows of a block, inside which logits are formed.
@@ -143,4 +143,4 @@ std::optional<Index> count_above(const CausalSpectrum& spectrum, double sigma, d
   return spectrum.length() - d.below;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -4,7 +4,7 @@
 
 #include "kernels/field/causal_field.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// det(1 + E E^T / t) for one shift t; E is divided by its Frobenius norm.
 struct ShiftedDeterminant {
@@ -47,4 +47,4 @@ double determinant_flops(double length, double width);
 /// Counts the singular values above sigma. Returns nothing if rounding could have moved one by `margin` in sigma^2.
 std::optional<Index> count_above(const CausalSpectrum& spectrum, double sigma, double margin);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -4,7 +4,7 @@
 
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 using RowVector = Eigen::RowVectorXd;
@@ -80,4 +80,4 @@ Vector causal_means(const Team& team, const FactorRows& a, const FactorRows& b, 
   return means;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

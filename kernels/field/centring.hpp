@@ -3,7 +3,7 @@
 #include "kernels/field_request.hpp"
 #include "kernels/team.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// A KV head's keys [n, d] minus their mean over the whole context. Subtracting one vector from all keys shifts all
 /// logits of a row equally, so it changes no field. It also prevents cancellation in later row means.
@@ -27,4 +27,4 @@ FactorRows field_keys(const CentredKeys& keys, const LogitForm& form, const Plac
 /// The causal row means m_i = a_i . mean over j <= i of b_j, for this rank's rows [n]. O(L w). Collective.
 Vector causal_means(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

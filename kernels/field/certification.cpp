@@ -6,7 +6,7 @@
 #include "kernels/field/consistency.hpp"
 #include "kernels/field/head_context.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// Mean square of a probe's entries, uniform in (-1, 1).
@@ -131,4 +131,4 @@ void FieldContext::check_delocalisation(std::size_t head, const Vector& key_ener
   out.delocalisation_ratio = worst[1];
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

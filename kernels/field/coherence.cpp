@@ -8,7 +8,7 @@
 #include "kernels/spectra/lapack.hpp"
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// Orthonormal columns that span the column space of a small matrix, by numerical rank.
@@ -119,4 +119,4 @@ CoherentKeys key_coherence(const Team& team, const TallFactor& keys, const Eigen
           std::move(pass.centred)};
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -2,7 +2,7 @@
 #include "kernels/field/tall_factor.hpp"
 #include "kernels/statistics.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// leverage_j, the squared norm of row j of an orthonormal basis of the column space of a factor, for this rank's rows
 /// [n]. Also the numerical rank: the number of sigma > max(L, w) * eps * sigma_1. L w^2 flops. Collective.
@@ -29,4 +29,4 @@ CoherentKeys key_coherence(const Team& team, const TallFactor& keys, const Eigen
 /// factor) and the largest leverages.
 KeyCoherence full_rank_coherence(double length, const std::vector<double>& sigma, double largest, double largest_raw);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -9,7 +9,7 @@
 #include "kernels/spectra/spectral_sums.hpp"
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 constexpr double kFloat = sizeof(float), kDouble = sizeof(double);
@@ -104,4 +104,4 @@ double drawing_flops(std::int64_t length, std::int64_t head_dim) {
   return 2 * 6 * static_cast<double>(length) * static_cast<double>(head_dim) * static_cast<double>(head_dim);
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

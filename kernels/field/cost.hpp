@@ -3,7 +3,7 @@
 
 // Counts what a field costs on the CPU back end, from the tiles and blocks of its kernels. Planning uses these
 // functions.
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// A field of the query heads that read one KV head.
 struct FieldSize {
@@ -30,4 +30,4 @@ double attention_bytes(std::int64_t length, std::int64_t head_dim);
 /// (row_moments.hpp).
 double drawing_flops(std::int64_t length, std::int64_t head_dim);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -1,6 +1,6 @@
 #include "kernels/field/dense_field.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// Logits; if they are not capped, up to a constant per row.
@@ -41,4 +41,4 @@ Vector row_sums(const Matrix& field, Scope scope) {
   return out;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

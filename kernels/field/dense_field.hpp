@@ -1,7 +1,7 @@
 #pragma once
 #include "kernels/field/centring.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Forms the field [L, L] of a whole head: for contexts where that is cheap, and for logits without a factor form.
 Matrix dense_field(const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form, Scope scope);
@@ -9,4 +9,4 @@ Matrix dense_field(const MatrixFRef& queries, const MatrixFRef& keys, const Logi
 /// Sum of each row over the keys that its mean was taken over: zero except for rounding.
 Vector row_sums(const Matrix& field, Scope scope);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

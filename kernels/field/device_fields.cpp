@@ -7,7 +7,8 @@
 namespace logitfield::kernels {
 namespace {
 
-constexpr double kDouble = sizeof(double);
+/// Bytes of a number.
+constexpr double kElement = sizeof(double);
 /// Columns of a factor beside the head's: positions, means, two probes, and one that makes the width even.
 constexpr double kExtras = 2, kProbes = 3;
 /// Numbers of a softmax row: largest logit, entropy, weight on key 0.
@@ -32,19 +33,19 @@ double head_bytes(const DeviceFields& f) {
   // Means, energies twice, two products with two probes; the core in three copies.
   const double factored = factor + heads * (factor + 7 * rows + 3 * square);
   const double causal_means = causal_field(rows, w + 1, heads);
-  const double samples = static_cast<double>(cpu::sampled_positions(f.context).size());
+  const double samples = static_cast<double>(kernels::sampled_positions(f.context).size());
   const double sampled = rows * d + heads * (samples * length + (kRowPadding + 0.0) * d);
   const double direct = rows / kDeviceTileRows * 3 * (d + 2) + heads * 3 * length;
   // The checks' rows and sums are on the device at the same time as the factors.
-  return kDouble * (keys + (f.factored ? std::max(factored, causal_means) : factor) + sampled + direct);
+  return kElement * (keys + (f.factored ? std::max(factored, causal_means) : factor) + sampled + direct);
 }
 
 /// Returns the bytes for the fields that are formed and decomposed at a time.
 double dense_bytes(const DeviceFields& f, double heads) {
   const double length = static_cast<double>(f.context), w = static_cast<double>(f.head_dim) + kExtras;
   const double together = static_cast<double>(dense_together(f.context, static_cast<std::int64_t>(heads)));
-  return together * (kDouble * length * length + decomposing_bytes(f.context)) +
-         kDouble * (2 * padded(f.context) * w + 8 * heads * length);
+  return together * (kElement * length * length + decomposing_bytes(f.context)) +
+         kElement * (2 * padded(f.context) * w + 8 * heads * length);
 }
 
 }  // namespace
@@ -56,7 +57,7 @@ std::int64_t kv_heads_together(const DeviceFields& fields) {
 
 std::int64_t dense_together(std::int64_t length, std::int64_t heads) {
   constexpr double kMostBytes = 2e9;
-  const double bytes = kDouble * static_cast<double>(length * length) + decomposing_bytes(length);
+  const double bytes = kElement * static_cast<double>(length * length) + decomposing_bytes(length);
   return std::clamp<std::int64_t>(static_cast<std::int64_t>(kMostBytes / bytes), 1, heads);
 }
 
@@ -67,11 +68,11 @@ double device_bytes(const DeviceFields& f) {
 
 double attention_device_bytes(std::int64_t length, std::int64_t head_dim) {
   const double strip = static_cast<double>(std::min(length, kRowPadding)), d = static_cast<double>(head_dim);
-  return kDouble * ((padded(length) + kRowPadding) * d + (strip + kRowStatistics) * static_cast<double>(length));
+  return kElement * ((padded(length) + kRowPadding) * d + (strip + kRowStatistics) * static_cast<double>(length));
 }
 
 double bf16_attention_device_bytes(std::int64_t length, std::int64_t heads) {
-  return kDouble * kRowStatistics * static_cast<double>(heads * length);
+  return kElement * kRowStatistics * static_cast<double>(heads * length);
 }
 
 double krylov_device_bytes(std::int64_t context, std::int64_t head_dim) {
@@ -79,7 +80,7 @@ double krylov_device_bytes(std::int64_t context, std::int64_t head_dim) {
   const double rows = padded(context), w = static_cast<double>(head_dim) + kExtras + 1, tiles = rows / kDeviceTileRows;
   const double energies = rows * w + tiles * w * w;
   const double applied = rows * kDeviceTileRows + 2 * rows * kVectors + tiles * w * kVectors;
-  return kDouble * (causal_field(rows, w, 1) + rows + std::max(energies, applied));
+  return kElement * (causal_field(rows, w, 1) + rows + std::max(energies, applied));
 }
 
 }  // namespace logitfield::kernels

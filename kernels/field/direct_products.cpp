@@ -8,7 +8,7 @@
 #include "kernels/field/window_pass.hpp"
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 using Row = Eigen::Ref<const Eigen::RowVectorXd>;
@@ -209,4 +209,4 @@ DirectProducts direct_products(const Team& team, const MatrixFRef& queries, cons
   return out;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -4,7 +4,7 @@
 #include "kernels/field_request.hpp"
 #include "kernels/team.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Products of a field, computed directly from the input queries and keys; every route is compared with them. They use
 /// running sums of the keys minus the first key. They use no centred keys, factors or row means of a route.
@@ -25,4 +25,4 @@ std::vector<Index> some_keys(Index length);
 DirectProducts direct_products(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys,
                                const LogitForm& form, Scope scope, const Placement& placement, const Matrix& probes);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

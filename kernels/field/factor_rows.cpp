@@ -1,6 +1,6 @@
 #include "kernels/field/factor_rows.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 FactorRows::FactorRows(const MatrixFRef& rows, double factor)
     : rows_(rows), factor_(factor), shift_(Eigen::RowVectorXd::Zero(rows.cols())) {}
@@ -34,4 +34,4 @@ Matrix FactorRows::all() const {
   return out;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

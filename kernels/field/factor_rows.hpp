@@ -3,7 +3,7 @@
 
 #include "kernels/matrix.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// This rank's rows of a tall factor of the field, [n, width] in float64, made a few at a time from float32 rows x_i
 /// [n, d]: factor * x_i - shift, followed by extra columns. The float32 rows must outlive it.
@@ -36,4 +36,4 @@ class FactorRows {
   std::vector<Vector> extra_;
 };
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

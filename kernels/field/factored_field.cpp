@@ -8,7 +8,7 @@
 #include "kernels/spectra/lapack.hpp"
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// rows * r^T; uses the triangular product if r is square.
@@ -96,4 +96,4 @@ RouteResult factored_field(const Team& team, const TallFactor& a, const TallFact
   return factored_route(summary(a), summary(b), side, placement.length, noise, unresolved);
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

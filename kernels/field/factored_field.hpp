@@ -3,7 +3,7 @@
 
 #include "kernels/field/tall_factor.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Measures the field E = a b^T exactly: SVD of the core r_a r_b^T [w, w], then one pass over each factor for energies
 /// and probes. 2 L w^2 flops and O(w^3). A field whose sigma_1 is at most `noise` is zero; singular values of at most
@@ -57,4 +57,4 @@ RouteResult factored_result(std::vector<double> sigma, const std::function<Side(
 /// Orthonormal vectors preserve norms, so a basis that is not orthonormal is detected here.
 void judge_probes(const Matrix& sums, const Matrix& image, Side& side);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -8,7 +8,7 @@
 #include "kernels/field/attention_statistics.hpp"
 #include "kernels/field/head_context.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 void check_shapes(const HeadGroup& group) {
@@ -100,4 +100,4 @@ HeadStatistics complete_statistics(const HeadGroup& group, std::size_t head, Sco
   return out;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

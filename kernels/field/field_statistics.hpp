@@ -5,7 +5,7 @@
 #include "kernels/field_request.hpp"
 #include "kernels/team.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Measures the fields of a whole KV group on one rank, by the requested routes (not scalapack). Returns one list per
 /// query head, one entry per request. Spectrum, shares and coherence cost O(L d^2) by the factored route; attention,
@@ -24,4 +24,4 @@ std::vector<std::vector<HeadStatistics>> shared_field_statistics(const Team& tea
 /// found elsewhere.
 HeadStatistics complete_statistics(const HeadGroup& group, std::size_t head, Scope scope, RouteResult result);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -10,7 +10,7 @@
 #include "kernels/field/shares.hpp"
 #include "kernels/field/windowed_field.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 bool has_slope(const LogitForm& form) { return form.alibi_slope != 0; }
@@ -164,7 +164,7 @@ const SampledLogits& HeadContext::sampled(std::size_t head) {
 double HeadContext::attention_margin(std::size_t head, const AttentionRows& rows) {
   if (!finite(head)) return kUndefined;
   if (!largest_key_) largest_key_ = std::sqrt(group_.keys.cast<double>().rowwise().squaredNorm().maxCoeff());
-  return cpu::attention_margin(rows, sampled(head), forms_[head], head_dim_, *largest_key_);
+  return kernels::attention_margin(rows, sampled(head), forms_[head], head_dim_, *largest_key_);
 }
 
 DirectProducts HeadContext::direct(std::size_t head, Scope scope) {
@@ -217,4 +217,4 @@ std::span<const double> FieldContext::gather(const Vector& own, Vector& all) con
   return as_span(all);
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

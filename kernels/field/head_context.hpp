@@ -7,7 +7,7 @@
 #include "kernels/field/routes.hpp"
 #include "kernels/field/row_sample.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Measures and certifies the fields of a KV head and its query heads in one context. Derived classes provide the parts
 /// that depend on where the rows are. All calls are collective.
@@ -100,4 +100,4 @@ class HeadContext final : public FieldContext {
   std::optional<Leverage> alibi_leverage_;
 };
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -7,7 +7,7 @@
 #include "kernels/spectra/blas.hpp"
 #include "kernels/spectra/lapack.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// Triangle r with r^T r = W diag(gain)^2 W^T, from the thin factor of (W diag(gain))^T [hidden, d]. That matrix is
@@ -58,4 +58,4 @@ std::vector<LearnedInteraction> learned_interactions(const std::vector<Projectio
   return out;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

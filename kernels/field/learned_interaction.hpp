@@ -4,7 +4,7 @@
 #include "kernels/block.hpp"
 #include "kernels/statistics.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Computes the spectra of W_Q^T W_K [hidden, hidden] of the query heads that share a KV head: thin factors of each
 /// projection, then the SVD of the d x d cores. The gain [hidden] of the norm before the projections (empty: none) and
@@ -13,4 +13,4 @@ namespace logitfield::kernels::cpu {
 std::vector<LearnedInteraction> learned_interactions(const std::vector<Projection>& queries, const Projection& keys,
                                                      const VectorF& gain);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -9,7 +9,7 @@
 #include "kernels/spectra/krylov.hpp"
 #include "kernels/spectra/two_stage.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 void take(const SpectrumEstimates& found, SpectrumStatistics& out) {
@@ -129,4 +129,4 @@ RouteResult dense_result(std::vector<double> sigma, Vector key_energy, Vector qu
   return out;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

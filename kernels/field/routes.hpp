@@ -1,7 +1,7 @@
 #pragma once
 #include "kernels/field/causal_field.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Measures the causal field of factors a and b without forming it. Computes exact energies, and as many leading
 /// triplets as carry 99 % of the energy (at most `components`). A count of singular values proves that no triplet of
@@ -33,4 +33,4 @@ RouteResult dense_result(std::vector<double> sigma, Vector key_energy, Vector qu
 /// two_stage_singular_values; L if nothing is known.
 RouteResult dense_route(FormedField formed, Scope scope, Index coupling, const Rounding& rounding);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -10,15 +10,11 @@
 namespace logitfield::kernels {
 namespace {
 
-constexpr Index kTile = 1024;
+/// Rows that are converted to float64 together.
+constexpr Index kMomentRows = 1024;
 /// A column is a combination of those before it if less than this share of its squares remains beyond them. The limit
 /// is far above float64's rounding of their sums, and below float32's of the rows.
 constexpr double kDependent = 1e-12;
-
-template <class Visit>
-void for_tiles(Index rows, Visit&& visit) {
-  for (Index begin = 0; begin < rows; begin += kTile) visit(begin, std::min(kTile, rows - begin));
-}
 
 }  // namespace
 
@@ -29,7 +25,7 @@ void RowMoments::add_to_mean(const MatrixFRef& tile) {
 }
 
 void RowMoments::add_to_squares(const MatrixFRef& tile) {
-  for_tiles(tile.rows(), [&](Index begin, Index count) {
+  for_tiles(tile.rows(), kMomentRows, [&](Index begin, Index count) {
     const Matrix centred = tile.middleRows(begin, count).cast<double>().rowwise() - mean_;
     squares_.noalias() += centred.transpose() * centred;
   });
@@ -56,7 +52,7 @@ GaussianLike::GaussianLike(const RowMoments& like, std::uint64_t seed) : seed_(s
   drawn_mean_ = Eigen::RowVectorXd::Zero(width_);
   Matrix squares = Matrix::Zero(width_, width_);
   const double length = static_cast<double>(like.rows());
-  for_tiles(like.rows(), [&](Index begin, Index count) {
+  for_tiles(like.rows(), kMomentRows, [&](Index begin, Index count) {
     const Matrix z = gaussian_rows(seed_, begin, count, width_);
     drawn_mean_ += z.colwise().sum() / length;
     squares.noalias() += z.transpose() * z;
@@ -69,7 +65,7 @@ GaussianLike::GaussianLike(const RowMoments& like, std::uint64_t seed) : seed_(s
 
 MatrixF GaussianLike::rows(Index first, Index count) const {
   MatrixF out(count, mean_.size());
-  for_tiles(count, [&](Index begin, Index rows) {
+  for_tiles(count, kMomentRows, [&](Index begin, Index rows) {
     const Matrix z = gaussian_rows(seed_, first + begin, rows, width_).rowwise() - drawn_mean_;
     out.middleRows(begin, rows) = ((z * turn_).rowwise() + mean_).cast<float>();
   });

@@ -5,7 +5,7 @@
 
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 constexpr Index kMostRows = 64, kLeastRows = 4, kMostLogits = Index{1} << 20;
@@ -115,4 +115,4 @@ void judge_rows(const LogitForm& form, Scope scope, Index length, const Matrix& 
   }
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -3,7 +3,7 @@
 
 #include "kernels/field/centring.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Logits of some rows of a head, formed one by one.
 struct SampledLogits {
@@ -47,4 +47,4 @@ enum RowSum { kTotal, kAbsolute, kSquares, kRowSums };
 void judge_rows(const LogitForm& form, Scope scope, Index length, const Matrix& means, const Matrix& sums,
                 RowSample& sample);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

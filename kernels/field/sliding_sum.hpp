@@ -2,7 +2,7 @@
 #include <utility>
 #include <vector>
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Keeps the sum over a queue by additions alone. Elements that leave are never subtracted, so no digits are lost. It
 /// takes two additions per element. One stack holds the sums from each older element on, another the newer elements.
@@ -48,4 +48,4 @@ class SlidingSum {
   S newer_sum_;
 };
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// Step in ln t. The integrands are analytic within pi of the real line, so the rule errs by 2 exp(-2 pi^2 / step).
@@ -86,4 +86,4 @@ SpectrumEstimates integrate_spectrum(const CausalSpectrum& spectrum) {
           {1 / fourth, 0}};
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -2,7 +2,7 @@
 #include "kernels/field/causal_spectrum.hpp"
 #include "kernels/spectra/spectral_sums.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Effective ranks and participation ratio of a causal field, from integrals over ln det(E E^T + t):
 ///   sum sigma            = 1/pi times the integral of ln det(1 + E E^T / s^2) over s,
@@ -15,4 +15,4 @@ SpectrumEstimates integrate_spectrum(const CausalSpectrum& spectrum);
 /// Returns the number of shifts that integrate_spectrum needs.
 Index integral_shifts();
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -2,7 +2,7 @@
 #include "kernels/spectra/blas.hpp"
 #include "kernels/team.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Sums over rows x_r with weights v_r. They give sum_r (y . x_r - u v_r)^2 for any y and u: the energy of a key (or
 /// query) y over all the queries (keys) that were summed.
@@ -45,4 +45,4 @@ class SummedRows {
   double squares_ = 0;
 };
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

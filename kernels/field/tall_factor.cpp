@@ -3,7 +3,7 @@
 #include "kernels/spectra/blas.hpp"
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 TallFactor tall_factor(const Team& team, FactorRows rows, const Placement& placement) {
   const Index w = rows.width();
@@ -25,4 +25,4 @@ TallFactor tall_factor(const Team& team, FactorRows rows, const Placement& place
   return out;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -2,7 +2,7 @@
 #include "kernels/field/centring.hpp"
 #include "kernels/field/thin_factor.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// One of the two factors of a field, decomposed, with the data for its certificate. Holds this rank's rows.
 struct TallFactor {
@@ -18,4 +18,4 @@ struct TallFactor {
 /// Collective.
 TallFactor tall_factor(const Team& team, FactorRows rows, const Placement& placement);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

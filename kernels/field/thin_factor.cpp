@@ -8,7 +8,7 @@
 #include "kernels/spectra/lapack.hpp"
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 using Kept = ThinFactor::Kept;
@@ -164,4 +164,4 @@ Matrix ThinFactor::times(Index begin, const Matrix& a_rows, const Matrix& coeffi
   return a_rows * coefficients;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

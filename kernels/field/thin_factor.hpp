@@ -4,7 +4,7 @@
 #include "kernels/field/factor_rows.hpp"
 #include "kernels/team.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// a = basis * r for a tall a [L, w] whose rows a team shares: k = min(L, w) orthonormal columns in `basis`, r [k, w]
 /// upper triangular. Every rank has the same r.
@@ -60,4 +60,4 @@ bool surely_full_rank(double condition);
 enum class SecondPass { not_needed, needed, hopeless };
 SecondPass second_pass_for(double deviation, Index width);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

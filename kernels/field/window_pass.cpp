@@ -1,6 +1,6 @@
 #include "kernels/field/window_pass.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 std::vector<WindowTile> window_tiles(const WindowPass& pass, Range own, Index tile_rows) {
   std::vector<WindowTile> out;
@@ -72,4 +72,4 @@ const Matrix& Surroundings::around(const Matrix& values, Matrix& work) const {
   return work;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -8,7 +8,7 @@
 #include "kernels/field_request.hpp"
 #include "kernels/team.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// A pass through a context whose field is masked by a window or chunks. Forwards, a row is a query and meets the keys
 /// that it sees; backwards, a row is a key and meets the queries that see it. Either way a row meets the row at its own
@@ -109,4 +109,4 @@ class Surroundings {
   std::vector<Range> all_;
 };
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -4,7 +4,7 @@
 #include "kernels/field/summed_rows.hpp"
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 Range own_range(const Placement& placement, Index rows) { return {placement.first_row, placement.first_row + rows}; }
@@ -189,4 +189,4 @@ RouteResult windowed_route(const Team& team, const FactorRows& a, const FactorRo
                       components, rounding);
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

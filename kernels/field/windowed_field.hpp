@@ -2,7 +2,7 @@
 #include "kernels/field/causal_field.hpp"
 #include "kernels/field/window_pass.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 // Causal fields masked by a window or chunks: E_ij = a_i . b_j - m_i for the keys j that query i sees, else 0. Factors
 // a, b [n, w] hold this rank's rows. Time and memory are linear in the context. Sums over a window are sums of tiles;
@@ -46,4 +46,4 @@ class WindowedOperator final : public LinearOperator {
 RouteResult windowed_route(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
                            const Visible& visible, Index components, const Rounding& rounding);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

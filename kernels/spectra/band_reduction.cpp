@@ -4,7 +4,7 @@
 
 #include "kernels/spectra/reflectors.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 Band band_of(const MatrixRef& a, Index width) {
@@ -48,4 +48,4 @@ Band reduce_to_band(Eigen::Ref<Matrix, 0, Eigen::OuterStride<>> a, Index width) 
   return band_of(a, width);
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -1,7 +1,7 @@
 #pragma once
 #include "kernels/matrix.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// An upper band [n, width + 1]: element (i, k) is element (i, i + k) of the matrix, or zero beyond its last column.
 using Band = Matrix;
@@ -11,4 +11,4 @@ using Band = Matrix;
 /// (Grosser & Lang 1999, "Efficient parallel reduction to bidiagonal form").
 Band reduce_to_band(Eigen::Ref<Matrix, 0, Eigen::OuterStride<>> a, Index width);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -2,7 +2,7 @@
 
 #include <cblas.h>
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 int size(Index n) { return static_cast<int>(n); }
@@ -44,4 +44,4 @@ void multiply_by_transpose(const Matrix& r, Matrix& rows) { triangular_product(C
 void divide_by(const Matrix& r, Matrix& rows) { triangular_solve(CblasRight, r, rows); }
 void solve(const Matrix& r, Matrix& x) { triangular_solve(CblasLeft, r, x); }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -1,7 +1,7 @@
 #pragma once
 #include "kernels/matrix.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 // Products with triangular or symmetric matrices, in place, by the BLAS. They take half the flops of a general product.
 
@@ -21,4 +21,4 @@ void divide_by(const Matrix& r, Matrix& rows);
 /// x <- r^-1 x.
 void solve(const Matrix& r, Matrix& x);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -7,7 +7,7 @@
 #include "kernels/spectra/lapack.hpp"
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// A tile of a block of 32 (64 KiB) is packed while it is in cache. Measured: with 1,024 rows a third slower.
@@ -155,4 +155,4 @@ Orthogonalised orthonormalise(const Team& team, const BlockBasis& basis, double 
   return out;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

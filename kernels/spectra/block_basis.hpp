@@ -4,7 +4,7 @@
 #include "kernels/matrix.hpp"
 #include "kernels/team.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Holds orthonormal vectors as blocks [n, p], whose rows a team shares. All calls are collective.
 class BlockBasis {
@@ -52,4 +52,4 @@ struct Orthogonalised {
 };
 Orthogonalised orthonormalise(const Team& team, const BlockBasis& basis, double shortest, Matrix& w);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// Columns reflected at a time: their sums stay in registers.
@@ -111,4 +111,4 @@ Bidiagonal bidiagonalise(const Band& band) {
   }
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

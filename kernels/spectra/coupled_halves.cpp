@@ -6,7 +6,7 @@
 #include "kernels/spectra/reflectors.hpp"
 #include "kernels/tiles.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 constexpr std::uint64_t kSketchSeed = 0x68616c766573;
@@ -66,4 +66,4 @@ std::optional<Band> reduce_halves(Matrix& a, Index width) {
   return out;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -3,7 +3,7 @@
 
 #include "kernels/spectra/band_reduction.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Returns a band of `width` superdiagonals with the singular values of a = [A 0; B C] [n, n], where B couples the
 /// halves by fewer than `width` dimensions. Each half is reduced by itself, with a quarter of the flops of reducing a;
@@ -11,4 +11,4 @@ namespace logitfield::kernels::cpu {
 /// zero or B is not of such rank to rounding. n >= 4 width.
 std::optional<Band> reduce_halves(Matrix& a, Index width);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

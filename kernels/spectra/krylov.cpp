@@ -7,7 +7,7 @@
 #include "kernels/random.hpp"
 #include "kernels/spectra/lapack.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 constexpr std::uint64_t kStartSeed = 0x6b72796c6f76;
@@ -234,4 +234,4 @@ LeadingTriplets leading_triplets(const Team& team, const LinearOperator& field, 
   return BlockLanczos(team, field, first_row, target).run();
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

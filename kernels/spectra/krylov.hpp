@@ -6,7 +6,7 @@
 #include "kernels/spectra/block_basis.hpp"
 #include "kernels/spectra/linear_operator.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// The input of leading_triplets.
 struct KrylovTarget {
@@ -51,4 +51,4 @@ LeadingTriplets leading_triplets(const Team& team, const LinearOperator& field, 
 /// kept.
 Index krylov_columns(Index length, Index most_components);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

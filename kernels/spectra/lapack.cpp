@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 void check(lapack_int info, const char* routine, const Matrix& a) {
@@ -81,4 +81,4 @@ double condition(const Matrix& upper) {
   return 1 / reciprocal;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

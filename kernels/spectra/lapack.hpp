@@ -3,7 +3,7 @@
 
 #include "kernels/matrix.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// a = u * diag(sigma) * vt, thin.
 struct Svd {
@@ -40,4 +40,4 @@ SymmetricEigen symmetric_eigen(const Matrix& a);
 /// Estimated 1-norm condition number of an upper triangular matrix (LAPACK dtrcon); infinite where it is singular.
 double condition(const Matrix& upper);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

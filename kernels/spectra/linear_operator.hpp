@@ -1,7 +1,7 @@
 #pragma once
 #include "kernels/matrix.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// A square matrix known by its products with blocks of vectors [n, p], where this rank holds n rows. Collective.
 class LinearOperator {
@@ -13,4 +13,4 @@ class LinearOperator {
   virtual void apply_transpose(const Matrix& y, Matrix& x) const = 0;
 };
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 Columns Reflectors::first_columns() const {
   Columns out = Columns::Identity(v.rows(), v.cols());
@@ -30,4 +30,4 @@ Reflectors triangulate(double* panel, Index rows, Index cols, Index stride) {
   return out;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

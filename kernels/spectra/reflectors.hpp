@@ -1,7 +1,7 @@
 #pragma once
 #include "kernels/matrix.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Column-major, as LAPACK expects.
 using Columns = Eigen::MatrixXd;
@@ -22,4 +22,4 @@ inline Reflectors triangulate(Columns& panel) {
   return triangulate(panel.data(), panel.rows(), panel.cols(), panel.rows());
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

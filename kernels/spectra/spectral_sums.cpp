@@ -8,7 +8,7 @@
 #include "kernels/random.hpp"
 #include "kernels/spectra/lapack.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 constexpr Index kMostSteps = kQuadratureVectors / kProbeCount;
@@ -200,4 +200,4 @@ SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& fiel
   return out;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

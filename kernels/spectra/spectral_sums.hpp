@@ -1,7 +1,7 @@
 #pragma once
 #include "kernels/spectra/krylov.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// A number and its standard error, 0 if it is exact.
 struct Estimate {
@@ -27,4 +27,4 @@ struct SpectrumEstimates {
 SpectrumEstimates estimate_spectrum(const Team& team, const LinearOperator& field, Index first_row,
                                     const LeadingTriplets& leading, Index length, double energy);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -12,7 +12,7 @@
 #include "kernels/spectra/coupled_halves.hpp"
 #include "kernels/spectra/lapack.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 namespace {
 
 /// Below this size LAPACK is as fast.
@@ -54,4 +54,4 @@ std::vector<double> two_stage_singular_values(Matrix a, Index coupling) {
   return sigma;
 }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -3,7 +3,7 @@
 
 #include "kernels/matrix.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 /// Singular values of a square matrix, descending, as accurate as LAPACK's. The matrix is reduced to a band by matrix
 /// products, then to bidiagonal form in cache. LAPACK's dgesdd reduces in one stage, half of it by matrix-vector
@@ -16,4 +16,4 @@ std::vector<double> two_stage_singular_values(Matrix a);
 /// with rank 65 in little more than half the time. A wrong `coupling` costs only time.
 std::vector<double> two_stage_singular_values(Matrix a, Index coupling);
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels

@@ -192,12 +192,10 @@ int measure_step(const Options& options, const Pending& pending, MonitorStore* s
   const io::StepFolder& checkpoint = pending.checkpoint;
   Options one;
   mpi::agree(world, [&] { one = options_of(options, checkpoint); });
-  const Measurement measurement =
-      measure(one, world,
-              {.tells_not_finite = true, .admit = [&](const json& manifest) {
-                 store->admit(checkpoint, manifest);
-                 discard_outdated(checkpoint, io::RunFolder{one.out}, manifest);
-               }});
+  const Measurement measurement = measure(one, world, {.tells_not_finite = true, .admit = [&](const json& manifest) {
+                                                         store->admit(checkpoint, manifest);
+                                                         discard_outdated(checkpoint, io::RunFolder{one.out}, manifest);
+                                                       }});
   if (measurement.stopped_by != 0) return measurement.stopped_by;
   mpi::agree(world, [&] {
     if (!store) return;

@@ -208,7 +208,7 @@ void add_imagination(CLI::App& plan, Options& options) {
       ->check(between(1, 1 << 12));
   plan.add_option("--node-memory", options.node_memory,
                   "with --nodes: memory per node, such as 512GiB [from the rates, or this host's]")
-      ->transform(CLI::AsSizeValue(false));
+      ->transform(size_in_bytes());
 }
 
 /// Adds the options of `validate` that compare a model with a capture.

@@ -3,14 +3,18 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstring>
+#include <sstream>
 
 #include "io/error.hpp"
+#include "io/file.hpp"
 #include "pipeline/job/misspelt.hpp"
 
 namespace logitfield {
 namespace {
 
 using Arguments = std::vector<std::string>;
+
+constexpr std::size_t kLargestFile = 16 << 20;
 
 bool gives(const Arguments& arguments, const std::string& option) {
   return std::any_of(arguments.begin(), arguments.end(),
@@ -38,7 +42,8 @@ std::string take_config(Arguments& arguments) {
 void add_config(const CLI::App& command, const std::string& path, Arguments& arguments) {
   std::vector<CLI::ConfigItem> items;
   try {
-    items = CLI::ConfigTOML().from_file(path);
+    std::istringstream content(io::read_file(path, kLargestFile));
+    items = CLI::ConfigTOML().from_config(content);
   } catch (const CLI::Error& error) {
     throw InputError("{}: cannot be read as options ({})", path, error.what());
   }

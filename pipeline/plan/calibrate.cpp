@@ -172,14 +172,14 @@ void add_field_samples(const mpi::Communicator& world, const kernels::Backend& b
 
   const kernels::Matrix keys64 = keys.cast<double>();
   const double attention =
-      measure(world, [&] { kernels::cpu::attention_rows(group.queries[0], keys64, job.forms[0], s.context); });
+      measure(world, [&] { kernels::attention_rows(group.queries[0], keys64, job.forms[0], s.context); });
   const double all = measure(world, [&] { backend.field_statistics(group, {&field.request, 1}); });
   const double each = all / static_cast<double>(s.group);
   const std::string route{kernels::route_name(field.request.route)};
   rates.fields.push_back({route, s.head_dim, s.group, s.context, field.flops, std::max(each - attention, 0.05 * each)});
   if (s.scope == kernels::Scope::full && s.group == 1) {
     rates.fields.push_back(
-        {"attention", s.head_dim, 1, s.context, kernels::cpu::attention_flops(s.context, s.head_dim), attention});
+        {"attention", s.head_dim, 1, s.context, kernels::attention_flops(s.context, s.head_dim), attention});
   }
 }
 

@@ -35,8 +35,8 @@ double field_bytes(const JobSizes& job, const Plan& plan) {
       most = std::max(most, dense_field_bytes(field.request.context, plan.partition.grid.shards));
     }
   }
-  const std::int64_t attended = std::min(job.length(), kernels::cpu::kLongestAttention);
-  return static_cast<double>(most) + kernels::cpu::attention_bytes(attended, job.head_dim);
+  const std::int64_t attended = std::min(job.length(), kernels::kLongestAttention);
+  return static_cast<double>(most) + kernels::attention_bytes(attended, job.head_dim);
 }
 
 /// Number of weights of the largest layer on the first shard, which has the most.

@@ -19,7 +19,7 @@ double head_seconds(const JobSizes& job, const Plan& plan, const Rates& rates, d
   const std::int64_t d = job.head_dim, group = job.group_size(), attended = longest_attended(plan.fields);
   double seconds = 0;
   if (attended > 0) {
-    const double flops = kernels::cpu::attention_flops(attended, d);
+    const double flops = kernels::attention_flops(attended, d);
     seconds += apart * rates.field_seconds("attention", d, group, attended, flops);
   }
   for (const FieldPlan& field : plan.fields) {

@@ -38,7 +38,7 @@ Route choose_route(const JobSizes& job, const PlanChoices& choices, std::int64_t
 }
 
 /// A field of a layer, as far as its cost goes.
-kernels::cpu::FieldSize size_in(const JobSizes& job, std::int64_t layer, const kernels::FieldRequest& request) {
+kernels::FieldSize size_in(const JobSizes& job, std::int64_t layer, const kernels::FieldRequest& request) {
   return {.request = request,
           .head_dim = job.head_dim,
           .group_size = job.group_size(),
@@ -71,7 +71,7 @@ bool share_rows(const JobSizes& job, const PlanChoices& choices, const kernels::
   if (!can || choices.rows == RowsChoice::whole) return false;
   if (choices.rows == RowsChoice::sharded) return true;
   const std::int64_t heads = job.extents.num_kv_heads * job.measured_layers.size();
-  return team.ranks > 1 && request.context > kernels::cpu::kLongestAttention &&
+  return team.ranks > 1 && request.context > kernels::kLongestAttention &&
          (heads < team.ranks || static_cast<double>(whole_bytes) > team.bytes);
 }
 

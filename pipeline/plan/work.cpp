@@ -55,7 +55,7 @@ double forward_flops(const JobSizes& job) {
 std::int64_t longest_attended(const std::vector<FieldPlan>& fields) {
   std::int64_t longest = 0;
   for (const FieldPlan& field : fields) {
-    if (field.request.context <= kernels::cpu::kLongestAttention) longest = std::max(longest, field.request.context);
+    if (field.request.context <= kernels::kLongestAttention) longest = std::max(longest, field.request.context);
   }
   return longest;
 }
@@ -73,7 +73,7 @@ double attended_apart(const JobSizes& job, std::int64_t longest, bool on_devices
 double field_flops(const JobSizes& job, const std::vector<FieldPlan>& fields, bool on_devices) {
   // Causal logits are formed once, up to the longest context where attention is measured.
   const std::int64_t attended = longest_attended(fields);
-  double per_head = attended_apart(job, attended, on_devices) * kernels::cpu::attention_flops(attended, job.head_dim);
+  double per_head = attended_apart(job, attended, on_devices) * kernels::attention_flops(attended, job.head_dim);
   for (const FieldPlan& field : fields) per_head += field.flops;
   return per_head * static_cast<double>(job.extents.num_heads * job.measured_layers.size() * job.num_texts);
 }
@@ -81,9 +81,9 @@ double field_flops(const JobSizes& job, const std::vector<FieldPlan>& fields, bo
 double head_null_flops(const JobSizes& job, const std::vector<FieldPlan>& fields, std::int64_t draws) {
   double per_head = 0;
   for (const std::int64_t context : job.contexts) {
-    per_head += kernels::cpu::drawing_flops(context, job.head_dim);
-    if (context <= kernels::cpu::kLongestAttention) {
-      per_head += kernels::cpu::attention_flops(context, job.head_dim);
+    per_head += kernels::drawing_flops(context, job.head_dim);
+    if (context <= kernels::kLongestAttention) {
+      per_head += kernels::attention_flops(context, job.head_dim);
     }
   }
   for (const FieldPlan& field : fields) per_head += field.flops;

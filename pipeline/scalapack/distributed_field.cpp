@@ -57,7 +57,7 @@ std::vector<Range> averaged_keys(const LogitForm& form, Scope scope, Index lengt
 /// Mean of row i of the product over keys up to key i: the left factor times the mean of the right ones, whose running
 /// sum is updated by additions.
 Vector causal_means(const Factors& factors, const std::vector<Range>& averaged) {
-  kernels::cpu::SlidingSum<Eigen::RowVectorXd> sliding;
+  kernels::SlidingSum<Eigen::RowVectorXd> sliding;
   Eigen::RowVectorXd work;
   Vector means(factors.right.rows());
   Index first = 0;

@@ -21,9 +21,9 @@ std::vector<Index> sampled_positions(Index length) { return std::vector<Index>(s
 
 int main() {
   using namespace logitfield::kernels;
-  const cpu::FieldSize causal{.request = {.context = 4096, .scope = Scope::causal, .route = Route::krylov},
-                              .head_dim = 64};
-  cpu::FieldSize windowed = causal;
+  const kernels::FieldSize causal{.request = {.context = 4096, .scope = Scope::causal, .route = Route::krylov},
+                                  .head_dim = 64};
+  kernels::FieldSize windowed = causal;
   windowed.mask.window = 512;
   const BlockSize block{.length = 10000,
                         .hidden_size = 4,
@@ -36,10 +36,11 @@ int main() {
   BlockSize heads = block;
   heads.network_size = 1;
   const DeviceFields fields{.context = 1000, .head_dim = 64, .kv_heads = 1, .factored = true};
-  std::printf("causal flops %.17g\ncausal bytes %.17g\n", cpu::field_flops(causal), cpu::field_bytes(causal, 4096));
-  std::printf("windowed flops %.17g\nwindowed bytes %.17g\n", cpu::field_flops(windowed),
-              cpu::field_bytes(windowed, 4096));
-  std::printf("attention %.17g\n", cpu::attention_bytes(4096, 64));
+  std::printf("causal flops %.17g\ncausal bytes %.17g\n", kernels::field_flops(causal),
+              kernels::field_bytes(causal, 4096));
+  std::printf("windowed flops %.17g\nwindowed bytes %.17g\n", kernels::field_flops(windowed),
+              kernels::field_bytes(windowed, 4096));
+  std::printf("attention %.17g\n", kernels::attention_bytes(4096, 64));
   std::printf("block %.17g\n", block_bytes(block, 0));
   std::printf("device block %.17g\n", device_block_bytes(block, 0));
   std::printf("device heads %.17g\n", device_block_bytes(heads, 0));

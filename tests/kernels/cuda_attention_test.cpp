@@ -107,8 +107,8 @@ TEST(CudaAttention, TensorCoresEqualTheCpuToBf16) {
 /// Largest difference of a head's softmax statistics from the CPU's on the same numbers.
 double off(const Matrix& rows, const MatrixFRef& queries, const MatrixFRef& keys, const LogitForm& form) {
   const std::vector<std::int64_t> contexts{rows.rows()};
-  const AttentionStatistics expected = cpu::attention_statistics(
-      cpu::attention_rows(queries, keys.topRows(rows.rows()).cast<double>(), form, rows.rows()), contexts)[0];
+  const AttentionStatistics expected = kernels::attention_statistics(
+      kernels::attention_rows(queries, keys.topRows(rows.rows()).cast<double>(), form, rows.rows()), contexts)[0];
   double worst = 0;
   for (const double off : {rows.col(0).maxCoeff() - expected.max_logit, rows.col(1).mean() - expected.entropy,
                            rows.col(2).mean() - expected.sink_first}) {

@@ -43,7 +43,7 @@ Buffer<float> upload(const MatrixF& host, const Worker& worker) {
   return out;
 }
 
-cpu::FormedField on_device(const Head& head, const LogitForm& form, Scope scope) {
+kernels::FormedField on_device(const Head& head, const LogitForm& form, Scope scope) {
   const Worker worker;
   const Index length = head.keys.rows();
   const Buffer<float> q = upload(head.queries, worker), k = upload(head.keys, worker);
@@ -57,12 +57,12 @@ cpu::FormedField on_device(const Head& head, const LogitForm& form, Scope scope)
              {length, rules.data(), scope != Scope::full, is_masked(scope), probes.data()}, field.data(), sums.data());
   add_column_squares(field.data(), 1, length, length, energy.data(), worker.stream);
   const Matrix found = download(sums, length, kDirectSums);
-  return {download(field, length, length), download(energy, length, 1), found.col(1 + cpu::kSquares),
+  return {download(field, length, length), download(energy, length, 1), found.col(1 + kernels::kSquares),
           found.rightCols(kVectors)};
 }
 
 /// The error of a sum depends on the number and size of its terms, that of a mean on its row; a cap increases neither.
-void expect_same(const cpu::FormedField& found, const cpu::FormedField& expected, double rounding) {
+void expect_same(const kernels::FormedField& found, const kernels::FormedField& expected, double rounding) {
   const double length = static_cast<double>(expected.field.rows());
   const double largest = expected.field.cwiseAbs().maxCoeff();
   const auto off = [](const auto& a, const auto& b) { return (a - b).cwiseAbs().maxCoeff(); };
@@ -88,8 +88,8 @@ TEST(CudaDirect, FieldsOfEveryScopeEqualTheCpu) {
         if (windowed ? !is_masked(scope) || length > 256 : scope == Scope::causal_unwindowed) continue;
         SCOPED_TRACE(fmt::format("{} rows, {}, slope {}, cap {}", length, scope_name(scope), form.alibi_slope,
                                  form.softcap.value_or(0)));
-        const Matrix field = cpu::dense_field(head.queries, head.keys, form, scope);
-        expect_same(on_device(head, form, scope), cpu::formed_field(field), rounding);
+        const Matrix field = kernels::dense_field(head.queries, head.keys, form, scope);
+        expect_same(on_device(head, form, scope), kernels::formed_field(field), rounding);
       }
     }
   }
@@ -98,9 +98,9 @@ TEST(CudaDirect, FieldsOfEveryScopeEqualTheCpu) {
 TEST(CudaDirect, SumsDoNotDependOnTheOrderOfThreads) {
   REQUIRE_DEVICE();
   const Head head = head_of(301, 5);
-  const cpu::FormedField first = on_device(head, kForms[3], Scope::causal);
+  const kernels::FormedField first = on_device(head, kForms[3], Scope::causal);
   for_thread_orders([&] {
-    const cpu::FormedField again = on_device(head, kForms[3], Scope::causal);
+    const kernels::FormedField again = on_device(head, kForms[3], Scope::causal);
     EXPECT_TRUE(again.field == first.field);
     EXPECT_TRUE(again.key_energy == first.key_energy);
     EXPECT_TRUE(again.query_energy == first.query_energy);
@@ -112,7 +112,7 @@ TEST(CudaDirect, ANanReachesEveryRowThatSeesItAndNoOther) {
   REQUIRE_DEVICE();
   Head head = head_of(280, 5);
   head.keys(270, 2) = std::numeric_limits<float>::quiet_NaN();
-  const cpu::FormedField causal = on_device(head, kForms[2], Scope::causal);
+  const kernels::FormedField causal = on_device(head, kForms[2], Scope::causal);
   EXPECT_TRUE(causal.query_energy.head(270).allFinite());
   EXPECT_TRUE(causal.products.topRows(270).allFinite());
   EXPECT_TRUE(causal.query_energy.tail(10).array().isNaN().all());

@@ -35,7 +35,7 @@ Matrix on_device(const std::vector<Matrix>& matrices) {
 /// Expects descending values that differ from LAPACK's by no more than orthogonal transformations of an n x n matrix
 /// change them; NaN fails.
 void expect_spectrum(const Vector& found, const Matrix& matrix) {
-  const std::vector<double> expected = cpu::singular_values(matrix);
+  const std::vector<double> expected = kernels::singular_values(matrix);
   const double allowed = 4 * static_cast<double>(matrix.rows() + 2) * kEpsilon * expected[0];
   EXPECT_TRUE(std::ranges::is_sorted(found, std::greater{}));
   for (Index i = 0; i < found.size(); ++i) {
@@ -86,7 +86,7 @@ TEST(CudaSpectrum, CausalFieldsAndDependentColumns) {
   REQUIRE_DEVICE();
   for (const Index n : {65, 170}) {
     const MatrixF q = random_matrix<float>(n, 16, 3), k = random_matrix<float>(n, 16, 4);
-    expect_as_lapack({cpu::dense_field(q, k, {.scale = 0.25}, Scope::causal),
+    expect_as_lapack({kernels::dense_field(q, k, {.scale = 0.25}, Scope::causal),
                       random_matrix(n, 5, 5) * random_matrix(5, n, 6), Matrix::Ones(n, n), Matrix::Identity(n, n)});
   }
 }

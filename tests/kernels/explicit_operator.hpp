@@ -4,7 +4,7 @@
 namespace logitfield::testing {
 
 /// A matrix held in memory, as an operator.
-class ExplicitOperator final : public kernels::cpu::LinearOperator {
+class ExplicitOperator final : public kernels::LinearOperator {
  public:
   explicit ExplicitOperator(kernels::Matrix matrix) : matrix_(std::move(matrix)) {}
   kernels::Index rows() const override { return matrix_.rows(); }

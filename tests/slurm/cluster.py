@@ -1,7 +1,7 @@
 """A real SLURM of two nodes (local_cluster.sh) for tests, and their queries to it."""
 import os, pathlib, shutil, subprocess, sys, tempfile, time, unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "pipeline"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "program"))
 from harness import Case, PROGRAM, REPOSITORY
 
 CLUSTER = pathlib.Path(__file__).resolve().parent / "local_cluster.sh"

@@ -1,7 +1,7 @@
 """The job scripts, run outside SLURM by another launcher, must start the same commands as a user would."""
 import os, pathlib, subprocess, sys, unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "pipeline"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "program"))
 from harness import Case, FIXTURES, PROGRAM, REPOSITORY, heads
 
 

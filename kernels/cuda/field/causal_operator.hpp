@@ -5,7 +5,7 @@
 namespace logitfield::kernels::cuda {
 
 /// The causal field of one head as an operator on blocks of vectors in host memory, which are multiplied on the device.
-class CausalOperator final : public cpu::LinearOperator {
+class CausalOperator final : public kernels::LinearOperator {
  public:
   /// The fields must be those of one head, and outlive the object.
   explicit CausalOperator(const CausalFields& field);
@@ -18,7 +18,7 @@ class CausalOperator final : public cpu::LinearOperator {
   void multiply(bool forwards, const Matrix& x, Matrix& y) const;
 
   const CausalFields& field_;
-  /// The field inside its tiles [tiles, kTileRows, kTileRows].
+  /// The field inside its tiles [tiles, kDeviceTileRows, kDeviceTileRows].
   Buffer<double> inside_;
 };
 

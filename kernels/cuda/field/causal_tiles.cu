@@ -2,11 +2,11 @@
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/warp.hpp"
 
-// Kernels for a tile of kTileRows rows of a causal field, inside which logits are explicit. One block per tile.
+// Kernels for a tile of kDeviceTileRows rows of a causal field, inside which logits are explicit. One block per tile.
 namespace logitfield::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 256, kWarps = kThreads / kWarp, kTile = static_cast<int>(kTileRows);
+constexpr int kThreads = 256, kWarps = kThreads / kWarp, kTile = static_cast<int>(kDeviceTileRows);
 
 /// Where the rows of a head's tile begin.
 __device__ int64_t first_row(const TileSizes& s, int64_t head, int64_t tile) {
@@ -67,7 +67,7 @@ __global__ void mask_tiles_kernel(double* logits, int64_t size) {
 }
 
 Shape tile_shape(const TileSizes& s) {
-  return {dim3(static_cast<unsigned>(padded_rows(s.length) / kTileRows), static_cast<unsigned>(s.heads)),
+  return {dim3(static_cast<unsigned>(padded_rows(s.length) / kDeviceTileRows), static_cast<unsigned>(s.heads)),
           dim3(kThreads)};
 }
 
@@ -84,7 +84,7 @@ void tile_squares(const TileSizes& s, const double* logits, const double* means,
 }
 
 void mask_tiles(double* logits, int64_t tiles, const Stream& stream) {
-  const int64_t size = tiles * kTileRows * kTileRows;
+  const int64_t size = tiles * kDeviceTileRows * kDeviceTileRows;
   launch("mask_tiles", mask_tiles_kernel, shape_for(size), stream, logits, size);
 }
 

@@ -8,7 +8,7 @@
 namespace logitfield::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 256, kTile = static_cast<int>(kTileRows);
+constexpr int kThreads = 256, kTile = static_cast<int>(kDeviceTileRows);
 /// Weights of the sums over keys: 1 and the probes.
 constexpr int kSums = 1 + kVectors;
 
@@ -216,7 +216,7 @@ __global__ void direct_products_kernel(DirectSizes sizes, HeadRows queries, Head
 }
 
 Shape tiles_of(const HeadRows& rows, int64_t heads, std::size_t shared_bytes) {
-  return {dim3(blocks_for(rows.length, kTileRows), static_cast<unsigned>(heads)), dim3(kThreads), shared_bytes};
+  return {dim3(blocks_for(rows.length, kDeviceTileRows), static_cast<unsigned>(heads)), dim3(kThreads), shared_bytes};
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #pragma once
 #include "kernels/cuda/field/field_operations.hpp"
 
-// Kernels behind cpu::DirectProducts: a field's products with the probes, and the energies of some keys, directly from
-// float32 queries and keys. They share neither factors, nor means, nor cuBLAS with the routes.
+// Kernels behind kernels::DirectProducts: a field's products with the probes, and the energies of some keys, directly
+// from float32 queries and keys. They share neither factors, nor means, nor cuBLAS with the routes.
 namespace logitfield::kernels::cuda {
 
 /// Room for the positions of sampled keys.

@@ -99,12 +99,12 @@ auto FactoredFields::measure(const TallFactors& own, const TallFactors& other, c
           start_download(image, heads_, 2 * width_, worker)};
 }
 
-cpu::Side FactoredFields::side(const Sides& sides, Index head) const {
-  cpu::Side out;
+kernels::Side FactoredFields::side(const Sides& sides, Index head) const {
+  kernels::Side out;
   out.energy = sides.energy.matrix().row(head).head(length_);
   out.ascending = merged(sides.sorted.matrix().row(head));
   out.products = sides.products.matrix_of(head, 2).topRows(length_);
-  cpu::judge_probes(sides.squares.matrix_of(head, 2), sides.image.matrix_of(head, 2), out);
+  kernels::judge_probes(sides.squares.matrix_of(head, 2), sides.image.matrix_of(head, 2), out);
   return out;
 }
 
@@ -132,7 +132,7 @@ std::optional<RouteResult> FactoredFields::result(Index head, const Rounding& li
   if (sigma[0] > 0 && !has_fourth_power(sigma[0])) return std::nullopt;
   const auto side = [&](bool queries) { return this->side(queries ? queries_ : keys_, head); };
   RouteResult out =
-      cpu::factored_result(std::move(sigma), side, {query_norms_[h], key_norms_[h], width_}, length_, limits);
+      kernels::factored_result(std::move(sigma), side, {query_norms_[h], key_norms_[h], width_}, length_, limits);
   if (out.spectrum.energy > 0) {
     out.probes.error = larger(out.probes.error, value_error(out.sigma, head) * out.probes.bound);
   }

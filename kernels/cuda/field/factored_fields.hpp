@@ -14,7 +14,7 @@ class FactoredFields {
   FactoredFields(const Worker& spectra, const TallFactors& queries, const TallFactors& keys, Index length);
 
   /// Returns the result of a head; nothing if one of its factors is not decomposed, or its values are too small or too
-  /// large to be compared. See cpu::factored_route for the limits.
+  /// large to be compared. See kernels::factored_route for the limits.
   std::optional<RouteResult> result(Index head, const Rounding& limits) const;
 
  private:
@@ -25,7 +25,7 @@ class FactoredFields {
     HostRows energy, sorted, products, squares, image;
   };
   Sides measure(const TallFactors& own, const TallFactors& other, const Buffer<double>& image, bool of_queries) const;
-  cpu::Side side(const Sides& sides, Index head) const;
+  kernels::Side side(const Sides& sides, Index head) const;
   /// The difference of the values from the fourth powers and the determinant of r_a r_b^T, over its bound.
   double value_error(std::span<const double> sigma, Index head) const;
 

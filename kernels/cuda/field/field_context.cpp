@@ -14,8 +14,8 @@ std::vector<LogitForm> some_forms(const HeadBatch& batch, Index first, Index cou
 }  // namespace
 
 FieldContext::FieldContext(const Worker& worker, const HeadBatch& batch, Index kv_head, Index first_head, Index heads)
-    : cpu::FieldContext(alone(), some_forms(batch, first_head, heads), {0, batch.context()}, batch.context(),
-                        batch.head_dim()),
+    : kernels::FieldContext(alone(), some_forms(batch, first_head, heads), {0, batch.context()}, batch.context(),
+                            batch.head_dim()),
       worker_(worker),
       batch_(batch),
       kv_head_(kv_head),
@@ -30,10 +30,10 @@ FactorForm FieldContext::key_form(std::size_t head) const {
 
 RouteResult FieldContext::krylov(std::size_t head, Index components) {
   const CausalFields field(worker_, batch_.query_form(in_batch(head)), key_form(head));
-  cpu::CausalEnergies energies = std::move(field.energies()[0]);
-  const cpu::CausalField rows = host().causal_rows(head, energies.means);
-  return cpu::krylov_route(alone(), std::move(energies), CausalOperator(field), &rows, placement_, components,
-                           rounding(head));
+  kernels::CausalEnergies energies = std::move(field.energies()[0]);
+  const kernels::CausalField rows = host().causal_rows(head, energies.means);
+  return kernels::krylov_route(alone(), std::move(energies), CausalOperator(field), &rows, placement_, components,
+                               rounding(head));
 }
 
 RouteResult FieldContext::take_route(std::size_t head, const FieldRequest& request) {
@@ -52,28 +52,28 @@ RouteResult FieldContext::take_route(std::size_t head, const FieldRequest& reque
   return host().take_route(head, request);
 }
 
-const cpu::CoherentKeys& FieldContext::coherence() {
+const kernels::CoherentKeys& FieldContext::coherence() {
   if (!coherence_) coherence_ = batch_.coherence(kv_head_);
   return coherence_ ? *coherence_ : host().coherence();
 }
 
-const cpu::Leverage& FieldContext::key_leverage(std::size_t head) {
+const kernels::Leverage& FieldContext::key_leverage(std::size_t head) {
   if (forms_[head].alibi_slope == 0) return coherence().leverage;
   if (!slope_leverage_) slope_leverage_ = batch_.slope_leverage(kv_head_);
   return slope_leverage_ ? *slope_leverage_ : host().key_leverage(head);
 }
 
-cpu::RowSample FieldContext::sample(std::size_t head, Scope scope) {
-  std::optional<cpu::RowSample> found = batch_.sample(in_batch(head), scope);
+kernels::RowSample FieldContext::sample(std::size_t head, Scope scope) {
+  std::optional<kernels::RowSample> found = batch_.sample(in_batch(head), scope);
   return found ? std::move(*found) : host().sample(head, scope);
 }
 
-cpu::DirectProducts FieldContext::direct(std::size_t head, Scope scope) {
-  std::optional<cpu::DirectProducts> found = batch_.direct(in_batch(head), scope);
+kernels::DirectProducts FieldContext::direct(std::size_t head, Scope scope) {
+  std::optional<kernels::DirectProducts> found = batch_.direct(in_batch(head), scope);
   return found ? std::move(*found) : host().direct(head, scope);
 }
 
-cpu::HeadContext& FieldContext::host() {
+kernels::HeadContext& FieldContext::host() {
   if (!host_) {
     host_ = std::make_unique<Copies>();
     host_->keys = batch_.keys(kv_head_);

@@ -8,8 +8,6 @@
 // Kernels of the field statistics. float64 unless stated otherwise, row-major, all pointers to device memory.
 namespace logitfield::kernels::cuda {
 
-inline constexpr std::int64_t kTileRows = kDeviceTileRows;
-
 /// The float32 rows of some heads: row i of head h begins at data + h * head_stride + i * columns.
 struct HeadRows {
   const float* data = nullptr;
@@ -44,7 +42,7 @@ struct FactorForm {
   int width() const { return rows.columns + extras; }
 };
 /// Makes a factor: out [heads, padded_rows(length), width]. Interleaved heads give [heads / interleaved, tiles,
-/// interleaved, kTileRows, width]. So the rows of all heads that read one KV head's tile are one matrix.
+/// interleaved, kDeviceTileRows, width]. So the rows of all heads that read one KV head's tile are one matrix.
 void make_factor(const FactorForm& form, double* out, const Stream& stream);
 
 /// out [sums, size]: each is the sum of `count` matrices of `size` numbers, one after the other.
@@ -84,8 +82,8 @@ void multiply_vectors(const VectorProducts& sizes, const double* rows, const dou
 void difference_squares(const double* a, const double* b, std::int64_t heads, std::int64_t rows, std::int64_t length,
                         double* out, const Stream& stream);
 
-/// out[i] = x_i . y_i over rows [rows, columns]; added to the old values if `adds`. Each tile of kTileRows rows of x is
-/// read by `x_shared` tiles of y, one after the other.
+/// out[i] = x_i . y_i over rows [rows, columns]; added to the old values if `adds`. Each tile of kDeviceTileRows rows
+/// of x is read by `x_shared` tiles of y, one after the other.
 struct RowDots {
   std::int64_t rows = 0;
   int columns = 0;
@@ -109,8 +107,8 @@ void sort_runs(const double* values, std::int64_t count, std::int64_t stride, st
 
 /// Computes the causal row means m_i = (x_i . before_t + sum of the row's logits j <= i in its tile) / (i + 1) of each
 /// head, [heads, padded_rows(length)]. Column `width` of the factor rows x [., width + 1] is set to -m_i. logits:
-/// [kTileRows, kTileRows] per head's tile. before_t [width]: row `width` of matrix t [width + 1, width + 1] of a KV
-/// head.
+/// [kDeviceTileRows, kDeviceTileRows] per head's tile. before_t [width]: row `width` of matrix t [width + 1, width + 1]
+/// of a KV head.
 struct TileSizes {
   std::int64_t heads = 1, length = 0, shared = 1;
   int width = 0;

@@ -41,9 +41,9 @@ __global__ void make_factor_kernel(FactorForm form, int width, int64_t padded, d
   const float* row = rows.data + head * rows.head_stride;
   if (valid) row += (form.positions ? form.positions[i] : i) * rows.columns;
   const double factor = form.factors ? form.factors[head] : form.factor;
-  const int64_t tiles = padded / kTileRows, n = form.interleaved;
-  const int64_t tile = (head / n * tiles + i / kTileRows) * n + head % n;
-  double* made = out + (tile * kTileRows + i % kTileRows) * width;
+  const int64_t tiles = padded / kDeviceTileRows, n = form.interleaved;
+  const int64_t tile = (head / n * tiles + i / kDeviceTileRows) * n + head % n;
+  double* made = out + (tile * kDeviceTileRows + i % kDeviceTileRows) * width;
   for (int c = static_cast<int>(threadIdx.x) % kWarp; c < width; c += kWarp) {
     double x = 0;
     if (valid && c < rows.columns) {
@@ -128,7 +128,7 @@ __global__ void difference_squares_kernel(const double* a, const double* b, int6
 __global__ void row_dots_kernel(RowDots s, const double* x, const double* y, double* out) {
   const int64_t row = int64_t{blockIdx.x} * kWarps + threadIdx.x / kWarp;
   if (row >= s.rows) return;  // a whole warp
-  x += (row / (kTileRows * s.x_shared) * kTileRows + row % kTileRows) * s.x_stride;
+  x += (row / (kDeviceTileRows * s.x_shared) * kDeviceTileRows + row % kDeviceTileRows) * s.x_stride;
   y += row * s.y_stride;
   double sum = 0;
   for (int c = static_cast<int>(threadIdx.x) % kWarp; c < s.columns; c += kWarp) sum += x[c] * y[c];

@@ -31,7 +31,7 @@ ByContext by_context(Index length, std::span<const FieldRequest> requests) {
 Index longest_attended(const ByContext& contexts) {
   Index longest = 0;
   for (const auto& [context, which] : contexts) {
-    if (context <= cpu::kLongestAttention) longest = context;
+    if (context <= kernels::kLongestAttention) longest = context;
   }
   return longest;
 }
@@ -121,7 +121,7 @@ std::vector<std::vector<HeadStatistics>> FieldMeasurer::measure(const DeviceHead
         const std::size_t place = static_cast<std::size_t>(first_head) + h;
         for (const std::size_t r : which) {
           out[place][r] = fields.measure(0, requests[r]);
-          if (context <= attended) cpu::attach(attention_of(attention[place], context), kUndefined, out[place][r]);
+          if (context <= attended) kernels::attach(attention_of(attention[place], context), kUndefined, out[place][r]);
         }
       });
     }

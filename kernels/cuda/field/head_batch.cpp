@@ -23,7 +23,7 @@ HostRows sums_of(const Worker& worker, const HeadRows& rows) {
   return start_download(sums, rows.heads, size, worker);
 }
 
-static_assert(kSampledKeys >= cpu::kMostKeys);
+static_assert(kSampledKeys >= kernels::kMostKeys);
 static_assert(static_cast<double>(singular_value_bytes(1, 1)) <= decomposing_bytes(1) &&
               static_cast<double>(singular_value_bytes(100'000, 1)) <= decomposing_bytes(100'000));
 
@@ -200,7 +200,7 @@ void HeadBatch::prepare_factored(Scope scope, bool slope, const std::function<vo
 
 void HeadBatch::prepare_samples(Scope scope) {
   const Worker& worker = lanes_.checks;
-  const std::vector<Index> positions = cpu::sampled_positions(context_);
+  const std::vector<Index> positions = kernels::sampled_positions(context_);
   const Index count = std::ssize(positions), heads = std::ssize(forms_), padded = padded_rows(count);
   const Buffer<std::int64_t> where =
       send<std::int64_t>(std::vector<std::int64_t>(positions.begin(), positions.end()), worker);
@@ -241,9 +241,9 @@ void HeadBatch::prepare_direct(Scope scope) {
   for (Index h = 0; h < std::ssize(forms_); ++h) any |= has_running_sums(h, scope);
   if (!any || head_dim_ > most_direct_columns()) return;
   const Worker& worker = lanes_.checks;
-  const Index heads = std::ssize(forms_), tiles = (context_ + kTileRows - 1) / kTileRows;
+  const Index heads = std::ssize(forms_), tiles = (context_ + kDeviceTileRows - 1) / kDeviceTileRows;
   const Index size = (1 + kVectors) * (head_dim_ + 2);
-  std::vector<Index> keys = cpu::some_keys(context_);
+  std::vector<Index> keys = kernels::some_keys(context_);
   std::vector<std::int64_t> host_keys(keys.begin(), keys.end());
   host_keys.resize(kSampledKeys, 0);
   const Buffer<std::int64_t> sampled = send<std::int64_t>(host_keys, worker);
@@ -266,7 +266,7 @@ DirectHead HeadBatch::rule_of(Index head, Scope scope) const {
   return {form.alibi_slope, form.softcap.value_or(0), key_mask(mask_of(form, scope, context_))};
 }
 
-// Uses the logits of cpu::dense_field: if they are not capped, up to a constant per row, from centred keys.
+// Uses the logits of kernels::dense_field: if they are not capped, up to a constant per row, from centred keys.
 void HeadBatch::form(Index head, Scope scope, const DirectHead* rules, double* field, double* sums) const {
   const LogitForm& form = forms_[static_cast<std::size_t>(head)];
   const bool factors = form.has_factors();
@@ -319,13 +319,13 @@ std::optional<RouteResult> HeadBatch::dense(Index head, Scope scope, const Round
   if (found == dense_.end() || doubtful) return std::nullopt;
   const double* values = found->second.sigma.data + head * context_;
   const auto sums = found->second.sums.matrix_of(head, kDirectSums);
-  return cpu::dense_result({values, values + context_}, found->second.key_energy.matrix().row(head),
-                           sums.col(1 + cpu::kSquares), sums.rightCols(kVectors), sums.col(1 + cpu::kTotal).norm(),
-                           rounding);
+  return kernels::dense_result({values, values + context_}, found->second.key_energy.matrix().row(head),
+                               sums.col(1 + kernels::kSquares), sums.rightCols(kVectors),
+                               sums.col(1 + kernels::kTotal).norm(), rounding);
 }
 
 // The direction (v, b) of [basis, 1 / sqrt L] that the uncentred keys lack satisfies r^T v + sqrt(L) mean^T b = 0.
-std::optional<cpu::CoherentKeys> HeadBatch::coherence(Index kv_head) const {
+std::optional<kernels::CoherentKeys> HeadBatch::coherence(Index kv_head) const {
   const auto& keys = full_keys_[0];
   if (!keys || doubtful(kv_head) || !keys->decomposed(kv_head)) return std::nullopt;
   const Index width = keys->width();
@@ -336,38 +336,38 @@ std::optional<cpu::CoherentKeys> HeadBatch::coherence(Index kv_head) const {
   const Eigen::ArrayXd missing = b * (1 / std::sqrt(length) - std::sqrt(length) * t);
   const Vector raw = leverage.array() + 1 / length - missing.square();
   const double* sigma = coherence_.sigma.data + kv_head * width;
-  const KeyCoherence statistics = cpu::full_rank_coherence(
+  const KeyCoherence statistics = kernels::full_rank_coherence(
       length, {sigma, sigma + width}, leverage.maxCoeff<Eigen::PropagateNaN>(), raw.maxCoeff<Eigen::PropagateNaN>());
-  return cpu::CoherentKeys{statistics, {leverage, width}};
+  return kernels::CoherentKeys{statistics, {leverage, width}};
 }
 
-std::optional<cpu::Leverage> HeadBatch::slope_leverage(Index kv_head) const {
+std::optional<kernels::Leverage> HeadBatch::slope_leverage(Index kv_head) const {
   const auto& keys = full_keys_[1];
   if (slope_leverages_.rows == 0 || doubtful(kv_head) || !keys->decomposed(kv_head)) return std::nullopt;
-  return cpu::Leverage{slope_leverages_.matrix().row(kv_head).head(context_), keys->width()};
+  return kernels::Leverage{slope_leverages_.matrix().row(kv_head).head(context_), keys->width()};
 }
 
-std::optional<cpu::RowSample> HeadBatch::sample(Index head, Scope scope) const {
+std::optional<kernels::RowSample> HeadBatch::sample(Index head, Scope scope) const {
   const auto found = samples_.find(scope);
   if (found == samples_.end()) return std::nullopt;
   const LogitForm& form = forms_[static_cast<std::size_t>(head)];
   const auto own = found->second.sums.matrix_of(head, kDirectSums);
-  cpu::RowSample out;
-  out.positions = cpu::sampled_positions(context_);
+  kernels::RowSample out;
+  out.positions = kernels::sampled_positions(context_);
   out.query_norms = found->second.norms.matrix().row(head).sum() +
                     static_cast<double>(own.rows()) * form.alibi_slope * form.alibi_slope;
   out.products = own.rightCols(kVectors);
-  cpu::judge_rows(form, scope, context_, own.leftCols(1), own.middleCols(1, cpu::kRowSums), out);
+  kernels::judge_rows(form, scope, context_, own.leftCols(1), own.middleCols(1, kernels::kRowSums), out);
   return out;
 }
 
-std::optional<cpu::DirectProducts> HeadBatch::direct(Index head, Scope scope) const {
+std::optional<kernels::DirectProducts> HeadBatch::direct(Index head, Scope scope) const {
   const auto found = direct_.find(scope);
   if (found == direct_.end() || !has_running_sums(head, scope)) return std::nullopt;
-  std::vector<Index> keys = cpu::some_keys(context_);
+  std::vector<Index> keys = kernels::some_keys(context_);
   const Index count = std::ssize(keys);
-  return cpu::DirectProducts{found->second.products.matrix_of(head, kVectors), std::move(keys),
-                             found->second.energies.matrix().row(head).head(count)};
+  return kernels::DirectProducts{found->second.products.matrix_of(head, kVectors), std::move(keys),
+                                 found->second.energies.matrix().row(head).head(count)};
 }
 
 }  // namespace logitfield::kernels::cuda

@@ -33,11 +33,11 @@ class HeadBatch {
 
   /// Return results of prepare(). They are empty if not asked for, or if the device cannot compute them for this head.
   std::optional<RouteResult> factored(Index head, Scope scope, const Rounding& limits) const;
-  std::optional<cpu::CoherentKeys> coherence(Index kv_head) const;
+  std::optional<kernels::CoherentKeys> coherence(Index kv_head) const;
   /// Returns the leverage of the centred keys with the column of positions.
-  std::optional<cpu::Leverage> slope_leverage(Index kv_head) const;
-  std::optional<cpu::RowSample> sample(Index head, Scope scope) const;
-  std::optional<cpu::DirectProducts> direct(Index head, Scope scope) const;
+  std::optional<kernels::Leverage> slope_leverage(Index kv_head) const;
+  std::optional<kernels::RowSample> sample(Index head, Scope scope) const;
+  std::optional<kernels::DirectProducts> direct(Index head, Scope scope) const;
   std::optional<RouteResult> dense(Index head, Scope scope, const Rounding& rounding) const;
 
   // The functions below give the inputs of routes that take heads one by one, and copies of the rows.

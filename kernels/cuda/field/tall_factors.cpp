@@ -51,7 +51,7 @@ void TallFactors::finish() {
     determinants_[head] = checks(h, kLogDeterminant);
     decomposed_[head] = length_ > width_ && checks(h, kPositive) == 1;
     conditions_[head] = checks(h, kNorm) * checks(h, kInverseNorm);
-    if (decomposed_[head] && !cpu::one_pass_is_enough(conditions_[head], width_)) enough = false;
+    if (decomposed_[head] && !kernels::one_pass_is_enough(conditions_[head], width_)) enough = false;
   }
   if (!enough) {
     second_pass();
@@ -111,8 +111,8 @@ void TallFactors::second_pass() {
     conditions_[head] *= checks(h, kNorm) * checks(h, kInverseNorm);
     determinants_[head] += checks(h, kLogDeterminant);
     decomposed_[head] = checks(h, kPositive) == 1 &&
-                        cpu::second_pass_for(checks(h, kDeviation), width_) != cpu::SecondPass::hopeless &&
-                        (cpu::surely_full_rank(conditions_[head]) || has_full_rank(h));
+                        kernels::second_pass_for(checks(h, kDeviation), width_) != kernels::SecondPass::hopeless &&
+                        (kernels::surely_full_rank(conditions_[head]) || has_full_rank(h));
   }
   const Buffer<double> of_probes =
       tall_products({basis_.data(), width_, padded_ * width_}, {rows_.data() + width_, stride_, padded_ * stride_}, 2);
@@ -123,7 +123,7 @@ void TallFactors::second_pass() {
 bool TallFactors::has_full_rank(Index head) const {
   Matrix r(width_, width_);
   r_.read(as_span(r), head * width_ * width_);
-  return cpu::has_full_rank(r, length_);
+  return kernels::has_full_rank(r, length_);
 }
 
 Buffer<double> TallFactors::bases() const {

@@ -7,7 +7,7 @@ from harness import Case, FIXTURES, LEARNED, REPOSITORY, heads, largest_differen
 TOLERANCE = 1e-5
 
 
-class Families(Case):
+class RecordedModels(Case):
     def test_statistics_and_loss_equal_those_of_recorded_queries_and_keys(self):
         for fixture in sorted(p.parent.name for p in FIXTURES.glob("*/config.json")):
             with self.subTest(fixture=fixture):
