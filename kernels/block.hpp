@@ -66,7 +66,7 @@ struct MlpWeights {
 
 /// Defines the types of a layer's parts as weights in host memory. A map of size 0 is absent.
 struct AsWeights {
-  using Norm = Norm;
+  using Norm = kernels::Norm;
   using StackedHeads = Linear;
   using WholeMap = Linear;
   using HeadMap = Linear;

@@ -91,27 +91,27 @@ class CpuBackend final : public Backend {
     const HostHeads& own = heads_of(heads);
     std::vector<std::vector<HeadStatistics>> out;
     for (Index kv = 0; kv < own.num_kv_heads(); ++kv) {
-      auto statistics = field_statistics(own.group(kv, forms), requests);
+      auto statistics = kernels::field_statistics(own.group(kv, forms), requests);
       std::move(statistics.begin(), statistics.end(), std::back_inserter(out));
     }
     return out;
   }
   std::vector<std::vector<HeadStatistics>> field_statistics(const HeadGroup& group,
                                                             std::span<const FieldRequest> requests) const override {
-    return field_statistics(group, requests);
+    return kernels::field_statistics(group, requests);
   }
   std::vector<std::vector<HeadStatistics>> shared_field_statistics(
       const Team& team, const HeadGroup& group, const Placement& placement,
       std::span<const FieldRequest> requests) const override {
-    return shared_field_statistics(team, group, placement, requests);
+    return kernels::shared_field_statistics(team, group, placement, requests);
   }
   HeadStatistics complete_statistics(const HeadGroup& group, std::size_t head, Scope scope,
                                      RouteResult result) const override {
-    return complete_statistics(group, head, scope, std::move(result));
+    return kernels::complete_statistics(group, head, scope, std::move(result));
   }
   std::vector<LearnedInteraction> learned_interactions(const std::vector<Projection>& queries, const Projection& keys,
                                                        const VectorF& gain) const override {
-    return learned_interactions(queries, keys, gain);
+    return kernels::learned_interactions(queries, keys, gain);
   }
 
  private:

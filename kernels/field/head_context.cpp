@@ -164,7 +164,7 @@ const SampledLogits& HeadContext::sampled(std::size_t head) {
 double HeadContext::attention_margin(std::size_t head, const AttentionRows& rows) {
   if (!finite(head)) return kUndefined;
   if (!largest_key_) largest_key_ = std::sqrt(group_.keys.cast<double>().rowwise().squaredNorm().maxCoeff());
-  return attention_margin(rows, sampled(head), forms_[head], head_dim_, *largest_key_);
+  return kernels::attention_margin(rows, sampled(head), forms_[head], head_dim_, *largest_key_);
 }
 
 DirectProducts HeadContext::direct(std::size_t head, Scope scope) {

@@ -68,6 +68,10 @@ void add_regularities(const Run& run, const std::string& scope, std::int64_t con
 
 }  // namespace
 
+const char* where_it_holds(std::size_t measured, const Comparison& comparison) {
+  return measured == comparison.runs.size() ? "holds in every run" : "holds in every run that measured it";
+}
+
 Comparison compare_runs(const std::vector<std::filesystem::path>& folders) {
   const std::vector<Run> runs = load(folders);
   Comparison out;

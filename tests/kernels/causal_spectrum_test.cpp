@@ -24,20 +24,21 @@ struct Head {
 
   Head(MatrixF queries, MatrixF keys, const LogitForm& logit_form)
       : q(std::move(queries)), k(std::move(keys)), form(logit_form) {
-    const Matrix field = dense_field(q, k, form, Scope::causal);
-    sigma = singular_values(field);
+    const Matrix field = kernels::dense_field(q, k, form, Scope::causal);
+    sigma = kernels::singular_values(field);
     energy = field.squaredNorm();
   }
   Index length() const { return q.rows(); }
 
-  void visit(const Team& team, const std::function<void(const CausalSpectrum&)>& check) const {
+  void visit(const Team& team, const std::function<void(const kernels::CausalSpectrum&)>& check) const {
     const Index begin = length() * team.rank() / team.size(), end = length() * (team.rank() + 1) / team.size();
     const Placement placement{begin, length()};
     const MatrixF own_q = q.middleRows(begin, end - begin), own_k = k.middleRows(begin, end - begin);
-    const CentredKeys keys = centred_keys(team, own_k, placement);
-    const FactorRows a = field_queries(own_q, form), b = field_keys(keys, form, placement);
-    const CausalField field = causal_field(a, b, causal_energies(team, a, b, placement).means);
-    check(CausalSpectrum(team, field, length(), energy));
+    const kernels::CentredKeys keys = kernels::centred_keys(team, own_k, placement);
+    const kernels::FactorRows a = kernels::field_queries(own_q, form), b = kernels::field_keys(keys, form, placement);
+    const kernels::CausalField field =
+        kernels::causal_field(a, b, kernels::causal_energies(team, a, b, placement).means);
+    check(kernels::CausalSpectrum(team, field, length(), energy));
   }
 };
 
@@ -60,11 +61,11 @@ TEST(CausalSpectrum, CountsAreThoseOfADenseDecomposition) {
   for (const Head& head : heads()) {
     for (int ranks = 1; ranks <= 4; ++ranks) {
       testing::run_team(ranks, [&](const Team& team) {
-        head.visit(team, [&](const CausalSpectrum& spectrum) {
+        head.visit(team, [&](const kernels::CausalSpectrum& spectrum) {
           for (std::size_t k = 1; k < head.sigma.size() && head.sigma[k] > 1e-5 * head.sigma[0]; k = 1 + 2 * k) {
             const double above = head.sigma[k - 1], below = head.sigma[k], sigma = (above + below) / 2;
             const double margin = std::min(above * above - sigma * sigma, sigma * sigma - below * below);
-            const std::optional<Index> count = count_above(spectrum, sigma, margin);
+            const std::optional<Index> count = kernels::count_above(spectrum, sigma, margin);
             ASSERT_TRUE(count.has_value()) << k << " of " << head.length();
             EXPECT_EQ(*count, static_cast<Index>(k));
           }
@@ -76,8 +77,8 @@ TEST(CausalSpectrum, CountsAreThoseOfADenseDecomposition) {
 
 TEST(CausalSpectrum, ACountThatRoundingCouldMoveIsNotGiven) {
   const Head head(random_matrix<float>(65, 8, 3), random_matrix<float>(65, 8, 4), {.scale = 0.25});
-  head.visit(alone(), [&](const CausalSpectrum& spectrum) {
-    EXPECT_FALSE(count_above(spectrum, head.sigma[3], 1e-18 * head.energy).has_value());
+  head.visit(alone(), [&](const kernels::CausalSpectrum& spectrum) {
+    EXPECT_FALSE(kernels::count_above(spectrum, head.sigma[3], 1e-18 * head.energy).has_value());
   });
 }
 
@@ -86,9 +87,9 @@ TEST(CausalSpectrum, StatisticsAreThoseOfADenseDecomposition) {
     const SpectrumStatistics expected = spectrum_statistics(head.sigma, head.length(), 0);
     for (int ranks = 1; ranks <= 4; ++ranks) {
       testing::run_team(ranks, [&](const Team& team) {
-        head.visit(team, [&](const CausalSpectrum& spectrum) {
-          const SpectrumEstimates found = integrate_spectrum(spectrum);
-          const auto near = [](const Estimate& estimate, double exact) {
+        head.visit(team, [&](const kernels::CausalSpectrum& spectrum) {
+          const kernels::SpectrumEstimates found = kernels::integrate_spectrum(spectrum);
+          const auto near = [](const kernels::Estimate& estimate, double exact) {
             EXPECT_LE(std::abs(estimate.value - exact), estimate.error + 1e-12 * exact);
             EXPECT_LE(estimate.error, 1e-4 * exact);
           };

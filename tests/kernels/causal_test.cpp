@@ -69,18 +69,18 @@ void expect_operator(const Team& team, const MatrixF& q, const MatrixF& k, const
   const Index begin = q.rows() * team.rank() / team.size(), end = q.rows() * (team.rank() + 1) / team.size();
   const MatrixF own_q = q.middleRows(begin, end - begin), own_k = k.middleRows(begin, end - begin);
   const Placement placement{begin, q.rows()};
-  const CentredKeys keys = centred_keys(team, own_k, placement);
-  const FactorRows a = field_queries(own_q, form), b = field_keys(keys, form, placement);
-  const CausalEnergies energies = causal_energies(team, a, b, placement);
-  const Vector means = causal_means(team, a, b, placement);
+  const kernels::CentredKeys keys = kernels::centred_keys(team, own_k, placement);
+  const kernels::FactorRows a = kernels::field_queries(own_q, form), b = kernels::field_keys(keys, form, placement);
+  const kernels::CausalEnergies energies = kernels::causal_energies(team, a, b, placement);
+  const Vector means = kernels::causal_means(team, a, b, placement);
   EXPECT_LE((energies.means - means).norm(), 1e-13 * static_cast<double>(q.rows()) * (field.norm() + means.norm()));
-  const CausalField causal = causal_field(a, b, energies.means);
+  const kernels::CausalField causal = kernels::causal_field(a, b, energies.means);
   const double tolerance = 1e-12 * field.squaredNorm();
   EXPECT_LE((energies.keys - field.colwise().squaredNorm().transpose().segment(begin, end - begin)).norm(), tolerance);
   EXPECT_LE((energies.queries - field.rowwise().squaredNorm().segment(begin, end - begin)).norm(), tolerance);
 
   const Matrix x = random_matrix(q.rows(), 5, 9);
-  const CausalOperator matrix(team, causal);
+  const kernels::CausalOperator matrix(team, causal);
   Matrix y, z;
   matrix.apply(x.middleRows(begin, end - begin), y);
   matrix.apply_transpose(x.middleRows(begin, end - begin), z);
@@ -155,9 +155,9 @@ TEST(Causal, TooFewComponentsAreSaid) {
 TEST(Krylov, RestartsUntilTheResidualsAreSmall) {
   const Matrix a = random_matrix(400, 400, 23);  // no gaps: the hardest case for a small subspace
   const Vector sigma = Eigen::BDCSVD<Matrix>(a).singularValues();
-  const KrylovTarget target{.length = 400, .energy = a.squaredNorm(), .most_components = 4};
-  ASSERT_LT(krylov_columns(400, 4), 400);
-  const LeadingTriplets found = leading_triplets(alone(), ExplicitOperator(a), 0, target);
+  const kernels::KrylovTarget target{.length = 400, .energy = a.squaredNorm(), .most_components = 4};
+  ASSERT_LT(kernels::krylov_columns(400, 4), 400);
+  const kernels::LeadingTriplets found = kernels::leading_triplets(alone(), ExplicitOperator(a), 0, target);
   ASSERT_EQ(found.sigma.size(), 4u);
   for (Index i = 0; i < 4; ++i) EXPECT_LE(std::abs(found.sigma[i] - sigma[i]), 1e-12 * sigma[0]);
   EXPECT_LE(found.residual, target.tolerance);
@@ -165,16 +165,17 @@ TEST(Krylov, RestartsUntilTheResidualsAreSmall) {
   EXPECT_LE((u.transpose() * u - Matrix::Identity(4, 4)).norm(), 1e-13);
   EXPECT_LE((v.transpose() * v - Matrix::Identity(4, 4)).norm(), 1e-13);
 
-  const KrylovTarget impossible{.length = 400, .energy = a.squaredNorm(), .most_components = 4, .tolerance = 1e-40};
-  EXPECT_GT(leading_triplets(alone(), ExplicitOperator(a), 0, impossible).residual, 1e-40);
+  const kernels::KrylovTarget impossible{
+      .length = 400, .energy = a.squaredNorm(), .most_components = 4, .tolerance = 1e-40};
+  EXPECT_GT(kernels::leading_triplets(alone(), ExplicitOperator(a), 0, impossible).residual, 1e-40);
 }
 
 TEST(Krylov, FindsEveryCopyOfARepeatedValue) {
   // 40 equal values, more than a block is wide, and an otherwise empty space.
   Matrix a = Matrix::Zero(300, 300);
   a.diagonal().head(40).setConstant(2);
-  const KrylovTarget target{.length = 300, .energy = 160, .most_components = 300};
-  const LeadingTriplets found = leading_triplets(alone(), ExplicitOperator(a), 0, target);
+  const kernels::KrylovTarget target{.length = 300, .energy = 160, .most_components = 300};
+  const kernels::LeadingTriplets found = kernels::leading_triplets(alone(), ExplicitOperator(a), 0, target);
   ASSERT_EQ(found.sigma.size(), 40u);
   for (const double s : found.sigma) EXPECT_LE(std::abs(s - 2), 1e-13);
 }
@@ -190,9 +191,10 @@ TEST(Krylov, CountsEveryCopyBesideOtherValues) {
   // Eight large values; 60 equal ones, more than a block is wide; and a tail in which the block always finds more.
   Vector sigma(400);
   sigma << Vector::LinSpaced(8, 9, 7), Vector::Constant(60, 2), Vector::LinSpaced(332, 0.1, 0.01);
-  KrylovTarget target{.length = 400, .energy = sigma.squaredNorm(), .fraction = 0.9};
+  kernels::KrylovTarget target{.length = 400, .energy = sigma.squaredNorm(), .fraction = 0.9};
   target.count_above = counter(sigma);
-  const LeadingTriplets found = leading_triplets(alone(), ExplicitOperator(sigma.asDiagonal()), 0, target);
+  const kernels::LeadingTriplets found =
+      kernels::leading_triplets(alone(), ExplicitOperator(sigma.asDiagonal()), 0, target);
   EXPECT_TRUE(found.proven);
   ASSERT_GT(found.sigma.size(), 8u);
   for (std::size_t i = 0; i < found.sigma.size(); ++i) {
@@ -202,8 +204,10 @@ TEST(Krylov, CountsEveryCopyBesideOtherValues) {
 
 TEST(Krylov, WhatCannotBeCountedIsNotProven) {
   const Vector sigma = Vector::LinSpaced(300, 3, 0.01);
-  KrylovTarget target{.length = 300, .energy = sigma.squaredNorm(), .most_components = 20};
-  const auto proven = [&] { return leading_triplets(alone(), ExplicitOperator(sigma.asDiagonal()), 0, target).proven; };
+  kernels::KrylovTarget target{.length = 300, .energy = sigma.squaredNorm(), .most_components = 20};
+  const auto proven = [&] {
+    return kernels::leading_triplets(alone(), ExplicitOperator(sigma.asDiagonal()), 0, target).proven;
+  };
   EXPECT_FALSE(proven());
   target.count_above = [](double, double) { return std::optional<Index>(); };
   EXPECT_FALSE(proven());
@@ -212,16 +216,16 @@ TEST(Krylov, WhatCannotBeCountedIsNotProven) {
 }
 
 /// An operator that counts its products.
-class Counting final : public LinearOperator {
+class Counting final : public kernels::LinearOperator {
  public:
-  explicit Counting(const LinearOperator& field) : field_(field) {}
+  explicit Counting(const kernels::LinearOperator& field) : field_(field) {}
   Index rows() const override { return field_.rows(); }
   void apply(const Matrix& x, Matrix& y) const override { field_.apply(x, y), ++products; }
   void apply_transpose(const Matrix& y, Matrix& x) const override { field_.apply_transpose(y, x), ++products; }
   mutable int products = 0;
 
  private:
-  const LinearOperator& field_;
+  const kernels::LinearOperator& field_;
 };
 
 /// The energy is known only to about 1e-11 here. That much missing from the subspace must not start a search
@@ -235,13 +239,14 @@ TEST(Krylov, AFieldOfLowRankAndLargeMeansEndsSoon) {
   for (const float step : {0.0F, 1e3F, 1e5F}) {
     MatrixF stepped = k;
     stepped.bottomRows(length / 2).array() += step;
-    const FactorRows a = field_queries(q, kPlain), b = centred_keys(alone(), stepped, whole).rows;
-    CausalEnergies energies = causal_energies(alone(), a, b, whole);
-    const CausalField field = causal_field(a, b, energies.means);
-    const CausalOperator sound(alone(), field);
+    const kernels::FactorRows a = kernels::field_queries(q, kPlain),
+                              b = kernels::centred_keys(alone(), stepped, whole).rows;
+    kernels::CausalEnergies energies = kernels::causal_energies(alone(), a, b, whole);
+    const kernels::CausalField field = kernels::causal_field(a, b, energies.means);
+    const kernels::CausalOperator sound(alone(), field);
     const Counting counting(sound);
-    const RouteResult found =
-        krylov_route(alone(), std::move(energies), counting, &field, whole, 256, rounding_of(q, stepped, kPlain));
+    const RouteResult found = kernels::krylov_route(alone(), std::move(energies), counting, &field, whole, 256,
+                                                    rounding_of(q, stepped, kPlain));
     EXPECT_EQ(found.spectrum.rank, rank) << step;
     EXPECT_LE(counting.products, 20) << step;
   }
@@ -286,13 +291,14 @@ TEST(Causal, SharedHeadsGiveTheSameNumbers) {
                                            {length, Scope::causal_mean, Route::factored},
                                            {length, Scope::causal, Route::krylov}};
   const std::vector<LogitForm> forms{kPlain, kAlibi};
-  const auto whole = field_statistics({{q, q2}, k, forms}, requests);
+  const auto whole = kernels::field_statistics({{q, q2}, k, forms}, requests);
   for (int ranks = 2; ranks <= 4; ++ranks) {
     testing::run_team(ranks, [&](const Team& team) {
       const Index begin = length * team.rank() / ranks, end = length * (team.rank() + 1) / ranks;
       const MatrixF own = q.middleRows(begin, end - begin), own2 = q2.middleRows(begin, end - begin),
                     own_k = k.middleRows(begin, end - begin);
-      const auto shared = shared_field_statistics(team, {{own, own2}, own_k, forms}, {begin, length}, requests);
+      const auto shared =
+          kernels::shared_field_statistics(team, {{own, own2}, own_k, forms}, {begin, length}, requests);
       for (std::size_t h = 0; h < 2; ++h) {
         for (std::size_t r = 0; r < requests.size(); ++r) {
           EXPECT_EQ(shared[h][r].ranks, ranks);

@@ -4,15 +4,15 @@
 namespace logitfield::testing {
 
 /// A matrix held in memory, as an operator.
-class ExplicitOperator final : public LinearOperator {
+class ExplicitOperator final : public kernels::LinearOperator {
  public:
-  explicit ExplicitOperator(Matrix matrix) : matrix_(std::move(matrix)) {}
-  Index rows() const override { return matrix_.rows(); }
-  void apply(const Matrix& x, Matrix& y) const override { y = matrix_ * x; }
-  void apply_transpose(const Matrix& y, Matrix& x) const override { x = matrix_.transpose() * y; }
+  explicit ExplicitOperator(kernels::Matrix matrix) : matrix_(std::move(matrix)) {}
+  kernels::Index rows() const override { return matrix_.rows(); }
+  void apply(const kernels::Matrix& x, kernels::Matrix& y) const override { y = matrix_ * x; }
+  void apply_transpose(const kernels::Matrix& y, kernels::Matrix& x) const override { x = matrix_.transpose() * y; }
 
  private:
-  Matrix matrix_;
+  kernels::Matrix matrix_;
 };
 
 }  // namespace logitfield::testing

@@ -67,8 +67,8 @@ TEST(FullField, AttentionThatIsNotFiniteFailsTheCertificate) {
     cpu::causal_attention(q, k, v, form, out, &rows);
     const std::vector<FieldRequest> requests{{.context = length}};
     const HeadGroup exact{{q}, k, {form}}, of_pass{{q}, k, {form}, {&rows}};
-    EXPECT_TRUE(field_statistics(exact, requests)[0][0].certificate.certified()) << size;
-    EXPECT_EQ(field_statistics(of_pass, requests)[0][0].certificate.certified(), size == 1) << size;
+    EXPECT_TRUE(kernels::field_statistics(exact, requests)[0][0].certificate.certified()) << size;
+    EXPECT_EQ(kernels::field_statistics(of_pass, requests)[0][0].certificate.certified(), size == 1) << size;
   }
 }
 
@@ -159,7 +159,7 @@ TEST(FullField, NonFiniteInputFailsItsOwnHeadOnly) {
     MatrixF q = good;
     q(20, 1) = bad;
     const std::vector<FieldRequest> requests{{.context = 16}, {.context = 32}};
-    const auto s = field_statistics({{good, q}, k, {{.scale = 0.5}, {.scale = 0.5}}}, requests);
+    const auto s = kernels::field_statistics({{good, q}, k, {{.scale = 0.5}, {.scale = 0.5}}}, requests);
     EXPECT_TRUE(s[0][1].certificate.certified());
     EXPECT_TRUE(s[1][0].certificate.certified());  // the first 16 rows are valid
     EXPECT_FALSE(s[1][1].certificate.certified());
@@ -170,7 +170,7 @@ TEST(FullField, NonFiniteInputFailsItsOwnHeadOnly) {
 TEST(FullField, AContextIsItsPrefix) {
   const MatrixF q = random_matrix<float>(100, 8, 19), k = random_matrix<float>(100, 8, 20);
   const std::vector<FieldRequest> requests{{.context = 64}, {.context = 2}, {.context = 100}, {.context = 33}};
-  const auto all = field_statistics({{q}, k, {{.scale = 0.3}}}, requests)[0];
+  const auto all = kernels::field_statistics({{q}, k, {{.scale = 0.3}}}, requests)[0];
   for (std::size_t r = 0; r < requests.size(); ++r) {
     const MatrixF prefix_q = q.topRows(requests[r].context), prefix_k = k.topRows(requests[r].context);
     expect_equal(all[r], measure(prefix_q, prefix_k, 0.3), 1e-12);

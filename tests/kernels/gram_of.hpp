@@ -5,9 +5,9 @@
 namespace logitfield::testing {
 
 /// a^T a [w, w] over the team. Collective.
-inline Matrix gram_of(const Team& team, const FactorRows& a) {
-  const Matrix rows = a.all();
-  Matrix out = rows.transpose() * rows;
+inline kernels::Matrix gram_of(const kernels::Team& team, const kernels::FactorRows& a) {
+  const kernels::Matrix rows = a.all();
+  kernels::Matrix out = rows.transpose() * rows;
   sum_over(team, out);
   return out;
 }

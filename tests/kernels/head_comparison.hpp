@@ -12,7 +12,7 @@ namespace logitfield::testing {
 using namespace kernels;
 
 inline HeadStatistics measure(const MatrixF& q, const MatrixF& k, const LogitForm& form, const FieldRequest& request) {
-  return field_statistics({{q}, k, {form}}, std::vector<FieldRequest>{request})[0][0];
+  return kernels::field_statistics({{q}, k, {form}}, std::vector<FieldRequest>{request})[0][0];
 }
 
 /// Measures one head in the context of all its rows.

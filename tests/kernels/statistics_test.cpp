@@ -177,7 +177,7 @@ TEST(LearnedInteraction, EqualsTheExplicitProduct) {
   const Vector sigma = Eigen::JacobiSVD<Matrix>(product).singularValues();
   const SpectrumStatistics expected = spectrum_statistics({sigma.data(), 8}, 40, 0);
   const MatrixF doubled = 2 * q;
-  const std::vector<LearnedInteraction> all = learned_interactions({{doubled}, {q}}, {k}, gain);
+  const std::vector<LearnedInteraction> all = kernels::learned_interactions({{doubled}, {q}}, {k}, gain);
   ASSERT_EQ(all.size(), 2U);
   for (const LearnedInteraction& found : all) {
     EXPECT_EQ(found.k90, expected.k90);
@@ -204,12 +204,12 @@ TEST(LearnedInteraction, GainsBehindTheProjectionsAreFoldedIn) {
   const SpectrumStatistics plain = spectrum(Vector::Ones(d), Vector::Ones(hidden));
   ASSERT_NE(expected.k90, plain.k90);
   ASSERT_NE(expected.k90, spectrum(Vector::Ones(d), before.cast<double>()).k90);
-  const LearnedInteraction found = learned_interactions({{q, of_queries}}, {k, of_keys}, before).front();
+  const LearnedInteraction found = kernels::learned_interactions({{q, of_queries}}, {k, of_keys}, before).front();
   EXPECT_EQ(found.k90, expected.k90);
   EXPECT_EQ(found.plain_k90, plain.k90);
   EXPECT_LE(std::abs(found.effective_rank / expected.effective_rank - 1), 1e-11);
   EXPECT_LE(std::abs(found.stable_rank / expected.stable_rank - 1), 1e-11);
-  const LearnedInteraction bare = learned_interactions({{q}}, {k}, {}).front();
+  const LearnedInteraction bare = kernels::learned_interactions({{q}}, {k}, {}).front();
   EXPECT_EQ(bare.k90, plain.k90);
   EXPECT_EQ(bare.plain_k90, plain.k90);
 }

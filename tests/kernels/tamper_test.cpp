@@ -52,9 +52,9 @@ class Tamper {
 const auto kNothing = [](auto&...) {};
 
 /// The causal field with one entry of one of its products tampered with.
-class FaultyOperator final : public LinearOperator {
+class FaultyOperator final : public kernels::LinearOperator {
  public:
-  FaultyOperator(const CausalField& field, Tamper* tamper, Index product)
+  FaultyOperator(const kernels::CausalField& field, Tamper* tamper, Index product)
       : sound_(alone(), field), tamper_(tamper), left_(product) {}
   Index rows() const override { return sound_.rows(); }
   void apply(const Matrix& x, Matrix& y) const override { sound_.apply(x, y), count(y); }
@@ -64,7 +64,7 @@ class FaultyOperator final : public LinearOperator {
   void count(Matrix& product) const {
     if (tamper_ && left_-- == 0) (*tamper_)(product);
   }
-  CausalOperator sound_;
+  kernels::CausalOperator sound_;
   Tamper* tamper_;
   mutable Index left_;
 };
@@ -77,60 +77,63 @@ struct Head {
         k(testing::graded_matrix(kLength, kWidth, 0.7, seed + 2).cast<float>()) {}
 
   using Change = std::function<void(Head&)>;
-  using ChangeEnergies = std::function<void(CausalEnergies&)>;
+  using ChangeEnergies = std::function<void(kernels::CausalEnergies&)>;
   using ChangeResult = std::function<void(RouteResult&)>;
   /// Changes the queries' side of the core's SVD and of its factor; called for each side.
   using ChangeParts = std::function<void(Matrix& r, Matrix& basis_probes)>;
 
   HeadStatistics complete(Scope scope, RouteResult result, const ChangeResult& change) {
     change(result);
-    return complete_statistics({{q}, k, {kForm}}, 0, scope, std::move(result));
+    return kernels::complete_statistics({{q}, k, {kForm}}, 0, scope, std::move(result));
   }
 
   HeadStatistics factored(const Change& between, const ChangeParts& parts, const ChangeResult& change,
                           Tamper* vector = nullptr) {
     const Team& team = alone();
-    const TallFactor a = tall_factor(team, field_queries(q, kForm), kWhole);
-    const TallFactor b = tall_factor(team, centred_keys(team, k, kWhole).rows, kWhole);
+    const kernels::TallFactor a = kernels::tall_factor(team, kernels::field_queries(q, kForm), kWhole);
+    const kernels::TallFactor b = kernels::tall_factor(team, kernels::centred_keys(team, k, kWhole).rows, kWhole);
     Matrix r = a.factor.r(), probes = a.basis_probes;
     between(*this);
     parts(r, probes);
     const auto side = [&](bool queries, Matrix image) {
       if (queries && vector) tamper_left_vector(*vector, r * b.factor.r().transpose(), b.basis_probes, image);
-      return queries ? measure_side(team, a, b, image) : measure_side(team, b, a, image);
+      return queries ? kernels::measure_side(team, a, b, image) : kernels::measure_side(team, b, a, image);
     };
     const double noise = rounding_of(q, k, kForm).noise;
     return complete(Scope::full,
-                    factored_route({r, probes, a.norm, kWidth}, {b.factor.r(), b.basis_probes, b.norm, kWidth}, side,
-                                   kLength, noise),
+                    kernels::factored_route({r, probes, a.norm, kWidth}, {b.factor.r(), b.basis_probes, b.norm, kWidth},
+                                            side, kLength, noise),
                     change);
   }
 
   HeadStatistics krylov(const Change& between, const ChangeEnergies& energies_change, const ChangeResult& change,
                         Tamper* product = nullptr) {
     const Team& team = alone();
-    const FactorRows a = field_queries(q, kForm), b = centred_keys(team, k, kWhole).rows;
+    const kernels::FactorRows a = kernels::field_queries(q, kForm), b = kernels::centred_keys(team, k, kWhole).rows;
     const Rounding rounding = rounding_of(q, k, kForm);
-    CausalEnergies energies = causal_energies(team, a, b, kWhole);
+    kernels::CausalEnergies energies = kernels::causal_energies(team, a, b, kWhole);
     between(*this);
     energies_change(energies);
-    const CausalField field = causal_field(a, b, energies.means);
+    const kernels::CausalField field = kernels::causal_field(a, b, energies.means);
     const FaultyOperator matrix(field, product, product ? product->draw(40) : 0);
     return complete(Scope::causal,
-                    krylov_route(team, std::move(energies), matrix, &field, kWhole, kComponents, rounding), change);
+                    kernels::krylov_route(team, std::move(energies), matrix, &field, kWhole, kComponents, rounding),
+                    change);
   }
 
   HeadStatistics dense(const std::function<void(Matrix&)>& tamper_field, const ChangeResult& change) {
-    Matrix field = dense_field(q, k, kForm, Scope::causal);
+    Matrix field = kernels::dense_field(q, k, kForm, Scope::causal);
     tamper_field(field);
-    return complete(Scope::causal,
-                    dense_route(formed_field(field), Scope::causal, q.cols() + 1, rounding_of(q, k, kForm)), change);
+    return complete(
+        Scope::causal,
+        kernels::dense_route(kernels::formed_field(field), Scope::causal, q.cols() + 1, rounding_of(q, k, kForm)),
+        change);
   }
 
  private:
   /// Changes one entry of a left singular vector, and everything that is computed from it.
   static void tamper_left_vector(Tamper& tamper, const Matrix& core, const Matrix& probes, Matrix& image) {
-    Svd parts = svd(core);
+    kernels::Svd parts = kernels::svd(core);
     tamper(parts.u);
     const Vector sigma = Eigen::Map<const Vector>(parts.sigma.data(), std::ssize(parts.sigma));
     image = parts.u * (sigma.asDiagonal() * (parts.vt * probes));
@@ -188,7 +191,7 @@ std::vector<Place> places() {
                  [](Head& h, Tamper& t) { return h.krylov([&](Head& x) { t(x.k); }, kNothing, kNothing); }, true});
   out.push_back({"krylov: row mean", [](Head& h, Tamper& t) {
                    return h.krylov(
-                       kNothing, [&](CausalEnergies& e) { t(e.means); }, kNothing);
+                       kNothing, [&](kernels::CausalEnergies& e) { t(e.means); }, kNothing);
                  }});
   out.push_back({"krylov: one of its first 40 products",
                  [](Head& h, Tamper& t) { return h.krylov(kNothing, kNothing, kNothing, &t); }});

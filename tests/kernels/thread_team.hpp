@@ -9,7 +9,7 @@
 namespace logitfield::testing {
 
 /// A team whose ranks are threads of this process.
-class ThreadTeam final : public Team {
+class ThreadTeam final : public kernels::Team {
  public:
   struct Shared {
     explicit Shared(int ranks) : parts(ranks), arrival(ranks) {}
@@ -28,13 +28,13 @@ class ThreadTeam final : public Team {
     combine(
         values, 0, size(), [](double a, double b) { return a > b || a != a ? a : b; }, -1e300);
   }
-  Matrix stack(const Matrix& part) const override {
-    Matrix own = part, out(part.rows() * size(), part.cols());
+  kernels::Matrix stack(const kernels::Matrix& part) const override {
+    kernels::Matrix own = part, out(part.rows() * size(), part.cols());
     shared_.parts[rank_] = {own.data(), static_cast<std::size_t>(own.size())};
     shared_.arrival.arrive_and_wait();
     for (int r = 0; r < size(); ++r) {
       out.middleRows(r * part.rows(), part.rows()) =
-          Eigen::Map<const Matrix>(shared_.parts[r].data(), part.rows(), part.cols());
+          Eigen::Map<const kernels::Matrix>(shared_.parts[r].data(), part.rows(), part.cols());
     }
     shared_.arrival.arrive_and_wait();
     return out;
@@ -62,7 +62,7 @@ class ThreadTeam final : public Team {
 };
 
 /// Runs body(team) on every rank of a team of threads.
-inline void run_team(int ranks, const std::function<void(const Team&)>& body) {
+inline void run_team(int ranks, const std::function<void(const kernels::Team&)>& body) {
   ThreadTeam::Shared shared(ranks);
   std::vector<std::jthread> threads;
   for (int rank = 0; rank < ranks; ++rank) {

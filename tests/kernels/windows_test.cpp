@@ -165,15 +165,15 @@ void expect_windowed_operator(const Team& team, const MatrixF& q, const MatrixF&
               end = length * (team.rank() + 1) / team.size(), count = end - begin;
   const MatrixF own_q = q.middleRows(begin, count), own_k = k.middleRows(begin, count);
   const Placement placement{begin, length};
-  const CentredKeys keys = centred_keys(team, own_k, placement);
-  const FactorRows a = field_queries(own_q, form), b = field_keys(keys, form, placement);
-  const CausalEnergies energies = windowed_energies(team, a, b, placement, form.visible);
+  const kernels::CentredKeys keys = kernels::centred_keys(team, own_k, placement);
+  const kernels::FactorRows a = kernels::field_queries(own_q, form), b = kernels::field_keys(keys, form, placement);
+  const kernels::CausalEnergies energies = kernels::windowed_energies(team, a, b, placement, form.visible);
   const double rounding = rounding_of(q, k, form).energy;
   EXPECT_TRUE((energies.keys - field.colwise().squaredNorm().transpose().segment(begin, count)).norm() <= rounding);
   EXPECT_TRUE((energies.queries - field.rowwise().squaredNorm().segment(begin, count)).norm() <= rounding);
 
-  const CausalField causal = causal_field(a, b, energies.means);
-  const WindowedOperator matrix(team, causal, placement, form.visible);
+  const kernels::CausalField causal = kernels::causal_field(a, b, energies.means);
+  const kernels::WindowedOperator matrix(team, causal, placement, form.visible);
   const Matrix x = random_matrix(length, 5, 9);
   Matrix y, z;
   matrix.apply(x.middleRows(begin, count), y);
@@ -202,9 +202,9 @@ TEST(Windows, WhatHasLeftAWindowIsForgotten) {
   k.topRows(5) *= 1e9F;
   k.topRows(5).rowwise() -= k.topRows(5).colwise().mean().eval();  // keeps the mean over the context small
   const LogitForm form = form_of({.window = 100});
-  const CentredKeys keys = centred_keys(alone(), k, {0, length});
-  const FactorRows a = field_queries(q, form), b = field_keys(keys, form, {0, length});
-  const CausalEnergies found = windowed_energies(alone(), a, b, {0, length}, form.visible);
+  const kernels::CentredKeys keys = kernels::centred_keys(alone(), k, {0, length});
+  const kernels::FactorRows a = kernels::field_queries(q, form), b = kernels::field_keys(keys, form, {0, length});
+  const kernels::CausalEnergies found = kernels::windowed_energies(alone(), a, b, {0, length}, form.visible);
   const Matrix field = oracle::energy_field(q.cast<double>(), k.cast<double>(), form, Scope::causal);
   for (Index i = 200; i < length; ++i) {
     const double expected = field.row(i).squaredNorm();
@@ -222,14 +222,15 @@ TEST(Windows, SharedHeadsGiveTheSameNumbers) {
     const std::vector<FieldRequest> requests{{length, Scope::causal, Route::krylov},
                                              {length, Scope::causal_unwindowed, Route::krylov}};
     const std::vector<LogitForm> forms{form_of(visible), form_of(visible, 0.0625)};
-    const auto whole = field_statistics({{q, q2}, k, forms}, requests);
+    const auto whole = kernels::field_statistics({{q, q2}, k, forms}, requests);
     for (const int ranks : {2, 4}) {
       testing::run_team(ranks, [&](const Team& team) {
         SCOPED_TRACE(name_of(visible));
         const Index begin = length * team.rank() / ranks, end = length * (team.rank() + 1) / ranks;
         const MatrixF own = q.middleRows(begin, end - begin), own2 = q2.middleRows(begin, end - begin),
                       own_k = k.middleRows(begin, end - begin);
-        const auto shared = shared_field_statistics(team, {{own, own2}, own_k, forms}, {begin, length}, requests);
+        const auto shared =
+            kernels::shared_field_statistics(team, {{own, own2}, own_k, forms}, {begin, length}, requests);
         for (std::size_t h = 0; h < 2; ++h) {
           for (std::size_t r = 0; r < requests.size(); ++r) {
             testing::expect_leading(shared[h][r].spectrum, whole[h][r].spectrum, 1e-10);
@@ -259,7 +260,8 @@ TEST(Windows, AttentionOfEveryContextEqualsTheDefinition) {
   const std::vector<std::int64_t> contexts{2, 63, 64, 65, 130, 200};
   for (const Visible& visible : masks_of(length)) {
     for (const LogitForm& form : {form_of(visible), form_of(visible, 0.125), form_of(visible, 0, 1.5)}) {
-      const auto found = attention_statistics(attention_rows(q, k.cast<double>(), form, contexts.back()), contexts);
+      const auto found =
+          kernels::attention_statistics(kernels::attention_rows(q, k.cast<double>(), form, contexts.back()), contexts);
       for (std::size_t c = 0; c < contexts.size(); ++c) {
         SCOPED_TRACE(::testing::Message() << name_of(visible) << " of " << contexts[c]);
         const auto expected =

@@ -46,11 +46,11 @@ HeadGroup group_of(const GivenHead& h) { return {{h.q}, h.k, {h.form}}; }
 
 RouteResult route_of(const GivenHead& h, const FieldRequest& request) {
   const HeadGroup group = group_of(h);
-  return HeadContext(alone(), group, kOneRank).take_route(0, request);
+  return kernels::HeadContext(alone(), group, kOneRank).take_route(0, request);
 }
 
 HeadStatistics complete(const GivenHead& right, Scope scope, RouteResult result) {
-  return complete_statistics(group_of(right), 0, scope, std::move(result));
+  return kernels::complete_statistics(group_of(right), 0, scope, std::move(result));
 }
 
 TEST(WrongInput, IsDetectedByEveryRoute) {
@@ -141,13 +141,15 @@ TEST(WrongInput, AMaskOrMeanThatIsWrongIsDetected) {
   };
   const Rounding rounding = rounding_of(right.q, right.k, right.form);
   const auto dense = [&](const Matrix& field) {
-    return complete(right, Scope::causal, dense_route(formed_field(field), Scope::causal, kContext, rounding));
+    return complete(right, Scope::causal,
+                    kernels::dense_route(kernels::formed_field(field), Scope::causal, kContext, rounding));
   };
   const auto krylov = [&](const Matrix& field) {
-    CausalEnergies energies{field.colwise().squaredNorm(), field.rowwise().squaredNorm(), Vector::Zero(kContext)};
+    kernels::CausalEnergies energies{field.colwise().squaredNorm(), field.rowwise().squaredNorm(),
+                                     Vector::Zero(kContext)};
     return complete(right, Scope::causal,
-                    krylov_route(alone(), std::move(energies), testing::ExplicitOperator(field), nullptr, kOneRank,
-                                 kContext, rounding));
+                    kernels::krylov_route(alone(), std::move(energies), testing::ExplicitOperator(field), nullptr,
+                                          kOneRank, kContext, rounding));
   };
   testing::expect_certified(dense(causal(plain, own_mean)));
   testing::expect_certified(krylov(causal(plain, own_mean)));
@@ -160,20 +162,20 @@ TEST(WrongInput, AMaskOrMeanThatIsWrongIsDetected) {
 /// Mistakes in the factors, for the route that forms no field.
 TEST(WrongInput, FactorsThatAreNotCentredAreDetected) {
   const GivenHead right = heads()[0];
-  const CentredKeys keys = centred_keys(alone(), right.k, kOneRank);
-  const auto certified = [&](Scope scope, FactorRows a, FactorRows b) {
+  const kernels::CentredKeys keys = kernels::centred_keys(alone(), right.k, kOneRank);
+  const auto certified = [&](Scope scope, kernels::FactorRows a, kernels::FactorRows b) {
     return complete(right, scope,
-                    factored_field(alone(), tall_factor(alone(), std::move(a), kOneRank),
-                                   tall_factor(alone(), std::move(b), kOneRank), kOneRank, 0))
+                    kernels::factored_field(alone(), kernels::tall_factor(alone(), std::move(a), kOneRank),
+                                            kernels::tall_factor(alone(), std::move(b), kOneRank), kOneRank, 0))
         .certificate.certified();
   };
-  const auto queries = [&] { return field_queries(right.q, right.form); };
+  const auto queries = [&] { return kernels::field_queries(right.q, right.form); };
   for (const double part : {0.0, 0.5, 0.9, 0.999, 1 - 1e-7, 1.0, 1.1}) {
-    FactorRows b(right.k);
+    kernels::FactorRows b(right.k);
     b.subtract(part * keys.mean);
     EXPECT_EQ(certified(Scope::full, queries(), std::move(b)), part == 1) << part << " of the mean";
   }
-  const Vector means = causal_means(alone(), queries(), keys.rows, kOneRank);
+  const Vector means = kernels::causal_means(alone(), queries(), keys.rows, kOneRank);
   Vector late = means;
   late.tail(kContext - 1) = means.head(kContext - 1);
   for (const auto& [name, column, right_one] : {std::tuple<const char*, Vector, bool>{"right", means, true},
@@ -181,7 +183,7 @@ TEST(WrongInput, FactorsThatAreNotCentredAreDetected) {
                                                 {"none", 0 * means, false},
                                                 {"a position late", late, false},
                                                 {"negative", -means, false}}) {
-    FactorRows a = queries(), b = keys.rows;
+    kernels::FactorRows a = queries(), b = keys.rows;
     a.append(-column);
     b.append(Vector::Ones(kContext));
     EXPECT_EQ(certified(Scope::causal_mean, std::move(a), std::move(b)), right_one) << "means " << name;

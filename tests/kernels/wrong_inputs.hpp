@@ -10,8 +10,8 @@ namespace logitfield::testing {
 
 /// The wrong head given to a route.
 struct GivenHead {
-  MatrixF q, k;
-  LogitForm form;
+  kernels::MatrixF q, k;
+  kernels::LogitForm form;
 };
 
 /// A mistake that a program could make, and the cases in which it changes nothing.
@@ -26,12 +26,14 @@ inline bool has_cap(const GivenHead& h) { return h.form.softcap.has_value(); }
 inline bool has_none(const GivenHead& h) { return !has_slope(h) && !has_cap(h); }
 
 /// Moves rows down by one position; the first stays.
-inline void move_down(MatrixF& rows) { rows.bottomRows(rows.rows() - 1) = MatrixF(rows.topRows(rows.rows() - 1)); }
+inline void move_down(kernels::MatrixF& rows) {
+  rows.bottomRows(rows.rows() - 1) = kernels::MatrixF(rows.topRows(rows.rows() - 1));
+}
 
 /// Mistakes in scale, queries, keys, positions, precision, slope and cap.
 inline std::vector<WrongInput> wrong_inputs() {
-  using Index;
-  using MatrixF;
+  using kernels::Index;
+  using kernels::MatrixF;
   const auto other = [](const MatrixF& like, unsigned seed) {
     return random_matrix<float>(like.rows(), like.cols(), seed);
   };
