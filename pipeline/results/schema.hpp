@@ -118,7 +118,7 @@ void visit_statistics(Statistics& s, Visit&& visit) {
          "difference of softmax rows from rows formed one by one, over the rounding bound; must be at most 1",
          Kind::certificate},
         c.attention_margin);
-  visit({"dense_difference", "1", "largest difference from a dense decomposition; NaN if none was requested",
+  visit({"dense_difference", "1", "largest difference from a dense decomposition; missing if none was requested",
          Kind::certificate},
         c.dense_difference);
   visit({"finite", "1", "1 if Q, K, the energy, effective ranks, participation ratio and attention are finite",
