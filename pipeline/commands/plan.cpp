@@ -109,8 +109,7 @@ std::string plan_text(const Options& options, const Machine& here, const std::op
     return describe(make_plan(job, options, machine), job, machine) +
            fmt::format(
                "predicted  nothing: no rates in {}; run `mpirun -n RANKS logitfield plan --calibrate` on nodes like "
-               "the "
-               "run's, with as many ranks on each\n",
+               "the run's, with as many ranks on each\n",
                default_rates_path().string());
   }
   const std::vector<Candidate> ranked = ranking(job, options, machine, *rates);

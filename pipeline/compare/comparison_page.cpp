@@ -124,10 +124,8 @@ std::string scope_section(const Comparison& c, const std::string& scope) {
 std::string comparison_page(const Comparison& c) {
   std::string out =
       "<section><h2>Regularities</h2><p class=\"how\">Rules of thumb of this program for trained models. A rule holds "
-      "if "
-      "the run's value is at most the limit. It is not a statistical test. Values are for the longest common context "
-      "of "
-      "the first scope.</p>\n" +
+      "if the run's value is at most the limit. It is not a statistical test. Values are for the longest common "
+      "context of the first scope.</p>\n" +
       regularities(c) + "</section>\n";
   std::vector<std::string> scopes;
   for (const Field& field : c.fields) {

@@ -110,8 +110,7 @@ std::string learned_line(const json& field) {
   }
   return fmt::format(
       "\nW_Q^T W_K with the gains of the norms: median k90 {}{};\nratio to the head's k90 of the {} field at {} "
-      "tokens: "
-      "median {}\n",
+      "tokens: median {}\n",
       median("learned_k90", 4), chance, field.at("scope").get<std::string>(), field.at("context").get<std::int64_t>(),
       median("spectral_gap", 3));
 }
