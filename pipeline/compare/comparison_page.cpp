@@ -126,8 +126,9 @@ std::string scope_section(const Comparison& c, const std::string& scope) {
 
 std::string comparison_page(const Comparison& c) {
   std::string out =
-      "<section><h2>Regularities</h2><p class=\"how\">Regularities expected of a trained model: no value should exceed "
-      "its limit. This program chose the limits. Values are for the longest common context of the first field.</p>\n" +
+      "<section><h2>Regularities</h2><p class=\"how\">Rules of thumb of this program for trained models. A rule holds "
+      "if the run's value is at most the limit. It is not a statistical test. Values are for the longest common "
+      "context of the first scope.</p>\n" +
       regularities(c) + "</section>\n";
   std::vector<std::string> scopes;
   for (const Field& field : c.fields) {

@@ -32,8 +32,8 @@ void add_routes(CLI::App& command, Options& options) {
   add_choice<SpectrumChoice>(
       command, "--spectrum", options.spectrum,
       {{"auto", SpectrumChoice::automatic}, {"krylov", SpectrumChoice::krylov}, {"dense", SpectrumChoice::dense}},
-      "krylov: compute the leading components of causal fields and estimate the rest; dense: compute all "
-      "components, with ScaLAPACK over all ranks; auto: the cheapest route, an exact one where affordable");
+      "krylov: leading components of causal fields, and integrals over the rest; dense: all components, by ScaLAPACK "
+      "over the ranks of a stage (captures: all ranks); auto: an exact route where affordable, else the cheapest");
   command.add_option("--components", options.components, "largest number of components that the krylov route computes")
       ->check(between(2, 100000))
       ->capture_default_str();
@@ -47,7 +47,8 @@ void add_routes(CLI::App& command, Options& options) {
       ->check(between(0))
       ->capture_default_str();
   command
-      .add_option("--null", options.null_draws, "number of random Gaussian heads to average over (the Gaussian null)")
+      .add_option("--null", options.null_draws,
+                  "number of heads with random Gaussian Q and K to compare all heads with (the Gaussian null)")
       ->check(between(0))
       ->capture_default_str();
   auto* own = command
@@ -110,7 +111,8 @@ void add_measurement(CLI::App& command, Options& options) {
             options.scopes.clear();
             for (const std::string& name : names) options.scopes.push_back(value_of(kScopes, name));
           },
-          "fields to measure: full, causal, causal-mean, causal-unwindowed")
+          "which keys a row's mean covers; full: all; causal: those that the mask shows, and others become 0; "
+          "causal-mean: those up to the query, and others are kept; causal-unwindowed: causal without windows")
       ->delimiter(',')
       ->check(CLI::IsMember(names_of(kScopes)))
       ->default_str(kScopes.front().first);
@@ -154,9 +156,10 @@ void add_thresholds(CLI::App& command, Thresholds& t) {
     command.add_option(name, value, what)->check(between(least, most))->capture_default_str();
   };
   add("--alert-band", t.band, 1.0, 1e6,
-      "half-width of the bands (own history, other heads), in robust sd of the changes");
-  add("--alert-window", t.window, 4, 1 << 20, "number of checkpoints in a head's history");
-  add("--alert-history", t.history, 4, 1 << 20, "number of checkpoints before a head is judged");
+      "half-width of a band (own history, other heads), in robust standard deviations of the logarithm");
+  add("--alert-window", t.window, 4, 1 << 20, "number of latest checkpoints that a head's band follows");
+  add("--alert-history", t.history, 4, 1 << 20,
+      "number of checkpoints, before the latest --alert-confirm, that a head needs to be judged");
   add("--alert-confirm", t.confirm, 1, 100,
       "number N of checkpoints outside a band, among the last 2 N - 1, that raise an alert");
   add("--alert-collapse", t.collapse, 1e-6, 1.0,

@@ -15,7 +15,7 @@ namespace logitfield {
 enum class Command { analyze, compare, monitor, plan, report, tokens, validate };
 
 /// Route to the spectra. automatic: the cheapest route, an exact one where affordable. krylov: only the leading
-/// components of masked fields. dense: all components, distributed over all ranks.
+/// components of masked fields. dense: all components, distributed over the ranks of a stage (captures: all ranks).
 enum class SpectrumChoice { automatic, krylov, dense };
 /// Rows of a capture's heads. automatic: planned. whole: each head on one rank. sharded: divided over all ranks.
 enum class RowsChoice { automatic, whole, sharded };
