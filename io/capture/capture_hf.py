@@ -6,8 +6,8 @@
 Needs PyTorch, transformers (4.57 to 5.24), safetensors and numpy (logitfield itself does not). Writes one capture
 folder per text into FOLDER (docs/captures.md): Q and K exactly as they enter the dot product. Each layer is compared
 with the attention weights that the model computed, and goes to disk as soon as its attention has run, so memory is the
-model's own plus one layer's Q and K. A finished text is skipped, an unfinished one goes on from its first missing layer.
-Exit code 2 for bad input.
+model's own plus one layer's Q and K. A finished text is skipped, an unfinished one goes on from its first missing
+layer. Exit code 2 for bad input.
 """
 import argparse, json, pathlib, sys
 
@@ -25,8 +25,8 @@ def works(version):
 
 
 if not works(transformers.__version__):
-    sys.exit(print(f"capture_hf.py: transformers {transformers.__version__} is installed, but 4.57 to 5.24 are those that "
-                   "this script was tried with; pip install transformers==5.24.0", file=sys.stderr) or 2)
+    sys.exit(print(f"capture_hf.py: transformers {transformers.__version__} is installed, but this script was tried "
+                   "with 4.57 to 5.24 only; pip install transformers==5.24.0", file=sys.stderr) or 2)
 
 from safetensors.torch import save_file  # noqa: E402
 

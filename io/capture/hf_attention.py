@@ -12,20 +12,21 @@ EXAMINED_ROWS = 256  # of a layer's mask
 
 
 def seen_through(mask, window, chunk, layer):
-    """(window, chunk) by which the mask (additive or boolean, [1, 1, L, L]; None: attention makes it itself) is causal:
-    that of the layer, or the chunks that the model may have in some layers."""
+    """(window, chunk) by which the mask (additive or boolean, [1, 1, L, L]; None: attention makes it itself) is
+    causal: that of the layer, or the chunks that the model may have in some layers."""
     if mask is None:
         return window, None
-    length = mask.shape[-1]
+    length = mask.shape[-2]
     rows = torch.unique(torch.linspace(0, length - 1, min(EXAMINED_ROWS, length)).long())
-    seen = mask[0, 0, rows.to(mask.device)].cpu()
+    # Some classes pass a column too many, and leave it out later.
+    seen = mask[0, 0, rows.to(mask.device), :length].cpu()
     seen = seen if seen.dtype == torch.bool else seen == 0
     if torch.equal(seen, visible(rows, length, window, None)):
         return window, None
     if chunk and torch.equal(seen, visible(rows, length, None, chunk)):
         return None, chunk
-    raise CaptureError(f"layer {layer}: the attention mask is not causal (window {window}, chunks of {chunk}); it cannot "
-                       "be captured")
+    raise CaptureError(f"layer {layer}: the attention mask is not causal (window {window}, chunks of {chunk}); it "
+                       "cannot be captured")
 
 
 def record_through_registry(model, writer):
@@ -111,7 +112,8 @@ class DotProducts(TorchFunctionMode):
     def take(self, query, key, scale):
         module, self.module = self.module, None
         query, key = (t[None] if t.dim() == 3 else t for t in (query, key))
-        self.taken = (module, query, self.once(key), possible_scales(module, query.shape[-1]) if scale is None else [scale])
+        scales = possible_scales(module, query.shape[-1]) if scale is None else [scale]
+        self.taken = (module, query, self.once(key), scales)
 
     def finish(self, weights):
         """Hands on what was taken, with the weights that followed from it and the scale that they show."""
@@ -160,8 +162,8 @@ def own_window(config, layer):
 
 
 def possible_scales(module, head_dim):
-    """Factors of q.k that attention code of its own may apply after the product, the likeliest first. Some multiplies the
-    queries before (XGLM), or was trained without a factor (GPT-Neo): then it is 1."""
+    """Factors of q.k that attention code of its own may apply after the product, the likeliest first. Some multiplies
+    the queries before (XGLM), or was trained without a factor (GPT-Neo): then it is 1."""
     for name in ("scale_attn", "inv_norm_factor", "softmax_scale", "scaling"):
         if getattr(module, name, None) is not None:
             value = float(getattr(module, name))
@@ -191,9 +193,9 @@ def slopes_unit(model):
 
 
 def rotation_changes_after(model, length):
-    """Contexts of at most so many tokens are not prefixes of one of `length` tokens, since the model turns them otherwise;
-    0: all contexts are prefixes. LongRoPE has other factors beyond the original length; dynamic NTK scaling a base of its
-    own for every length beyond."""
+    """Contexts of at most so many tokens are not prefixes of one of `length` tokens, since the model turns them
+    otherwise; 0: all contexts are prefixes. LongRoPE has other factors beyond the original length; dynamic NTK scaling
+    a base of its own for every length beyond."""
     config = model.config.get_text_config()
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     for own in (rope, *(value for value in rope.values() if isinstance(value, dict))):

@@ -35,8 +35,8 @@ class Form:
 
 
 def recorded_logits(query, key, rows, form, unit):
-    """[heads, rows, keys] in float64: the logits, and how far those of the model may be off, each being rounded ROUNDINGS
-    times to `unit` and summed in float32."""
+    """[heads, rows, keys] in float64: the logits, and how far those of the model may be off, each being rounded
+    ROUNDINGS times to `unit` and summed in float32."""
     query = query[:, rows.to(query.device)].to("cpu", torch.float64)
     key = key.to("cpu", torch.float64).repeat_interleave(query.shape[0] // key.shape[0], 0).transpose(1, 2)
     logits = form.scale * (query @ key)
@@ -53,20 +53,20 @@ def explanation(row, column, seen):
         return "its attention is not causal"
     if not seen:
         return "its window or chunk is wider than the recorded one"
-    return ("its scale may be in the queries already, or it adds a bias or hides keys in a way that this script does not "
-            "know")
+    return ("its scale may be in the queries already, or it adds a bias or hides keys in a way that this script does "
+            "not know")
 
 
 def check_layer(layer, query, key, weights, dtype, form):
     """query [heads, L, d] and key [kv heads, L, d] as they are written; weights [heads, rows, L]: the model's own in
-    checked_rows(L), from queries of `dtype`. CaptureError where they are not the softmax of the recorded logits, but for
-    the rounding of the model's numbers."""
+    checked_rows(L), from queries of `dtype`. CaptureError where they are not the softmax of the recorded logits, but
+    for the rounding of the model's numbers."""
     length = query.shape[1]
     rows = checked_rows(length)
     if weights is None or weights.shape != (query.shape[0], len(rows), length):
         found = "none are there" if weights is None else f"their shape is {tuple(weights.shape)}"
-        raise CaptureError(f"layer {layer}: its attention weights cannot be had ({found}), so that nothing tells whether "
-                           "what is recorded is right; it cannot be captured")
+        raise CaptureError(f"layer {layer}: its attention weights cannot be had ({found}), so that nothing tells "
+                           "whether what is recorded is right; it cannot be captured")
     unit = max(torch.finfo(dtype).eps, torch.finfo(weights.dtype).eps) / 2
     least = torch.finfo(dtype).smallest_normal if dtype == torch.float16 else 0.0  # what float16 weights lose at zero
     own = weights.to("cpu", torch.float64)
@@ -84,8 +84,8 @@ def check_layer(layer, query, key, weights, dtype, form):
     worst = excess.nan_to_num(torch.inf).masked_fill(~named, -torch.inf).argmax()
     head, row, column = map(int, torch.unravel_index(worst, excess.shape))
     why = explanation(int(rows[row]), column, bool(seen[row, column]))
-    raise CaptureError(f"layer {layer}, head {head}, query {int(rows[row])}, key {column}: the model's attention weight is "
-                       f"{own[head, row, column]:.6g}, that of the recorded queries and keys "
+    raise CaptureError(f"layer {layer}, head {head}, query {int(rows[row])}, key {column}: the model's attention weight "
+                       f"is {own[head, row, column]:.6g}, that of the recorded queries and keys "
                        f"{expected[head, row, column]:.6g}: {why}; this model cannot be captured")
 
 

@@ -8,7 +8,8 @@ from hf_check import CaptureError
 SAMPLED = 256  # elements of a tensor
 # What tells models and programs apart, and what to say where it differs.
 KEYS = {"model": "of model {!r}, not {!r}", "model_dtype": "computed in {}, not in {}",
-        "transformers": "by transformers {}, not {}", "model_sha256": "of another model of this name (sha256 {}, not {})"}
+        "transformers": "by transformers {}, not {}",
+        "model_sha256": "of another model of this name (sha256 {}, not {})"}
 
 
 def bytes_of(tensor):
@@ -20,8 +21,8 @@ def bytes_of(tensor):
 
 
 def fingerprint(model):
-    """SHA-256 of the configuration, and of every tensor's name, type, shape and a sample of its elements: two checkpoints
-    of one training run differ, though their files have the same names, sizes and headers."""
+    """SHA-256 of the configuration, and of every tensor's name, type, shape and a sample of its elements: two
+    checkpoints of one training run differ, though their files have the same names, sizes and headers."""
     config = model.config.to_dict()
     for key in ("_name_or_path", "transformers_version"):
         config.pop(key, None)

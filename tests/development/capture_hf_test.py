@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""io/capture/capture_hf.py as its users run it. Development only: needs PyTorch and transformers (python3 -m unittest)."""
+"""io/capture/capture_hf.py as its users run it. Development only: needs PyTorch, transformers (python3 -m unittest)."""
 import json, pathlib, shutil, subprocess, sys, tempfile, unittest
 
 import numpy as np
@@ -29,9 +29,10 @@ def small_model(folder, kind, seed=0, **others):
 
 def softmax_of(folder, layer):
     """Attention weights by the definition in docs/captures.md, where nothing but causality hides keys."""
-    info, tensors = json.loads((folder / "capture.json").read_text()), load_file(folder / f"layer_{layer:03}.safetensors")
+    scale = json.loads((folder / "capture.json").read_text())["scale"]
+    tensors = load_file(folder / f"layer_{layer:03}.safetensors")
     q, k = tensors["q"].double(), tensors["k"].double()
-    logits = info["scale"] * q @ k.repeat_interleave(len(q) // len(k), 0).transpose(1, 2)
+    logits = scale * q @ k.repeat_interleave(len(q) // len(k), 0).transpose(1, 2)
     return torch.softmax(logits.masked_fill(~torch.ones_like(logits, dtype=torch.bool).tril(), -torch.inf), -1)
 
 
@@ -131,7 +132,7 @@ class CaptureHf(unittest.TestCase):
 
     def test_other_versions_of_transformers_are_refused_by_name(self):
         for version in ("4.56.2", "5.25.0", "6.0.0.dev0"):
-            fake = f"import runpy, sys, transformers; transformers.__version__ = {version!r}; sys.argv[0] = 'capture_hf.py'; " \
+            fake = f"import runpy, transformers; transformers.__version__ = {version!r}; " \
                    f"runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
             error = self.capture("qwen3", "--tokens", self.texts[0], code=2, script=("-c", fake)).stderr
             self.assertIn(f"transformers {version} is installed", error)
@@ -181,7 +182,8 @@ class Check(unittest.TestCase):
                 if length > 20:
                     self.assertTrue(check(self.weights_of(q, k, dtype, window=9), hf_check.Form(0.25, window=9)))
                     for recorded in (None, 8, 10):
-                        self.assertFalse(check(self.weights_of(q, k, dtype, window=9), hf_check.Form(0.25, window=recorded)))
+                        other = hf_check.Form(0.25, window=recorded)
+                        self.assertFalse(check(self.weights_of(q, k, dtype, window=9), other))
 
     def test_a_small_error_of_float32_is_found(self):
         torch.manual_seed(3)
