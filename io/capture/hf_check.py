@@ -74,7 +74,8 @@ def check_layer(layer, query, key, weights, dtype, form):
     seen = visible(rows, length, form.window, form.chunk)
     expected = torch.softmax(logits.masked_fill(~seen, -torch.inf), -1)
     # A weight exp(x - log sum) is off by its own logit's error and by the mean error of those that the sum holds.
-    relative = torch.expm1(off + (expected * off).sum(-1, keepdim=True)) + 4 * unit
+    # Bounded, since an infinite error of a weight that is 0 would be no number.
+    relative = torch.expm1((off + (expected * off).sum(-1, keepdim=True)).clamp(max=100)) + 4 * unit
     excess = (own - expected).abs() - (expected * relative + least + FLOAT32_UNIT ** 2)
     if (excess <= 0).all():  # false for a NaN
         return

@@ -176,6 +176,11 @@ class Check(unittest.TestCase):
                 check = lambda weights, form: hf_check.fits(0, q, k, weights, dtype, form)
                 self.assertTrue(check(self.weights_of(q, k, dtype), form))
                 self.assertFalse(check(None, form))
+                large = [(200 * t).to(dtype).float() for t in (q, k)]  # logits of 100,000
+                if dtype != torch.float16:
+                    weights = self.weights_of(*large, dtype)
+                    self.assertTrue(hf_check.fits(0, *large, weights, dtype, form))
+                    self.assertFalse(hf_check.fits(0, *large, weights.flip(2), dtype, form))
                 self.assertFalse(check(self.weights_of(q, k, dtype, scale=0.5), form))
                 self.assertFalse(check(self.weights_of(q, k, dtype) * torch.nan, form))
                 self.assertFalse(check(self.weights_of(q, k, dtype, bias=0.5 * torch.arange(length)), form))
