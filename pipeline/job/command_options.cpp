@@ -85,12 +85,18 @@ void add_tokenised(CLI::App& command, Options& options) {
       ->needs(text);
 }
 
-/// Adds the options for a model's texts.
-void add_texts(CLI::App& command, Options& options) {
-  command.add_option("--tokens", options.tokens,
-                     "token files, one text each (with --model): .npy, .json (a list, or input_ids), or raw .bin");
+/// Adds the options for texts as token ids. Returns the option of the files.
+CLI::Option* add_token_files(CLI::App& command, Options& options, const std::string& what) {
+  auto* files =
+      command.add_option("--tokens", options.tokens, what + ": .npy, .json (a list, or input_ids), or raw .bin");
   command.add_option("--token-dtype", options.token_dtype, "type of the token ids in .bin files")
       ->check(CLI::IsMember({"uint8", "uint16", "uint32", "int8", "int16", "int32", "int64"}));
+  return files;
+}
+
+/// Adds the options for a model's texts.
+void add_texts(CLI::App& command, Options& options) {
+  add_token_files(command, options, "token files, one text each (with --model)");
   command.add_flag("--skip-short", options.skip_short,
                    "skip texts shorter than the longest of --contexts, instead of refusing them");
   add_tokenised(command, options);
@@ -214,6 +220,19 @@ void add_imagination(CLI::App& plan, Options& options) {
       ->transform(size_in_bytes());
 }
 
+/// Adds the options of `convert`.
+void add_conversion(CLI::App& command, Options& options) {
+  command
+      .add_option("--vllm-hook", options.vllm_hook,
+                  "folder of one run of the vLLM plugin vLLM-Hook (tp_rank_0/qk.json and qk.safetensors)")
+      ->required();
+  add_token_files(command, options, "the token ids that vLLM ran, a file for each prompt")->required();
+  command.add_option(
+      "--model", options.model,
+      "the model's folder or config.json: sizes, scale, windows, caps and ALiBi [as the plugin says, none]");
+  command.add_option("--out", options.out, "folder to write captures to, one a text")->required();
+}
+
 /// Adds the options of `validate` that compare a model with a capture.
 void add_comparison(CLI::App& command, Options& options) {
   command.add_option(
@@ -253,6 +272,7 @@ void add_commands(CLI::App& app, Options& options) {
   compare->add_option("--out", options.out, "folder to write tables and pictures to; created if missing");
   compare->add_flag("--scaling", options.scaling,
                     "compare their times: speed-up, efficiency, imbalance, where the time goes");
+  add_conversion(*app.add_subcommand("convert", "turn recordings of the vLLM plugin vLLM-Hook into captures"), options);
   auto* tokens =
       app.add_subcommand("tokens", "print the token ids and pieces that the model's tokenizer gives for texts");
   tokens->add_option("--model", options.model, "folder with tokenizer.json, or a GGUF file")->required();

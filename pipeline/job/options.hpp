@@ -12,7 +12,7 @@
 namespace logitfield {
 
 /// The program's commands.
-enum class Command { analyze, compare, monitor, plan, report, tokens, validate };
+enum class Command { analyze, compare, convert, monitor, plan, report, tokens, validate };
 
 /// Route to the spectra. automatic: the cheapest route, an exact one where affordable. krylov: only the leading
 /// components of masked fields. dense: all components, distributed over the ranks of a stage (captures: all ranks).
@@ -52,6 +52,8 @@ struct PlanChoices {
 struct Options : PlanChoices {
   Command command = Command::analyze;
   std::filesystem::path model, capture, out;
+  /// For `convert`: the folder of a run that vLLM-Hook recorded.
+  std::filesystem::path vllm_hook;
   std::vector<std::filesystem::path> tokens, text;
   /// How .bin files of tokens are stored (integer_kind); empty: there are none.
   std::string token_dtype;
