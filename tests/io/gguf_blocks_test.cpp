@@ -13,7 +13,7 @@ namespace logitfield::io {
 namespace {
 
 const nlohmann::json& recorded_blocks() {
-  static const nlohmann::json all = read_json(GGUF_BLOCKS);
+  static const nlohmann::json all = read_json(GGUF_RECORDS "/blocks.json");
   return all;
 }
 

@@ -7,6 +7,7 @@
 #include "io/text/tokenizer/score_merges.hpp"
 #include "io/text/tokenizer/tokenizer.hpp"
 #include "tests/io/gguf_builder.hpp"
+#include "tests/io/ids_hash.hpp"
 #include "tests/io/nasty_corpus.hpp"
 #include "tests/io/refusal.hpp"
 #include "tests/io/temporary_folder.hpp"
@@ -79,11 +80,50 @@ TEST_P(GgufPreTokenizers, GiveTheIdsOfTheirTokenizerFile) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GgufPreTokenizers,
-                         ::testing::Values(NamedPre{"bloom", "bloom"}, NamedPre{"falcon", "falcon"},
-                                           NamedPre{"gpt2", "gpt-2"}, NamedPre{"llama3", "llama-bpe"},
-                                           NamedPre{"neox", "olmo"}, NamedPre{"o200k", "gpt-4o"},
-                                           NamedPre{"qwen2", "qwen2"}, NamedPre{"starcoder", "smollm"}),
+                         ::testing::Values(NamedPre{"bloom", "bloom"}, NamedPre{"deepseek_v3", "deepseek-v3"},
+                                           NamedPre{"falcon", "falcon"}, NamedPre{"gpt2", "gpt-2"},
+                                           NamedPre{"llama3", "llama-bpe"}, NamedPre{"neox", "olmo"},
+                                           NamedPre{"o200k", "gpt-4o"}, NamedPre{"qwen2", "qwen2"},
+                                           NamedPre{"starcoder", "smollm"}),
                          [](const auto& instance) { return instance.param.folder; });
+
+nlohmann::json llama_cpp_ids() { return read_json(GGUF_RECORDS "/llama_cpp_ids.json"); }
+
+/// Names without a tokenizer.json of their own: tests/development/make_gguf_ids.py records what llama.cpp gives.
+class GgufPreTokenizersOfLlamaCpp : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(GgufPreTokenizersOfLlamaCpp, GiveItsIds) {
+  const TemporaryFolder folder;
+  const nlohmann::json record = llama_cpp_ids().at(GetParam());
+  const TokenLists lists(read_json(kTokenizers / record.at("tokenizer").get<std::string>() / "tokenizer.json"));
+  GgufBuilder builder = lists.builder("gpt2");
+  builder.set("tokenizer.ggml.merges", lists.merges);
+  // Older files do not have the key; "default" is meant then.
+  if (GetParam() != "default") builder.set("tokenizer.ggml.pre", GetParam().c_str());
+  Tokenizer tokenizer(folder.write("x.gguf", builder.build()));
+  const testing::NastyCorpus corpus(kTokenizers / "corpus.json");
+  const auto& chunks = record.at("chunks");
+  ASSERT_EQ(chunks.size(), 30U);
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const auto ids = tokenizer.encode(corpus.chunk(i));
+    EXPECT_EQ(ids.size(), chunks[i][0].get<std::size_t>()) << "chunk " << i;
+    EXPECT_EQ(testing::ids_hash(ids), chunks[i][1].get<std::string>()) << "chunk " << i;
+  }
+}
+
+std::vector<std::string> names_of_llama_cpp() {
+  std::vector<std::string> out;
+  const nlohmann::json all = llama_cpp_ids();
+  for (const auto& [name, record] : all.items()) out.push_back(name);
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GgufPreTokenizersOfLlamaCpp, ::testing::ValuesIn(names_of_llama_cpp()),
+                         [](const auto& instance) {
+                           std::string name = instance.param;
+                           std::erase_if(name, [](char c) { return c == '-' || c == '.'; });
+                           return name;
+                         });
 
 TEST(GgufTokenizer, OfSentencePieceGivesTheIdsOfItsTokenizerFile) {
   const TemporaryFolder folder;
@@ -142,7 +182,8 @@ TEST(GgufTokenizer, RefusesWhatItDoesNotKnow) {
   };
   EXPECT_TRUE(refused(GgufBuilder(), {"tokenizer.ggml.tokens", "missing"}));
   EXPECT_TRUE(refused(builder("t5"), {"tokenizer.ggml.model", "\"t5\""}));
-  EXPECT_TRUE(refused(builder("gpt2"), {"tokenizer.ggml.pre", "\"default\"", "llama-bpe"}));
+  EXPECT_TRUE(refused(builder("gpt2").set("tokenizer.ggml.pre", "kimi-k2"),
+                      {"tokenizer.ggml.pre", "\"kimi-k2\"", "llama-bpe"}));
   EXPECT_TRUE(refused(builder("gpt2").set("tokenizer.ggml.pre", "gpt-2"), {"tokenizer.ggml.merges", "missing"}));
   EXPECT_TRUE(refused(builder("llama"), {"tokenizer.ggml.scores", "missing"}));
   EXPECT_TRUE(refused(builder("llama").set("tokenizer.ggml.scores", std::vector<float>{0, NAN}),

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "io/json.hpp"
+#include "tests/io/ids_hash.hpp"
 #include "tests/io/nasty_corpus.hpp"
 #include "tests/io/refusal.hpp"
 #include "tests/io/temporary_folder.hpp"
@@ -32,13 +33,6 @@ std::vector<std::string> names() {
   return {names.begin(), names.end()};
 }
 
-/// FNV-1a over the ids.
-std::string hash_of(const Ids& ids) {
-  std::uint64_t hash = 0xCBF29CE484222325;
-  for (const std::int32_t id : ids) hash = (hash ^ static_cast<std::uint32_t>(id)) * 0x100000001B3;
-  return fmt::format("{:016x}", hash);
-}
-
 class TokenizerIds : public ::testing::TestWithParam<std::string> {
  protected:
   Tokenizer tokenizer{kFolder / GetParam()};
@@ -59,7 +53,7 @@ TEST_P(TokenizerIds, OfAMegabyteHashAsTheRecordedOnes) {
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const Ids ids = tokenizer.encode(corpus().chunk(i));
     EXPECT_EQ(ids.size(), chunks[i][0].get<std::size_t>()) << "chunk " << i;
-    EXPECT_EQ(hash_of(ids), chunks[i][1].get<std::string>()) << "chunk " << i;
+    EXPECT_EQ(testing::ids_hash(ids), chunks[i][1].get<std::string>()) << "chunk " << i;
   }
 }
 

@@ -25,6 +25,10 @@ constexpr const char* kO200kWords =
 constexpr const char* kTekkenWords = R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
                                      R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
                                      R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr const char* kGpt2Words = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr const char* kDeepSeekV3Words =
+    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
+    R"(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr const char* kBloomWords = R"( ?[^(\s|[.,!?…。，、।۔،])]+)";
 
 json byte_level(bool splits) { return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", splits}}; }
@@ -37,9 +41,20 @@ json isolated(const char* regex) {
 
 json in_turn(const json& steps) { return {{"type", "Sequence"}, {"pretokenizers", steps}}; }
 
-json words(const char* regex) { return in_turn({isolated(regex), byte_level(false)}); }
+/// Cuts a text by one expression, the pieces by the next, and so on.
+json words(std::initializer_list<const char*> regexes) {
+  json steps = json::array();
+  for (const char* regex : regexes) steps.push_back(isolated(regex));
+  steps.push_back(byte_level(false));
+  return in_turn(steps);
+}
 
-std::map<std::string, PreTokenization> all_pre_tokenizations() {
+json words(const char* regex) { return words({regex}); }
+
+using Names = std::map<std::string, PreTokenization>;
+
+/// Names whose models' tokenizers are known.
+Names models_pre_tokenizations() {
   const json composed = {{"type", "NFC"}};
   const PreTokenization gpt2{nullptr, byte_level(true)}, neox{composed, byte_level(true)};
   const PreTokenization starcoder{nullptr, in_turn({digits(true), byte_level(true)})};
@@ -50,6 +65,7 @@ std::map<std::string, PreTokenization> all_pre_tokenizations() {
                                                  isolated("[0-9][0-9][0-9]")})};
   return {{"bloom", {nullptr, words(kBloomWords)}},
           {"dbrx", {nullptr, words(kLlama3Words)}},
+          {"deepseek-v3", {nullptr, words({R"(\p{N}{1,3})", "[一-龥぀-ゟ゠-ヿ]+", kDeepSeekV3Words})}},
           {"falcon", falcon},
           {"gpt-2", gpt2},
           {"gpt-4o", {nullptr, words(kO200kWords)}},
@@ -66,10 +82,38 @@ std::map<std::string, PreTokenization> all_pre_tokenizations() {
           {"tekken", {nullptr, words(kTekkenWords), true}}};
 }
 
+/// Names that llama.cpp reads with an expression of the above. It applies no normaliser. "default" is that of older
+/// files.
+Names further_pre_tokenizations() {
+  const PreTokenization gpt2{nullptr, byte_level(true)}, qwen2{nullptr, words(kQwen2Words)};
+  const PreTokenization llama3{nullptr, words(kLlama3Words), true, true};
+  return {{"a.x-4.0", gpt2},
+          {"deepseek-r1-qwen", qwen2},
+          {"default", {nullptr, words({R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Words, R"(\p{N}+)", "[0-9][0-9][0-9]"})}},
+          {"falcon3", llama3},
+          {"gigachat", gpt2},
+          {"granite-docling", gpt2},
+          {"megrez", qwen2},
+          {"mellum", gpt2},
+          {"midm-2.0", llama3},
+          {"minerva-7b", {nullptr, in_turn({digits(true), byte_level(true)})}},
+          {"pixtral", llama3},
+          {"poro-chat", {nullptr, words(kBloomWords)}},
+          {"smaug-bpe", {nullptr, words(kLlama3Words)}},
+          {"stablelm2", qwen2},
+          {"trillion", gpt2}};
+}
+
+Names all_pre_tokenizations() {
+  Names all = models_pre_tokenizations();
+  all.merge(further_pre_tokenizations());
+  return all;
+}
+
 }  // namespace
 
 PreTokenization pre_tokenization_named(const std::string& name, const std::string& origin) {
-  static const std::map<std::string, PreTokenization> all = all_pre_tokenizations();
+  static const Names all = all_pre_tokenizations();
   const auto found = all.find(name);
   if (found != all.end()) return found->second;
   std::vector<std::string> known;
