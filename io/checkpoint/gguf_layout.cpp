@@ -36,6 +36,29 @@ void name_heads(const GgufModel& model, TensorNames& n) {
   n.attention_output = "attn_output";
 }
 
+/// Latent attention: the names of attn_kv_b also stand for its two halves (open_gguf_weight).
+void name_latents(TensorNames& n) {
+  if (!n.query_down.empty()) n.query = "attn_q_b";
+  rename(n.query_down, "attn_q_a");
+  rename(n.latent_query_norm, "attn_q_a_norm");
+  rename(n.key_value_down, "attn_kv_a_mqa");
+  rename(n.latent_norm, "attn_kv_a_norm");
+  rename(n.key_value_up, "attn_kv_b");
+}
+
+void name_experts(const GgufModel& model, TensorNames& n) {
+  n.router = "ffn_gate_inp";
+  rename(n.router_bias, "exp_probs_b.bias");
+  // Older files have a tensor for each expert.
+  const bool is_stacked = !model.has("blk.0.ffn_gate.0.weight");
+  n.expert_gate = is_stacked ? "ffn_gate_exps[{}]" : "ffn_gate.{}";
+  n.expert_up = is_stacked ? "ffn_up_exps[{}]" : "ffn_up.{}";
+  n.expert_down = is_stacked ? "ffn_down_exps[{}]" : "ffn_down.{}";
+  rename(n.shared_gate, "ffn_gate_shexp");
+  rename(n.shared_up, "ffn_up_shexp");
+  rename(n.shared_down, "ffn_down_shexp");
+}
+
 TensorNames gguf_names(const GgufModel& model, TensorNames n) {
   n.base.clear();
   n.layer = "blk.{}.";
@@ -46,13 +69,11 @@ TensorNames gguf_names(const GgufModel& model, TensorNames n) {
   rename(n.embedding_norm, "token_embd_norm");
   name_norms(model, n);
   name_heads(model, n);
+  name_latents(n);
+  name_experts(model, n);
   rename(n.gate, "ffn_gate");
   n.up = "ffn_up";
   n.down = "ffn_down";
-  n.router = "ffn_gate_inp";
-  n.expert_gate = "ffn_gate_exps[{}]";
-  n.expert_up = "ffn_up_exps[{}]";
-  n.expert_down = "ffn_down_exps[{}]";
   n.transposed = false;
   n.derived.clear();
   return n;
@@ -67,6 +88,10 @@ ModelConfig gguf_model_config(const GgufModel& model) {
   config.norm.gain_offset = config.head_norm.gain_offset = 0;
   if (interleaves_heads(model.architecture())) {
     for (Rotary& rotary : config.rotaries) rotary.pairs = RotaryPairs::neighbours_to_halves;
+  }
+  if (config.latent && !model.metadata().contains(model.architecture() + ".expert_group_count")) {
+    config.remarks.push_back(
+        "the file does not say whether experts are chosen by groups: any may be chosen, as in llama.cpp");
   }
   return config;
 }

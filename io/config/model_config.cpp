@@ -78,7 +78,7 @@ void read_quantisation_of(const ConfigSource& config, ModelConfig& model) {
 }  // namespace
 
 std::vector<std::string> ModelConfig::notices() const {
-  std::vector<std::string> out;
+  std::vector<std::string> out = remarks;
   if (quantisation) {
     out.push_back(fmt::format("weights are dequantised ({}); activations are not quantised", quantisation->name));
   }

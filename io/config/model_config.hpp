@@ -73,6 +73,8 @@ struct ModelConfig {
   std::string model_type;
   /// Keys of config.json that the family does not know, with their values. They do not change the arithmetic.
   std::vector<std::string> unknown_keys;
+  /// Sentences for people about what the file leaves open.
+  std::vector<std::string> remarks;
   /// Number of layers after the last that files may hold for predicting further tokens. They are not read.
   std::int64_t extra_layers = 0;
   std::int64_t num_layers = 0, hidden_size = 0, intermediate_size = 0, vocab_size = 0;

@@ -64,6 +64,14 @@ json gguf_scaling(const GgufModel& model, ArchitectureKeys& keys) {
   return scaling_by_type(model, keys);
 }
 
+/// Returns the scaling and the base of the rotation.
+json base_rotation(const GgufModel& model, ArchitectureKeys& keys) {
+  json rotation = gguf_scaling(model, keys);
+  rotation["rope_theta"] = keys.number_or("rope.freq_base", 10000);
+  keys.ignore({"rope.scaling.finetuned"});
+  return rotation;
+}
+
 }  // namespace
 
 std::int64_t head_dim_of(ArchitectureKeys& keys) {
@@ -72,12 +80,18 @@ std::int64_t head_dim_of(ArchitectureKeys& keys) {
 }
 
 void describe_rotation(const GgufModel& model, ArchitectureKeys& keys, json& config) {
-  json rotation = gguf_scaling(model, keys);
-  rotation["rope_theta"] = keys.number_or("rope.freq_base", 10000);
+  json rotation = base_rotation(model, keys);
   const std::int64_t head_dim = head_dim_of(keys), columns = keys.integer_or("rope.dimension_count", head_dim);
   // Written even if it is 1, because families have other defaults.
   rotation["partial_rotary_factor"] = static_cast<double>(columns) / static_cast<double>(head_dim);
-  keys.ignore({"rope.scaling.finetuned"});
+  config["rope_parameters"] = rotation;
+}
+
+void describe_latent_rotation(const GgufModel& model, ArchitectureKeys& keys, json& config) {
+  json rotation = base_rotation(model, keys);
+  // llama.cpp's converter writes a tenth of mscale_all_dim, and leaves out mscale, which is the same in every model.
+  const double weight = 10 * keys.number_or("rope.scaling.yarn_log_multiplier", 0);
+  if (rotation["rope_type"] == "yarn" && weight != 0) rotation["mscale"] = rotation["mscale_all_dim"] = weight;
   config["rope_parameters"] = rotation;
 }
 

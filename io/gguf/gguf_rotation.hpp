@@ -14,4 +14,8 @@ std::int64_t head_dim_of(ArchitectureKeys& keys);
 /// scaling, and for factors that are not float32 numbers.
 void describe_rotation(const GgufModel& model, ArchitectureKeys& keys, nlohmann::json& config);
 
+/// Adds the rotation of DeepSeek's families, whose rotated columns are a size of their own, and whose YaRN also scales
+/// the logits.
+void describe_latent_rotation(const GgufModel& model, ArchitectureKeys& keys, nlohmann::json& config);
+
 }  // namespace logitfield::io

@@ -5,6 +5,7 @@
 
 #include "io/error.hpp"
 #include "io/safetensors.hpp"
+#include "io/weights/gguf_latent_weight.hpp"
 #include "io/weights/plain_weight.hpp"
 
 namespace logitfield::io {
@@ -24,11 +25,6 @@ StackPlace place_of(const std::string& name) {
   return {name.substr(0, open) + name.substr(close + 1), index};
 }
 
-StoredPart stored_part(const PlacedTensor& placed) {
-  const GgufTensor& tensor = *placed.tensor;
-  return {&placed.file->file(), std::string(tensor.type->name), tensor.name, tensor.shape, tensor.data};
-}
-
 /// One of the matrices, or vectors, that the part stacks.
 StoredPart unstacked(StoredPart part, std::int64_t index) {
   const std::int64_t count = part.shape.front();
@@ -39,10 +35,16 @@ StoredPart unstacked(StoredPart part, std::int64_t index) {
   const std::size_t bytes = part.bytes.size() / static_cast<std::size_t>(count);
   part.bytes = part.bytes.subspan(static_cast<std::size_t>(index) * bytes, bytes);
   part.shape.erase(part.shape.begin());
+  part.place = index;
   return part;
 }
 
 }  // namespace
+
+StoredPart part_of(const PlacedTensor& placed) {
+  const GgufTensor& tensor = *placed.tensor;
+  return {&placed.file->file(), std::string(tensor.type->name), tensor.name, tensor.shape, tensor.data};
+}
 
 GgufWeight::GgufWeight(StoredPart part, const BlockType& type, std::vector<std::int64_t> shape)
     : QuantisedWeight({std::move(part)}, std::move(shape)),
@@ -70,9 +72,9 @@ std::unique_ptr<StoredWeight> open_gguf_weight(const GgufModel& model, const std
                                                const std::vector<std::int64_t>& shape) {
   const StackPlace place = place_of(name);
   const auto found = model.find(place.tensor);
-  if (!found) return nullptr;
+  if (!found) return open_gguf_latent_weight(model, name, shape);
   const BlockType& type = *found->tensor->type;
-  StoredPart part = stored_part(*found);
+  StoredPart part = part_of(*found);
   if (place.index) part = unstacked(std::move(part), *place.index);
   if (part.shape != shape) {
     throw InputError("{} has shape {}, but the metadata asks for {}; download the file again", part.origin(),

@@ -24,8 +24,12 @@ class GgufWeight final : public QuantisedWeight {
   std::size_t row_bytes_;
 };
 
-/// Opens the weight `name`; NAME[3].weight is the fourth matrix (or vector) that the tensor NAME.weight stacks. Returns
-/// null if the model has no such tensor. Throws InputError naming file, tensor and fault for another shape, and for a
+/// Returns the tensor as a part of a weight.
+StoredPart part_of(const PlacedTensor& placed);
+
+/// Opens the weight `name`; NAME[3].weight is the fourth matrix (or vector) that the tensor NAME.weight stacks. Two
+/// tensors may stand for a weight of latent attention (gguf_latent_weight.hpp). Returns null if the model has no such
+/// tensor. Throws InputError naming file, tensor and fault for another shape, and for a
 /// type of blocks that is not implemented.
 std::unique_ptr<StoredWeight> open_gguf_weight(const GgufModel& model, const std::string& name,
                                                const std::vector<std::int64_t>& shape);

@@ -66,7 +66,8 @@ void PlainWeight::prefetch(Slice rows, Slice) const { parts().front().file->pref
 
 Fingerprint PlainWeight::check_and_hash() const {
   Hasher hasher;
-  BlockHashes blocks = io::check_and_hash(parts().front(), type_, "row, column", Finite::required, hasher);
+  const std::string_view axes = shape().size() == 1 ? "row" : "row, column";
+  BlockHashes blocks = io::check_and_hash(parts().front(), type_, axes, Finite::required, hasher);
   return {hasher.digest(), std::move(blocks)};
 }
 

@@ -66,6 +66,10 @@ void QuantisedWeight::prefetch(Slice rows, Slice columns) const {
   parts().front().file->prefetch(bytes_of(lines() == Lines::rows ? rows : columns));
 }
 
+void QuantisedWeight::refuse_number(std::int64_t row, std::int64_t column, float value) const {
+  refuse_not_finite(parts().front(), value, "row, column", {row, column});
+}
+
 Fingerprint QuantisedWeight::check_and_hash() const {
   Hasher hasher;
   BlockHashes blocks;
@@ -81,8 +85,7 @@ Fingerprint QuantisedWeight::check_and_hash() const {
     const auto found = first_non_finite(DType::F32, bytes_of_floats(tile).data(), tile.size());
     if (!found) return;
     const auto place = static_cast<std::int64_t>(*found);
-    refuse_not_finite(parts().front(), tile[*found], "row, column",
-                      {rows.begin + place / columns.size(), columns.begin + place % columns.size()});
+    refuse_number(rows.begin + place / columns.size(), columns.begin + place % columns.size(), tile[*found]);
   });
   release();
   return {hasher.digest(), std::move(blocks)};

@@ -28,6 +28,8 @@ class QuantisedWeight : public StoredWeight {
   /// Throws NotFiniteError for scales that are not finite, so that the message names the scales and not the numbers
   /// computed from them.
   virtual void check_scales() const = 0;
+  /// Throws NotFiniteError for a number that is not finite.
+  [[noreturn]] virtual void refuse_number(std::int64_t row, std::int64_t column, float value) const;
 
  private:
   /// Calls visit(rows, columns, bytes of the first part) for tiles of a block, and releases each tile's pages.

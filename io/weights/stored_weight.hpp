@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ struct StoredPart {
   std::string name;
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
+  /// The number of this expert's matrix, or head's vector, where a tensor stacks them.
+  std::optional<std::int64_t> place = {};
 
   /// Returns "model.safetensors: tensor NAME".
   std::string origin() const;

@@ -27,9 +27,15 @@ std::vector<std::int64_t> unravel(std::size_t element, std::span<const std::int6
 
 void refuse_not_finite(const StoredPart& part, float value, std::string_view axes,
                        const std::vector<std::int64_t>& index) {
-  throw NotFiniteError(fmt::format("{} holds {} at [{}] = {}; repair the file or take another", part.origin(), value,
-                                   axes, shape_text(index)),
-                       part.name, index, value);
+  std::vector<std::int64_t> full = index;
+  std::string stack;
+  if (part.place) {
+    full.insert(full.begin(), *part.place);
+    stack = part.shape.size() == 2 ? "expert, " : "head, ";
+  }
+  throw NotFiniteError(fmt::format("{} holds {} at [{}{}] = {}; repair the file or take another", part.origin(), value,
+                                   stack, axes, shape_text(full)),
+                       part.name, full, value);
 }
 
 void require_finite(const StoredPart& part, DType type, std::size_t first, std::size_t count, std::string_view axes) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 
 #include "tests/io/gguf_builder.hpp"
@@ -98,7 +99,24 @@ TEST_F(GgufWeights, AScaleThatIsNoNumberIsFound) {
   std::string bytes = q8_rows(2, 1);
   bytes.replace(34, 2, "\0\x7e", 2);
   const auto weight = open(GgufBuilder().tensor("m.weight", {32, 2}, kQ80, bytes), "m.weight", {2, 32});
-  EXPECT_TRUE(refuses([&] { weight->check_and_hash(); }, {"x.gguf", "m.weight", "nan", "[1, 0]"}));
+  EXPECT_TRUE(refuses([&] { weight->check_and_hash(); }, {"x.gguf", "m.weight", "nan", "[row, column] = [1, 0]"}));
+}
+
+TEST_F(GgufWeights, ANumberThatIsNotFiniteIsNamedWithItsExpert) {
+  std::string bytes = q8_rows(6, 1);
+  bytes.replace(3 * 34, 2, "\0\x7e", 2);
+  const auto expert = open(GgufBuilder().tensor("e.weight", {32, 2, 3}, kQ80, bytes), "e[1].weight", {2, 32});
+  EXPECT_TRUE(
+      refuses([&] { expert->check_and_hash(); }, {"x.gguf", "e.weight", "nan", "[expert, row, column] = [1, 1, 0]"}));
+  std::vector<float> values(6, 1.0F);
+  values[3] = INFINITY;
+  const std::string plain(reinterpret_cast<const char*>(values.data()), 24);
+  const auto head = open(GgufBuilder().tensor("n.weight", {2, 3}, kPlain, plain), "n[1].weight", {2});
+  EXPECT_TRUE(refuses([&] { head->check_and_hash(); }, {"x.gguf", "n.weight", "inf", "[head, row] = [1, 1]"}));
+  values[3] = 1, values[5] = NAN;
+  const std::string matrices(reinterpret_cast<const char*>(values.data()), 24);
+  const auto whole = open(GgufBuilder().tensor("p.weight", {1, 2, 3}, kPlain, matrices), "p[2].weight", {2, 1});
+  EXPECT_TRUE(refuses([&] { whole->check_and_hash(); }, {"p.weight", "nan", "[expert, row, column] = [2, 1, 0]"}));
 }
 
 TEST_F(GgufWeights, PartsAreOneModel) {

@@ -4,14 +4,16 @@ import json, math, pathlib, re, struct
 
 from harness import read_safetensors
 
-ARCHITECTURES = {"gemma3_text": "gemma3", "gpt_neox": "gptneox", "mistral": "llama", "mixtral": "llama", "phi": "phi2",
+ARCHITECTURES = {"deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "gemma3_text": "gemma3", "gpt_neox": "gptneox", "mistral": "llama", "mixtral": "llama", "phi": "phi2",
                  "qwen3_moe": "qwen3moe"}
 # Names in Hugging Face checkpoints, as regular expressions, and in GGUF files; the first that fits is taken.
 AROUND = [(r"(model\.embed_tokens|transformer\.wte|gpt_neox\.embed_in|transformer\.word_embeddings)", "token_embd"),
           (r"transformer\.wpe", "position_embd"), (r"transformer\.word_embeddings_layernorm", "token_embd_norm"),
           (r"(model\.norm|model\.final_layernorm|transformer\.ln_f|transformer\.norm_f|gpt_neox\.final_layer_norm)", "output_norm"),
           (r"(lm_head|embed_out)", "output")]
-INNER = [(r"(ln_attn)", "attn_norm_2"), (r"(input_layernorm|ln_1|norm_1|ln_mlp)", "attn_norm"),
+INNER = [(r"mlp\.shared_experts\.(gate|up|down)_proj", r"ffn_\1_shexp"), (r"self_attn\.q_([ab])_proj", r"attn_q_\1"),
+         (r"self_attn\.kv_a_proj_with_mqa", "attn_kv_a_mqa"), (r"self_attn\.kv_b_proj", "attn_kv_b"),
+         (r"self_attn\.(q|kv)_a_layernorm", r"attn_\1_a_norm"), (r"(ln_attn)", "attn_norm_2"), (r"(input_layernorm|ln_1|norm_1|ln_mlp)", "attn_norm"),
          (r"(pre_feedforward_layernorm|ln_2|norm_2)", "ffn_norm"), (r"post_feedforward_layernorm", "post_ffw_norm"),
          (r".*(c_attn|query_key_value|Wqkv|qkv_proj)", "attn_qkv"), (r"self_attn\.([qkv])_proj", r"attn_\1"),
          (r"(self_attn\.o_proj|self_attn\.dense|attn\.c_proj|attention\.dense|self_attention\.dense|attn\.out_proj)", "attn_output"),
@@ -35,6 +37,8 @@ def gguf_name(name, config):
     if not layer:
         return f"{first_match(name, AROUND)}.{kind}", None
     prefix, inner = f"blk.{layer[1]}.", layer[2]
+    if kind == "e_score_correction_bias":
+        return f"{prefix}exp_probs_b.bias", None
     if stacked := re.fullmatch(r"(self_attn\.[qk]_layernorm)\.norms\.(\d+)", inner):
         return f"{prefix}{first_match(stacked[1], INNER)}.{kind}", int(stacked[2])
     if expert := re.fullmatch(r".*\.experts\.(\d+)\.(\w+)", inner):
@@ -47,6 +51,8 @@ def gguf_name(name, config):
 
 def floats(tensor):
     dtype, shape, raw = tensor
+    if dtype == "F32":
+        return struct.unpack(f"<{len(raw) // 4}f", raw)
     bits = struct.unpack(f"<{len(raw) // 2}H", raw)
     assert dtype == "BF16"
     return struct.unpack(f"<{len(bits)}f", struct.pack(f"<{len(bits)}I", *(b << 16 for b in bits)))
@@ -88,13 +94,29 @@ def converted(name, values, shape, config):
     return list(values), shape
 
 
-def tensors_of(folder, config):
-    """{name: (shape, numbers)}, with stacks of experts and heads."""
+def halves_of_latents(name, shape, values, config):
+    """The map from latents as the converter writes it: keys of each head transposed, and values."""
+    heads, keys, width = config["num_attention_heads"], config["qk_nope_head_dim"], shape[1]
+    rows, block = rows_of(values, shape), shape[0] // config["num_attention_heads"]
+    head_rows = [rows[h * block:(h + 1) * block] for h in range(heads)]
+    return {name.replace("attn_kv_b", "attn_k_b"): ([heads, width, keys], [v for own in head_rows for column in zip(*own[:keys])
+                                                                         for v in column]),
+            name.replace("attn_kv_b", "attn_v_b"): ([heads, block - keys, width], [v for own in head_rows for row in own[keys:]
+                                                                                  for v in row])}
+
+
+def tensors_of(folder, config, older=False):
+    """{name: (shape, numbers)}, with stacks of experts and heads. Older files have a tensor for each expert of Mixtral, and
+    whole maps from latents."""
     out, stacks = {}, {}
     for name, tensor in read_safetensors(folder / "model.safetensors").items():
         own, place = gguf_name(name, config)
         values, shape = converted(own, floats(tensor), tensor[1], config)
-        if place is None:
+        if older and config["model_type"] == "mixtral" and "_exps" in own:
+            out[own.replace("_exps", f".{place}")] = (shape, values)
+        elif "attn_kv_b" in own and not older:
+            out |= halves_of_latents(own, shape, values, config)
+        elif place is None:
             out[own] = (shape, values)
         else:
             stacks.setdefault(own, {})[place] = (shape, values)
@@ -115,11 +137,14 @@ SIZES = {"block_count": ["num_hidden_layers", "n_layer", "n_layers"], "embedding
          "feed_forward_length": ["ffn_hidden_size", "intermediate_size"],
          "attention.head_count": ["num_attention_heads", "n_head", "n_heads"],
          "context_length": ["max_position_embeddings", "n_positions", "max_seq_len"], "attention.key_length": ["head_dim"],
-         "expert_count": ["num_local_experts", "num_experts"], "expert_used_count": ["num_experts_per_tok"],
+         "attention.kv_lora_rank": ["kv_lora_rank"], "attention.q_lora_rank": ["q_lora_rank"],
+         "leading_dense_block_count": ["first_k_dense_replace"], "expert_shared_count": ["n_shared_experts"],
+         "expert_group_count": ["n_group"], "expert_group_used_count": ["topk_group"],
+         "expert_count": ["num_local_experts", "num_experts", "n_routed_experts"], "expert_used_count": ["num_experts_per_tok"],
          "expert_feed_forward_length": ["moe_intermediate_size"]}
 NUMBERS = {"attention.layer_norm_rms_epsilon": ["rms_norm_eps"],
            "attention.layer_norm_epsilon": ["layer_norm_eps", "layer_norm_epsilon"], "attention.clamp_kqv": ["clip_qkv"],
-           "attn_logit_softcapping": ["attn_logit_softcapping"], "final_logit_softcapping": ["final_logit_softcapping"]}
+           "expert_weights_scale": ["routed_scaling_factor"], "attn_logit_softcapping": ["attn_logit_softcapping"], "final_logit_softcapping": ["final_logit_softcapping"]}
 
 
 def llama3_factors(rope, head_dim):
@@ -155,7 +180,25 @@ def rotation(config, head_dim, tensors):
     return out
 
 
-def metadata_of(config, tensors):
+def latent_keys(config, older):
+    """Newer files describe the heads that llama.cpp joins, and the true ones under names of their own."""
+    rotated, latents = config["qk_rope_head_dim"], config["kv_lora_rank"]
+    lengths = {"key_length": config["qk_nope_head_dim"] + rotated, "value_length": config["v_head_dim"]}
+    if older:
+        out = {f"attention.{name}": value for name, value in lengths.items()}
+    else:
+        out = {"attention.head_count_kv": 1, "attention.key_length": latents + rotated, "attention.value_length": latents,
+               **{f"attention.{name}_mla": value for name, value in lengths.items()}}
+    if not older or config["model_type"] == "deepseek_v3":
+        out["expert_gating_func"] = 2 if config["model_type"] == "deepseek_v3" else 1
+    if config["norm_topk_prob"]:
+        out["expert_weights_norm"] = True
+    if weight := config["rope_parameters"].get("mscale_all_dim"):
+        out["rope.scaling.yarn_log_multiplier"] = 0.1 * weight
+    return out
+
+
+def metadata_of(config, tensors, older=False):
     kind = config["model_type"]
     config = config.get("attn_config", {}) | config
     keys = {}
@@ -164,7 +207,7 @@ def metadata_of(config, tensors):
             values = [config[name] for name in names if config.get(name) is not None]
             keys |= {key: cast(values[0])} if values else {}
     keys["attention.head_count_kv"] = kv_heads_of(config)
-    head_dim = config.get("head_dim") or keys["embedding_length"] // keys["attention.head_count"]
+    head_dim = config.get("qk_rope_head_dim") or config.get("head_dim") or keys["embedding_length"] // keys["attention.head_count"]
     keys |= rotation(config, head_dim, tensors)
     if kind.startswith("gemma") and config.get("query_pre_attn_scalar"):
         keys["attention.scale"] = config["query_pre_attn_scalar"] ** -0.5
@@ -174,6 +217,8 @@ def metadata_of(config, tensors):
         keys["attention.sliding_window_pattern"] = 3
     if kind == "gpt_neox":
         keys["use_parallel_residual"] = config["use_parallel_residual"]
+    if kind.startswith("deepseek"):
+        keys |= latent_keys(config, older)
     if kind == "gpt2":
         keys["feed_forward_length"] = 4 * keys["embedding_length"]
     architecture = ARCHITECTURES.get(kind, kind)
@@ -214,9 +259,9 @@ def write_gguf(path, metadata, tensors):
     pathlib.Path(path).write_bytes(head + bytes(-len(head) % 32) + data)
 
 
-def convert(folder, path):
-    """Writes the checkpoint in `folder` as a GGUF file."""
+def convert(folder, path, older=False):
+    """Writes the checkpoint in `folder` as a GGUF file, as today's converter or as an older one does."""
     config = json.loads((folder / "config.json").read_text())
-    tensors = tensors_of(folder, config)
-    write_gguf(path, metadata_of(config, tensors), tensors)
+    tensors = tensors_of(folder, config, older)
+    write_gguf(path, metadata_of(config, tensors, older), tensors)
     return path

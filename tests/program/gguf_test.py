@@ -5,7 +5,7 @@ from gguf_files import convert, metadata_of, tensors_of, write_gguf
 from harness import Case, FIXTURES, heads, largest_difference, run
 
 # Every family that llama.cpp knows, and every kind of rotation that it writes.
-NAMES = ["bloom", "bloom_odd_heads", "falcon", "falcon_40b", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neox",
+NAMES = ["bloom", "bloom_odd_heads", "deepseek_v2", "deepseek_v2_group", "deepseek_v3", "falcon", "falcon_40b", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neox",
          "gpt_neox_sequential", "llama3", "llama_linear", "llama_yarn", "mistral_full", "mixtral", "mpt", "mpt_odd_heads", "olmo",
          "olmo2", "olmoe", "phi", "phi3", "phi3_longrope", "phi3_longrope_short", "phi3_window", "qwen2", "qwen3", "qwen3_moe",
          "stablelm", "stablelm_parallel"]
@@ -29,13 +29,34 @@ class Gguf(Case):
                 self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
                 self.assertRegex(result.stdout, r"final logits [0-9.e-]+\n")
 
+    def test_files_of_older_converters(self):
+        """One tensor for each expert; whole maps from latents, and V2's routers not named."""
+        for name in ("mixtral", "deepseek_v2", "deepseek_v2_group", "deepseek_v3"):
+            with self.subTest(name):
+                result = self.validate(convert(folder_of(name), self.folder / f"{name}.gguf", older=True), name)
+                self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def test_groups_of_experts_that_the_file_leaves_open_are_told(self):
+        for name, told in (("deepseek_v2", True), ("deepseek_v3", False)):
+            model = convert(folder_of(name), self.folder / f"{name}.gguf")
+            self.assertEqual("chosen by groups" in self.succeed("validate", "--model", model).stdout, told)
+
     def test_on_every_grid(self):
-        for name in ("llama3", "mixtral", "falcon_40b"):
+        for name in ("llama3", "mixtral", "falcon_40b", "deepseek_v3"):
             model = convert(folder_of(name), self.folder / f"{name}.gguf")
             for grid in ("2x1", "1x2", "2x2"):
                 with self.subTest(name, grid=grid):
                     result = self.validate(model, name, grid)
                     self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def test_quantised_blocks_equal_transformers_with_the_numbers_of_the_reference(self):
+        """tests/development/make_gguf_fixture.py makes the file, whose layers have nine types of blocks."""
+        folder = FIXTURES / "gguf"
+        for grid in ("1x1", "2x1", "1x2", "2x2"):
+            with self.subTest(grid=grid):
+                stages, shards = map(int, grid.split("x"))
+                self.succeed("validate", "--model", folder / "quantised.gguf", "--against", folder / "reference", "--tolerance",
+                             TOLERANCE, "--grid", grid, ranks=stages * shards)
 
     def analyze(self, model, name, *options):
         out = self.folder / f"run-{len(list(self.folder.iterdir()))}"
