@@ -70,7 +70,9 @@ void read_quantisation_of(const ConfigSource& config, ModelConfig& model) {
     }
     // Scales of activations, and of the cache of keys and values.
     model.names.derived.insert(model.names.derived.end(),
-                               {".input_scale", ".activation_scale", ".k_scale", ".v_scale", ".input_scale_ub"});
+                               {".input_scale", ".activation_scale", ".k_scale", ".v_scale", ".input_scale_ub",
+                                // The shape is compared where the weight is opened.
+                                ".weight_shape"});
     return;
   }
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "io/error.hpp"
 
@@ -46,20 +47,41 @@ void read_float8(const ConfigSource& config, Quantisation& out) {
   config.ignore({"activation_scheme", "activation_scale_ub", "kv_cache_scheme"});
 }
 
-void read_float8_group(const ConfigSource& group, Quantisation& out) {
-  require_one_of(group, "format", {"float-quantized", "naive-quantized"});
+const std::vector<json> kCompressedFormats = {"float-quantized", "int-quantized", "naive-quantized", "pack-quantized"};
+
+/// Tensors that the modules of a group of integers must have.
+struct IntegerGroup {
+  bool has_zero_points, has_order;
+};
+
+/// The tensors show the bits of integers, and which columns share a scale. Empty for a group of floats.
+std::optional<IntegerGroup> read_compressed_group(const ConfigSource& group, Quantisation& out) {
+  require_one_of(group, "format", kCompressedFormats);
   const ConfigSource weights = group.object("weights");
-  if (weights.size("num_bits") != 8 || weights.text_or("type", "int") != "float") {
-    throw InputError("{}: weights of {} bits of type {} are not supported, only 8 bits of type float; {}",
-                     weights.path(), weights.size("num_bits"), weights.text_or("type", "int"), kRemedy);
+  const std::int64_t bits = weights.size("num_bits");
+  const std::string type = weights.text_or("type", "int");
+  if (type == "float" && bits == 8) {
+    require_one_of(weights, "strategy", {"tensor", "channel", "block"});
+    read_block(weights, "block_structure", out);
+    return std::nullopt;
   }
-  require_one_of(weights, "strategy", {"tensor", "channel", "block"});
-  read_block(weights, "block_structure", out);
+  if (type != "int" || (bits != 4 && bits != 8)) {
+    throw InputError(
+        "{}: weights of {} bits of type {} are not supported, only 8 bits of type float, and 4 or 8 bits "
+        "of type int; {}",
+        weights.path(), bits, type, kRemedy);
+  }
+  require_one_of(weights, "strategy", {"tensor", "channel", "group"});
+  require_one_of(weights, "actorder", {"group", "dynamic", "weight", "static", true, false});
+  const json order = weights.has("actorder") ? weights.at("actorder") : json(false);
+  return IntegerGroup{!weights.flag("symmetric", true), order == "group" || order == "dynamic" || order == true};
 }
 
 void read_compressed_tensors(const ConfigSource& config, Quantisation& out) {
   out.rounds_to_scale_type = true;
-  require_one_of(config, "format", {"float-quantized", "naive-quantized"});
+  std::vector<json> formats = kCompressedFormats;
+  formats.emplace_back("mixed-precision");  // each group has its own
+  require_one_of(config, "format", formats);
   require_one_of(config, "quantization_status", {"compressed", "frozen"});
   if (config.has("sparsity_config") && !config.at("sparsity_config").empty()) {
     require_one_of(config.object("sparsity_config"), "format", {"dense"});  // not sparse
@@ -68,10 +90,13 @@ void read_compressed_tensors(const ConfigSource& config, Quantisation& out) {
     config.require("transform_config", json::object());
   }
   const ConfigSource groups = config.object("config_groups");
+  std::vector<IntegerGroup> integers;
   for (const auto& [name, group] : config.at("config_groups").items()) {
     if (group.is_object() && group.contains("weights") && group["weights"].is_null()) continue;
-    read_float8_group(groups.object(name), out);
+    if (const auto own = read_compressed_group(groups.object(name), out)) integers.push_back(*own);
   }
+  out.needs_zero_points = !integers.empty() && std::ranges::all_of(integers, &IntegerGroup::has_zero_points);
+  out.needs_order = !integers.empty() && std::ranges::all_of(integers, &IntegerGroup::has_order);
   config.ignore({"global_compression_ratio", "ignore", "kv_cache_scheme", "version"});
 }
 
@@ -84,7 +109,7 @@ std::int64_t read_group_size(const ConfigSource& config) {
 }
 
 void read_gptq(const ConfigSource& config, Quantisation& out) {
-  require_one_of(config, "bits", {4, 8});
+  require_one_of(config, "bits", {2, 3, 4, 8});
   out.bits = config.size("bits");
   out.group_size = read_group_size(config);
   bool adds_one = true;
@@ -93,6 +118,11 @@ void read_gptq(const ConfigSource& config, Quantisation& out) {
     if (config.text_or(key, "gptq") == "gptq_v2") adds_one = false;
   }
   out.zero_offset = adds_one ? 1 : 0;
+  if (out.bits == 3 && adds_one) {
+    config.refuse("bits",
+                  "use weights with checkpoint_format gptq_v2, or another number of bits: programs disagree on "
+                  "zero points of 3 bits in the format gptq");
+  }
   require_one_of(config, "is_marlin_format", {false});
   require_one_of(config, "pack_dtype", {"int32"});
   require_one_of(config, "dynamic", {json::object(), false});
@@ -142,7 +172,7 @@ Quantisation read_quantisation(const ConfigSource& config) {
   using Read = void (*)(const ConfigSource&, Quantisation&);
   static const std::map<std::string, std::pair<Method, Read>> methods = {
       {"awq", {Method::awq, read_awq}},
-      {"compressed-tensors", {Method::float8, read_compressed_tensors}},
+      {"compressed-tensors", {Method::compressed_tensors, read_compressed_tensors}},
       {"fbgemm_fp8", {Method::float8, read_float8}},
       {"fp8", {Method::float8, read_float8}},
       {"gptq", {Method::gptq, read_gptq}},

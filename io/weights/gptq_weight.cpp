@@ -32,11 +32,11 @@ class GptqWeight final : public QuantisedWeight {
   }
 
   Lines lines() const override { return Lines::columns; }
-  std::int64_t lines_together() const override { return packed_.word_numbers(); }
+  std::int64_t lines_together() const override { return packed_.numbers_together(); }
 
   std::span<const std::byte> bytes_of(Slice columns) const override {
-    const std::int64_t count = packed_.word_numbers(), first = columns.begin / count;
-    const std::int64_t end = (columns.end + count - 1) / count, width = num_rows() * 4;
+    const std::int64_t first = columns.begin * packed_.bits / 32, end = (columns.end * packed_.bits + 31) / 32;
+    const std::int64_t width = num_rows() * 4;
     return parts().front().bytes.subspan(static_cast<std::size_t>(first * width),
                                          static_cast<std::size_t>((end - first) * width));
   }
@@ -63,11 +63,10 @@ class GptqWeight final : public QuantisedWeight {
   std::uint32_t mask() const { return (1U << packed_.bits) - 1; }
 
   void read_group(std::int64_t group, Slice rows, std::span<float> scales, std::span<std::int32_t> zeros) const {
-    const std::int64_t count = packed_.word_numbers();
+    const PackedLine line{group * num_rows() * packed_.bits / 32, 1};
     read_scales(packed_.scales, static_cast<std::size_t>(group * num_rows() + rows.begin), scales);
     for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-      const std::uint32_t bits = word(packed_.zeros, (group * num_rows() + row) / count);
-      const std::uint32_t stored = bits >> (row % count * packed_.bits) & mask();
+      const std::uint32_t stored = packed_number(packed_.zeros, line, row, packed_.bits);
       // The offset wraps: zero point 0 is stored as the largest number.
       zeros[static_cast<std::size_t>(row - rows.begin)] = static_cast<std::int32_t>((stored + zero_offset_) & mask());
     }
@@ -75,10 +74,9 @@ class GptqWeight final : public QuantisedWeight {
 
   void dequantise_column(std::int64_t column, Slice rows, std::span<const float> scales,
                          std::span<const std::int32_t> zeros, float* out, std::int64_t stride) const {
-    const std::int64_t count = packed_.word_numbers(), first = column / count * num_rows() + rows.begin;
-    const auto shift = static_cast<std::uint32_t>(column % count * packed_.bits);
     for (std::int64_t i = 0; i < rows.size(); ++i, out += stride) {
-      const auto number = static_cast<std::int32_t>(word(packed_.numbers, first + i) >> shift & mask());
+      const auto number =
+          static_cast<std::int32_t>(packed_number(packed_.numbers, {rows.begin + i, num_rows()}, column, packed_.bits));
       *out = scales[static_cast<std::size_t>(i)] * static_cast<float>(number - zeros[static_cast<std::size_t>(i)]);
     }
   }

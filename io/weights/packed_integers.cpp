@@ -11,8 +11,8 @@ PackedIntegers open_packed_integers(const WeightRequest& request, const FileTens
   const TypedPart numbers(found);
   require_type(numbers, {DType::I32});
   if (inputs * bits % 32 != 0 || outputs * bits % 32 != 0) {
-    throw InputError("{}: a matrix {} does not fill words of {} numbers; use the unquantised weights", numbers.origin(),
-                     shape_text(request.shape), 32 / bits);
+    throw InputError("{}: a matrix {} of {} bits a number does not fill words; use the unquantised weights",
+                     numbers.origin(), shape_text(request.shape), bits);
   }
   require_shape(numbers, shape);
   const TypedPart zeros = require_part(request.find, request.module() + ".qzeros", numbers);

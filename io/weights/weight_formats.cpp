@@ -2,6 +2,7 @@
 
 #include "io/error.hpp"
 #include "io/weights/awq_weight.hpp"
+#include "io/weights/compressed_integer_weight.hpp"
 #include "io/weights/fp8_weight.hpp"
 #include "io/weights/gptq_weight.hpp"
 #include "io/weights/mxfp4_weight.hpp"
@@ -16,6 +17,9 @@ std::unique_ptr<StoredWeight> open_quantised(const WeightRequest& request) {
   switch (request.quantisation->method) {
     case Quantisation::Method::float8:
       return open_fp8_weight(request);
+    case Quantisation::Method::compressed_tensors:
+      if (auto float8 = open_fp8_weight(request)) return float8;
+      return open_compressed_integer_weight(request);
     case Quantisation::Method::mxfp4:
       return open_mxfp4_weight(request);
     case Quantisation::Method::gptq:

@@ -9,9 +9,9 @@ to bfloat16; every other folder is a tiny model as make_family_fixtures.py makes
 quantised, with a record of transformers' float32 forward pass from the dequantised weights.
 
 References: Fp8Dequantize of transformers (blocks that fill the matrix) and the kernel of DeepSeek-V3's repository
-(blocks that do not: the last ones are cut off); compressed_tensors' dequantize; convert_moe_packed_tensors of
-transformers for MXFP4; for GPTQ and AWQ the documented layout, with the product in the scales' type as in
-GPTQModel's dequantize_weight and dequantize_gemm.
+(blocks that do not: the last ones are cut off); dequantize and the compressors of compressed_tensors (0.17, the last
+that orders columns); convert_moe_packed_tensors of transformers for MXFP4; for GPTQ and AWQ the documented layout, with
+the product in the scales' type as in GPTQModel's dequantize_weight and dequantize_gemm.
 """
 import functools, json, pathlib, shutil, sys, tempfile
 
@@ -24,7 +24,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "io/capture"))
 import capture_hf  # noqa: E402
 import make_family_fixtures as families  # noqa: E402
-from compressed_tensors.quantization import QuantizationArgs  # noqa: E402
+from compressed_tensors.compressors import BaseCompressor  # noqa: E402
+from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme  # noqa: E402
 from compressed_tensors.quantization.lifecycle.forward import dequantize as compressed_dequantize  # noqa: E402
 from transformers.integrations.finegrained_fp8 import Fp8Dequantize  # noqa: E402
 from transformers.integrations.mxfp4 import convert_moe_packed_tensors  # noqa: E402
@@ -72,6 +73,28 @@ def compressed(module, weight, generator, strategy, scale_type=torch.bfloat16):
     return {module + ".weight": stored, module + ".weight_scale": scales}, result
 
 
+def integers(module, weight, generator, form, bits=4, group=None, zeros=False, order=None, scale_type=torch.bfloat16,
+             strategy="group"):
+    """Compressed and decompressed by compressed_tensors. `order`: "groups" at random, or "none" as -1."""
+    rows, columns = weight.shape
+    args = QuantizationArgs(num_bits=bits, type="int", strategy=strategy, group_size=group, symmetric=not zeros)
+    scheme = QuantizationScheme(targets=["Linear"], weights=args)
+    shape = {"group": (rows, columns // (group or columns)), "channel": (rows, 1), "tensor": (1,)}[strategy]
+    largest = weight.abs().amax(1, keepdim=True).expand(shape) if strategy != "tensor" else weight.abs().max().reshape(1)
+    state = {"weight": weight, "weight_scale": (largest * 2 / ((1 << bits) - 1)).to(scale_type).contiguous()}
+    half = 1 << (bits - 1)
+    if zeros:
+        state["weight_zero_point"] = torch.randint(-half, half, shape, generator=generator).to(torch.int8)
+    if order:
+        place = torch.randperm(columns, generator=generator) // group if order == "groups" else torch.full((columns,), -1)
+        state["weight_g_idx"] = place.to(torch.int32)
+    compressor = BaseCompressor.get_value_from_registry(form)
+    stored = compressor.compress(state, scheme)
+    result = compressor.decompress(stored, scheme)["weight"]
+    assert result.dtype == scale_type and torch.isfinite(result).all()
+    return {f"{module}.{name}": value for name, value in stored.items()}, result.float()
+
+
 def fp8_tensor(module, weight, generator):
     """AutoFP8: one scale without an axis; the scale of the activations lies beside it."""
     scale = weight.abs().max() / 448
@@ -94,10 +117,14 @@ def mxfp4(module, weight, generator):
 
 
 def packed(codes, bits, axis):
-    """32-bit words of neighbours along an axis, the first in the lowest bits."""
-    count = 32 // bits
+    """32-bit words of neighbours along an axis, the first in the lowest bits; a number may cross words."""
     codes = codes.to(torch.int64).movedim(axis, 0)
-    words = sum(codes[i::count] << bits * i for i in range(count))
+    words = torch.zeros((len(codes) * bits // 32 + 1, *codes.shape[1:]), dtype=torch.int64)
+    for i, code in enumerate(codes):
+        at, shift = divmod(i * bits, 32)
+        words[at] |= code << shift & 0xFFFFFFFF
+        words[at + 1] |= code << shift >> 32
+    words = words[:-1]
     return torch.where(words >= 1 << 31, words - (1 << 32), words).to(torch.int32).movedim(0, axis).contiguous()
 
 
@@ -149,6 +176,19 @@ def float_quantized(strategy, **more):
                                                       "block_structure": None, "actorder": None, **more}}}}
 
 
+def integer_quantized(form, bits=4, strategy="group", symmetric=True, actorder=None, group=None):
+    """As llm-compressor writes it."""
+    return {"quant_method": "compressed-tensors", "format": form, "quantization_status": "compressed",
+            "global_compression_ratio": None, "ignore": ["lm_head"], "kv_cache_scheme": None, "sparsity_config": {},
+            "transform_config": {}, "version": "0.12.2",
+            "config_groups": {"group_0": {"targets": ["Linear"], "format": form, "output_activations": None,
+                                          "input_activations": None,
+                                          "weights": {"num_bits": bits, "type": "int", "strategy": strategy,
+                                                      "symmetric": symmetric, "dynamic": False, "observer": "minmax",
+                                                      "observer_kwargs": {}, "group_size": group,
+                                                      "block_structure": None, "actorder": actorder}}}}
+
+
 def block_config(rows, columns, **more):
     return {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic",
             "weight_block_size": [rows, columns], **more}
@@ -180,6 +220,30 @@ BLOCKS = {
     "gptq_v2": ((48, 96), {**GPTQ, "checkpoint_format": "gptq_v2"}, functools.partial(gptq, v2=True)),
     "gptq_8_bits": ((48, 96), {**GPTQ, "bits": 8, "group_size": -1}, functools.partial(gptq, bits=8, group=-1)),
     "awq": ((48, 96), AWQ, awq),
+    "gptq_2_bits": ((48, 96), {**GPTQ, "bits": 2, "desc_act": True}, functools.partial(gptq, bits=2, act_order=True)),
+    "gptq_3_bits": ((64, 96), {**GPTQ, "bits": 3, "checkpoint_format": "gptq_v2"}, functools.partial(gptq, bits=3, v2=True)),
+    "int4_group": ((44, 96), integer_quantized("pack-quantized", group=32),
+                   functools.partial(integers, form="pack-quantized", group=32)),
+    "int4_group_zeros": ((44, 96), integer_quantized("pack-quantized", symmetric=False, group=16),
+                         functools.partial(integers, form="pack-quantized", group=16, zeros=True, scale_type=torch.float16)),
+    "int4_group_order": ((44, 96), integer_quantized("pack-quantized", symmetric=False, actorder="group", group=32),
+                         functools.partial(integers, form="pack-quantized", group=32, zeros=True, order="groups")),
+    "int4_group_no_order": ((44, 92), integer_quantized("pack-quantized", actorder="weight", group=23),
+                            functools.partial(integers, form="pack-quantized", group=23, order="none",
+                                              scale_type=torch.float32)),
+    "int4_channel": ((44, 92), integer_quantized("pack-quantized", strategy="channel"),
+                     functools.partial(integers, form="pack-quantized", strategy="channel")),
+    "int8_packed_channel": ((42, 90), integer_quantized("pack-quantized", 8, "channel", symmetric=False),
+                            functools.partial(integers, form="pack-quantized", bits=8, strategy="channel", zeros=True)),
+    "int8_packed_tensor": ((42, 90), integer_quantized("pack-quantized", 8, "tensor"),
+                           functools.partial(integers, form="pack-quantized", bits=8, strategy="tensor")),
+    "int8_channel": ((42, 90), integer_quantized("int-quantized", 8, "channel"),
+                     functools.partial(integers, form="int-quantized", bits=8, strategy="channel")),
+    "int8_channel_zeros": ((42, 90), integer_quantized("int-quantized", 8, "channel", symmetric=False),
+                           functools.partial(integers, form="int-quantized", bits=8, strategy="channel", zeros=True,
+                                             scale_type=torch.float16)),
+    "int8_tensor": ((42, 90), integer_quantized("int-quantized", 8, "tensor"),
+                    functools.partial(integers, form="int-quantized", bits=8, strategy="tensor", scale_type=torch.float32)),
 }
 
 BASE = families.base(hidden_size=32, intermediate_size=64, num_key_value_heads=2, head_dim=16)
@@ -204,6 +268,10 @@ MODELS = {
                    ATTENTION_AND_MLP),
     "awq_qwen3": (t.Qwen3Config, BASE, {**AWQ, "modules_to_not_convert": ["down_proj"]}, awq,
                   ATTENTION_AND_MLP[:-1]),
+    "int4_qwen3": (t.Qwen3Config, BASE, integer_quantized("pack-quantized", symmetric=False, actorder="group", group=8),
+                   functools.partial(integers, form="pack-quantized", group=8, zeros=True, order="groups"), ATTENTION_AND_MLP),
+    "int8_llama": (t.LlamaConfig, BASE, integer_quantized("int-quantized", 8, "channel"),
+                   functools.partial(integers, form="int-quantized", bits=8, strategy="channel"), ATTENTION_AND_MLP),
 }
 
 

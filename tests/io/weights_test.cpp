@@ -121,7 +121,8 @@ TEST_P(Format, AFileThatChangesAfterTheFirstReadingIsRefused) {
     file.seekp(part.bytes.data() + part.bytes.size() - 1 - c.file.file().bytes().data()).write(&changed, 1);
     file.close();
     // A group that is not there is found while it is used.
-    const std::string_view told = part.name == "m.g_idx" ? "repair the file" : "changed while";
+    const bool tells_groups = part.name.ends_with("g_idx") && GetParam() != "int4_group_no_order";
+    const std::string_view told = tells_groups ? "repair the file" : "changed while";
     EXPECT_TRUE(refuses([&] { block(*weight, rows, columns); }, {"m.safetensors", part.name, told}));
     EXPECT_TRUE(refuses([&] { block(*weight, {0, 1}, {0, 1}); }, {"m.safetensors", part.name, "changed while"}));
   }
@@ -180,7 +181,9 @@ TEST(QuantisedWeights, AMissingTensorIsNamed) {
   for (const auto& [name, tensor] :
        {std::pair("fp8_block", "m.weight_scale_inv"), std::pair("fp8_channel", "m.weight_scale"),
         std::pair("mxfp4", "m_scales"), std::pair("gptq", "m.scales"), std::pair("gptq", "m.qzeros"),
-        std::pair("awq", "m.scales"), std::pair("awq", "m.qzeros")}) {
+        std::pair("awq", "m.scales"), std::pair("awq", "m.qzeros"), std::pair("int4_group", "m.weight_scale"),
+        std::pair("int4_group_order", "m.weight_zero_point"), std::pair("int4_group_order", "m.weight_g_idx"),
+        std::pair("int8_channel", "m.weight_scale"), std::pair("int8_channel_zeros", "m.weight_zero_point")}) {
     const Damaged damaged(name, tensor, std::nullopt);
     EXPECT_TRUE(refuses([&] { damaged.load().open(); }, {"damaged.safetensors", tensor, "complete the checkpoint"}));
   }
@@ -192,7 +195,8 @@ TEST(QuantisedWeights, ScalesThatAreNoNumbersAreNamed) {
         std::tuple("fp8_channel", "m.weight_scale", std::vector<std::uint8_t>{0xc0, 0x7f}),
         std::tuple("mxfp4", "m_scales", std::vector<std::uint8_t>{255}),
         std::tuple("gptq", "m.scales", std::vector<std::uint8_t>{0, 0x7e}),
-        std::tuple("awq", "m.scales", std::vector<std::uint8_t>{0, 0x7e})}) {
+        std::tuple("awq", "m.scales", std::vector<std::uint8_t>{0, 0x7e}),
+        std::tuple("int4_group_zeros", "m.weight_scale", std::vector<std::uint8_t>{0, 0x7e})}) {
     const Damaged damaged(name, tensor, bytes);
     EXPECT_TRUE(
         refuses([&] { damaged.load().open()->check_and_hash(); }, {"damaged.safetensors", tensor, "nan", "repair"}));
@@ -206,11 +210,19 @@ TEST(QuantisedWeights, NumbersThatAreNotFiniteAreNamed) {
 }
 
 TEST(QuantisedWeights, AGroupThatIsNotThereIsNamed) {
-  for (const std::vector<std::uint8_t>& bytes : {std::vector<std::uint8_t>{200, 0, 0, 0}, {255, 255, 255, 255}}) {
-    const Damaged damaged("gptq_act_order", "m.g_idx", bytes);
-    const std::string value = bytes[0] == 200 ? "200" : "-1";
-    EXPECT_TRUE(refuses([&] { damaged.load().open()->check_and_hash(); }, {"damaged.safetensors", "m.g_idx", value}));
+  for (const auto& [name, tensor] :
+       {std::pair("gptq_act_order", "m.g_idx"), std::pair("int4_group_order", "m.weight_g_idx")}) {
+    for (const std::uint8_t byte : {std::uint8_t{0}, std::uint8_t{255}}) {
+      const Damaged damaged(name, tensor, std::vector<std::uint8_t>{200, byte, byte, byte});
+      const std::string value = byte == 0 ? "200" : "-56";
+      EXPECT_TRUE(refuses([&] { damaged.load().open()->check_and_hash(); }, {"damaged.safetensors", tensor, value}));
+    }
   }
+}
+
+TEST(QuantisedWeights, AnotherShapeThanThatOfTheConfigurationIsNamed) {
+  const Damaged damaged("int4_group", "m.weight_shape", std::vector<std::uint8_t>{43});
+  EXPECT_TRUE(refuses([&] { damaged.load().open(); }, {"m.weight_shape", "[43, 96]", "[44, 96]", "config.json"}));
 }
 
 TEST(QuantisedWeights, WhatIsNotReadIsRefusedByName) {
@@ -222,15 +234,21 @@ TEST(QuantisedWeights, WhatIsNotReadIsRefusedByName) {
   EXPECT_TRUE(refused({{"quant_method", "fp8"}, {"weight_block_size", {0, 128}}}, {"weight_block_size", "[0, 128]"}));
   EXPECT_TRUE(refused({{"quant_method", "fp8"}, {"weight_block_size", {128}}}, {"weight_block_size", "[128]"}));
   EXPECT_TRUE(refused({{"quant_method", "fp8"}, {"fmt", "e5m2"}}, {"fmt", "e5m2"}));
-  EXPECT_TRUE(refused({{"quant_method", "gptq"}, {"bits", 3}}, {"bits", "3"}));
+  EXPECT_TRUE(refused({{"quant_method", "gptq"}, {"bits", 5}}, {"bits", "5"}));
+  EXPECT_TRUE(refused({{"quant_method", "gptq"}, {"bits", 3}, {"group_size", 32}}, {"bits", "3", "gptq_v2"}));
   EXPECT_TRUE(refused({{"quant_method", "gptq"}, {"bits", 4}, {"group_size", 0}}, {"group_size", "0"}));
   EXPECT_TRUE(refused({{"quant_method", "gptq"}, {"bits", 4}, {"checkpoint_format", "marlin"}}, {"marlin"}));
   EXPECT_TRUE(refused({{"quant_method", "gptq"}, {"bits", 4}, {"dynamic", {{"+:x", {{"bits", 8}}}}}}, {"dynamic"}));
   EXPECT_TRUE(refused({{"quant_method", "awq"}, {"bits", 4}, {"version", "gemv"}}, {"version", "gemv"}));
-  EXPECT_TRUE(refused({{"quant_method", "compressed-tensors"}, {"format", "pack-quantized"}}, {"pack-quantized"}));
-  const json ints = {{"weights", {{"num_bits", 8}, {"type", "int"}}}};
-  EXPECT_TRUE(refused({{"quant_method", "compressed-tensors"}, {"config_groups", {{"group_0", ints}}}},
-                      {"group_0", "8 bits of type int"}));
+  EXPECT_TRUE(refused({{"quant_method", "compressed-tensors"}, {"format", "marlin-24"}}, {"marlin-24"}));
+  const auto group = [](const json& weights) {
+    const json own = {{"weights", weights}};
+    return json{{"quant_method", "compressed-tensors"}, {"config_groups", {{"group_0", own}}}};
+  };
+  EXPECT_TRUE(refused(group({{"num_bits", 3}, {"type", "int"}}), {"group_0", "3 bits of type int"}));
+  EXPECT_TRUE(refused(group({{"num_bits", 4}, {"type", "float"}}), {"group_0", "4 bits of type float"}));
+  EXPECT_TRUE(refused(group({{"num_bits", 8}, {"strategy", "block"}}), {"group_0", "strategy", "block"}));
+  EXPECT_TRUE(refused(group({{"num_bits", 4}, {"actorder", "odd"}}), {"group_0", "actorder", "odd"}));
 }
 
 // As in published checkpoints of each method.
@@ -250,6 +268,15 @@ TEST(QuantisedWeights, PublishedConfigurationsAreRead) {
       R"({"config_groups": {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 8, "strategy": "tensor",
           "type": "float"}}}, "format": "naive-quantized", "quant_method": "compressed-tensors",
           "quantization_status": "frozen", "sparsity_config": {"format": "dense", "global_sparsity": 0.14}})",
+      R"({"config_groups": {"group_0": {"input_activations": null, "output_activations": null, "targets": ["Linear"],
+          "weights": {"actorder": "weight", "block_structure": null, "dynamic": false, "group_size": 128,
+          "num_bits": 4, "observer": "minmax", "observer_kwargs": {}, "strategy": "group", "symmetric": true,
+          "type": "int"}}}, "format": "pack-quantized", "global_compression_ratio": 1.89, "ignore": ["lm_head"],
+          "kv_cache_scheme": null, "quant_method": "compressed-tensors", "quantization_status": "compressed"})",
+      R"({"config_groups": {"group_0": {"format": "int-quantized", "input_activations": {"dynamic": true,
+          "num_bits": 8, "strategy": "token", "symmetric": true, "type": "int"}, "targets": ["Linear"], "weights":
+          {"dynamic": false, "num_bits": 8, "strategy": "channel", "symmetric": true, "type": "int"}}}, "format":
+          "mixed-precision", "quant_method": "compressed-tensors", "quantization_status": "compressed"})",
       R"({"modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens",
           "lm_head"], "quant_method": "mxfp4"})",
       R"({"bits": 4, "damp_percent": 0.01, "desc_act": false, "group_size": 128, "model_file_base_name": "model",

@@ -17,7 +17,7 @@ def validate(name, grid="1x1", model=None):
 
 class Quantised(Case):
     def test_queries_keys_and_logits_equal_the_reference_on_every_grid(self):
-        self.assertGreaterEqual(len(MODELS), 8)
+        self.assertGreaterEqual(len(MODELS), 10)
         for name in MODELS:
             for grid in ("1x1", "2x1", "1x2", "2x2"):
                 with self.subTest(name, grid=grid):
@@ -89,7 +89,10 @@ class Quantised(Case):
                 ("mxfp4_llama", without("model.layers.0.mlp.up_proj_scales"), "up_proj_scales", "complete"),
                 ("gptq_llama", without(q_proj + ".qzeros"), "q_proj.qzeros", "complete"),
                 ("gptq_llama", begins(q_proj + ".g_idx", b"\x09\0\0\0"), "q_proj.g_idx", "9", "0 ... 0"),
-                ("awq_qwen3", without(q_proj + ".scales"), "q_proj.scales", "complete")):
+                ("awq_qwen3", without(q_proj + ".scales"), "q_proj.scales", "complete"),
+                ("int4_qwen3", without(q_proj + ".weight_zero_point"), "q_proj.weight_zero_point", "complete"),
+                ("int4_qwen3", shaped(q_proj + ".weight_packed", [32, 8]), "q_proj.weight_packed", "[32, 8]"),
+                ("int8_llama", without(q_proj + ".weight_scale"), "q_proj.weight_scale", "complete")):
             with self.subTest(model, named=named):
                 self.refuse(["validate", "--model", self.damage(model, change)], "model.safetensors", *named)
 
