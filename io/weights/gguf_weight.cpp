@@ -5,6 +5,7 @@
 
 #include "io/error.hpp"
 #include "io/safetensors.hpp"
+#include "io/weights/parts.hpp"
 #include "io/weights/plain_weight.hpp"
 
 namespace logitfield::io {
@@ -74,7 +75,7 @@ std::unique_ptr<StoredWeight> open_gguf_weight(const GgufModel& model, const std
   const BlockType& type = *found->tensor->type;
   StoredPart part = stored_part(*found);
   if (place.index) part = unstacked(std::move(part), *place.index);
-  if (part.shape != shape) {
+  if (!is_same_shape(part.shape, shape)) {
     throw InputError("{} has shape {}, but the metadata asks for {}; download the file again", part.origin(),
                      shape_text(part.shape), shape_text(shape));
   }

@@ -45,8 +45,16 @@ void require_type(const TypedPart& part, std::initializer_list<DType> types) {
                    fmt::join(names, " or "));
 }
 
+bool is_same_shape(std::span<const std::int64_t> a, std::span<const std::int64_t> b) {
+  const auto without_ones = [](std::span<const std::int64_t> shape) {
+    while (shape.size() > 1 && shape.front() == 1) shape = shape.subspan(1);
+    return shape;
+  };
+  return std::ranges::equal(without_ones(a), without_ones(b));
+}
+
 void require_shape(const StoredPart& part, const std::vector<std::int64_t>& shape) {
-  if (part.shape == shape) return;
+  if (is_same_shape(part.shape, shape)) return;
   if (part.bytes.empty()) {
     throw InputError(
         "{} is empty; DeepSpeed ZeRO-3 saves such files: gather the weights "

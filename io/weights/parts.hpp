@@ -43,6 +43,9 @@ struct TypedPart : StoredPart {
 /// Returns the tensor with this name. Throws InputError that also names the weight `of` if no file holds it.
 TypedPart require_part(const FindTensor& find, const std::string& name, const StoredPart& of);
 
+/// Whether tensors of both shapes hold the same numbers in the same order: [1, n] is read as [n].
+bool is_same_shape(std::span<const std::int64_t> a, std::span<const std::int64_t> b);
+
 /// Throws InputError naming file and tensor for any other type or shape.
 void require_type(const TypedPart& part, std::initializer_list<DType> types);
 void require_shape(const StoredPart& part, const std::vector<std::int64_t>& shape);

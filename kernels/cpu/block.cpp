@@ -70,6 +70,7 @@ void attention_half(const BlockShape& shape, const LayerWeights& weights, const 
 void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial) {
   const MatrixF rows = normalised(hidden, weights.mlp_norm);
   partial = feed_forward(shape, weights.mlp, rows);
+  if (weights.shared_router.size() > 0) weigh_shared_expert(weights.shared_router, rows, partial);
   if (shape.routing && weights.router.size() > 0) add_experts(shape, weights, rows, partial);
 }
 

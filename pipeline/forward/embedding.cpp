@@ -45,6 +45,17 @@ MatrixF embedding_rows(const io::StoredWeight& embedding, std::span<const std::i
   return rows;
 }
 
+/// Reads the final norm; it also scales the logits.
+kernels::Norm final_norm(const io::Checkpoint& checkpoint) {
+  const io::ModelConfig& config = checkpoint.config();
+  kernels::Norm norm = read_norm(checkpoint, io::final_norm_tensors(config));
+  if (config.output_scale == 1) return norm;
+  if (norm.gain.size() == 0) norm.gain = kernels::VectorF::Ones(config.hidden_size);
+  norm.gain *= static_cast<float>(config.output_scale);
+  norm.bias *= static_cast<float>(config.output_scale);
+  return norm;
+}
+
 }  // namespace
 
 std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
@@ -66,7 +77,7 @@ std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kerne
 }
 
 FinalStates::FinalStates(const io::Checkpoint& checkpoint, const kernels::Backend& backend)
-    : norm_(read_norm(checkpoint, io::final_norm_tensors(checkpoint.config()))),
+    : norm_(final_norm(checkpoint)),
       projection_(load_map(checkpoint, backend, io::embedding_out_tensors(checkpoint.config()))) {}
 
 std::unique_ptr<Activations> FinalStates::apply(const kernels::Backend& backend,
