@@ -160,7 +160,7 @@ class Builder {
     if (c_.routing->has_bias) out.router_bias = ExpectedTensor{prefix_ + n_.router_bias, {c_.routing->num_experts}};
     for (std::int64_t e = 0; e < c_.routing->num_experts; ++e) {
       out.experts.push_back(mlp(prefix_ + numbered(n_.expert_gate, e), prefix_ + numbered(n_.expert_up, e),
-                                prefix_ + numbered(n_.expert_down, e), c_.expert_size, false));
+                                prefix_ + numbered(n_.expert_down, e), c_.expert_size, n_.fused_expert_gate_up));
     }
   }
 

@@ -21,7 +21,8 @@ enum class HeadLayout {
 };
 
 /// Names of tensors in the Hugging Face layout, without ".weight" and ".bias". "{}" stands for the number of the layer
-/// (in `layer`), expert or head. An empty name: the family has no such tensor. The defaults are those of Llama.
+/// (in `layer`), expert or head; "[{}]" for its place in a tensor that stacks them. An empty name: the family has no
+/// such tensor. The defaults are those of Llama.
 struct TensorNames {
   /// The prefix that is missing in files written from the inner model.
   std::string base = "model.";
@@ -40,8 +41,8 @@ struct TensorNames {
   std::string query_norm, key_norm;
   std::string query_down, key_value_down, key_value_up, latent_query_norm, latent_norm;
   std::string gate = "mlp.gate_proj", up = "mlp.up_proj", down = "mlp.down_proj";
-  /// `up` holds gate rows, then up rows.
-  bool fused_gate_up = false;
+  /// `up`, or `expert_up`, holds gate rows, then up rows.
+  bool fused_gate_up = false, fused_expert_gate_up = false;
   std::string router = "mlp.gate", router_bias;
   std::string expert_gate = "mlp.experts.{}.gate_proj", expert_up = "mlp.experts.{}.up_proj",
               expert_down = "mlp.experts.{}.down_proj";
@@ -99,6 +100,8 @@ struct ModelConfig {
   bool head_norm_over_all = false;
   /// Every head has gains of its own, in one tensor [heads, head_dim].
   bool head_norm_by_head = false;
+  /// These norms follow the rotation.
+  bool head_norm_after_rotation = false;
   /// MLP and attention both read the hidden states as they enter the layer.
   bool parallel = false;
   Activation activation = Activation::silu;
@@ -113,6 +116,8 @@ struct ModelConfig {
   double output_scale = 1;
   /// The row of the position embedding that belongs to token 0.
   std::int64_t position_offset = 0;
+  /// Positions are added as sines and cosines (Vaswani et al. 2017), counted from position_offset.
+  bool sinusoidal_positions = false;
 
   std::vector<Rotary> rotaries;
   std::vector<LayerForm> layers;

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -43,6 +44,26 @@ void require_type(const TypedPart& part, std::initializer_list<DType> types) {
   for (const DType type : types) names.push_back(dtype_name(type));
   throw InputError("{} is {}, but must be {}; convert the checkpoint", part.origin(), part.type,
                    fmt::join(names, " or "));
+}
+
+StackPlace place_of(const std::string& name) {
+  const std::size_t open = name.find('['), close = name.find(']');
+  if (open == std::string::npos || close == std::string::npos) return {name, {}};
+  std::int64_t index = 0;
+  std::from_chars(name.data() + open + 1, name.data() + close, index);
+  return {name.substr(0, open) + name.substr(close + 1), index};
+}
+
+StoredPart unstacked(StoredPart part, std::int64_t index) {
+  const std::int64_t count = part.shape.front();
+  if (part.shape.size() < 2 || index >= count) {
+    throw InputError("{} has shape {}, and so no part {}; use the configuration of these weights", part.origin(),
+                     shape_text(part.shape), index);
+  }
+  const std::size_t bytes = part.bytes.size() / static_cast<std::size_t>(count);
+  part.bytes = part.bytes.subspan(static_cast<std::size_t>(index) * bytes, bytes);
+  part.shape.erase(part.shape.begin());
+  return part;
 }
 
 bool is_same_shape(std::span<const std::int64_t> a, std::span<const std::int64_t> b) {

@@ -157,6 +157,7 @@ HeadSteps Block<T>::steps_of(const BlockShape& s, const DeviceNorm& norm, Index 
   HeadSteps out;
   out.has_norm = norm.present;
   out.norm = norm.view;
+  out.norm_last = s.norm_after_rotation;
   out.gain_by_head = norm.gain_size > s.head_dim;
   if (s.clip) out.clip = *s.clip;
   if (s.rotary) out.rotary = tables_.view(*s.rotary, length, stream_);

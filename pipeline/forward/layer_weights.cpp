@@ -82,6 +82,7 @@ kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t laye
   if (form.rotary >= 0) shape.rotary = config.rotaries[static_cast<std::size_t>(form.rotary)];
   if (config.clip_qkv) shape.clip = static_cast<float>(*config.clip_qkv);
   shape.query_scale = static_cast<float>(form.query_scale);
+  shape.norm_after_rotation = config.head_norm_after_rotation;
   if (config.head_norm_over_all) {
     shape.query_norm_columns = config.num_heads * config.head_dim;
     shape.key_norm_columns = config.num_kv_heads * config.head_dim;

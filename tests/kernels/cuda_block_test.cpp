@@ -143,6 +143,12 @@ Model squared() {  // Arcee
   return m;
 }
 
+Model normed_after_rotation() {  // HunYuan
+  Model m = grouped();
+  m.shape.norm_after_rotation = true;
+  return m;
+}
+
 struct Result {
   MatrixF attention, mlp, hidden, queries, keys;
 };
@@ -192,7 +198,8 @@ const std::vector<std::pair<const char*, Model (*)()>> kModels{{"grouped", group
                                                                {"latent", latent},
                                                                {"routed", routed},
                                                                {"with a shared expert", with_shared_expert},
-                                                               {"squared", squared}};
+                                                               {"squared", squared},
+                                                               {"normed after rotation", normed_after_rotation}};
 
 void expect_blocks_equal(Precision precision, double tolerance) {
   const auto cpu = make_backend(BackendKind::cpu), cuda = make_backend(BackendKind::cuda, precision);
