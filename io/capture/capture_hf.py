@@ -180,6 +180,8 @@ def own_window(config, layer):
 
 def own_scale(module):
     """Factor of q.k in attention code that does not pass it on."""
+    if type(module).__name__.startswith("XGLM"):
+        return 1.0  # in the queries
     for name in ("scale_attn", "inv_norm_factor", "softmax_scale", "scaling"):
         if getattr(module, name, None) is not None:
             value = float(getattr(module, name))
@@ -191,16 +193,17 @@ def own_scale(module):
 
 def alibi_slopes(model):
     """Slopes by head as the model builds them; empty for other positions."""
-    kind, heads = model.config.model_type, model.config.num_attention_heads
+    config = model.config.get_text_config()
+    kind, heads = config.model_type, config.num_attention_heads
     if kind == "mpt":
         bias = model.transformer.build_mpt_alibi_tensor(heads, 2)
         return (bias[..., 0, 1] - bias[..., 0, 0]).double().flatten().tolist()
-    if kind == "bloom" or (kind == "falcon" and model.config.alibi):
+    if kind == "bloom" or (kind == "falcon" and config.alibi):
         build = sys.modules[type(model).__module__].build_alibi_tensor
         bias = build(torch.ones(1, 2), heads, torch.float32).view(heads, 2).double()
-        scale = 1 if kind == "bloom" else (model.config.hidden_size // heads) ** -0.5  # falcon scales both
+        scale = 1 if kind == "bloom" else (config.hidden_size // heads) ** -0.5  # falcon scales both
         return ((bias[:, 1] - bias[:, 0]) * scale).tolist()
-    if getattr(model.config, "alibi", False) or "t5" in kind:
+    if getattr(config, "alibi", False) or "t5" in kind:
         raise CaptureError(f"model_type {kind}: its position biases are not known to this script")
     return []
 
