@@ -8,9 +8,9 @@ namespace logitfield::kernels {
 
 /// The method that found a spectrum.
 enum class Route {
-  factored,   // computes the whole spectrum from d x d matrices
-  krylov,     // computes leading components by a Krylov method, and estimates sums over the rest
-  dense,      // computes the whole spectrum by LAPACK on one rank
+  factored,  // computes the whole spectrum from d x d matrices
+  krylov,  // computes leading components by a Krylov method; sums over the rest by integrals (with a window: estimates)
+  dense,   // computes the whole spectrum on one rank (a two-stage SVD)
   scalapack,  // computes the whole spectrum by ScaLAPACK over several ranks
 };
 /// "factored", "krylov", "dense", "scalapack"
@@ -74,7 +74,7 @@ inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 /// Statistics of the causal softmax of the logits. NaN if the context is too long for it to be measured
 /// (kLongestAttention).
 struct AttentionStatistics {
-  /// Largest logit over j <= i.
+  /// Largest logit of a key that the layer's mask shows.
   double max_logit = kUndefined;
   /// Mean entropy of the rows, in nats.
   double entropy = kUndefined;
@@ -127,7 +127,8 @@ struct Certificate {
   /// Compares softmax rows with those of logits formed one by one: the largest ratio of a difference to its rounding
   /// bound, at most 1. NaN where attention is not measured or not compared.
   double attention_margin = kUndefined;
-  /// Q, K and every statistic are finite where they are defined.
+  /// Q, K, the energy, the effective ranks, the participation ratio and the attention statistics are finite, where they
+  /// are defined.
   bool finite = false;
 
   /// Returns the checks that apply.

@@ -3,26 +3,36 @@
 
     capture_hf.py --model DIR_OR_NAME (--text FILE... | --tokens FILE...) --out FOLDER [--num-tokens N] [--logits] ...
 
-Needs PyTorch, transformers, safetensors and numpy (logitfield itself does not). Writes one capture folder per text into
-FOLDER (docs/captures.md): Q and K exactly as they enter the dot product. Each layer goes to disk as soon as its
-attention has run, so memory is the model's own plus one layer's Q and K. A finished text is skipped, an unfinished one
-goes on from its first missing layer. Exit code 2 for bad input.
+Needs PyTorch, transformers (4.57 to 5.24), safetensors and numpy (logitfield itself does not). Writes one capture
+folder per text into FOLDER (docs/captures.md): Q and K exactly as they enter the dot product. Each layer is compared
+with the attention weights that the model computed, and goes to disk as soon as its attention has run, so memory is the
+model's own plus one layer's Q and K. A finished text is skipped, an unfinished one goes on from its first missing
+layer. Exit code 2 for bad input.
 """
-import argparse, json, math, pathlib, sys
+import argparse, json, pathlib, sys
 
 import numpy as np
 import torch
 import transformers
-from safetensors.torch import save_file
-from torch.overrides import TorchFunctionMode
-from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-EXAMINED_ROWS = 256  # of a layer's mask
+# Tried at both ends; the functions that attention is recorded through are young, and change.
+OLDEST, NEWEST = (4, 57), (5, 24)
 
 
-class CaptureError(Exception):
-    """Bad input, or a model that a capture cannot express: one line for the user."""
+def works(version):
+    numbers = tuple(int(part) if part.isdigit() else -1 for part in version.split(".")[:2])
+    return OLDEST <= numbers <= NEWEST
+
+
+if not works(transformers.__version__):
+    sys.exit(print(f"capture_hf.py: transformers {transformers.__version__} is installed, but this script was tried "
+                   "with 4.57 to 5.24 only; pip install transformers==5.24.0", file=sys.stderr) or 2)
+
+from safetensors.torch import save_file  # noqa: E402
+
+import hf_identity  # noqa: E402
+from hf_attention import alibi_slopes, is_registered, rotation_changes_after, run_recorded, slopes_unit  # noqa: E402
+from hf_check import CaptureError, Form, check_layer  # noqa: E402
 
 
 def write_json(path, value):
@@ -38,18 +48,23 @@ def write_tensors(path, tensors):
 
 
 class LayerWriter:
-    """Receives each layer's Q and K once, in order, and writes what is not there yet."""
+    """Receives each layer's Q and K once, in order, checks them, and writes what is not there yet."""
 
-    def __init__(self, folder, dtype=torch.float32):
-        self.folder, self.dtype, self.layers, self.info = folder, dtype, 0, {}
+    def __init__(self, folder, slopes=(), slopes_unit=0.0):
+        self.folder, self.slopes, self.slopes_unit, self.layers, self.info = folder, slopes, slopes_unit, 0, {}
         self.windows, self.chunks = [], []
 
-    def add(self, module, query, key, scale, softcap=None, window=None, chunk=None):
+    def form(self, scale, softcap=None, window=None, chunk=None):
+        return Form(scale, softcap, window, chunk, tuple(self.slopes), self.slopes_unit)
+
+    def add(self, module, query, key, scale, weights, softcap=None, window=None, chunk=None):
         """query [1, heads, L, d], key [1, kv heads, L, d]; logits are softcap(scale * q.k). Query i sees the keys
-        i - window < j <= i, or those j <= i of its chunk of so many positions; None: all j <= i."""
+        i - window < j <= i, or those j <= i of its chunk of so many positions; None: all j <= i. weights
+        [heads, rows, L]: the model's own in some rows (hf_check.checked_rows)."""
         layer, self.layers = self.layers, self.layers + 1
-        self.windows.append(window or None)
-        self.chunks.append(chunk or None)
+        window, chunk = window or None, chunk or None
+        self.windows.append(window)
+        self.chunks.append(chunk)
         if query.shape[0] != 1 or query.shape[2] != key.shape[2]:
             raise CaptureError(f"layer {layer}: queries {tuple(query.shape)} do not attend to as many keys "
                                f"{tuple(key.shape)}: cross attention or a cache cannot be captured")
@@ -62,224 +77,69 @@ class LayerWriter:
         elif any(self.info[name] != value for name, value in own.items()):
             raise CaptureError(f"layer {layer}: {own} differs from layer 0's {self.info}; a capture has one shape")
         # One scale a capture: what differs by layer (GPT-2 can do so) goes into the queries.
-        query = query[0].to(self.dtype) * (scale / self.info["scale"])
+        q, k = query[0].float() * (scale / self.info["scale"]), key[0].float()
+        check_layer(layer, q, k, weights, query.dtype, self.form(self.info["scale"], softcap, window, chunk))
         path = self.folder / f"layer_{layer:03}.safetensors"
         if not path.exists():
-            write_tensors(path, {"q": query, "k": key[0].to(self.dtype)})
+            write_tensors(path, {"q": q, "k": k})
 
 
-def seen_through(mask, window, chunk, layer):
-    """(window, chunk) by which the mask (additive or boolean, [1, 1, L, L]; None: attention makes it itself) is causal:
-    that of the layer, or the chunks that the model may have in some layers."""
-    if mask is None:
-        return window, None
-    length = mask.shape[-1]
-    rows = torch.unique(torch.linspace(0, length - 1, min(EXAMINED_ROWS, length)).long())
-    i, j = rows[:, None], torch.arange(length)[None, :]
-    seen = mask[0, 0, rows.to(mask.device)].cpu()
-    seen = seen if seen.dtype == torch.bool else seen == 0
-    if torch.equal(seen, (j <= i) & (j > i - (window or length))):
-        return window, None
-    if chunk and torch.equal(seen, (j <= i) & (j // chunk == i // chunk)):
-        return None, chunk
-    raise CaptureError(f"layer {layer}: the attention mask is not causal (window {window}, chunks of {chunk}); it cannot "
-                       "be captured")
-
-
-def record_through_registry(model, writer):
-    """Replaces the model's attention function by one that records and then calls eager attention."""
-    module_of = sys.modules[type(model.get_decoder() if hasattr(model, "get_decoder") else model.base_model).__module__]
-    eager = getattr(module_of, "eager_attention_forward", None)
-    if eager is None:
-        raise CaptureError(f"{module_of.__name__} has no eager_attention_forward; its attention cannot be recorded")
-
-    chunk = getattr(model.config.get_text_config(), "attention_chunk_size", None)
-
-    def record(module, query, key, value, attention_mask, scaling=None, **kwargs):
-        window, chunked = seen_through(attention_mask, kwargs.get("sliding_window"), chunk, writer.layers)
-        writer.add(module, query, key, query.shape[-1] ** -0.5 if scaling is None else scaling, kwargs.get("softcap"),
-                   window, chunked)
-        return eager(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
-
-    ALL_ATTENTION_FUNCTIONS.register("capture", record)
-    ALL_MASK_ATTENTION_FUNCTIONS.register("capture", ALL_MASK_ATTENTION_FUNCTIONS["eager"])
-    model.set_attn_implementation("capture")
-
-
-class DotProducts(TorchFunctionMode):
-    """For model classes with attention code of their own: the first product q k^T of every attention module."""
-
-    PRODUCTS = {torch.matmul, torch.bmm, torch.Tensor.matmul, torch.Tensor.__matmul__, torch.Tensor.bmm}
-    ADDED = {torch.baddbmm, torch.Tensor.baddbmm}
-
-    def __init__(self, model, writer, scale):
-        super().__init__()
-        self.writer, self.scale, self.config, self.module, self.hooks = writer, scale, model.config, None, []
-        for module in attention_modules(model):
-            self.hooks.append(module.register_forward_pre_hook(self.enter))
-
-    def enter(self, module, args):
-        self.module = module
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        if self.module is not None:
-            if function is torch.nn.functional.scaled_dot_product_attention:
-                self.take(args[0], args[1], kwargs.get("scale"))
-            elif function in self.PRODUCTS:
-                self.consider(args[0], args[1])
-            elif function in self.ADDED:
-                self.consider(kwargs.get("batch1", args[1] if len(args) > 1 else None),
-                              kwargs.get("batch2", args[2] if len(args) > 2 else None), kwargs.get("alpha"))
-        return function(*args, **kwargs)
-
-    def consider(self, query, transposed_key, alpha=None):
-        if query.dim() < 3 or transposed_key.dim() != query.dim() or query.shape[-2] != transposed_key.shape[-1]:
-            return  # the product of a linear map
-        self.take(query, transposed_key.transpose(-1, -2), alpha)
-
-    def take(self, query, key, scale):
-        module, self.module = self.module, None
-        query, key = (t[None] if t.dim() == 3 else t for t in (query, key))
-        key = self.once(key)
-        self.writer.add(module, query, key, self.scale(module) if scale is None else scale,
-                        window=own_window(self.config, self.writer.layers))
-
-    def once(self, key):
-        """KV heads as they are before each is repeated for the query heads that share it."""
-        group = max(1, key.shape[1] // (getattr(self.config, "num_kv_heads", None) or key.shape[1]))
-        apart = key.unflatten(1, (-1, group))
-        if not all(torch.equal(apart[:, :, 0], apart[:, :, i]) for i in range(group)):
-            return key  # num_kv_heads is not in use
-        return apart[:, :, 0]
-
-    def __exit__(self, *error):
-        for hook in self.hooks:
-            hook.remove()
-        return super().__exit__(*error)
-
-
-def num_layers(model):
-    return model.config.get_text_config().num_hidden_layers
-
-
-def attention_modules(model):
-    """The modules that compute attention: one a layer."""
-    found = [m for name, m in model.named_modules() if type(m).__name__.endswith("Attention")
-             and not any(type(child).__name__.endswith("Attention") for child in m.children())]
-    if len(found) != num_layers(model):
-        raise CaptureError(f"{len(found)} attention modules in {num_layers(model)} layers of "
-                           f"{type(model).__name__}: not a plain decoder")
-    return found
-
-
-def own_window(config, layer):
-    """Keys that a layer with attention code of its own shows to a query; None: all."""
-    return config.window_size if config.model_type == "gpt_neo" and config.attention_layers[layer] == "local" else None
-
-
-def own_scale(module):
-    """Factor of q.k in attention code that does not pass it on."""
-    if type(module).__name__.startswith("XGLM"):
-        return 1.0  # in the queries
-    for name in ("scale_attn", "inv_norm_factor", "softmax_scale", "scaling"):
-        if getattr(module, name, None) is not None:
-            value = float(getattr(module, name))
-            return 1 / value if name == "scale_attn" else value
-    if type(module).__name__.startswith("GPTNeo"):
-        return 1.0  # trained without a factor
-    raise CaptureError(f"{type(module).__name__}: where its logit scale lies is not known")
-
-
-def alibi_slopes(model):
-    """Slopes by head as the model builds them; empty for other positions."""
-    config = model.config.get_text_config()
-    kind, heads = config.model_type, config.num_attention_heads
-    if kind == "mpt":
-        bias = model.transformer.build_mpt_alibi_tensor(heads, 2)
-        return (bias[..., 0, 1] - bias[..., 0, 0]).double().flatten().tolist()
-    if kind == "bloom" or (kind == "falcon" and config.alibi):
-        build = sys.modules[type(model).__module__].build_alibi_tensor
-        bias = build(torch.ones(1, 2), heads, torch.float32).view(heads, 2).double()
-        scale = 1 if kind == "bloom" else (config.hidden_size // heads) ** -0.5  # falcon scales both
-        return ((bias[:, 1] - bias[:, 0]) * scale).tolist()
-    if getattr(config, "alibi", False) or "t5" in kind:
-        raise CaptureError(f"model_type {kind}: its position biases are not known to this script")
-    return []
-
-
-def rotation_changes_after(model, length):
-    """Contexts of at most so many tokens are not prefixes of one of `length` tokens, since the model turns them otherwise; 0: all
-    contexts are prefixes. LongRoPE has other factors beyond the original length; dynamic NTK scaling a base of its own for every
-    length beyond."""
-    config = model.config.get_text_config()
-    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    for own in (rope, *(value for value in rope.values() if isinstance(value, dict))):
-        kind = own.get("rope_type", own.get("type"))
-        original = (own.get("original_max_position_embeddings") or getattr(config, "original_max_position_embeddings", None)
-                    or config.max_position_embeddings)
-        if kind in ("longrope", "su") and length > original and own.get("long_factor") != own.get("short_factor"):
-            return original
-        if kind == "dynamic" and length > config.max_position_embeddings:
-            return length - 1
-    return 0
-
-
-def is_registered(model):
-    return "ALL_ATTENTION_FUNCTIONS" in vars(sys.modules[type(model).__module__])
-
-
-def capture(model, name, tokens, folder, keep_logits=False):
-    """Runs `tokens` through the model and writes the capture folder. Returns the logits."""
-    info_path = folder / "capture.json"
+def begin(folder, identity, tokens):
+    """Makes the folder, or goes on with what was begun there; CaptureError if that is another model's or text's."""
     folder.mkdir(parents=True, exist_ok=True)
-    begun = folder / "capture.json.tmp"
-    if begun.exists() and json.loads(begun.read_text())["model"] != name:
-        raise CaptureError(f"{folder}: holds an unfinished capture of another model; give another --out")
-    begun.write_text(json.dumps({"model": name}))
-    tokens_path = folder / "tokens.npy"
+    begun, tokens_path = folder / "capture.json.tmp", folder / "tokens.npy"
+    if begun.exists():
+        hf_identity.require_same(begun, json.loads(begun.read_text()), identity)
     if tokens_path.exists() and not np.array_equal(np.load(tokens_path), tokens):
         raise CaptureError(f"{folder}: holds a capture of other tokens; give another --out")
+    begun.write_text(json.dumps(identity))
     np.save(folder / "tokens.tmp.npy", tokens)
     (folder / "tokens.tmp.npy").rename(tokens_path)
-    writer = LayerWriter(folder)
-    ids = torch.from_numpy(tokens)[None].to(model.device)
-    with torch.no_grad():
-        if is_registered(model):
-            record_through_registry(model, writer)
-            logits = model(ids, use_cache=False).logits[0]
-        else:
-            with DotProducts(model, writer, own_scale):
-                logits = model(ids, use_cache=False).logits[0]
-    if writer.layers != num_layers(model):
-        raise CaptureError(f"{writer.layers} of {num_layers(model)} layers use softmax attention; the others "
-                           "cannot be captured")
+
+
+def abandon(folder):
+    """Removes what was begun for a model that cannot be captured, where no layer was written."""
+    if not any(folder.glob("layer_*")):
+        for name in ("capture.json.tmp", "tokens.npy"):
+            (folder / name).unlink()
+        folder.rmdir()
+
+
+def capture(model, name, tokens, folder, keep_logits=False, identity=None):
+    """Runs `tokens` through the model and writes the capture folder. Returns the logits."""
+    identity = identity or hf_identity.identity(model, name, transformers.__version__)
+    slopes = alibi_slopes(model)
+    begin(folder, identity, tokens)
+    writer = LayerWriter(folder, slopes, slopes_unit(model))
+    try:
+        with torch.no_grad():
+            logits = run_recorded(model, torch.from_numpy(tokens)[None].to(model.device), writer)
+    except CaptureError:
+        abandon(folder)
+        raise
     if keep_logits:
         write_tensors(folder / "logits.safetensors", {"logits": logits.float()})
     shape = {key: value for key, value in writer.info.items() if value is not None}
-    slopes = alibi_slopes(model)
     changes = rotation_changes_after(model, len(tokens))
     attention = "eager" if is_registered(model) else model.config._attn_implementation
-    dtype = str(model.dtype).removeprefix("torch.")
-    write_json(info_path, {
-        "format": "logitfield-capture", "version": 1, "model": name, "num_layers": writer.layers, **shape,
+    write_json(folder / "capture.json", {
+        "format": "logitfield-capture", "version": 1, "num_layers": writer.layers, **shape,
         "causal": True, "position_encoding_applied": True, "dtype": "F32",
         **({"alibi_slopes": slopes} if slopes else {}),
         **({"rotation_changes_after": changes} if changes else {}),
         **({"windows": writer.windows} if any(writer.windows) else {}),
         **({"chunks": writer.chunks} if any(writer.chunks) else {}),
-        "source": f"transformers {transformers.__version__}, {attention} attention, {dtype}"})
+        **identity,
+        "source": f"transformers {transformers.__version__}, {attention} attention, {identity['model_dtype']}"})
     return logits
 
 
-def finished(folder, name, tokens):
+def finished(folder, identity, tokens):
     """Is the text's capture complete? CaptureError if the folder holds another model's."""
     path = folder / "capture.json"
     if not path.exists():
         return False
-    held = json.loads(path.read_text())["model"]
-    if held != name:
-        raise CaptureError(f"{path}: is of model {held!r}, not {name!r}; give another --out")
+    hf_identity.require_same(path, json.loads(path.read_text()), identity)
     if not (folder / "tokens.npy").exists() or not np.array_equal(np.load(folder / "tokens.npy"), tokens):
         raise CaptureError(f"{folder}: holds a capture of other tokens; give another --out")
     return True
@@ -344,13 +204,14 @@ def main():
     try:
         texts = read_texts(arguments)
         name = pathlib.PurePath(arguments.model).name
-        waiting = [(text, ids) for text, ids in texts if not finished(arguments.out / text, name, ids)]
         dtype = "auto" if arguments.dtype == "auto" else getattr(torch, arguments.dtype)
-        model = (load_model(arguments.model, dtype, arguments.device, arguments.trust_remote_code) if waiting else None)
+        model = load_model(arguments.model, dtype, arguments.device, arguments.trust_remote_code)
+        identity = hf_identity.identity(model, name, transformers.__version__)
+        waiting = [(text, ids) for text, ids in texts if not finished(arguments.out / text, identity, ids)]
         for text, ids in waiting:
             if ids.max() >= model.config.get_text_config().vocab_size or ids.min() < 0:
                 raise CaptureError(f"text {text!r}: token {ids.max()} lies outside the model's vocabulary")
-            capture(model, name, ids, arguments.out / text, arguments.logits)
+            capture(model, name, ids, arguments.out / text, arguments.logits, identity)
             print(f"{arguments.out / text}: {len(ids)} tokens")
         if len(waiting) < len(texts):
             print(f"{len(texts) - len(waiting)} of {len(texts)} texts were there already")

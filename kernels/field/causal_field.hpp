@@ -19,8 +19,8 @@ struct CausalField {
 };
 CausalField causal_field(FactorRows a, FactorRows b, const Vector& means);
 
-/// Applies E to blocks of p vectors, about L (4 w + 64) p flops per product. Keeps the logits near the diagonal [L,
-/// 32]. The field must outlive the operator.
+/// Applies E to blocks of p vectors, about L (4 w + 2 kOperatorTile) p flops per product. Keeps the logits near the
+/// diagonal [L, kOperatorTile]. The field must outlive the operator.
 class CausalOperator final : public LinearOperator {
  public:
   CausalOperator(const Team& team, const CausalField& field);

@@ -16,11 +16,12 @@ struct ShiftedDeterminant {
   double rounding = 0;
 };
 
-/// Answers questions about the whole spectrum of a causal field, of which this rank holds some rows, without computing
-/// any singular value. E E^T + t is the covariance of the outputs y_i = a_i . x_i + sqrt(t) v_i of a system whose state
-/// x_i = x_{i-1} + b_i w_i is driven by unit noise. So a Kalman filter over blocks of rows factors it, with about L w
-/// (4 w + 96) flops and w^2 numbers per shift. A negative shift -s^2 gives the inertia, hence the number of singular
-/// values below s (Sylvester). All calls are collective; team and field must outlive the object.
+/// Answers questions about the whole spectrum of a causal field without computing any singular value. This rank holds
+/// some rows of the field. E E^T + t is the covariance of the outputs y_i = a_i . x_i + sqrt(t) v_i of a linear system.
+/// Its state x_i = x_{i-1} + b_i w_i is driven by unit noise w, and v is unit noise too. So a Kalman filter over blocks
+/// of rows factors E E^T + t. A shift costs about L w (4 w + 96) flops and w^2 numbers. A negative shift -s^2 gives the
+/// inertia, hence the number of singular values below s (Sylvester). All calls are collective; team and field must
+/// outlive the object.
 class CausalSpectrum {
  public:
   /// `energy`: the squared Frobenius norm of the field, above 0.

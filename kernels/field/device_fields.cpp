@@ -33,7 +33,7 @@ double head_bytes(const DeviceFields& f) {
   // Means, energies twice, two products with two probes; the core in three copies.
   const double factored = factor + heads * (factor + 7 * rows + 3 * square);
   const double causal_means = causal_field(rows, w + 1, heads);
-  const double samples = static_cast<double>(kernels::sampled_positions(f.context).size());
+  const double samples = static_cast<double>(sampled_positions(f.context).size());
   const double sampled = rows * d + heads * (samples * length + (kRowPadding + 0.0) * d);
   const double direct = rows / kDeviceTileRows * 3 * (d + 2) + heads * 3 * length;
   // The checks' rows and sums are on the device at the same time as the factors.

@@ -20,8 +20,8 @@ struct DirectProducts {
 inline constexpr Index kMostKeys = 16;
 std::vector<Index> some_keys(Index length);
 
-/// Computes these products for probes x [n, p], this rank's rows. About L d (4 p + 36) flops. Capped logits take L^2 d
-/// flops. A team must not share their rows (else std::invalid_argument). Collective.
+/// Computes these products for probes x [n, p], this rank's rows. About L d (4 p + 36) flops; for capped logits L^2 d.
+/// Throws std::invalid_argument for capped logits whose rows a team shares. Collective.
 DirectProducts direct_products(const Team& team, const MatrixFRef& queries, const MatrixFRef& keys,
                                const LogitForm& form, Scope scope, const Placement& placement, const Matrix& probes);
 

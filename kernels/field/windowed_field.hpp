@@ -13,8 +13,8 @@ namespace logitfield::kernels {
 CausalEnergies windowed_energies(const Team& team, const FactorRows& a, const FactorRows& b, const Placement& placement,
                                  const Visible& visible);
 
-/// Applies E to blocks of p vectors, about L (4 w + 256) p flops per product. Keeps the logits near the two edges of
-/// the window, about [L, 192]. The field must outlive the operator.
+/// Applies E to blocks of p vectors, about L (4 w + 2 kEdgeTiles kOperatorTile) p flops per product. Keeps the
+/// logits near the two edges of the window, about [L, 2 kEdgeTiles kOperatorTile]. The field must outlive the operator.
 class WindowedOperator final : public LinearOperator {
  public:
   WindowedOperator(const Team& team, const CausalField& field, const Placement& placement, const Visible& visible);

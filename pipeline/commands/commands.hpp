@@ -8,6 +8,7 @@ namespace logitfield {
 /// ranks know of, any other exception if one rank fails alone.
 int analyze(const Options& options, const mpi::Communicator& world);
 int compare(const Options& options, const mpi::Communicator& world);
+int convert(const Options& options, const mpi::Communicator& world);
 int monitor(const Options& options, const mpi::Communicator& world);
 int plan(const Options& options, const mpi::Communicator& world);
 int report(const Options& options, const mpi::Communicator& world);

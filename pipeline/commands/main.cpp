@@ -34,6 +34,8 @@ int run_command(const Options& options, const mpi::Communicator& world) {
       return analyze(options, world);
     case Command::compare:
       return compare(options, world);
+    case Command::convert:
+      return convert(options, world);
     case Command::monitor:
       return monitor(options, world);
     case Command::plan:

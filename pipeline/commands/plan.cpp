@@ -107,8 +107,10 @@ std::string plan_text(const Options& options, const Machine& here, const std::op
   const Machine machine = planned_machine(here, options, rates);
   if (!rates) {
     return describe(make_plan(job, options, machine), job, machine) +
-           "predicted  nothing: first measure this machine's rates with plan --calibrate, on as many ranks as runs "
-           "will have\n";
+           fmt::format(
+               "predicted  nothing: no rates in {}; run `mpirun -n RANKS logitfield plan --calibrate` on nodes like "
+               "the run's, with as many ranks on each\n",
+               default_rates_path().string());
   }
   const std::vector<Candidate> ranked = ranking(job, options, machine, *rates);
   const Plan plan = options.nodes > 0 ? ranked.front().plan : make_plan(job, options, machine);

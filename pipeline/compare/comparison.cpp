@@ -53,9 +53,9 @@ void add_regularities(const Run& run, const std::string& scope, std::int64_t con
   const ComparedStatistic k90 = find("k90"), coherence = find("coherence");
   const Reading length = Reading::known(static_cast<double>(context));
   add("heads that failed their certificate", Reading::known(static_cast<double>(r.failed_heads())), 0);
-  add("few components: median k90 / rank bound", ratio(k90.heads.median, find("rank_bound").heads.median), 0.5);
-  add("energy spread: 95 % of heads, key_max_share", find("key_max_share").heads.p95, 0.1);
-  add("keys incoherent: median coherence rank / L",
+  add("few components: median k90 / median rank bound", ratio(k90.heads.median, find("rank_bound").heads.median), 0.5);
+  add("energy spread: 95th percentile of key_max_share", find("key_max_share").heads.p95, 0.1);
+  add("keys incoherent: median coherence x key rank / L",
       ratio(product(coherence.heads.median, find("key_rank").heads.median), length), 0.25);
   if (r.contexts.size() > 1) add("components grow slower than sqrt context", Reading::known(k90.context_slope), 0.5);
   if (r.texts.size() > 1) add("k90 alike over texts: text_effect", Reading::known(k90.text_effect), 0.5);
@@ -67,6 +67,10 @@ void add_regularities(const Run& run, const std::string& scope, std::int64_t con
 }
 
 }  // namespace
+
+const char* where_it_holds(std::size_t measured, const Comparison& comparison) {
+  return measured == comparison.runs.size() ? "holds in every run" : "holds in every run that measured it";
+}
 
 Comparison compare_runs(const std::vector<std::filesystem::path>& folders) {
   const std::vector<Run> runs = load(folders);

@@ -17,6 +17,8 @@ struct Regularity {
   double limit = 0;
   /// Whether value <= limit; false if that cannot be decided.
   bool holds = false;
+  /// Whether value > limit; false if that cannot be decided.
+  bool fails() const { return value.low > limit; }
 };
 
 /// Several runs, compared with each other.
@@ -35,6 +37,9 @@ struct Comparison {
 
 /// The names of the regularities, each with its entries of all runs, in the runs' order.
 std::vector<std::pair<std::string, std::vector<const Regularity*>>> by_name(const Comparison& comparison);
+
+/// The verdict on a regularity that holds in all `measured` runs that have its value.
+const char* where_it_holds(std::size_t measured, const Comparison& comparison);
 
 /// Throws InputError for runs without a common scope and context.
 Comparison compare_runs(const std::vector<std::filesystem::path>& runs);

@@ -189,10 +189,10 @@ std::string comparison_table(const Comparison& c) {
     std::string failing;
     for (const Regularity* r : entries) {
       if (r->holds) continue;
-      const char* known = r->value.low > r->limit ? "" : ", not known";
+      const char* known = r->fails() ? "" : ", not known";
       failing += fmt::format("{}{} ({}{})", failing.empty() ? "" : ", ", r->run, text_of(r->value), known);
     }
-    out += fmt::format("{:<52} {}\n", name, failing.empty() ? "holds in every run" : "not in " + failing);
+    out += fmt::format("{:<52} {}\n", name, failing.empty() ? where_it_holds(entries.size(), c) : "not in " + failing);
   }
   return out;
 }

@@ -37,21 +37,24 @@ std::string regularities(const Comparison& c) {
   std::string rows = header(titles);
   for (const auto& [name, entries] : by_name(c)) {
     std::string values;
-    std::vector<std::string> failing;
+    std::vector<std::string> failing, unknown;
     for (const std::string& run : c.runs) {
       const auto of_run = std::ranges::find(entries, run, &Regularity::run);
       if (of_run == entries.end()) {
         values += cell("not measured");
         continue;
       }
-      const bool holds = (*of_run)->holds;
-      if (!holds) failing.push_back(run);
-      const char* verdict = holds ? "" : (*of_run)->value.low > (*of_run)->limit ? " (fails)" : " (not known)";
-      values += cell(text_of((*of_run)->value, 3) + verdict, !holds);
+      const Regularity& r = **of_run;
+      if (!r.holds) (r.fails() ? failing : unknown).push_back(run);
+      const char* verdict = r.holds ? "" : r.fails() ? " (fails)" : " (not known)";
+      values += cell(text_of(r.value, 3) + verdict, !r.holds);
     }
-    const bool holds = failing.empty();
-    rows += "<tr>" + cell(name) +
-            cell(holds ? "holds in every run" : fmt::format("fails in {}", fmt::join(failing, ", ")), !holds) +
+    std::vector<std::string> verdicts;
+    if (!failing.empty()) verdicts.push_back(fmt::format("fails in {}", fmt::join(failing, ", ")));
+    if (!unknown.empty()) verdicts.push_back(fmt::format("not known for {}", fmt::join(unknown, ", ")));
+    const bool holds = verdicts.empty();
+    if (holds) verdicts.emplace_back(where_it_holds(entries.size(), c));
+    rows += "<tr>" + cell(name) + cell(fmt::format("{}", fmt::join(verdicts, "; ")), !holds) +
             cell(text_of(Reading::known(entries.front()->limit), 3)) + values + "</tr>\n";
   }
   return table("regularities", rows);
@@ -123,8 +126,9 @@ std::string scope_section(const Comparison& c, const std::string& scope) {
 
 std::string comparison_page(const Comparison& c) {
   std::string out =
-      "<section><h2>Regularities</h2><p class=\"how\">Regularities expected of a trained model: no value should exceed "
-      "its limit. This program chose the limits. Values are for the longest common context of the first field.</p>\n" +
+      "<section><h2>Regularities</h2><p class=\"how\">Rules of thumb of this program for trained models. A rule holds "
+      "if the run's value is at most the limit. It is not a statistical test. Values are for the longest common "
+      "context of the first scope.</p>\n" +
       regularities(c) + "</section>\n";
   std::vector<std::string> scopes;
   for (const Field& field : c.fields) {

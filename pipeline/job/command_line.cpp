@@ -15,10 +15,10 @@ namespace logitfield {
 namespace {
 
 Command command_named(const std::string& name) {
-  static const std::map<std::string, Command> commands{{"analyze", Command::analyze},  {"compare", Command::compare},
-                                                       {"monitor", Command::monitor},  {"plan", Command::plan},
-                                                       {"report", Command::report},    {"tokens", Command::tokens},
-                                                       {"validate", Command::validate}};
+  static const std::map<std::string, Command> commands{{"analyze", Command::analyze}, {"compare", Command::compare},
+                                                       {"convert", Command::convert}, {"monitor", Command::monitor},
+                                                       {"plan", Command::plan},       {"report", Command::report},
+                                                       {"tokens", Command::tokens},   {"validate", Command::validate}};
   return commands.at(name);
 }
 
@@ -55,7 +55,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv, std::str
   const auto commands = app.get_subcommands([&](const CLI::App* c) { return c->get_name() == name; });
   if (commands.empty() && !name.starts_with('-')) {
     throw InputError(
-        "{}; the commands are analyze, compare, monitor, plan, report, tokens and validate (see logitfield --help)",
+        "{}; the commands are analyze, compare, convert, monitor, plan, report, tokens and validate (see logitfield "
+        "--help)",
         name.empty() ? "no command is given"
                      : "'" + name + "' is not a command" + did_you_mean(name, names_of_commands(app)));
   }

@@ -32,8 +32,8 @@ void add_routes(CLI::App& command, Options& options) {
   add_choice<SpectrumChoice>(
       command, "--spectrum", options.spectrum,
       {{"auto", SpectrumChoice::automatic}, {"krylov", SpectrumChoice::krylov}, {"dense", SpectrumChoice::dense}},
-      "krylov: compute the leading components of causal fields and estimate the rest; dense: compute all "
-      "components, with ScaLAPACK over all ranks; auto: the cheapest route, an exact one where affordable");
+      "krylov: leading components of causal fields, and integrals over the rest; dense: all components, by ScaLAPACK "
+      "over the ranks of a stage (captures: all ranks); auto: an exact route where affordable, else the cheapest");
   command.add_option("--components", options.components, "largest number of components that the krylov route computes")
       ->check(between(2, 100000))
       ->capture_default_str();
@@ -47,7 +47,8 @@ void add_routes(CLI::App& command, Options& options) {
       ->check(between(0))
       ->capture_default_str();
   command
-      .add_option("--null", options.null_draws, "number of random Gaussian heads to average over (the Gaussian null)")
+      .add_option("--null", options.null_draws,
+                  "number of heads with random Gaussian Q and K to compare all heads with (the Gaussian null)")
       ->check(between(0))
       ->capture_default_str();
   auto* own = command
@@ -84,12 +85,18 @@ void add_tokenised(CLI::App& command, Options& options) {
       ->needs(text);
 }
 
-/// Adds the options for a model's texts.
-void add_texts(CLI::App& command, Options& options) {
-  command.add_option("--tokens", options.tokens,
-                     "token files, one text each (with --model): .npy, .json (a list, or input_ids), or raw .bin");
+/// Adds the options for texts as token ids. Returns the option of the files.
+CLI::Option* add_token_files(CLI::App& command, Options& options, const std::string& what) {
+  auto* files =
+      command.add_option("--tokens", options.tokens, what + ": .npy, .json (a list, or input_ids), or raw .bin");
   command.add_option("--token-dtype", options.token_dtype, "type of the token ids in .bin files")
       ->check(CLI::IsMember({"uint8", "uint16", "uint32", "int8", "int16", "int32", "int64"}));
+  return files;
+}
+
+/// Adds the options for a model's texts.
+void add_texts(CLI::App& command, Options& options) {
+  add_token_files(command, options, "token files, one text each (with --model)");
   command.add_flag("--skip-short", options.skip_short,
                    "skip texts shorter than the longest of --contexts, instead of refusing them");
   add_tokenised(command, options);
@@ -110,7 +117,8 @@ void add_measurement(CLI::App& command, Options& options) {
             options.scopes.clear();
             for (const std::string& name : names) options.scopes.push_back(value_of(kScopes, name));
           },
-          "fields to measure: full, causal, causal-mean, causal-unwindowed")
+          "which keys a row's mean covers; full: all; causal: those that the mask shows, and others become 0; "
+          "causal-mean: those up to the query, and others are kept; causal-unwindowed: causal without windows")
       ->delimiter(',')
       ->check(CLI::IsMember(names_of(kScopes)))
       ->default_str(kScopes.front().first);
@@ -154,9 +162,10 @@ void add_thresholds(CLI::App& command, Thresholds& t) {
     command.add_option(name, value, what)->check(between(least, most))->capture_default_str();
   };
   add("--alert-band", t.band, 1.0, 1e6,
-      "half-width of the bands (own history, other heads), in robust sd of the changes");
-  add("--alert-window", t.window, 4, 1 << 20, "number of checkpoints in a head's history");
-  add("--alert-history", t.history, 4, 1 << 20, "number of checkpoints before a head is judged");
+      "half-width of a band (own history, other heads), in robust standard deviations of the logarithm");
+  add("--alert-window", t.window, 4, 1 << 20, "number of latest checkpoints that a head's band follows");
+  add("--alert-history", t.history, 4, 1 << 20,
+      "number of checkpoints, before the latest --alert-confirm, that a head needs to be judged");
   add("--alert-confirm", t.confirm, 1, 100,
       "number N of checkpoints outside a band, among the last 2 N - 1, that raise an alert");
   add("--alert-collapse", t.collapse, 1e-6, 1.0,
@@ -211,6 +220,19 @@ void add_imagination(CLI::App& plan, Options& options) {
       ->transform(size_in_bytes());
 }
 
+/// Adds the options of `convert`.
+void add_conversion(CLI::App& command, Options& options) {
+  command
+      .add_option("--vllm-hook", options.vllm_hook,
+                  "folder of one run of the vLLM plugin vLLM-Hook (tp_rank_0/qk.json and qk.safetensors)")
+      ->required();
+  add_token_files(command, options, "the token ids that vLLM ran, a file for each prompt")->required();
+  command.add_option(
+      "--model", options.model,
+      "the model's folder or config.json: sizes, scale, windows, caps and ALiBi [as the plugin says, none]");
+  command.add_option("--out", options.out, "folder to write captures to, one a text")->required();
+}
+
 /// Adds the options of `validate` that compare a model with a capture.
 void add_comparison(CLI::App& command, Options& options) {
   command.add_option(
@@ -250,6 +272,7 @@ void add_commands(CLI::App& app, Options& options) {
   compare->add_option("--out", options.out, "folder to write tables and pictures to; created if missing");
   compare->add_flag("--scaling", options.scaling,
                     "compare their times: speed-up, efficiency, imbalance, where the time goes");
+  add_conversion(*app.add_subcommand("convert", "turn recordings of the vLLM plugin vLLM-Hook into captures"), options);
   auto* tokens =
       app.add_subcommand("tokens", "print the token ids and pieces that the model's tokenizer gives for texts");
   tokens->add_option("--model", options.model, "folder with tokenizer.json, or a GGUF file")->required();

@@ -18,8 +18,9 @@ bool lies_in(const std::filesystem::path& path, const std::filesystem::path& fol
 
 void check_texts(const Options& options) {
   if (!options.model.empty() && options.tokens.empty() && options.text.empty()) {
-    throw InputError("{} needs --text FILE... (text files) or --tokens FILE... (token ids in .npy or .json files)",
-                     options.checkpoints.empty() ? "--model" : options.model.string());
+    throw InputError(
+        "{} needs --text FILE... (text files) or --tokens FILE... (token ids in .npy, .json or .bin files)",
+        options.checkpoints.empty() ? "--model" : options.model.string());
   }
   if (!options.capture.empty() && !(options.tokens.empty() && options.text.empty())) {
     throw InputError("{} needs {}; a capture already holds its text's Q and K",

@@ -12,10 +12,10 @@
 namespace logitfield {
 
 /// The program's commands.
-enum class Command { analyze, compare, monitor, plan, report, tokens, validate };
+enum class Command { analyze, compare, convert, monitor, plan, report, tokens, validate };
 
 /// Route to the spectra. automatic: the cheapest route, an exact one where affordable. krylov: only the leading
-/// components of masked fields. dense: all components, distributed over all ranks.
+/// components of masked fields. dense: all components, distributed over the ranks of a stage (captures: all ranks).
 enum class SpectrumChoice { automatic, krylov, dense };
 /// Rows of a capture's heads. automatic: planned. whole: each head on one rank. sharded: divided over all ranks.
 enum class RowsChoice { automatic, whole, sharded };
@@ -52,6 +52,8 @@ struct PlanChoices {
 struct Options : PlanChoices {
   Command command = Command::analyze;
   std::filesystem::path model, capture, out;
+  /// For `convert`: the folder of a run that vLLM-Hook recorded.
+  std::filesystem::path vllm_hook;
   std::vector<std::filesystem::path> tokens, text;
   /// How .bin files of tokens are stored (integer_kind); empty: there are none.
   std::string token_dtype;

@@ -25,8 +25,11 @@ CLI::Validator size_in_bytes() {
       [](std::string& text) {
         // CLI11 would take -5 for 2^64 - 5, and lists some thirty spellings of units.
         const std::string given = text;
-        const std::string fault = given.starts_with('-') ? "negative" : CLI::AsSizeValue(false)(text);
-        return fault.empty() ? fault : fmt::format("'{}' is not a size; write it as 512GiB or 64000MB", given);
+        try {
+          if (!given.starts_with('-') && CLI::AsSizeValue(false)(text).empty()) return std::string();
+        } catch (const CLI::ValidationError&) {
+        }
+        return fmt::format("'{}' is not a size; write it as 512GiB or 64000MB", given);
       },
       "SIZE");
 }

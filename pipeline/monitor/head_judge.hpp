@@ -52,8 +52,8 @@ class HeadJudge {
   /// that are too early to judge.
   bool begins_at(std::size_t head, std::size_t count, BandOf band_of, const Band& now);
 
-  /// `block`: number of values that a departure may lie in. `past`: the head's values before the last `confirm`, which
-  /// may all belong to a departure.
+  /// `block`: the number of latest values among which a departure is looked for. `past`: the head's values before the
+  /// last `confirm`, which are left out because a departure may have begun in them.
   std::size_t block() const { return static_cast<std::size_t>(2 * t_.confirm - 1); }
   std::span<const double> past(std::size_t head, std::size_t count) const;
   double beginning(std::size_t head) const;

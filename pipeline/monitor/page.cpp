@@ -87,8 +87,9 @@ json thresholds_of(const Thresholds& t) {
     out.push_back({{"name", name}, {"value", value}, {"meaning", meaning}});
   };
   add("--alert-band", t.band, "half-width of a band, in robust standard deviations of the logarithm's changes");
-  add("--alert-window", double(t.window), "number of checkpoints in a head's history");
-  add("--alert-history", double(t.history), "number of checkpoints needed before a head is judged by its history");
+  add("--alert-window", double(t.window), "number of latest checkpoints that a head's band follows");
+  add("--alert-history", double(t.history),
+      "number of checkpoints, before the latest --alert-confirm, that a head needs to be judged by its history");
   add("--alert-confirm", double(t.confirm),
       "number N of checkpoints that must lie outside a band, among the last 2 N - 1");
   add("--alert-collapse", t.collapse,

@@ -67,7 +67,7 @@ std::string alert_list(const std::vector<Alert>& alerts) {
   for (std::size_t i = 0; i < std::min(alerts.size(), kShownAlerts); ++i) {
     const Alert& a = alerts[i];
     std::string place = a.kind == AlertKind::model_drift ? "all heads"
-                        : a.layer < 0                    ? "around the layers"
+                        : a.layer < 0                    ? "outside the layers (embedding, output)"
                                                          : fmt::format("layer {}", a.layer);
     if (a.head >= 0) place += fmt::format(", head {}", a.head);
     const std::string value = std::isnan(a.value) ? "" : fmt::format(" {:.4g}", a.value);

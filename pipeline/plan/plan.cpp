@@ -215,8 +215,8 @@ std::string describe(const Plan& plan, const Job& job, const Machine& machine) {
     line("own null", fmt::format("{} draws from every head, {}", plan.head_null.draws,
                                  plan.head_null.shuffled ? "shuffled" : "Gaussian"));
   }
-  line("ranks", fmt::format("{} = {} stages x {} shards, {:.0f} % of their time computing", grid.ranks(), grid.stages,
-                            grid.shards, 100 * plan.balance));
+  line("ranks", fmt::format("{} = {} stages x {} shards, load balance {:.0f} %", grid.ranks(), grid.stages, grid.shards,
+                            100 * plan.balance));
   if (job.config) {
     line("weights", fmt::format("{}, {} read", plan.residency == Residency::stream ? "stream" : "resident",
                                 bytes_text(plan.weight_bytes)));

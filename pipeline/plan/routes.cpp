@@ -13,8 +13,8 @@ namespace {
 using kernels::Route;
 using kernels::Scope;
 
-/// Longest context in which the whole spectrum of a masked field costs no more than its leading components and
-/// estimates.
+/// Longest context in which the whole spectrum of a masked field costs no more than its leading components and the sums
+/// over the rest.
 constexpr std::int64_t kLongestDense = 2048;
 /// Longest context for dense checks: a check of a longer field would cost more than the run.
 constexpr std::int64_t kLongestVerified = 4096;

@@ -135,7 +135,7 @@ std::string learned_against_field(const Results& r, const HeadValues& values, co
   }
   if (most == 0) return "";
   const Axes axes({36, 20}, 190, 190,
-                  linear_scale("k90 of W_Q^T W_K (components that the weights use)", 0, 1.08 * most),
+                  linear_scale("k90 of W_Q^T W_K with gains (of the weights alone)", 0, 1.08 * most),
                   linear_scale("k90 of the field (components that the text uses)", 0, 1.08 * most));
   std::string out = axes.frame("learned against field: " + where);
   out += svg::line(axes.at(0, 0), axes.at(1.08 * most, 1.08 * most), kGrey, 0.8, "4 3");

@@ -73,7 +73,7 @@ NetcdfVariable keys_shown(const Results& r, const char* name, const char* descri
 std::vector<NetcdfVariable> coordinates(const Results& r, std::int64_t components) {
   std::vector<std::int64_t> kv_heads = counting(0, r.num_heads);
   for (std::int64_t& h : kv_heads) h /= r.num_heads / r.num_kv_heads;
-  return {{"scope", {"scope"}, "", "which field", {}, {}, r.scopes},
+  return {{"scope", {"scope"}, "", "which keys the mean of a row covers", {}, {}, r.scopes},
           {"text", {"text"}, "", "name of the text", {}, {}, r.texts},
           {"context", {"context"}, "token", "length of the context", {}, r.contexts, {}},
           coordinate("layer", "layer, from 0", counting(r.first_layer, r.num_layers)),

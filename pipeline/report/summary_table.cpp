@@ -109,9 +109,10 @@ std::string learned_line(const json& field) {
     chance = fmt::format(" (chance {})", text_of(known_of(field.at("null"), "learned_k90", "mean")));
   }
   return fmt::format(
-      "\nW_Q^T W_K with the gains of the norms: median k90 {}{},\n{} times that of the {} field at {} tokens\n",
-      median("learned_k90", 4), chance, median("spectral_gap", 3), field.at("scope").get<std::string>(),
-      field.at("context").get<std::int64_t>());
+      "\nW_Q^T W_K with the gains of the norms: median k90 {}{};\nratio to the head's k90 of the {} field at {} "
+      "tokens: median {}\n",
+      median("learned_k90", 4), chance, field.at("scope").get<std::string>(), field.at("context").get<std::int64_t>(),
+      median("spectral_gap", 3));
 }
 
 /// The keys over which a scope's numbers are measured in layers with windows; empty without any.

@@ -86,14 +86,15 @@ void visit_statistics(Statistics& s, Visit&& visit) {
         s.coherence.key_effective_rank);
   visit({"delocalisation_ratio", "1", "max_j c_j stable_rank / leverage_j, at most 1; scope full"},
         s.delocalisation_ratio);
-  visit({"max_logit", "logit", "largest scaled logit over j <= i"}, s.attention.max_logit);
+  visit({"max_logit", "logit", "largest logit of a key that the layer's mask shows"}, s.attention.max_logit);
   visit({"attention_entropy", "nat", "mean entropy of the rows of the causal softmax"}, s.attention.entropy);
   visit({"sink_first", "1", "mean causal attention on position 0"}, s.attention.sink_first);
   visit({"learned_k90", "1", "number of components with 90 % of the energy of W_Q^T W_K, gains of norms folded in"},
         s.learned.k90);
   visit({"learned_plain_k90", "1", "learned_k90 without the gains of norms"}, s.learned.plain_k90);
-  visit({"learned_effective_rank", "1", "exp entropy of the singular values of W_Q^T W_K"}, s.learned.effective_rank);
-  visit({"learned_stable_rank", "1", "stable rank of W_Q^T W_K"}, s.learned.stable_rank);
+  visit({"learned_effective_rank", "1", "exp entropy of the singular values of W_Q^T W_K, gains of norms folded in"},
+        s.learned.effective_rank);
+  visit({"learned_stable_rank", "1", "stable rank of W_Q^T W_K, gains of norms folded in"}, s.learned.stable_rank);
   visit({"spectral_gap", "1", "learned_k90 / k90"}, s.learned.spectral_gap);
 
   auto& c = s.certificate;
@@ -101,7 +102,9 @@ void visit_statistics(Statistics& s, Visit&& visit) {
         c.energy_error);
   visit({"energy_bound", "1", "rounding bound of energy_error", Kind::certificate}, c.energy_bound);
   visit({"probe_residual", "1",
-         "difference of the field from its factors or triplets on probes, or residual of triplets", Kind::certificate},
+         "largest difference between the route's products with random vectors and direct ones, over ||E||; krylov: or "
+         "residual of a triplet",
+         Kind::certificate},
         c.probe_residual);
   visit({"probe_bound", "1", "rounding bound of probe_residual", Kind::certificate}, c.probe_bound);
   visit({"zero_sum_margin", "1", "zero-sum residual over its rounding bound, worst row; must be at most 1",
@@ -115,10 +118,12 @@ void visit_statistics(Statistics& s, Visit&& visit) {
          "difference of softmax rows from rows formed one by one, over the rounding bound; must be at most 1",
          Kind::certificate},
         c.attention_margin);
-  visit({"dense_difference", "1", "largest difference from a dense decomposition; NaN if none was requested",
+  visit({"dense_difference", "1", "largest difference from a dense decomposition; missing if none was requested",
          Kind::certificate},
         c.dense_difference);
-  visit({"finite", "1", "1 if Q, K and all statistics are finite", Kind::certificate}, c.finite);
+  visit({"finite", "1", "1 if Q, K, the energy, effective ranks, participation ratio and attention are finite",
+         Kind::certificate},
+        c.finite);
 }
 
 }  // namespace logitfield

@@ -9,7 +9,7 @@
 #include "kernels/field/row_sample.hpp"
 #include "kernels/field/spectral_integrals.hpp"
 
-namespace logitfield::kernels::cpu {
+namespace logitfield::kernels {
 
 // These stubs replace the kernels, so that nothing else needs to be compiled.
 Index krylov_columns(Index length, Index most_components) { return std::min(length, 2 * most_components); }
@@ -17,13 +17,12 @@ Index integral_shifts() { return 30; }
 double determinant_flops(double length, double width) { return length * width; }
 std::vector<Index> sampled_positions(Index length) { return std::vector<Index>(static_cast<std::size_t>(length) / 16); }
 
-}  // namespace logitfield::kernels::cpu
+}  // namespace logitfield::kernels
 
 int main() {
   using namespace logitfield::kernels;
-  const kernels::FieldSize causal{.request = {.context = 4096, .scope = Scope::causal, .route = Route::krylov},
-                                  .head_dim = 64};
-  kernels::FieldSize windowed = causal;
+  const FieldSize causal{.request = {.context = 4096, .scope = Scope::causal, .route = Route::krylov}, .head_dim = 64};
+  FieldSize windowed = causal;
   windowed.mask.window = 512;
   const BlockSize block{.length = 10000,
                         .hidden_size = 4,
@@ -36,11 +35,9 @@ int main() {
   BlockSize heads = block;
   heads.network_size = 1;
   const DeviceFields fields{.context = 1000, .head_dim = 64, .kv_heads = 1, .factored = true};
-  std::printf("causal flops %.17g\ncausal bytes %.17g\n", kernels::field_flops(causal),
-              kernels::field_bytes(causal, 4096));
-  std::printf("windowed flops %.17g\nwindowed bytes %.17g\n", kernels::field_flops(windowed),
-              kernels::field_bytes(windowed, 4096));
-  std::printf("attention %.17g\n", kernels::attention_bytes(4096, 64));
+  std::printf("causal flops %.17g\ncausal bytes %.17g\n", field_flops(causal), field_bytes(causal, 4096));
+  std::printf("windowed flops %.17g\nwindowed bytes %.17g\n", field_flops(windowed), field_bytes(windowed, 4096));
+  std::printf("attention %.17g\n", attention_bytes(4096, 64));
   std::printf("block %.17g\n", block_bytes(block, 0));
   std::printf("device block %.17g\n", device_block_bytes(block, 0));
   std::printf("device heads %.17g\n", device_block_bytes(heads, 0));

@@ -1,5 +1,5 @@
-"""A plan counts costs from the kernels' own constants: a changed tile changes the costs that kernels/ reports, and these
-are all that pipeline/plan uses (no constant of a kernel is written twice)."""
+"""The sizes of tiles and blocks in a cost are the kernels' own constants: a changed one changes exactly the costs that
+depend on it. Factors that the cost files count by hand are not tested here."""
 import os
 import pathlib
 import re
@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = pathlib.Path(__file__).parents[2]
 PROBE, FIELD, DEVICE, BLOCK = (pathlib.Path(name) for name in (
     "tests/architecture/cost_probe.cpp", "kernels/field/cost.cpp", "kernels/field/device_fields.cpp", "kernels/block_cost.cpp"))
-# For each constant: the file that defines it, the file that counts with it, the kernel that uses it, and the costs that
-# depend on it.
+# For each constant: the file that defines it, the file that counts with it, the kernel that uses it (None: it is counted
+# by hand), and the costs that depend on it.
 CONSTANTS = {
     "kOperatorTile": ("kernels/tiles.hpp", FIELD, "kernels/field/causal_field.cpp",
                       {"causal flops", "causal bytes", "windowed flops", "windowed bytes"}),

@@ -25,6 +25,7 @@ WORDS = {
     "safetensors": ["io/safetensors.cpp", "io/dtype.cpp"],
     "texts": ["io/text/documents.cpp"],
     "tokenizer": ["io/text/tokenizer/*.cpp"],
+    "vllm_hook": ["io/capture/vllm_hook_info.cpp"],
     "weight_index": ["io/checkpoint/weight_files.cpp"],
 }
 
@@ -123,6 +124,15 @@ def capture():
             "position_encoding_applied": True, "dtype": "F32", "source": "s"}
     yield json.dumps(info).encode()
     yield json.dumps(info | {"alibi_slopes": [0.5, 0.25], "logit_softcap": 30.0}).encode()
+
+
+def vllm_hook():
+    info = {"config": {"num_attention_heads": 2, "num_key_value_heads": 1, "hidden_size": 8, "head_dim": 4,
+                       "attention_multiplier": 0.5},
+            "layer_order": [{"key_q": "q", "key_k": "k", "module_name": "m", "layer_num": 0}], "batch_size": 1,
+            "hookq_mode": "all_tokens", "tp_rank": 0, "seq_lens": [3]}
+    yield json.dumps(info).encode()
+    yield json.dumps(info | {"hookq_mode": "last_token"}).encode()
 
 
 def run_folders():

@@ -1,5 +1,5 @@
 // Every format compared with its reference, bit for bit: tests/fixtures/quantised/blocks, made by
-// tests/development/make_quantised_fixtures.py.
+// tests/development/make_quantised_fixtures.py. For GPTQ and AWQ that script itself is the reference.
 #include <gtest/gtest.h>
 
 #include <cstring>

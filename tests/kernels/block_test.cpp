@@ -90,8 +90,12 @@ constexpr Index kInner = 20;
 
 LayerWeights random_weights(const BlockShape& s) {
   LayerWeights w;
-  w.attention_norm = {.present = true, .epsilon = 1e-6, .gain = random_matrix<float>(s.hidden_size, 1, 10)};
-  w.mlp_norm = {.present = true, .centred = true, .epsilon = 1e-6, .gain = random_matrix<float>(s.hidden_size, 1, 11)};
+  w.attention_norm = {.present = true, .epsilon = 1e-6, .gain = random_matrix<float>(s.hidden_size, 1, 10), .bias = {}};
+  w.mlp_norm = {.present = true,
+                .centred = true,
+                .epsilon = 1e-6,
+                .gain = random_matrix<float>(s.hidden_size, 1, 11),
+                .bias = {}};
   w.qkv.weight = random_matrix<float>((s.num_heads + 2 * s.num_kv_heads) * s.head_dim, s.hidden_size, 12);
   w.qkv.bias = random_matrix<float>(w.qkv.weight.rows(), 1, 13);
   w.output.weight = random_matrix<float>(s.hidden_size, s.num_heads * s.head_dim, 14);

@@ -33,6 +33,17 @@ TEST(Options, AnalyzeReadsWhatItIsGiven) {
   EXPECT_EQ(o.weights, WeightsChoice::resident);
 }
 
+TEST(Options, Convert) {
+  const Options o = parse({"convert", "--vllm-hook", "h", "--tokens", "a.json", "b.bin", "--token-dtype", "uint16",
+                           "--model", "config.json", "--out", "captures"});
+  EXPECT_EQ(o.command, Command::convert);
+  EXPECT_EQ(o.vllm_hook, "h");
+  EXPECT_EQ(o.tokens.size(), 2u);
+  EXPECT_EQ(o.token_dtype, "uint16");
+  EXPECT_EQ(o.model, "config.json");
+  EXPECT_EQ(o.out, "captures");
+}
+
 TEST(Options, Monitor) {
   const Options o = parse({"monitor", "--checkpoints", "a", "b", "--out", "m", "--follow", "--interval", "60",
                            "--alert-max-logit", "50", "--alert-confirm", "3"});

@@ -90,7 +90,7 @@ function showMap() {
 /** A button that shows the step, the statistic and the head (if any) of an alert. */
 function alertButton(alert) {
   const ofModel = alert.kind === 'model_drift';
-  if (alert.layer === null && !ofModel) return 'around the layers';
+  if (alert.layer === null && !ofModel) return 'outside the layers (embedding, output)';
   if (alert.head === null && !ofModel) return `layer ${REPORT.firstLayer + alert.layer}`;
   const name = ofModel ? 'all heads' : headName(alert);
   if (!REPORT.steps.length) return name;

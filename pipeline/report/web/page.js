@@ -145,11 +145,11 @@ function showLearned() {
   const field = chosenValues('k90'), learned = chosenValues('learned_k90');
   const pairs = field && learned ? Array.from(field, (y, i) => ({x: learned[i], y: placeOfValue(y), i, known: !isCensored(y)})).filter(p => Number.isFinite(p.x) && Number.isFinite(p.y)) : [];
   at('learned-note').textContent = pairs.length === 0 ? 'Not known: a capture holds no weights, or k90 is unknown.' :
-    'Each point is a head. Across: components with 90 % of the energy of W_Q^T W_K, from the weights alone. Upwards: the same for the measured field. Below the line, the text uses fewer components than the weights have; above it, more. Click a point to see the head.' +
+    'Each point is a head. Across: components with 90 % of the energy of W_Q^T W_K with the gains of the norms, from the weights alone. Upwards: the same for the measured field. Below the line, the text uses fewer components than the weights have; above it, more. Click a point to see the head.' +
     (pairs.some(p => !p.known) ? ' Orange: the field needs more components than were computed.' : '');
   const most = Math.max(1, ...pairs.map(p => Math.max(p.x, p.y)));
   show('gap', 'scatter', [{label: 'heads', data: pairs, backgroundColor: pairs.map(p => (p.known ? BLUE : ORANGE) + '99')}, line('equal', [0, most], [0, most], GREY, {showLine: true, borderDash: [5, 4], pointRadius: 0})],
-    axis('k90 of W_Q^T W_K'), axis('k90 of the field'), {points: 3, onClick: (_, items) => {
+    axis('k90 of W_Q^T W_K with gains'), axis('k90 of the field'), {points: 3, onClick: (_, items) => {
       if (items.length && items[0].datasetIndex === 0) { const i = pairs[items[0].index].i; map.choose({layer: Math.floor(i / REPORT.heads), head: i % REPORT.heads}); }
     }, callbacks: {label: item => item.raw.i === undefined ? '' : headName({layer: Math.floor(item.raw.i / REPORT.heads), head: item.raw.i % REPORT.heads})}});
 }
@@ -176,7 +176,7 @@ function showExtremes() {
 
 function showCertificates() {
   const {total, certified, failedChecks, failures, worst} = REPORT.certificates;
-  at('certificate-note').textContent = `${certified} of ${total} head measurements are certified: the identities of algebra hold up to rounding. ` +
+  at('certificate-note').textContent = `${certified} of ${total} head measurements are certified: they passed all checks that the field is that of their Q and K. ` +
     (failedChecks === 0 ? 'These errors came closest to their bounds:' : `${failedChecks} checks failed (red${failures.length < failedChecks ? `; the first ${failures.length} are listed` : ''}). Below them: of the checks that hold, those closest to their bounds.`);
   const places = ({text, scope, context, layer, head}) => `${REPORT.texts[text]}, ${scope}, ${context} tokens`;
   table('certificate-table', [['check'], ['head'], ['where', 'wide'], ['error', 'number'], ['bound', 'number']],
