@@ -1,5 +1,7 @@
 #include "io/checkpoint/gguf_layout.hpp"
 
+#include <algorithm>
+
 #include "io/gguf/gguf_config.hpp"
 
 namespace logitfield::io {
@@ -53,9 +55,27 @@ TensorNames gguf_names(const GgufModel& model, TensorNames n) {
   n.expert_gate = "ffn_gate_exps[{}]";
   n.expert_up = "ffn_up_exps[{}]";
   n.expert_down = "ffn_down_exps[{}]";
+  rename(n.shared_gate, "ffn_gate_shexp");
+  rename(n.shared_up, "ffn_up_shexp");
+  rename(n.shared_down, "ffn_down_shexp");
+  rename(n.shared_router, "ffn_gate_inp_shexp");
   n.transposed = false;
   n.derived.clear();
   return n;
+}
+
+/// The converter interleaves the halves of each head. The rotation puts them back; in layers without one, a rotation by
+/// no angle does.
+void put_heads_back(ModelConfig& config) {
+  const auto is_still = [](const LayerForm& layer) { return layer.rotary < 0; };
+  if (std::ranges::any_of(config.layers, is_still)) {
+    const std::vector<double> no_angles(static_cast<std::size_t>(config.head_dim / 2), 0.0);
+    for (LayerForm& layer : config.layers) {
+      if (is_still(layer)) layer.rotary = static_cast<int>(config.rotaries.size());
+    }
+    config.rotaries.push_back({.frequencies = no_angles});
+  }
+  for (Rotary& rotary : config.rotaries) rotary.pairs = RotaryPairs::neighbours_to_halves;
 }
 
 }  // namespace
@@ -65,9 +85,7 @@ ModelConfig gguf_model_config(const GgufModel& model) {
   config.names = gguf_names(model, config.names);
   // The converter adds the offset to the gains.
   config.norm.gain_offset = config.head_norm.gain_offset = 0;
-  if (interleaves_heads(model.architecture())) {
-    for (Rotary& rotary : config.rotaries) rotary.pairs = RotaryPairs::neighbours_to_halves;
-  }
+  if (interleaves_heads(model.architecture())) put_heads_back(config);
   return config;
 }
 

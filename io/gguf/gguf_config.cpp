@@ -44,6 +44,16 @@ void describe_experts(Description& d, const char* count_key) {
   d.keys.copy(d.config, {{count_key, "expert_count"}, {"num_experts_per_tok", "expert_used_count"}});
 }
 
+void describe_biases(Description& d) {
+  d.config["attention_bias"] = d.has_tensor("blk.0.attn_q.bias");
+  d.config["mlp_bias"] = d.has_tensor("blk.0.ffn_up.bias");
+}
+
+void describe_llama_with_biases(Description& d) {
+  describe_llama_like(d);
+  describe_biases(d);
+}
+
 void describe_llama(Description& d) {
   describe_llama_like(d);
   if (d.keys.integer_or("expert_count", 0) > 0) {
@@ -52,8 +62,7 @@ void describe_llama(Description& d) {
     return;
   }
   d.keys.ignore({"expert_used_count"});
-  d.config["attention_bias"] = d.has_tensor("blk.0.attn_q.bias");
-  d.config["mlp_bias"] = d.has_tensor("blk.0.ffn_up.bias");
+  describe_biases(d);
 }
 
 void describe_qwen3(Description& d) {
@@ -181,6 +190,90 @@ void describe_olmoe(Description& d) {
   d.keys.ignore({"expert_feed_forward_length"});  // the same as feed_forward_length
 }
 
+/// Writes which layers have a window, if the file lists them.
+void describe_windows(Description& d) {
+  d.keys.copy(d.config,
+              {{"sliding_window", "attention.sliding_window"}, {"windows", "attention.sliding_window_pattern"}});
+  if (!d.config.contains("windows") || !d.config["windows"].is_array()) return;
+  json types = json::array();
+  for (const json& has_window : d.config["windows"]) {
+    types.push_back(has_window == true ? "sliding_attention" : "full_attention");
+  }
+  d.config["layer_types"] = types;
+  d.config.erase("windows");
+}
+
+/// OLMo 3 is an OLMo 2 with windows.
+void describe_olmo2(Description& d) {
+  describe_llama_like(d);
+  if (d.keys.integer_or("attention.sliding_window", 0) == 0) return;
+  d.config["model_type"] = "olmo3";
+  describe_windows(d);
+  json& full = d.config["rope_parameters"];
+  d.keys.copy(full, {{"attention_factor", "rope.scaling.attn_factor"}});
+  d.config["rope_parameters"] = {{"full_attention", full},
+                                 {"sliding_attention", {{"rope_type", "default"}, {"rope_theta", full["rope_theta"]}}}};
+}
+
+void describe_granite(Description& d) {
+  describe_llama_with_biases(d);
+  d.keys.copy(d.config, {{"attention_multiplier", "attention.scale"},
+                         {"embedding_multiplier", "embedding_scale"},
+                         {"residual_multiplier", "residual_scale"},
+                         {"logits_scaling", "logit_scale"}});
+}
+
+void describe_cohere(Description& d) {
+  describe_llama_like(d);
+  d.keys.copy(d.config, {{"logit_scale", "logit_scale"}});
+  d.config["attention_bias"] = d.has_tensor("blk.0.attn_q.bias");
+  d.config["use_qk_norm"] = d.has_tensor("blk.0.attn_q_norm.weight");
+}
+
+/// Every fourth layer is without a window, as llama.cpp computes it.
+void describe_cohere2(Description& d) {
+  describe_cohere(d);
+  d.keys.copy(d.config, {{"sliding_window", "attention.sliding_window"}});
+}
+
+void describe_starcoder(Description& d) {
+  describe_gpt2(d);
+  d.config["multi_query"] = d.keys.integer_or("attention.head_count_kv", 1) == 1;
+}
+
+void describe_starcoder2(Description& d) {
+  describe_llama_like(d);
+  d.config["norm_epsilon"] = d.config["layer_norm_eps"];
+  d.config.erase("layer_norm_eps");
+  d.config["use_bias"] = d.has_tensor("blk.0.attn_q.bias");
+}
+
+void describe_ernie(Description& d) {
+  describe_llama_like(d);
+  d.config["use_bias"] = d.has_tensor("blk.0.attn_q.bias");
+}
+
+void describe_seed_oss(Description& d) {
+  describe_llama_with_biases(d);
+  d.config["attention_out_bias"] = d.has_tensor("blk.0.attn_output.bias");
+}
+
+void describe_exaone4(Description& d) {
+  describe_llama_like(d);
+  d.config["sliding_window"] = nullptr;
+  describe_windows(d);
+}
+
+void describe_qwen2_moe(Description& d) {
+  describe_llama_like(d);
+  d.config["mlp_only_layers"] = dense_layers(d);
+  describe_experts(d, "num_experts");
+  d.keys.copy(d.config, {{"moe_intermediate_size", "expert_feed_forward_length"},
+                         {"shared_expert_intermediate_size", "expert_shared_feed_forward_length"}});
+  d.config["qkv_bias"] = d.has_tensor("blk.0.attn_q.bias");
+  d.config["norm_topk_prob"] = false;  // as llama.cpp computes it; the file does not say
+}
+
 /// An architecture of llama.cpp, and the model_type of its family.
 struct GgufArchitecture {
   const char *name, *model_type;
@@ -188,24 +281,36 @@ struct GgufArchitecture {
   bool interleaves_heads = false;
 };
 
-constexpr GgufArchitecture kArchitectures[] = {{"bloom", "bloom", describe_bloom},
+constexpr GgufArchitecture kArchitectures[] = {{"arcee", "arcee", describe_llama_with_biases, true},
+                                               {"bloom", "bloom", describe_bloom},
+                                               {"cohere2", "cohere2", describe_cohere2},
+                                               {"command-r", "cohere", describe_cohere},
+                                               {"ernie4_5", "ernie4_5", describe_ernie},
+                                               {"exaone4", "exaone4", describe_exaone4},
                                                {"falcon", "falcon", describe_falcon},
                                                {"gemma", "gemma", describe_llama_like},
                                                {"gemma2", "gemma2", describe_gemma2},
                                                {"gemma3", "gemma3_text", describe_gemma3},
+                                               {"glm4", "glm4", describe_qwen3},
                                                {"gpt2", "gpt2", describe_gpt2},
                                                {"gptneox", "gpt_neox", describe_gpt_neox},
+                                               {"granite", "granite", describe_granite, true},
                                                {"llama", "llama", describe_llama, true},
                                                {"mpt", "mpt", describe_mpt},
                                                {"olmo", "olmo", describe_olmo, true},
-                                               {"olmo2", "olmo2", describe_llama_like},
+                                               {"olmo2", "olmo2", describe_olmo2},
                                                {"olmoe", "olmoe", describe_olmoe},
                                                {"phi2", "phi", describe_llama_like},
                                                {"phi3", "phi3", describe_phi3},
                                                {"qwen2", "qwen2", describe_llama_like},
+                                               {"qwen2moe", "qwen2_moe", describe_qwen2_moe},
                                                {"qwen3", "qwen3", describe_qwen3},
                                                {"qwen3moe", "qwen3_moe", describe_qwen3_moe},
-                                               {"stablelm", "stablelm", describe_stablelm}};
+                                               {"seed_oss", "seed_oss", describe_seed_oss},
+                                               {"smollm3", "smollm3", describe_llama_with_biases, true},
+                                               {"stablelm", "stablelm", describe_stablelm},
+                                               {"starcoder", "gpt_bigcode", describe_starcoder},
+                                               {"starcoder2", "starcoder2", describe_starcoder2}};
 
 const GgufArchitecture* find_architecture(const std::string& name) {
   const auto* found = std::ranges::find(kArchitectures, name, &GgufArchitecture::name);
