@@ -44,6 +44,8 @@ struct BlockShape {
   std::optional<float> clip;
   /// Multiplies the projected queries.
   float query_scale = 1;
+  /// The query and key norms follow the rotation.
+  bool norm_after_rotation = false;
   /// Columns of the query and key norms. 0: a norm covers one head. Else it covers all heads of the model, with this
   /// many columns.
   Index query_norm_columns = 0, key_norm_columns = 0;

@@ -143,6 +143,9 @@ std::optional<FileTensor> Checkpoint::find_tensor(const std::string& name) const
   const std::string& base = config_.names.base;
   auto found = tensors_.find(name);
   if (found == tensors_.end() && name.starts_with(base)) found = tensors_.find(name.substr(base.size()));
+  for (const auto& [other, own] : config_.names.other_prefixes) {
+    if (found == tensors_.end() && name.starts_with(own)) found = tensors_.find(other + name.substr(own.size()));
+  }
   if (found == tensors_.end()) return std::nullopt;
   return found->second;
 }

@@ -1,5 +1,7 @@
 #include "io/checkpoint/gguf_layout.hpp"
 
+#include <algorithm>
+
 #include "io/gguf/gguf_config.hpp"
 
 namespace logitfield::io {
@@ -57,6 +59,7 @@ void name_experts(const GgufModel& model, TensorNames& n) {
   rename(n.shared_gate, "ffn_gate_shexp");
   rename(n.shared_up, "ffn_up_shexp");
   rename(n.shared_down, "ffn_down_shexp");
+  rename(n.shared_router, "ffn_gate_inp_shexp");
 }
 
 TensorNames gguf_names(const GgufModel& model, TensorNames n) {
@@ -79,6 +82,20 @@ TensorNames gguf_names(const GgufModel& model, TensorNames n) {
   return n;
 }
 
+/// The converter interleaves the halves of each head. The rotation puts them back; in layers without one, a rotation by
+/// no angle does.
+void put_heads_back(ModelConfig& config) {
+  const auto is_still = [](const LayerForm& layer) { return layer.rotary < 0; };
+  if (std::ranges::any_of(config.layers, is_still)) {
+    const std::vector<double> no_angles(static_cast<std::size_t>(config.head_dim / 2), 0.0);
+    for (LayerForm& layer : config.layers) {
+      if (is_still(layer)) layer.rotary = static_cast<int>(config.rotaries.size());
+    }
+    config.rotaries.push_back({.frequencies = no_angles});
+  }
+  for (Rotary& rotary : config.rotaries) rotary.pairs = RotaryPairs::neighbours_to_halves;
+}
+
 }  // namespace
 
 ModelConfig gguf_model_config(const GgufModel& model) {
@@ -86,9 +103,7 @@ ModelConfig gguf_model_config(const GgufModel& model) {
   config.names = gguf_names(model, config.names);
   // The converter adds the offset to the gains.
   config.norm.gain_offset = config.head_norm.gain_offset = 0;
-  if (interleaves_heads(model.architecture())) {
-    for (Rotary& rotary : config.rotaries) rotary.pairs = RotaryPairs::neighbours_to_halves;
-  }
+  if (interleaves_heads(model.architecture())) put_heads_back(config);
   if (config.latent && !model.metadata().contains(model.architecture() + ".expert_group_count")) {
     config.remarks.push_back(
         "the file does not say whether experts are chosen by groups: any may be chosen, as in llama.cpp");

@@ -74,7 +74,8 @@ class Builder {
   std::optional<NormTensors> head_norm(const std::string& name, std::int64_t heads, HeadKind kind) const {
     if (name.empty()) return std::nullopt;
     auto out = norm(c_.head_norm, prefix_ + name, c_.head_norm_over_all ? heads * c_.head_dim : c_.head_dim, heads);
-    if (c_.head_norm_over_all || out->gain.size() > 1) out->heads = kind;
+    if (c_.head_norm_by_head) out->gain.at(0).shape = {heads, c_.head_dim};
+    if (c_.head_norm_over_all || c_.head_norm_by_head || out->gain.size() > 1) out->heads = kind;
     return out;
   }
 
@@ -99,6 +100,10 @@ class Builder {
     if (n_.heads == HeadLayout::stacked) {
       out.qkv = {at(HeadKind::query, 0, 1, d), at(HeadKind::key_value, heads * d, 1, d),
                  at(HeadKind::key_value, (heads + kv_heads) * d, 1, d)};
+    } else if (n_.heads == HeadLayout::quarters) {
+      const std::int64_t some = heads / 4, block = 3 * some * d;
+      out.qkv = {at(HeadKind::query, 0, some, block), at(HeadKind::key_value, 2 * some * d, some, block),
+                 at(HeadKind::key_value, some * d, some, block)};
     } else {
       const std::int64_t block = (group + 2) * d;
       out.qkv = {at(HeadKind::query, 0, group, block), at(HeadKind::key_value, group * d, 1, block),
@@ -147,12 +152,15 @@ class Builder {
     }
     if (size > 0) {
       out.mlp = mlp(prefix_ + n_.shared_gate, prefix_ + n_.shared_up, prefix_ + n_.shared_down, size, false);
+      if (!n_.shared_router.empty()) {
+        out.shared_router = ExpectedTensor{prefix_ + n_.shared_router + ".weight", {1, c_.hidden_size}};
+      }
     }
     out.router = ExpectedTensor{prefix_ + n_.router + ".weight", {c_.routing->num_experts, c_.hidden_size}};
     if (c_.routing->has_bias) out.router_bias = ExpectedTensor{prefix_ + n_.router_bias, {c_.routing->num_experts}};
     for (std::int64_t e = 0; e < c_.routing->num_experts; ++e) {
       out.experts.push_back(mlp(prefix_ + numbered(n_.expert_gate, e), prefix_ + numbered(n_.expert_up, e),
-                                prefix_ + numbered(n_.expert_down, e), c_.expert_size, false));
+                                prefix_ + numbered(n_.expert_down, e), c_.expert_size, n_.fused_expert_gate_up));
     }
   }
 
@@ -209,12 +217,16 @@ std::vector<ExpectedTensor> tensors_of(const LayerTensors& t) {
   out.add(t.mlp);
   out.add(t.router);
   out.add(t.router_bias);
+  out.add(t.shared_router);
   out.add(t.experts);
   return out.all;
 }
 
 std::optional<std::int64_t> layer_of(const ModelConfig& config, const std::string& name) {
-  const std::string with_base = name.starts_with(config.names.base) ? name : config.names.base + name;
+  std::string with_base = name.starts_with(config.names.base) ? name : config.names.base + name;
+  for (const auto& [other, own] : config.names.other_prefixes) {
+    if (name.starts_with(other)) with_base = own + name.substr(other.size());
+  }
   const std::string prefix = config.names.layer.substr(0, config.names.layer.find("{}"));
   if (!with_base.starts_with(prefix)) return std::nullopt;
   std::int64_t layer = 0;

@@ -7,7 +7,7 @@
 namespace logitfield::io {
 
 /// Activation function of the MLP. gelu is exact (erf); gelu_tanh is its usual approximation.
-enum class Activation { silu, gelu, gelu_tanh, relu };
+enum class Activation { silu, gelu, gelu_tanh, relu, relu_squared };
 
 /// Norm of a vector. It divides by the root mean square, after centring in LayerNorm. Then it multiplies by gain +
 /// gain_offset and adds the bias.

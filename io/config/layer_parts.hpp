@@ -27,6 +27,8 @@ struct LayerParts {
   /// Router [num_experts, hidden_size], its bias with one number per expert, and the experts.
   typename Of::Router router{};
   typename Of::RouterBias router_bias{};
+  /// A single row [1, hidden_size]: its sigmoid weights the experts that every token visits.
+  typename Of::Router shared_router{};
   std::vector<typename Of::Expert> experts;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "io/config/families/families.hpp"
@@ -11,34 +13,57 @@
 namespace logitfield::io {
 namespace {
 
-using Reader = void (*)(const ConfigSource&, ModelConfig&);
-
-const std::map<std::string, Reader>& readers() {
-  static const std::map<std::string, Reader> all = {{"bloom", families::read_bloom},
-                                                    {"deepseek_v2", families::read_deepseek_v2},
-                                                    {"deepseek_v3", families::read_deepseek_v3},
-                                                    {"falcon", families::read_falcon},
-                                                    {"gemma", families::read_gemma},
-                                                    {"gemma2", families::read_gemma2},
-                                                    {"gemma3_text", families::read_gemma3},
-                                                    {"gpt2", families::read_gpt2},
-                                                    {"gpt_neo", families::read_gpt_neo},
-                                                    {"gpt_neox", families::read_gpt_neox},
-                                                    {"gptj", families::read_gptj},
-                                                    {"llama", families::read_llama},
-                                                    {"mistral", families::read_mistral},
-                                                    {"mixtral", families::read_mixtral},
-                                                    {"mpt", families::read_mpt},
-                                                    {"olmo", families::read_olmo},
-                                                    {"olmo2", families::read_olmo2},
-                                                    {"olmoe", families::read_olmoe},
-                                                    {"opt", families::read_opt},
-                                                    {"phi", families::read_phi},
-                                                    {"phi3", families::read_phi3},
-                                                    {"qwen2", families::read_qwen2},
-                                                    {"qwen3", families::read_qwen3},
-                                                    {"qwen3_moe", families::read_qwen3_moe},
-                                                    {"stablelm", families::read_stablelm}};
+const std::map<std::string, families::Reader>& readers() {
+  static const std::map<std::string, families::Reader> all = {{"arcee", families::read_arcee},
+                                                              {"bloom", families::read_bloom},
+                                                              {"codegen", families::read_codegen},
+                                                              {"cohere", families::read_cohere},
+                                                              {"cohere2", families::read_cohere2},
+                                                              {"deepseek_v2", families::read_deepseek_v2},
+                                                              {"deepseek_v3", families::read_deepseek_v3},
+                                                              {"dots1", families::read_dots1},
+                                                              {"ernie4_5", families::read_ernie4_5},
+                                                              {"ernie4_5_moe", families::read_ernie4_5_moe},
+                                                              {"exaone4", families::read_exaone4},
+                                                              {"falcon", families::read_falcon},
+                                                              {"gemma", families::read_gemma},
+                                                              {"gemma2", families::read_gemma2},
+                                                              {"gemma3", families::read_gemma3_nested},
+                                                              {"gemma3_text", families::read_gemma3},
+                                                              {"glm", families::read_glm},
+                                                              {"glm4", families::read_glm4},
+                                                              {"glm4_moe", families::read_glm4_moe},
+                                                              {"gpt2", families::read_gpt2},
+                                                              {"gpt_bigcode", families::read_gpt_bigcode},
+                                                              {"gpt_neo", families::read_gpt_neo},
+                                                              {"gpt_neox", families::read_gpt_neox},
+                                                              {"gptj", families::read_gptj},
+                                                              {"granite", families::read_granite},
+                                                              {"granitemoe", families::read_granitemoe},
+                                                              {"hunyuan_v1_dense", families::read_hunyuan_v1_dense},
+                                                              {"hunyuan_v1_moe", families::read_hunyuan_v1_moe},
+                                                              {"kimi_k2", families::read_deepseek_v3},
+                                                              {"llama", families::read_llama},
+                                                              {"minimax_m2", families::read_minimax_m2},
+                                                              {"mistral", families::read_mistral},
+                                                              {"mixtral", families::read_mixtral},
+                                                              {"mpt", families::read_mpt},
+                                                              {"olmo", families::read_olmo},
+                                                              {"olmo2", families::read_olmo2},
+                                                              {"olmo3", families::read_olmo3},
+                                                              {"olmoe", families::read_olmoe},
+                                                              {"opt", families::read_opt},
+                                                              {"phi", families::read_phi},
+                                                              {"phi3", families::read_phi3},
+                                                              {"qwen2", families::read_qwen2},
+                                                              {"qwen2_moe", families::read_qwen2_moe},
+                                                              {"qwen3", families::read_qwen3},
+                                                              {"qwen3_moe", families::read_qwen3_moe},
+                                                              {"seed_oss", families::read_seed_oss},
+                                                              {"smollm3", families::read_smollm3},
+                                                              {"stablelm", families::read_stablelm},
+                                                              {"starcoder2", families::read_starcoder2},
+                                                              {"xglm", families::read_xglm}};
   return all;
 }
 
@@ -84,6 +109,10 @@ std::vector<std::string> ModelConfig::notices() const {
   if (quantisation) {
     out.push_back(fmt::format("weights are dequantised ({}); activations are not quantised", quantisation->name));
   }
+  if (!unread_parts.empty()) {
+    out.push_back(fmt::format("only the language model is measured; its other parts are not read: {}",
+                              fmt::join(unread_parts, ", ")));
+  }
   if (!unknown_keys.empty()) {
     out.push_back(
         fmt::format("unknown keys of the configuration, which change nothing: {}", fmt::join(unknown_keys, ", ")));
@@ -116,14 +145,11 @@ ModelConfig model_config_from(const nlohmann::json& file, const std::string& pat
   if (reader == readers().end()) {
     config.refuse("model_type", fmt::format("use a model of type {}", fmt::join(supported_model_types(), ", ")));
   }
-  config.require("is_causal", true);
-  config.require("per_layer_config", nullptr);
-  reader->second(config, model);
-  if (!config.asked("layer_types")) families::require_full_attention(config, model);
+  families::read_checked(config, reader->second, model);
   if (model.embedding_size == 0) model.embedding_size = model.hidden_size;
   read_quantisation_of(config, model);
   if (model.routing) check_routing(config, *model.routing);
-  model.unknown_keys = config.unknown_keys();
+  std::ranges::move(config.unknown_keys(), std::back_inserter(model.unknown_keys));
   return model;
 }
 

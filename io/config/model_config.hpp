@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/config/architecture.hpp"
@@ -16,13 +17,17 @@ enum class HeadLayout {
   separate,  // three tensors
   stacked,   // all queries, all keys, all values
   grouped,   // per KV head: its queries, its key, its value
+  quarters,  // per quarter of the heads: all queries, all values, all keys
 };
 
 /// Names of tensors in the Hugging Face layout, without ".weight" and ".bias". "{}" stands for the number of the layer
-/// (in `layer`), expert or head. An empty name: the family has no such tensor. The defaults are those of Llama.
+/// (in `layer`), expert or head; "[{}]" for its place in a tensor that stacks them. An empty name: the family has no
+/// such tensor. The defaults are those of Llama.
 struct TensorNames {
   /// The prefix that is missing in files written from the inner model.
   std::string base = "model.";
+  /// Prefixes that other versions of transformers write, and those here.
+  std::vector<std::pair<std::string, std::string>> other_prefixes;
   std::string embedding = "model.embed_tokens", final_norm = "model.norm", output = "lm_head";
   std::string position_embedding, embedding_norm, embedding_in, embedding_out;
   std::string layer = "model.layers.{}.";
@@ -36,12 +41,12 @@ struct TensorNames {
   std::string query_norm, key_norm;
   std::string query_down, key_value_down, key_value_up, latent_query_norm, latent_norm;
   std::string gate = "mlp.gate_proj", up = "mlp.up_proj", down = "mlp.down_proj";
-  /// `up` holds gate rows, then up rows.
-  bool fused_gate_up = false;
+  /// `up`, or `expert_up`, holds gate rows, then up rows.
+  bool fused_gate_up = false, fused_expert_gate_up = false;
   std::string router = "mlp.gate", router_bias;
   std::string expert_gate = "mlp.experts.{}.gate_proj", expert_up = "mlp.experts.{}.up_proj",
               expert_down = "mlp.experts.{}.down_proj";
-  std::string shared_gate, shared_up, shared_down;
+  std::string shared_gate, shared_up, shared_down, shared_router;
   /// Matrices of a layer are stored as [inputs, outputs].
   bool transposed = false;
   /// Endings of the names of tensors that are not read, because their values follow from config.json.
@@ -75,6 +80,8 @@ struct ModelConfig {
   std::vector<std::string> unknown_keys;
   /// Sentences for people about what the file leaves open.
   std::vector<std::string> remarks;
+  /// Parts of a larger model beside the decoder, which are not read: keys of config.json and prefixes of tensors.
+  std::vector<std::string> unread_parts;
   /// Number of layers after the last that files may hold for predicting further tokens. They are not read.
   std::int64_t extra_layers = 0;
   std::int64_t num_layers = 0, hidden_size = 0, intermediate_size = 0, vocab_size = 0;
@@ -93,6 +100,10 @@ struct ModelConfig {
   /// Norm of queries and keys, if their names are given: over a head's columns, or over all heads.
   NormForm head_norm;
   bool head_norm_over_all = false;
+  /// Every head has gains of its own, in one tensor [heads, head_dim].
+  bool head_norm_by_head = false;
+  /// These norms follow the rotation.
+  bool head_norm_after_rotation = false;
   /// MLP and attention both read the hidden states as they enter the layer.
   bool parallel = false;
   Activation activation = Activation::silu;
@@ -103,8 +114,12 @@ struct ModelConfig {
   /// Columns of the token embedding if they differ from hidden_size; a projection follows then.
   std::int64_t embedding_size = 0;
   double embedding_scale = 1;
+  /// Multiplies the output of the final norm, and so the final logits before their cap.
+  double output_scale = 1;
   /// The row of the position embedding that belongs to token 0.
   std::int64_t position_offset = 0;
+  /// Positions are added as sines and cosines (Vaswani et al. 2017), counted from position_offset.
+  bool sinusoidal_positions = false;
 
   std::vector<Rotary> rotaries;
   std::vector<LayerForm> layers;

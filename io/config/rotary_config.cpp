@@ -104,6 +104,18 @@ void scale_longrope(const ConfigSource& config, const ConfigSource& p, const Rot
   divide_by(p, "long_factor", rotary.long_frequencies);
 }
 
+/// Dynamic NTK: the base grows with texts longer than max_position_embeddings, which no run contains; or it is fixed.
+void scale_dynamic(const ConfigSource& p, const RotaryDefaults& defaults, double theta, Rotary& rotary) {
+  (void)p.positive_or("factor", 1);
+  if (!defaults.has_alpha) return;
+  p.ignore({"beta_fast", "beta_slow", "mscale", "mscale_all_dim"});  // of other types
+  const double alpha = p.positive_or("alpha", 1);
+  if (alpha == 1) return;
+  const auto columns = static_cast<std::int64_t>(2 * rotary.frequencies.size());
+  const double power = static_cast<double>(columns) / static_cast<double>(columns - 2);
+  rotary.frequencies = plain_frequencies(theta * std::pow(alpha, power), columns);
+}
+
 /// Checks the result: numbers that are valid one by one may still combine to infinity or 0/0.
 void check_finite(const ConfigSource& config, const Rotary& rotary) {
   const auto finite = [](double value) { return std::isfinite(value); };
@@ -113,6 +125,15 @@ void check_finite(const ConfigSource& config, const Rotary& rotary) {
   }
   throw InputError("{}: frequencies or amplitude of the rotation are not finite; correct rope_theta and the scaling",
                    config.path());
+}
+
+/// Returns the type under its present name.
+std::string type_of(const ConfigSource& p) {
+  const std::string type = p.text_or("rope_type", p.text_or("type", "default"));
+  if (type == "su") return "longrope";
+  if (type == "deepseek_yarn") return "yarn";
+  // The first files of Phi-3 call LongRoPE "yarn".
+  return type == "yarn" && p.has("short_factor") ? "longrope" : type;
 }
 
 }  // namespace
@@ -140,17 +161,19 @@ RotaryConfig rotary_from(const ConfigSource& config, const ConfigSource& p, cons
   if (p.has("factor") && !p.has("rope_type") && !p.has("type")) {
     throw InputError("{}: \"rope_type\" is missing; add it", p.path());
   }
-  const std::string type = p.text_or("rope_type", p.text_or("type", "default"));
+  const std::string type = type_of(p);
   if (type == "linear") {
     scale_linear(p, out.rotary);
   } else if (type == "llama3") {
     scale_llama3(config, p, out.rotary);
   } else if (type == "yarn") {
     out.scale_factor = scale_yarn(config, p, defaults, theta, out.rotary);
-  } else if (type == "longrope" || type == "su") {
+  } else if (type == "longrope") {
     scale_longrope(config, p, defaults, out.rotary);
+  } else if (type == "dynamic") {
+    scale_dynamic(p, defaults, theta, out.rotary);
   } else if (type != "default") {
-    p.refuse(p.has("rope_type") ? "rope_type" : "type", "use default, linear, llama3, yarn or longrope");
+    p.refuse(p.has("rope_type") ? "rope_type" : "type", "use default, linear, dynamic, llama3, yarn or longrope");
   }
   // Files of the default rotation may contain leftover keys of other types. In a scaled rotation every key must be
   // known.

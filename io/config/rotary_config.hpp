@@ -14,6 +14,8 @@ struct RotaryDefaults {
   /// The part of the columns that rotates. Families without a value rotate all columns and accept no other part.
   std::optional<double> partial_factor = {};
   std::int64_t max_positions = 0;
+  /// A dynamic scaling may give its base by a fixed "alpha" (HunYuan).
+  bool has_alpha = false;
   /// Names of the top-level keys of theta and of the partial factor.
   const char* theta_key = "rope_theta";
   const char* factor_key = "partial_rotary_factor";
@@ -27,7 +29,7 @@ struct RotaryConfig {
 };
 
 /// Reads the rotation of config.json: rope_theta and rope_scaling, or rope_parameters as newer files write them. Types:
-/// default, linear, llama3, yarn, longrope. Throws InputError for others, and for an odd number of columns.
+/// default, linear, dynamic, llama3, yarn, longrope. Throws InputError for others, and for an odd number of columns.
 RotaryConfig read_rotary(const ConfigSource& config, const RotaryDefaults& defaults);
 
 /// Reads the rotation from an object with rope_type and its parameters (empty: the default rotation).

@@ -5,7 +5,8 @@
 #include <algorithm>
 
 #include "io/error.hpp"
-#include "io/gguf/architecture_keys.hpp"
+#include "io/gguf/deepseek_config.hpp"
+#include "io/gguf/description.hpp"
 #include "io/gguf/gguf_rotation.hpp"
 #include "io/json.hpp"
 
@@ -16,17 +17,8 @@ using nlohmann::json;
 
 constexpr std::int64_t kMostLayersLookedAt = 10'000;  // models of more layers have no tensors for them
 
-/// The data from which a configuration is built.
-struct Description {
-  const GgufModel& model;
-  ArchitectureKeys keys;
-  json config = json::object();
-
-  bool has_tensor(const char* name) const { return model.has(name); }
-};
-
 /// Sizes under the names that Llama and its relatives use, RMS norm and rotation.
-void describe_llama_like(Description& d) {
+void describe_llama_like(GgufDescription& d) {
   d.keys.copy_sizes(d.config, {{"num_hidden_layers", "block_count"},
                                {"hidden_size", "embedding_length"},
                                {"num_attention_heads", "attention.head_count"},
@@ -40,11 +32,21 @@ void describe_llama_like(Description& d) {
   describe_rotation(d.model, d.keys, d.config);
 }
 
-void describe_experts(Description& d, const char* count_key) {
+void describe_experts(GgufDescription& d, const char* count_key) {
   d.keys.copy(d.config, {{count_key, "expert_count"}, {"num_experts_per_tok", "expert_used_count"}});
 }
 
-void describe_llama(Description& d) {
+void describe_biases(GgufDescription& d) {
+  d.config["attention_bias"] = d.has_tensor("blk.0.attn_q.bias");
+  d.config["mlp_bias"] = d.has_tensor("blk.0.ffn_up.bias");
+}
+
+void describe_llama_with_biases(GgufDescription& d) {
+  describe_llama_like(d);
+  describe_biases(d);
+}
+
+void describe_llama(GgufDescription& d) {
   describe_llama_like(d);
   if (d.keys.integer_or("expert_count", 0) > 0) {
     d.config["model_type"] = "mixtral";
@@ -52,17 +54,16 @@ void describe_llama(Description& d) {
     return;
   }
   d.keys.ignore({"expert_used_count"});
-  d.config["attention_bias"] = d.has_tensor("blk.0.attn_q.bias");
-  d.config["mlp_bias"] = d.has_tensor("blk.0.ffn_up.bias");
+  describe_biases(d);
 }
 
-void describe_qwen3(Description& d) {
+void describe_qwen3(GgufDescription& d) {
   describe_llama_like(d);
   d.config["attention_bias"] = d.has_tensor("blk.0.attn_q.bias");
 }
 
 /// Lists the layers without a router.
-json dense_layers(const Description& d) {
+json dense_layers(const GgufDescription& d) {
   json out = json::array();
   const auto layers = optional_or<std::int64_t>(d.config, "num_hidden_layers", 0, d.model.path().string());
   for (std::int64_t layer = 0; layer < std::min(layers, kMostLayersLookedAt); ++layer) {
@@ -71,7 +72,7 @@ json dense_layers(const Description& d) {
   return out;
 }
 
-void describe_qwen3_moe(Description& d) {
+void describe_qwen3_moe(GgufDescription& d) {
   describe_qwen3(d);
   d.config["mlp_only_layers"] = dense_layers(d);
   describe_experts(d, "num_experts");
@@ -80,7 +81,7 @@ void describe_qwen3_moe(Description& d) {
   d.config["norm_topk_prob"] = true;  // as llama.cpp computes it; the file does not say
 }
 
-void describe_phi3(Description& d) {
+void describe_phi3(GgufDescription& d) {
   describe_llama_like(d);
   // 0 in files of models without windows.
   if (d.keys.integer_or("attention.sliding_window", 0) > 0) {
@@ -88,7 +89,7 @@ void describe_phi3(Description& d) {
   }
 }
 
-void describe_stablelm(Description& d) {
+void describe_stablelm(GgufDescription& d) {
   describe_llama_like(d);
   d.keys.ignore({"use_parallel_residual"});
   d.config["use_parallel_residual"] = !d.has_tensor("blk.0.ffn_norm.weight");
@@ -97,7 +98,7 @@ void describe_stablelm(Description& d) {
 }
 
 /// In the largest models of Gemma 2 and 3, the scale is not 1 / sqrt(head dimension). The file does not give it.
-void describe_gemma_scale(Description& d, std::int64_t layers_of_largest) {
+void describe_gemma_scale(GgufDescription& d, std::int64_t layers_of_largest) {
   const std::int64_t heads = std::max<std::int64_t>(1, d.keys.integer("attention.head_count"));
   const bool is_largest = d.keys.integer("block_count") == layers_of_largest;
   const auto divisor =
@@ -107,14 +108,14 @@ void describe_gemma_scale(Description& d, std::int64_t layers_of_largest) {
   d.config["sliding_window"] = d.keys.integer_or("attention.sliding_window", 4096);
 }
 
-void describe_gemma2(Description& d) {
+void describe_gemma2(GgufDescription& d) {
   describe_llama_like(d);
   describe_gemma_scale(d, 46);
   d.config["attn_logit_softcapping"] = d.keys.number_or("attn_logit_softcapping", 50);
   d.config["final_logit_softcapping"] = d.keys.number_or("final_logit_softcapping", 30);
 }
 
-void describe_gemma3(Description& d) {
+void describe_gemma3(GgufDescription& d) {
   describe_llama_like(d);
   describe_gemma_scale(d, 62);
   d.keys.copy(d.config, {{"attn_logit_softcapping", "attn_logit_softcapping"},
@@ -123,7 +124,7 @@ void describe_gemma3(Description& d) {
   d.config["rope_local_base_freq"] = d.keys.number_or("rope.freq_base_swa", 10000);
 }
 
-void describe_gpt2(Description& d) {
+void describe_gpt2(GgufDescription& d) {
   d.keys.copy_sizes(d.config, {{"n_layer", "block_count"},
                                {"n_embd", "embedding_length"},
                                {"n_head", "attention.head_count"},
@@ -132,20 +133,20 @@ void describe_gpt2(Description& d) {
   d.keys.ignore({"attention.head_count_kv"});
 }
 
-void describe_gpt_neox(Description& d) {
+void describe_gpt_neox(GgufDescription& d) {
   describe_llama_like(d);
   d.config["use_parallel_residual"] = d.keys.flag_or("use_parallel_residual", true);
   d.config["attention_bias"] = d.has_tensor("blk.0.attn_qkv.bias");
 }
 
-void describe_bloom(Description& d) {
+void describe_bloom(GgufDescription& d) {
   d.keys.copy_sizes(
       d.config, {{"n_layer", "block_count"}, {"hidden_size", "embedding_length"}, {"n_head", "attention.head_count"}});
   d.keys.copy(d.config, {{"layer_norm_epsilon", "attention.layer_norm_epsilon"}});
   d.keys.ignore({"attention.head_count_kv", "feed_forward_length", "context_length"});  // that of training
 }
 
-void describe_mpt(Description& d) {
+void describe_mpt(GgufDescription& d) {
   d.keys.copy_sizes(d.config, {{"n_layers", "block_count"},
                                {"d_model", "embedding_length"},
                                {"n_heads", "attention.head_count"},
@@ -159,7 +160,7 @@ void describe_mpt(Description& d) {
 }
 
 /// Writes the newer architecture, which includes the older one as the case of one KV head and one norm.
-void describe_falcon(Description& d) {
+void describe_falcon(GgufDescription& d) {
   describe_llama_like(d);
   d.config["num_kv_heads"] = d.config["num_key_value_heads"];
   d.config["ffn_hidden_size"] = d.config["intermediate_size"];
@@ -169,102 +170,140 @@ void describe_falcon(Description& d) {
   d.config["num_ln_in_parallel_attn"] = d.has_tensor("blk.0.attn_norm_2.weight") ? 2 : 1;
 }
 
-void describe_olmo(Description& d) {
+void describe_olmo(GgufDescription& d) {
   describe_llama_like(d);
   d.config.erase("layer_norm_eps");  // 1e-5 in every model
   if (d.keys.number_or("attention.clamp_kqv", 0) > 0) d.keys.copy(d.config, {{"clip_qkv", "attention.clamp_kqv"}});
 }
 
-void describe_olmoe(Description& d) {
+void describe_olmoe(GgufDescription& d) {
   describe_llama_like(d);
   describe_experts(d, "num_experts");
   d.keys.ignore({"expert_feed_forward_length"});  // the same as feed_forward_length
 }
 
-/// Sizes of latent attention. Newer files give those of whole heads under names of their own, and under the older names
-/// those of the heads that llama.cpp computes with.
-void describe_latents(Description& d) {
-  const auto head_size = [&](const std::string& key) {
-    return d.keys.integer(d.keys.has(key + "_mla") ? key + "_mla" : key);
-  };
-  const std::int64_t rotated = d.keys.integer("rope.dimension_count");
-  d.keys.copy_sizes(d.config,
-                    {{"kv_lora_rank", "attention.kv_lora_rank"}, {"qk_rope_head_dim", "rope.dimension_count"}});
-  d.config["qk_nope_head_dim"] = head_size("attention.key_length") - rotated;
-  d.config["v_head_dim"] = head_size("attention.value_length");
-  if (d.keys.integer_or("attention.q_lora_rank", 0) > 0) {
-    d.keys.copy(d.config, {{"q_lora_rank", "attention.q_lora_rank"}});
+/// Writes which layers have a window, if the file lists them.
+void describe_windows(GgufDescription& d) {
+  d.keys.copy(d.config,
+              {{"sliding_window", "attention.sliding_window"}, {"windows", "attention.sliding_window_pattern"}});
+  if (!d.config.contains("windows") || !d.config["windows"].is_array()) return;
+  json types = json::array();
+  for (const json& has_window : d.config["windows"]) {
+    types.push_back(has_window == true ? "sliding_attention" : "full_attention");
   }
-  d.keys.ignore({"attention.head_count_kv", "attention.key_length"});  // 1 where llama.cpp joins the heads
+  d.config["layer_types"] = types;
+  d.config.erase("windows");
 }
 
-/// DeepSeek-V2's router takes a softmax, V3's and Kimi's sigmoids. Files of V2 may not say.
-void describe_deepseek_router(Description& d) {
-  constexpr std::int64_t kUnsaid = 0, kSoftmax = 1, kSigmoid = 2;
-  const std::int64_t function = d.keys.integer_or("expert_gating_func", kUnsaid);
-  if (function != kUnsaid && function != kSoftmax && function != kSigmoid) {
-    throw InputError(
-        "{}: \"{}.expert_gating_func\" is {}, which is not implemented; use a model with 1 (softmax) or 2 "
-        "(sigmoid)",
-        d.model.path().string(), d.model.architecture(), function);
-  }
-  const std::int64_t groups = d.keys.integer_or("expert_group_count", 1);
-  d.config["n_group"] = groups;
-  d.config["topk_group"] = d.keys.integer_or("expert_group_used_count", groups);
-  d.config["norm_topk_prob"] = d.keys.flag_or("expert_weights_norm", false);
-  if (function == kSigmoid) {
-    d.config["model_type"] = "deepseek_v3";
-  } else {
-    d.config["topk_method"] = groups > 1 ? "group_limited_greedy" : "greedy";
-  }
+/// OLMo 3 is an OLMo 2 with windows.
+void describe_olmo2(GgufDescription& d) {
+  describe_llama_like(d);
+  if (d.keys.integer_or("attention.sliding_window", 0) == 0) return;
+  d.config["model_type"] = "olmo3";
+  describe_windows(d);
+  json& full = d.config["rope_parameters"];
+  d.keys.copy(full, {{"attention_factor", "rope.scaling.attn_factor"}});
+  d.config["rope_parameters"] = {{"full_attention", full},
+                                 {"sliding_attention", {{"rope_type", "default"}, {"rope_theta", full["rope_theta"]}}}};
 }
 
-void describe_deepseek2(Description& d) {
-  d.keys.copy_sizes(d.config, {{"num_hidden_layers", "block_count"},
-                               {"hidden_size", "embedding_length"},
-                               {"num_attention_heads", "attention.head_count"},
-                               {"max_position_embeddings", "context_length"},
-                               {"intermediate_size", "feed_forward_length"},
-                               {"moe_intermediate_size", "expert_feed_forward_length"},
-                               {"n_routed_experts", "expert_count"},
-                               {"num_experts_per_tok", "expert_used_count"}});
-  d.keys.copy(d.config, {{"rms_norm_eps", "attention.layer_norm_rms_epsilon"},
-                         {"first_k_dense_replace", "leading_dense_block_count"},
-                         {"n_shared_experts", "expert_shared_count"}});
-  // Files of models without a factor may say 0.
-  const double scale = d.keys.number_or("expert_weights_scale", 0);
-  d.config["routed_scaling_factor"] = scale == 0 ? 1 : scale;
-  describe_latents(d);
-  describe_latent_rotation(d.model, d.keys, d.config);
-  describe_deepseek_router(d);
+void describe_granite(GgufDescription& d) {
+  describe_llama_with_biases(d);
+  d.keys.copy(d.config, {{"attention_multiplier", "attention.scale"},
+                         {"embedding_multiplier", "embedding_scale"},
+                         {"residual_multiplier", "residual_scale"},
+                         {"logits_scaling", "logit_scale"}});
+}
+
+void describe_cohere(GgufDescription& d) {
+  describe_llama_like(d);
+  d.keys.copy(d.config, {{"logit_scale", "logit_scale"}});
+  d.config["attention_bias"] = d.has_tensor("blk.0.attn_q.bias");
+  d.config["use_qk_norm"] = d.has_tensor("blk.0.attn_q_norm.weight");
+}
+
+/// Every fourth layer is without a window, as llama.cpp computes it.
+void describe_cohere2(GgufDescription& d) {
+  describe_cohere(d);
+  d.keys.copy(d.config, {{"sliding_window", "attention.sliding_window"}});
+}
+
+void describe_starcoder(GgufDescription& d) {
+  describe_gpt2(d);
+  d.config["multi_query"] = d.keys.integer_or("attention.head_count_kv", 1) == 1;
+}
+
+void describe_starcoder2(GgufDescription& d) {
+  describe_llama_like(d);
+  d.config["norm_epsilon"] = d.config["layer_norm_eps"];
+  d.config.erase("layer_norm_eps");
+  d.config["use_bias"] = d.has_tensor("blk.0.attn_q.bias");
+}
+
+void describe_ernie(GgufDescription& d) {
+  describe_llama_like(d);
+  d.config["use_bias"] = d.has_tensor("blk.0.attn_q.bias");
+}
+
+void describe_seed_oss(GgufDescription& d) {
+  describe_llama_with_biases(d);
+  d.config["attention_out_bias"] = d.has_tensor("blk.0.attn_output.bias");
+}
+
+void describe_exaone4(GgufDescription& d) {
+  describe_llama_like(d);
+  d.config["sliding_window"] = nullptr;
+  describe_windows(d);
+}
+
+void describe_qwen2_moe(GgufDescription& d) {
+  describe_llama_like(d);
+  d.config["mlp_only_layers"] = dense_layers(d);
+  describe_experts(d, "num_experts");
+  d.keys.copy(d.config, {{"moe_intermediate_size", "expert_feed_forward_length"},
+                         {"shared_expert_intermediate_size", "expert_shared_feed_forward_length"}});
+  d.config["qkv_bias"] = d.has_tensor("blk.0.attn_q.bias");
+  d.config["norm_topk_prob"] = false;  // as llama.cpp computes it; the file does not say
 }
 
 /// An architecture of llama.cpp, and the model_type of its family.
 struct GgufArchitecture {
   const char *name, *model_type;
-  void (*describe)(Description&);
+  void (*describe)(GgufDescription&);
   bool interleaves_heads = false;
 };
 
-constexpr GgufArchitecture kArchitectures[] = {{"bloom", "bloom", describe_bloom},
+constexpr GgufArchitecture kArchitectures[] = {{"arcee", "arcee", describe_llama_with_biases, true},
+                                               {"bloom", "bloom", describe_bloom},
+                                               {"cohere2", "cohere2", describe_cohere2},
+                                               {"command-r", "cohere", describe_cohere},
                                                {"deepseek2", "deepseek_v2", describe_deepseek2},
+                                               {"ernie4_5", "ernie4_5", describe_ernie},
+                                               {"exaone4", "exaone4", describe_exaone4},
                                                {"falcon", "falcon", describe_falcon},
                                                {"gemma", "gemma", describe_llama_like},
                                                {"gemma2", "gemma2", describe_gemma2},
                                                {"gemma3", "gemma3_text", describe_gemma3},
+                                               {"glm4", "glm4", describe_qwen3},
                                                {"gpt2", "gpt2", describe_gpt2},
                                                {"gptneox", "gpt_neox", describe_gpt_neox},
+                                               {"granite", "granite", describe_granite, true},
                                                {"llama", "llama", describe_llama, true},
                                                {"mpt", "mpt", describe_mpt},
                                                {"olmo", "olmo", describe_olmo, true},
-                                               {"olmo2", "olmo2", describe_llama_like},
+                                               {"olmo2", "olmo2", describe_olmo2},
                                                {"olmoe", "olmoe", describe_olmoe},
                                                {"phi2", "phi", describe_llama_like},
                                                {"phi3", "phi3", describe_phi3},
                                                {"qwen2", "qwen2", describe_llama_like},
+                                               {"qwen2moe", "qwen2_moe", describe_qwen2_moe},
                                                {"qwen3", "qwen3", describe_qwen3},
                                                {"qwen3moe", "qwen3_moe", describe_qwen3_moe},
-                                               {"stablelm", "stablelm", describe_stablelm}};
+                                               {"seed_oss", "seed_oss", describe_seed_oss},
+                                               {"smollm3", "smollm3", describe_llama_with_biases, true},
+                                               {"stablelm", "stablelm", describe_stablelm},
+                                               {"starcoder", "gpt_bigcode", describe_starcoder},
+                                               {"starcoder2", "starcoder2", describe_starcoder2}};
 
 const GgufArchitecture* find_architecture(const std::string& name) {
   const auto* found = std::ranges::find(kArchitectures, name, &GgufArchitecture::name);
@@ -281,7 +320,7 @@ json config_of_gguf(const GgufModel& model) {
     throw InputError("{}: \"general.architecture\" is {}, which is not implemented; use a model of {}",
                      model.path().string(), excerpt(model.architecture()), fmt::join(known, ", "));
   }
-  Description d{model, ArchitectureKeys(model)};
+  GgufDescription d{model, ArchitectureKeys(model)};
   d.config["model_type"] = architecture->model_type;
   architecture->describe(d);
   if (const auto embedding = model.find("token_embd.weight")) d.config["vocab_size"] = embedding->tensor->shape[0];

@@ -1,46 +1,14 @@
 #include "io/weights/gguf_weight.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "io/error.hpp"
 #include "io/safetensors.hpp"
 #include "io/weights/gguf_latent_weight.hpp"
+#include "io/weights/parts.hpp"
 #include "io/weights/plain_weight.hpp"
 
 namespace logitfield::io {
-namespace {
-
-/// The tensor that holds a weight, and the number of the matrix in it; empty if the weight is the whole tensor.
-struct StackPlace {
-  std::string tensor;
-  std::optional<std::int64_t> index;
-};
-
-StackPlace place_of(const std::string& name) {
-  const std::size_t open = name.find('['), close = name.find(']');
-  if (open == std::string::npos || close == std::string::npos) return {name, {}};
-  std::int64_t index = 0;
-  std::from_chars(name.data() + open + 1, name.data() + close, index);
-  return {name.substr(0, open) + name.substr(close + 1), index};
-}
-
-/// One of the matrices, or vectors, that the part stacks.
-StoredPart unstacked(StoredPart part, std::int64_t index) {
-  const std::int64_t count = part.shape.front();
-  if (part.shape.size() < 2 || index >= count) {
-    throw InputError("{} has shape {}, and so no part {}; use a file that the current tools of llama.cpp wrote",
-                     part.origin(), shape_text(part.shape), index);
-  }
-  const std::size_t bytes = part.bytes.size() / static_cast<std::size_t>(count);
-  part.bytes = part.bytes.subspan(static_cast<std::size_t>(index) * bytes, bytes);
-  part.shape.erase(part.shape.begin());
-  part.place = index;
-  return part;
-}
-
-}  // namespace
-
 StoredPart part_of(const PlacedTensor& placed) {
   const GgufTensor& tensor = *placed.tensor;
   return {&placed.file->file(), std::string(tensor.type->name), tensor.name, tensor.shape, tensor.data};
@@ -76,7 +44,7 @@ std::unique_ptr<StoredWeight> open_gguf_weight(const GgufModel& model, const std
   const BlockType& type = *found->tensor->type;
   StoredPart part = part_of(*found);
   if (place.index) part = unstacked(std::move(part), *place.index);
-  if (part.shape != shape) {
+  if (!is_same_shape(part.shape, shape)) {
     throw InputError("{} has shape {}, but the metadata asks for {}; download the file again", part.origin(),
                      shape_text(part.shape), shape_text(shape));
   }

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -45,8 +46,37 @@ void require_type(const TypedPart& part, std::initializer_list<DType> types) {
                    fmt::join(names, " or "));
 }
 
+StackPlace place_of(const std::string& name) {
+  const std::size_t open = name.find('['), close = name.find(']');
+  if (open == std::string::npos || close == std::string::npos) return {name, {}};
+  std::int64_t index = 0;
+  std::from_chars(name.data() + open + 1, name.data() + close, index);
+  return {name.substr(0, open) + name.substr(close + 1), index};
+}
+
+StoredPart unstacked(StoredPart part, std::int64_t index) {
+  const std::int64_t count = part.shape.front();
+  if (part.shape.size() < 2 || index >= count) {
+    throw InputError("{} has shape {}, and so no part {}; use the configuration of these weights", part.origin(),
+                     shape_text(part.shape), index);
+  }
+  const std::size_t bytes = part.bytes.size() / static_cast<std::size_t>(count);
+  part.bytes = part.bytes.subspan(static_cast<std::size_t>(index) * bytes, bytes);
+  part.shape.erase(part.shape.begin());
+  part.place = index;
+  return part;
+}
+
+bool is_same_shape(std::span<const std::int64_t> a, std::span<const std::int64_t> b) {
+  const auto without_ones = [](std::span<const std::int64_t> shape) {
+    while (shape.size() > 1 && shape.front() == 1) shape = shape.subspan(1);
+    return shape;
+  };
+  return std::ranges::equal(without_ones(a), without_ones(b));
+}
+
 void require_shape(const StoredPart& part, const std::vector<std::int64_t>& shape) {
-  if (part.shape == shape) return;
+  if (is_same_shape(part.shape, shape)) return;
   if (part.bytes.empty()) {
     throw InputError(
         "{} is empty; DeepSpeed ZeRO-3 saves such files: gather the weights "

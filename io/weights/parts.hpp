@@ -43,6 +43,19 @@ struct TypedPart : StoredPart {
 /// Returns the tensor with this name. Throws InputError that also names the weight `of` if no file holds it.
 TypedPart require_part(const FindTensor& find, const std::string& name, const StoredPart& of);
 
+/// The tensor that holds a weight, and the number of the matrix in it; empty if the weight is the whole tensor.
+struct StackPlace {
+  std::string tensor;
+  std::optional<std::int64_t> index;
+};
+/// Returns the place of a weight named "tensor[index].weight".
+StackPlace place_of(const std::string& name);
+/// Returns one of the matrices, or vectors, that the part stacks.
+StoredPart unstacked(StoredPart part, std::int64_t index);
+
+/// Whether tensors of both shapes hold the same numbers in the same order: [1, n] is read as [n].
+bool is_same_shape(std::span<const std::int64_t> a, std::span<const std::int64_t> b);
+
 /// Throws InputError naming file and tensor for any other type or shape.
 void require_type(const TypedPart& part, std::initializer_list<DType> types);
 void require_shape(const StoredPart& part, const std::vector<std::int64_t>& shape);

@@ -6,6 +6,7 @@
 #include "io/weights/fp8_weight.hpp"
 #include "io/weights/gptq_weight.hpp"
 #include "io/weights/mxfp4_weight.hpp"
+#include "io/weights/parts.hpp"
 #include "io/weights/plain_weight.hpp"
 
 namespace logitfield::io {
@@ -33,15 +34,17 @@ std::unique_ptr<StoredWeight> open_quantised(const WeightRequest& request) {
 }  // namespace
 
 std::unique_ptr<StoredWeight> open_weight(const WeightRequest& request) {
-  const std::optional<FileTensor> found = request.find(request.name);
+  const StackPlace place = place_of(request.name);
+  const std::optional<FileTensor> found = request.find(place.tensor);
   if (!found || !is_float_weight(found->tensor->dtype)) {
     if (auto quantised = open_quantised(request)) return quantised;
   }
   if (!found) return nullptr;
-  const TypedPart part(*found);
+  const TypedPart whole(*found);
+  require_type(whole, {DType::F32, DType::F16, DType::BF16});
+  const StoredPart part = place.index ? unstacked(whole, *place.index) : StoredPart(whole);
   require_shape(part, request.shape);
-  require_type(part, {DType::F32, DType::F16, DType::BF16});
-  return std::make_unique<PlainWeight>(part, part.dtype, request.shape);
+  return std::make_unique<PlainWeight>(part, whole.dtype, request.shape);
 }
 
 }  // namespace logitfield::io

@@ -53,10 +53,14 @@ void attention_half(const BlockShape& shape, const LayerWeights& weights, const 
                     Precision precision, MatrixF& partial, QueriesKeys& queries_keys) {
   const Index length = hidden.rows();
   Projected heads = project(shape, weights, normalised(hidden, weights.attention_norm));
-  normalise_heads(weights.query_norm, length, shape.query_norm_columns, shards, heads.queries);
-  normalise_heads(weights.key_norm, length, shape.key_norm_columns, shards, heads.keys);
+  const auto normalise = [&] {
+    normalise_heads(weights.query_norm, length, shape.query_norm_columns, shards, heads.queries);
+    normalise_heads(weights.key_norm, length, shape.key_norm_columns, shards, heads.keys);
+  };
+  if (!shape.norm_after_rotation) normalise();
   if (shape.clip) clip(*shape.clip, heads);
   rotate_heads(shape, length, heads);
+  if (shape.norm_after_rotation) normalise();
   if (shape.query_scale != 1) heads.queries *= shape.query_scale;
 
   const MatrixF mixed = precision == Precision::bf16 ? mix_rounded(shape, length, heads, queries_keys.attention)
@@ -70,6 +74,7 @@ void attention_half(const BlockShape& shape, const LayerWeights& weights, const 
 void mlp_half(const BlockShape& shape, const LayerWeights& weights, const MatrixF& hidden, MatrixF& partial) {
   const MatrixF rows = normalised(hidden, weights.mlp_norm);
   partial = feed_forward(shape, weights.mlp, rows);
+  if (weights.shared_router.size() > 0) weigh_shared_expert(weights.shared_router, rows, partial);
   if (shape.routing && weights.router.size() > 0) add_experts(shape, weights, rows, partial);
 }
 

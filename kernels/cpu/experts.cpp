@@ -1,5 +1,6 @@
 #include "kernels/cpu/experts.hpp"
 
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -69,6 +70,13 @@ std::vector<Choice> choose_experts(const io::Routing& routing, const VectorF& lo
   const double factor = routing.normalise ? routing.scale / sum : routing.scale;
   for (Choice& choice : choices) choice.weight *= static_cast<float>(factor);
   return choices;
+}
+
+float share_of_shared_expert(float logit) { return 1 / (1 + std::exp(-logit)); }
+
+void weigh_shared_expert(const MatrixF& router, const MatrixFRef& normalised, MatrixF& out) {
+  const VectorF logits = normalised * router.row(0).transpose();
+  for (Index i = 0; i < out.rows(); ++i) out.row(i) *= share_of_shared_expert(logits[i]);
 }
 
 void add_experts(const BlockShape& shape, const LayerWeights& weights, const MatrixFRef& normalised, MatrixF& out) {

@@ -19,6 +19,9 @@ void activate(io::Activation activation, ArrayRef x) {
     case io::Activation::relu:
       x = x.max(0.F);
       return;
+    case io::Activation::relu_squared:
+      x = x.max(0.F).square();
+      return;
     case io::Activation::gelu_tanh: {
       const float factor = static_cast<float>(std::sqrt(2 / std::numbers::pi));
       x = 0.5F * x * (1 + (factor * (x + 0.044715F * x.cube())).tanh());

@@ -10,6 +10,8 @@ __device__ float act(float x) {
     return x / (1 + expf(-x));
   } else if constexpr (kActivation == io::Activation::relu) {
     return x > 0 || x != x ? x : 0.F;
+  } else if constexpr (kActivation == io::Activation::relu_squared) {
+    return x > 0 || x != x ? x * x : 0.F;
   } else if constexpr (kActivation == io::Activation::gelu_tanh) {
     constexpr float kFactor = 0.7978845608028654F;  // sqrt(2 / pi)
     return 0.5F * x * (1 + tanhf(kFactor * (x + 0.044715F * x * x * x)));
@@ -64,6 +66,8 @@ void activate(io::Activation activation, bool gated, const T* in, const float* b
       return start<io::Activation::gelu_tanh>(gated, in, bias, rows, inner, out, stream);
     case io::Activation::relu:
       return start<io::Activation::relu>(gated, in, bias, rows, inner, out, stream);
+    case io::Activation::relu_squared:
+      return start<io::Activation::relu_squared>(gated, in, bias, rows, inner, out, stream);
   }
 }
 template void activate(io::Activation, bool, const float*, const float*, int64_t, int64_t, float*, const Stream&);

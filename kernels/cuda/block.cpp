@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <type_traits>
 
 #include "kernels/block_cost.hpp"
@@ -156,6 +157,7 @@ HeadSteps Block<T>::steps_of(const BlockShape& s, const DeviceNorm& norm, Index 
   HeadSteps out;
   out.has_norm = norm.present;
   out.norm = norm.view;
+  out.norm_last = s.norm_after_rotation;
   out.gain_by_head = norm.gain_size > s.head_dim;
   if (s.clip) out.clip = *s.clip;
   if (s.rotary) out.rotary = tables_.view(*s.rotary, length, stream_);
@@ -214,6 +216,22 @@ void Block<T>::feed_forward(const BlockShape& s, const DeviceMlp<T>& w, const T*
 }
 
 template <class T>
+void Block<T>::add_shared_expert(const BlockShape& s, const DeviceLayer<T>& w, const Buffer<T>& rows, Index length,
+                                 float* out) {
+  std::vector<float> shares(static_cast<std::size_t>(length));
+  multiply(rows, length, w.shared_router).read(shares);
+  std::ranges::transform(shares, shares.begin(), cpu::share_of_shared_expert);
+  std::vector<std::int32_t> all(shares.size());
+  std::iota(all.begin(), all.end(), 0);
+  const Buffer<std::int32_t> which(all, stream_);
+  const Buffer<float> share(shares, stream_);
+  Buffer<float> said(length * s.hidden_size, stream_);
+  feed_forward(s, w.mlp, rows.data(), length, said.data());
+  scatter_add(said.data(), which.data(), share.data(), length, s.hidden_size, out, stream_);
+  stream_.wait();  // the host's numbers are freed now
+}
+
+template <class T>
 void Block<T>::add_experts(const BlockShape& s, const DeviceLayer<T>& w, const Buffer<T>& rows, Index length,
                            float* out) {
   MatrixF logits(length, w.router.outputs);
@@ -248,7 +266,10 @@ std::unique_ptr<DeviceActivations> Block<T>::mlp(const BlockShape& s, const Devi
   const Index length = hidden.rows();
   const Buffer<T> rows = normalised(hidden.values.data(), hidden.cols(), length, hidden.cols(), w.mlp_norm);
   auto out = std::make_unique<DeviceActivations>(length, s.hidden_size, stream_);
-  if (w.mlp.up.outputs > 0) {
+  if (w.shared_router.outputs > 0) {
+    out->values.zero();
+    add_shared_expert(s, w, rows, length, out->values.data());
+  } else if (w.mlp.up.outputs > 0) {
     feed_forward(s, w.mlp, rows.data(), length, out->values.data());
   } else {
     out->values.zero();

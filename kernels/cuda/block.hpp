@@ -63,6 +63,8 @@ class Block {
   Buffer<float> position_factors(const HeadColumns& from, const DeviceNorm& norm, Index heads, Index length,
                                  Index columns, Index of_all, const Team& shards);
   void feed_forward(const BlockShape& shape, const DeviceMlp<T>& weights, const T* rows, Index count, float* out);
+  void add_shared_expert(const BlockShape& shape, const DeviceLayer<T>& weights, const Buffer<T>& rows, Index length,
+                         float* out);
   void add_experts(const BlockShape& shape, const DeviceLayer<T>& weights, const Buffer<T>& rows, Index length,
                    float* out);
 

@@ -80,13 +80,19 @@ __global__ void prepare_kernel(HeadColumns from, HeadSteps steps, int64_t rows, 
     const int column = lane + i * kWarp;
     x[i] = column < columns ? column_of(from, head, position, column) : 0.F;
   }
-  if (steps.has_norm) normalise_row(steps, head, position, columns, x);
+  if (steps.has_norm && !steps.norm_last) normalise_row(steps, head, position, columns, x);
   for (int i = 0; i < kPerLane; ++i) {
     if (steps.clip >= 0) x[i] = x[i] > steps.clip ? steps.clip : x[i] < -steps.clip ? -steps.clip : x[i];
     row[lane + i * kWarp] = x[i];
   }
   __syncwarp();
   if (steps.rotary.pairs > 0) rotate_row(steps.rotary, position, row);
+  if (steps.has_norm && steps.norm_last) {
+    for (int i = 0; i < kPerLane; ++i) x[i] = lane + i * kWarp < columns ? row[lane + i * kWarp] : 0.F;
+    normalise_row(steps, head, position, columns, x);
+    for (int i = 0; i < kPerLane; ++i) row[lane + i * kWarp] = x[i];
+    __syncwarp();
+  }
   const int wide = static_cast<int>(padded(columns));
   for (int column = lane; column < wide; column += kWarp) {
     const T value = from_float<T>(column < columns ? steps.factor * row[column] : 0.F);

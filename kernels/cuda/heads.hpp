@@ -30,6 +30,8 @@ struct HeadColumns {
 struct HeadSteps {
   bool has_norm = false;
   NormView norm;
+  /// The norm follows the rotation.
+  bool norm_last = false;
   /// The gain holds the gains of all heads, one after the other.
   bool gain_by_head = false;
   /// Factor of each position, replacing the row's own factor (norms over all heads).

@@ -105,6 +105,7 @@ std::unique_ptr<DeviceLayer<T>> upload_layer(Uploader& uploader, const LayerWeig
   io::visit_norms([&](DeviceNorm& to, const Norm& from) { to = upload_norm(uploader, from); }, *out, w);
   io::visit_maps([&](DeviceLinear<T>& to, const Linear& from) { to = upload_linear<T>(uploader, from); }, *out, w);
   out->router = upload_linear<T>(uploader, w.router, {});
+  out->shared_router = upload_linear<T>(uploader, w.shared_router, {});
   out->mlp = upload_mlp<T>(uploader, w.mlp);
   for (const MlpWeights& expert : w.experts) out->experts.push_back(upload_mlp<T>(uploader, expert));
   out->router_bias = w.router_bias;

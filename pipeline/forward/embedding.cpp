@@ -1,6 +1,7 @@
 #include "pipeline/forward/embedding.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <numeric>
 
@@ -45,6 +46,33 @@ MatrixF embedding_rows(const io::StoredWeight& embedding, std::span<const std::i
   return rows;
 }
 
+/// Returns the sines and cosines of `count` positions, by angles in float32 as in transformers.
+MatrixF sinusoids(const io::ModelConfig& config, std::int64_t count) {
+  const std::int64_t half = config.hidden_size / 2;
+  MatrixF out = MatrixF::Zero(count, config.hidden_size);
+  for (std::int64_t k = 0; k < half; ++k) {
+    const auto step = static_cast<float>(std::log(10000.0) / static_cast<double>(half - 1));
+    const float frequency = std::exp(static_cast<float>(k) * -step);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const double angle = static_cast<float>(config.position_offset + i) * frequency;
+      out(i, k) = static_cast<float>(std::sin(angle));
+      out(i, half + k) = static_cast<float>(std::cos(angle));
+    }
+  }
+  return out;
+}
+
+/// Reads the final norm; it also scales the logits.
+kernels::Norm final_norm(const io::Checkpoint& checkpoint) {
+  const io::ModelConfig& config = checkpoint.config();
+  kernels::Norm norm = read_norm(checkpoint, io::final_norm_tensors(config));
+  if (config.output_scale == 1) return norm;
+  if (norm.gain.size() == 0) norm.gain = kernels::VectorF::Ones(config.hidden_size);
+  norm.gain *= static_cast<float>(config.output_scale);
+  norm.bias *= static_cast<float>(config.output_scale);
+  return norm;
+}
+
 }  // namespace
 
 std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kernels::Backend& backend,
@@ -61,12 +89,13 @@ std::unique_ptr<Activations> embed(const io::Checkpoint& checkpoint, const kerne
     checkpoint.weight(positions->name).read(used, {0, config.hidden_size}, kernels::as_span(added));
     backend.add(*backend.upload(std::move(added)), *out);
   }
+  if (config.sinusoidal_positions) backend.add(*backend.upload(sinusoids(config, std::ssize(tokens))), *out);
   backend.normalise(read_norm(checkpoint, io::embedding_norm_tensors(config)), *out);
   return out;
 }
 
 FinalStates::FinalStates(const io::Checkpoint& checkpoint, const kernels::Backend& backend)
-    : norm_(read_norm(checkpoint, io::final_norm_tensors(checkpoint.config()))),
+    : norm_(final_norm(checkpoint)),
       projection_(load_map(checkpoint, backend, io::embedding_out_tensors(checkpoint.config()))) {}
 
 std::unique_ptr<Activations> FinalStates::apply(const kernels::Backend& backend,

@@ -39,6 +39,13 @@ void load_norm(const io::Checkpoint& checkpoint, const std::optional<io::NormTen
   out = read_norm(checkpoint, tensors, part);
 }
 
+/// Reads a router; empty if the layer has none.
+void load_router(const io::Checkpoint& checkpoint, const std::optional<io::ExpectedTensor>& tensor,
+                 kernels::MatrixF& out) {
+  out.resize(tensor ? tensor->shape[0] : 0, tensor ? tensor->shape[1] : 0);
+  if (tensor) checkpoint.weight(tensor->name).read({0, out.rows()}, {0, out.cols()}, kernels::as_span(out));
+}
+
 /// Loads whole experts: a shard reads only its own.
 void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& names, const Shard& shard,
                   Precision precision, kernels::LayerWeights& out) {
@@ -50,12 +57,9 @@ void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& name
     load_network(checkpoint, expert, {0, expert.up.outputs}, true, precision,
                  out.experts[static_cast<std::size_t>(e - own.begin)]);
   }
-  out.router.resize(0, 0);
+  load_router(checkpoint, names.router, out.router);
+  load_router(checkpoint, names.shared_router, out.shared_router);
   out.router_bias.resize(0);
-  if (!names.router) return;
-  const std::int64_t columns = names.router->shape[1];
-  out.router.resize(names.router->shape[0], columns);
-  checkpoint.weight(names.router->name).read({0, names.router->shape[0]}, {0, columns}, kernels::as_span(out.router));
   if (names.router_bias) {
     out.router_bias = read_vector(checkpoint, *names.router_bias, {0, names.router_bias->shape[0]});
   }
@@ -78,6 +82,7 @@ kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t laye
   if (form.rotary >= 0) shape.rotary = config.rotaries[static_cast<std::size_t>(form.rotary)];
   if (config.clip_qkv) shape.clip = static_cast<float>(*config.clip_qkv);
   shape.query_scale = static_cast<float>(form.query_scale);
+  shape.norm_after_rotation = config.head_norm_after_rotation;
   if (config.head_norm_over_all) {
     shape.query_norm_columns = config.num_heads * config.head_dim;
     shape.key_norm_columns = config.num_kv_heads * config.head_dim;

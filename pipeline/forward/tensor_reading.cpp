@@ -45,7 +45,9 @@ void read_block(const io::Checkpoint& checkpoint, const io::LinearTensors& map, 
 VectorF stacked(const io::Checkpoint& checkpoint, const std::vector<io::ExpectedTensor>& tensors) {
   VectorF out;
   for (const io::ExpectedTensor& tensor : tensors) {
-    const VectorF one = read_vector(checkpoint, tensor, {0, tensor.shape[0]});
+    const std::int64_t rows = tensor.shape[0], columns = tensor.shape.size() > 1 ? tensor.shape[1] : 1;
+    VectorF one(rows * columns);
+    checkpoint.weight(tensor.name).read({0, rows}, {0, columns}, kernels::as_span(one));
     out.conservativeResize(out.size() + one.size());
     out.tail(one.size()) = one;
   }

@@ -14,9 +14,13 @@ class computes and without private names. What is read from an object within is 
 """
 import ast, functools, json, pathlib, re, sys
 
-TYPES = ("bloom deepseek_v2 deepseek_v3 falcon gemma gemma2 gemma3_text gpt2 gpt_neo gpt_neox gptj llama mistral"
-         " mixtral mpt olmo olmo2 olmoe opt phi phi3 qwen2 qwen3 qwen3_moe stablelm").split()
+TYPES = ("arcee bloom codegen cohere cohere2 deepseek_v2 deepseek_v3 dots1 ernie4_5 ernie4_5_moe exaone4 falcon gemma"
+         " gemma2 gemma3 gemma3_text glm glm4 glm4_moe gpt2 gpt_bigcode gpt_neo gpt_neox gptj granite granitemoe"
+         " hunyuan_v1_dense hunyuan_v1_moe kimi_k2 llama minimax_m2 mistral mixtral mpt olmo olmo2 olmo3 olmoe opt"
+         " phi phi3 qwen2 qwen2_moe qwen3 qwen3_moe seed_oss smollm3 stablelm starcoder2 xglm").split()
 FOLDERS = {"gemma3_text": "gemma3"}
+# Types whose decoder is that of another: its keys may lie in text_config.
+DECODERS = {"gemma3": "gemma3_text", "kimi_k2": "deepseek_v3"}
 CAUSAL = re.compile("(ForCausalLM|LMHeadModel)$")
 SKIPPED = re.compile("(ForSequenceClassification|ForTokenClassification|ForQuestionAnswering|MultipleChoice"
                      "|DoubleHeadsModel)$|^load_tf_|(?i:vision|image|multimodal|siglip)")
@@ -114,15 +118,20 @@ def not_keys(tree):
     return {name for name in properties if properties.count(name) == 1} | set(constants)
 
 
+def folder_of(type_name, package):
+    """Returns the folder of a type's code; older versions may lack it."""
+    return package / "models" / FOLDERS.get(type_name, type_name)
+
+
 def keys_of(type_name, package):
-    folder = FOLDERS.get(type_name, type_name)
-    module = parsed(package / "models" / folder / f"modeling_{folder}.py")
+    folder = folder_of(type_name, package)
+    module = parsed(folder / f"modeling_{folder.name}.py")
     code, names = reached(definitions(module))
     rope, masks = (parsed(package / name) for name in ("modeling_rope_utils.py", "masking_utils.py"))
     shared = [n for part in ("", "integrations/*/") for path in package.glob(f"{part}configuration_utils.py")
               for n in parsed(path).body]
     base = [n for n in (*rope.body, *shared) if re.search("(Pre[tT]rainedConfig|ConfigMixin)$", getattr(n, "name", ""))]
-    config, = [n for n in parsed(package / "models" / folder / f"configuration_{folder}.py").body
+    config, = [n for n in parsed(folder / f"configuration_{folder.name}.py").body
                if isinstance(n, ast.ClassDef) and f"model_type = '{type_name}'" in map(ast.unparse, n.body)]
     found = set().union(*map(reads, code), config_class_reads(config))
     found |= set().union(*(reads(node) for name, node in definitions(masks).items() if name in names))
@@ -139,8 +148,10 @@ def main():
         sys.exit(__doc__)
     packages = {re.search(r'^__version__ = "(.*)"', (folder / "__init__.py").read_text(), re.M)[1]: folder
                 for folder in map(pathlib.Path, sys.argv[2:])}
-    types = [f'"{name}": {{\n' + ",\n".join(f'  "{version}": {json.dumps(keys_of(name, folder))}'
-                                           for version, folder in packages.items()) + "}" for name in TYPES]
+    types = [f'"{name}": {{\n' + ",\n".join(f'  "{version}": {json.dumps(keys_of(DECODERS.get(name, name), folder))}'
+                                           for version, folder in packages.items()
+                                           if folder_of(DECODERS.get(name, name), folder).exists()) + "}"
+             for name in TYPES]
     pathlib.Path(sys.argv[1]).write_text(
         f'{{"transformers": {json.dumps(list(packages))},\n"keys": {{\n' + ",\n".join(types) + "}}\n")
 

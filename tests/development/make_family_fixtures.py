@@ -49,6 +49,13 @@ DEEPSEEK = base(num_hidden_layers=3, moe_intermediate_size=24, n_routed_experts=
                 num_experts_per_tok=2, first_k_dense_replace=1, kv_lora_rank=12, qk_rope_head_dim=8, qk_nope_head_dim=6,
                 v_head_dim=10, num_key_value_heads=4, routed_scaling_factor=1.5)
 
+SIGLIP = dict(hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2, image_size=28,
+              patch_size=14)
+FULL, SLIDING = "full_attention", "sliding_attention"
+
+EXPERTS = base(num_hidden_layers=3, num_key_value_heads=2, head_dim=12, moe_intermediate_size=24, n_routed_experts=8,
+               n_shared_experts=1, num_experts_per_tok=2, first_k_dense_replace=1, routed_scaling_factor=1.5)
+
 # name: (configuration class, its arguments)
 FIXTURES = {
     "gpt2": (t.GPT2Config, gpt(n_embd=33, n_head=3)),
@@ -137,7 +144,78 @@ FIXTURES = {
     "deepseek_v3": (t.DeepseekV3Config, {**DEEPSEEK, "q_lora_rank": 16, "n_group": 4, "topk_group": 2,
                                          "norm_topk_prob": True,
                                          "rope_parameters": {**YARN, "mscale": 1.0, "mscale_all_dim": 1.0}}),
+    "gemma3_nested": (t.Gemma3Config, dict(
+        text_config=base(num_key_value_heads=2, head_dim=12, query_pre_attn_scalar=20, sliding_window=14,
+                         layer_types=[SLIDING, FULL]),
+        vision_config=SIGLIP, mm_tokens_per_image=4, boi_token_index=80, eoi_token_index=81, image_token_index=82)),
+    "olmo3": (t.Olmo3Config, base(num_key_value_heads=2, sliding_window=12, layer_types=[SLIDING, FULL],
+                                  rope_parameters={FULL: YARN, SLIDING: rope()})),
+    "smollm3": (t.SmolLM3Config, base(num_key_value_heads=2, num_hidden_layers=4, rope_parameters=rope())),
+    "smollm3_window": (t.SmolLM3Config, base(num_key_value_heads=2, no_rope_layers=[0, 1], use_sliding_window=True,
+                                             sliding_window=13, tie_word_embeddings=False, rope_parameters=rope())),
+    "granite": (t.GraniteConfig, base(num_key_value_heads=2, embedding_multiplier=6.0, logits_scaling=1.7,
+                                      residual_multiplier=0.22, attention_multiplier=0.3, attention_bias=True,
+                                      mlp_bias=True, tie_word_embeddings=True, rope_parameters=rope())),
+    "cohere": (t.CohereConfig, base(num_key_value_heads=2, rope_parameters=rope())),
+    "cohere_qk_norm": (t.CohereConfig, base(num_key_value_heads=2, use_qk_norm=True, attention_bias=True,
+                                            logit_scale=0.3, tie_word_embeddings=False, rope_parameters=rope())),
+    "cohere2": (t.Cohere2Config, base(num_key_value_heads=2, num_hidden_layers=4, sliding_window=11,
+                                      rope_parameters=rope())),
+    "starcoder2": (t.Starcoder2Config, base(num_key_value_heads=2, sliding_window=15, rope_parameters=rope())),
+    "starcoder2_no_bias": (t.Starcoder2Config, base(num_key_value_heads=1, use_bias=False, tie_word_embeddings=False,
+                                                    rope_parameters=rope())),
+    "gpt_bigcode": (t.GPTBigCodeConfig, gpt()),
+    "gpt_bigcode_heads": (t.GPTBigCodeConfig, gpt(multi_query=False, tie_word_embeddings=False, n_inner=40,
+                                                  activation_function="gelu")),
+    "codegen": (t.CodeGenConfig, gpt(n_embd=64, n_head=8, n_inner=48, rotary_dim=4)),
+    "glm": (t.GlmConfig, base(num_key_value_heads=2, head_dim=12)),
+    "glm4": (t.Glm4Config, base(num_key_value_heads=2, head_dim=8, attention_bias=False)),
+    "glm4_moe": (t.Glm4MoeConfig, {**EXPERTS, "use_qk_norm": True, "attention_bias": True}),
+    "glm4_moe_groups": (t.Glm4MoeConfig, {**EXPERTS, "n_group": 4, "topk_group": 2, "norm_topk_prob": False}),
+    "qwen2_moe": (t.Qwen2MoeConfig, base(num_key_value_heads=2, num_hidden_layers=3, num_experts=6,
+                                         num_experts_per_tok=2, moe_intermediate_size=20, mlp_only_layers=[1],
+                                         shared_expert_intermediate_size=28)),
+    "qwen2_moe_normalised": (t.Qwen2MoeConfig, base(num_key_value_heads=4, num_experts=4, num_experts_per_tok=3,
+                                                    moe_intermediate_size=20, norm_topk_prob=True, qkv_bias=False,
+                                                    shared_expert_intermediate_size=16, tie_word_embeddings=True)),
+    "ernie4_5": (t.Ernie4_5Config, base(num_key_value_heads=2, head_dim=12, rope_parameters=rope())),
+    "ernie4_5_bias": (t.Ernie4_5Config, base(num_key_value_heads=1, head_dim=8, use_bias=True,
+                                             tie_word_embeddings=False, rope_parameters=rope())),
+    "ernie4_5_moe": (t.Ernie4_5_MoeConfig, base(num_key_value_heads=2, num_hidden_layers=4, moe_num_experts=6, moe_k=3,
+                                                moe_intermediate_size=20, moe_layer_end_index=2,
+                                                rope_parameters=rope())),
+    "seed_oss": (t.SeedOssConfig, base(num_key_value_heads=2, head_dim=12)),
+    "seed_oss_bias": (t.SeedOssConfig, base(num_key_value_heads=4, head_dim=8, attention_bias=False,
+                                            attention_out_bias=True, mlp_bias=True, tie_word_embeddings=True)),
+    "arcee": (t.ArceeConfig, base(num_key_value_heads=2, attention_bias=True, mlp_bias=True,
+                                  rope_parameters={**YARN, "beta_fast": 4.0})),
+    "exaone4": (t.Exaone4Config, base(num_key_value_heads=2, num_hidden_layers=4, sliding_window=13)),
+    "exaone4_full": (t.Exaone4Config, base(num_key_value_heads=2, sliding_window=None, layer_types=[FULL, FULL],
+                                           tie_word_embeddings=True)),
+    "dots1": (t.Dots1Config, {**EXPERTS, "n_shared_experts": 2, "sliding_window": None}),
+    "dots1_window": (t.Dots1Config, {**EXPERTS, "sliding_window": 15, "max_window_layers": 2, "norm_topk_prob": True,
+                                     "attention_bias": True}),
+    "minimax_m2": (t.MiniMaxM2Config, base(num_key_value_heads=2, head_dim=12, num_local_experts=6,
+                                           num_experts_per_tok=2,
+                                           rope_parameters=rope(partial_rotary_factor=2 / 3))),
+    "kimi_k2": (t.DeepseekV3Config, {**DEEPSEEK, "q_lora_rank": 16, "n_group": 1, "topk_group": 1,
+                                     "num_nextn_predict_layers": 0}),
+    "xglm": (t.XGLMConfig, dict(d_model=32, num_layers=2, attention_heads=4, ffn_dim=56, vocab_size=89,
+                                max_position_embeddings=64, bos_token_id=0, eos_token_id=2, pad_token_id=1)),
+    "granitemoe": (t.GraniteMoeConfig, base(num_key_value_heads=2, num_local_experts=5, num_experts_per_tok=2,
+                                            intermediate_size=24, embedding_multiplier=6.0, logits_scaling=1.7,
+                                            residual_multiplier=0.22, attention_multiplier=0.3,
+                                            rope_parameters=rope())),
+    "hunyuan": (t.HunYuanDenseV1Config, base(num_key_value_heads=2, head_dim=12, attention_bias=True,
+                                             rope_parameters=rope())),
+    "hunyuan_alpha": (t.HunYuanDenseV1Config, base(
+        num_key_value_heads=4, head_dim=8, tie_word_embeddings=True,
+        rope_parameters=rope(rope_type="dynamic", alpha=50.0, factor=1.0))),
+    "hunyuan_moe": (t.HunYuanMoEV1Config, base(num_key_value_heads=2, head_dim=8, num_experts=5, moe_topk=2,
+                                               intermediate_size=24, rope_parameters=rope())),
 }
+# model_type in published files of models that another family's code computes
+OTHER_TYPES = {"kimi_k2": "kimi_k2"}
 
 
 def randomise(model, seed):
@@ -161,9 +239,12 @@ def make(folder, name, config_class, arguments, seed):
     loaded = capture_hf.load_model(folder)
     saved = model.state_dict()
     assert all(torch.equal(weight, saved[key].float()) for key, weight in loaded.state_dict().items())
-    tokens = np.random.default_rng(seed).integers(0, config.vocab_size, NUM_TOKENS, dtype=np.int64)
+    tokens = np.random.default_rng(seed).integers(0, config.get_text_config().vocab_size, NUM_TOKENS, dtype=np.int64)
     logits = capture_hf.capture(loaded, name, tokens, folder / "reference", keep_logits=True)
     assert torch.isfinite(logits).all()
+    if name in OTHER_TYPES:
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "model_type": OTHER_TYPES[name]}, indent=2) + "\n")
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     print(f"{name}: {size // 1000} kB, final logits up to {logits.abs().max():.2f}", flush=True)
 

@@ -5,7 +5,7 @@ pass from the numbers that the Python package `gguf` reads from the same blocks.
 Development only: pip install torch transformers gguf. The package cannot quantise to all types, so blocks are random bytes
 whose float16 scales give the numbers a useful spread.
 """
-import json, pathlib, shutil, sys, tempfile
+import pathlib, shutil, sys, tempfile
 
 import gguf
 import numpy as np
@@ -84,7 +84,8 @@ class Model:
         own, theirs = f"blk.{layer}.", f"model.layers.{layer}."
         self.add_plain(own + "attn_norm", theirs + "input_layernorm.weight")
         self.add_plain(own + "ffn_norm", theirs + "post_attention_layernorm.weight")
-        for name, short, heads in (("q", "attn_q", HEADS), ("k", "attn_k", KV_HEADS), ("v", "attn_v", None), ("o", "attn_output", None)):
+        for name, short, heads in (("q", "attn_q", HEADS), ("k", "attn_k", KV_HEADS), ("v", "attn_v", None),
+                                   ("o", "attn_output", None)):
             self.add(own + short, f"{theirs}self_attn.{name}_proj.weight", kinds[short], heads)
         moe = theirs + "block_sparse_moe."
         self.add_plain(own + "ffn_gate_inp", moe + "gate.weight")
@@ -130,12 +131,14 @@ def main():
         file.add_plain("output_norm", "model.norm.weight")
         file.add("output", "lm_head.weight", "Q4_K")
         file.write()
-        save_file({name: value.contiguous() for name, value in tensors.items()}, plain / "model.safetensors", metadata={"format": "pt"})
+        contiguous = {name: value.contiguous() for name, value in tensors.items()}
+        save_file(contiguous, plain / "model.safetensors", metadata={"format": "pt"})
         loaded = capture_hf.load_model(plain)
     tokens = np.random.default_rng(7).integers(0, CONFIG["vocab_size"], families.NUM_TOKENS, dtype=np.int64)
     logits = capture_hf.capture(loaded, "quantised", tokens, FOLDER / "reference", keep_logits=True)
     assert torch.isfinite(logits).all()
-    print(json.dumps({f.name: f.stat().st_size for f in FOLDER.rglob("*") if f.is_file()}), f"final logits up to {logits.abs().max():.2f}")
+    size = sum(f.stat().st_size for f in FOLDER.rglob("*") if f.is_file())
+    print(f"{size // 1000} kB, final logits up to {logits.abs().max():.2f}")
 
 
 if __name__ == "__main__":

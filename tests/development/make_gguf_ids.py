@@ -17,9 +17,10 @@ TESTS = pathlib.Path(__file__).resolve().parents[1]
 CHUNKS = 30
 # name: folder of the vocabulary. Names that keep whole words have one with all merges. With the vocabulary llama3, which lacks
 # some, 2 chunks show that llama.cpp takes letters of Unicode 16 for none.
-NAMES = {"a.x-4.0": "gpt2", "deepseek-r1-qwen": "qwen2", "default": "gpt2", "falcon3": "gpt2", "gigachat": "gpt2",
-         "granite-docling": "gpt2", "megrez": "qwen2", "mellum": "gpt2", "midm-2.0": "gpt2", "minerva-7b": "starcoder", "pixtral": "gpt2",
-         "poro-chat": "bloom", "smaug-bpe": "llama3", "stablelm2": "qwen2", "trillion": "gpt2"}
+NAMES = {"a.x-4.0": "gpt2", "chatglm-bpe": "llama3", "command-r": "starcoder", "deepseek-r1-qwen": "qwen2",
+         "default": "gpt2", "exaone4": "gpt2", "falcon3": "gpt2", "gigachat": "gpt2", "glm4": "gpt2",
+         "granite-docling": "gpt2", "megrez": "qwen2", "mellum": "gpt2", "midm-2.0": "gpt2", "minerva-7b": "starcoder",
+         "pixtral": "gpt2", "poro-chat": "bloom", "smaug-bpe": "llama3", "stablelm2": "qwen2", "trillion": "gpt2"}
 NORMAL, CONTROL, USER = 1, 3, 4
 SIZE = 32
 

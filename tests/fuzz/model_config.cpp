@@ -21,6 +21,9 @@ void require_sizes(const ModelConfig& model) {
   require(model.num_heads % model.num_kv_heads == 0, "query heads divide among KV heads");
   require(std::ssize(model.layers) == model.num_layers, "every layer has a form");
   require(std::isfinite(model.scale) && model.scale > 0, "the scale is positive and finite");
+  for (const double scale : {model.embedding_scale, model.output_scale, model.norm.epsilon}) {
+    require(std::isfinite(scale), "factors of states and logits are finite");
+  }
   require(model.alibi_slopes.empty() || std::ssize(model.alibi_slopes) == model.num_heads, "a slope for every head");
   for (const double slope : model.alibi_slopes) require(std::isfinite(slope), "slopes are finite");
   if (model.routing) require(model.routing->top_k <= model.routing->num_experts, "no more experts than there are");

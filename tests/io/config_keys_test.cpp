@@ -38,10 +38,10 @@ std::set<std::string> keys_of(const json& versions) {
   return out;
 }
 
-/// Whether the type's reader has a use for the key, or refuses it by its value: it is neither told nor refused as
-/// unknown.
+/// Whether the type's reader has a use for the decoder's key, or refuses it by its value: it is neither told nor
+/// refused as unknown.
 bool is_known(json config, const std::string& key) {
-  config[key] = 12345;
+  (config.contains("text_config") ? config["text_config"] : config)[key] = 12345;
   try {
     for (const std::string& told : model_config_from(config, "config.json").unknown_keys) {
       if (told.starts_with("\"" + key + "\"")) return false;

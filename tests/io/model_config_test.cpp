@@ -157,8 +157,9 @@ TEST(ModelConfig, RotationsAreReadOrRefused) {
   EXPECT_EQ(read(with("rope_scaling", {{"type", "linear"}, {"factor", 2}})).rotaries.at(0).frequencies.at(0), 0.5);
   EXPECT_TRUE(
       refused_config(with("rope_scaling", {{"rope_type", "llama3"}}), {"original_max_position_embeddings", "missing"}));
-  EXPECT_TRUE(
-      refused_config(with("rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2}}), {"rope_type", "\"dynamic\""}));
+  EXPECT_TRUE(refused_config(with("rope_scaling", {{"rope_type", "ntk"}, {"factor", 2}}), {"rope_type", "\"ntk\""}));
+  EXPECT_EQ(read(with("rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2}})).rotaries.at(0).frequencies,
+            read(tiny_config()).rotaries.at(0).frequencies);
   EXPECT_TRUE(refused_config(with("rope_scaling", {{"type", "linear"}, {"factor", 2}, {"apple", 1}}),
                              {"rope_scaling", "apple"}));
   EXPECT_TRUE(

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <limits>
 
 #include "io/json.hpp"
 #include "io/safetensors_writer.hpp"
@@ -207,6 +208,26 @@ TEST(QuantisedWeights, NumbersThatAreNotFiniteAreNamed) {
   const Damaged damaged("fp8_block", "m.weight", std::vector<std::uint8_t>{0, 0xff});
   EXPECT_TRUE(refuses([&] { damaged.load().open()->check_and_hash(); },
                       {"damaged.safetensors", "m.weight", "nan", "[0, 1]", "repair"}));
+}
+
+TEST(QuantisedWeights, ANumberOfAStackIsNamedWithItsExpert) {
+  const TemporaryFolder folder;
+  const std::vector<float> values = {1, 2, 3, 4, 5, std::numeric_limits<float>::quiet_NaN()};
+  const auto fill = [&](std::size_t first, std::span<std::byte> out) {
+    std::memcpy(out.data(), std::as_bytes(std::span(values)).data() + first, out.size());
+  };
+  write_safetensors(folder.path() / "x.safetensors",
+                    std::vector<TensorToWrite>{{"e.weight", DType::F32, {3, 2, 1}, fill}});
+  const SafetensorsFile file(folder.path() / "x.safetensors");
+  const auto find = [&](const std::string& name) {
+    return file.tensors().contains(name) ? std::optional(FileTensor{&file, &file.at(name)}) : std::nullopt;
+  };
+  EXPECT_NO_THROW(open_weight({"e[1].weight", {2, 1}, {}, find})->check_and_hash());
+  EXPECT_TRUE(refuses(
+      [&] {
+        open_weight({"e[2].weight", {2, 1}, {}, find})->check_and_hash();
+      },
+      {"x.safetensors", "e.weight", "nan", "[expert, row, column] = [2, 1, 0]"}));
 }
 
 TEST(QuantisedWeights, AGroupThatIsNotThereIsNamed) {

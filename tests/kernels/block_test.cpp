@@ -48,6 +48,14 @@ TEST(Experts, OnlyTheBestGroupsAreUsed) {
   EXPECT_EQ(choose_experts(routing, logits, {})[0].expert, 4);
 }
 
+TEST(Experts, TheSharedExpertIsWeighedByASigmoid) {
+  MatrixF rows(2, 2), said = MatrixF::Ones(2, 3);
+  rows << 1, 2, 0, 0;
+  weigh_shared_expert((MatrixF(1, 2) << 3, -1).finished(), rows, said);
+  EXPECT_NEAR(said(0, 2), 1 / (1 + std::exp(-1.0)), 1e-6);
+  EXPECT_NEAR(said(1, 0), 0.5, 1e-6);
+}
+
 TEST(FeedForward, Activations) {
   BlockShape shape;
   shape.hidden_size = 1;
@@ -62,6 +70,7 @@ TEST(FeedForward, Activations) {
     EXPECT_NEAR(at(io::Activation::gelu, x), 0.5 * x * std::erfc(-x / std::sqrt(2.0)), 1e-5);
     EXPECT_NEAR(at(io::Activation::gelu_tanh, x), at(io::Activation::gelu, x), 1e-3);
     EXPECT_EQ(at(io::Activation::relu, x), std::max(x, 0.F));
+    EXPECT_EQ(at(io::Activation::relu_squared, x), std::max(x, 0.F) * std::max(x, 0.F));
   }
   EXPECT_GT(std::abs(at(io::Activation::gelu_tanh, 2) - at(io::Activation::gelu, 2)), 1e-5);
 }

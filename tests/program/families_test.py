@@ -20,6 +20,39 @@ PUBLISHED = {
     "bloom": ([], {"n_embed": 32, "num_attention_heads": 4, "offset_alibi": 100, "seq_length": 2048, "unk_token_id": 0,
                    "skip_bias_add": True, "masked_softmax_fusion": True}),
     "qwen3_moe": (["num_local_experts"], {"num_experts": 6, "max_window_layers": 48}),
+    "gemma3_nested": ([], {"text_config": {
+        "model_type": "gemma3_text", "hidden_size": 32, "intermediate_size": 56, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12, "vocab_size": 89, "query_pre_attn_scalar": 20,
+        "sliding_window": 14, "sliding_window_pattern": 2, "rope_theta": 1e6, "rope_local_base_freq": 10000,
+        "cache_implementation": "hybrid"}}),
+    "olmo3": (["rope_parameters"], {"rope_theta": 10000.0, "rope_scaling": {
+        "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}}),
+    "smollm3": ([], {"max_window_layers": 28, "no_rope_layers": [1, 1, 1, 0], "pretraining_tp": 2}),
+    "cohere2": (["rope_parameters", "layer_types"], {
+        "rope_theta": 10000, "layer_switch": 4, "order_of_interleaved_layers": "local_attn_first", "rotary_pct": 1.0,
+        "position_embedding_type": "rope_gptj", "sliding_window_pattern": 4, "use_embedding_sharing": True,
+        "use_gated_activation": True, "use_parallel_block": True, "use_parallel_embedding": False}),
+    "gpt_bigcode": ([], {"inference_runner": 0, "max_batch_size": None, "pre_allocate_kv_cache": True}),
+    "starcoder2_no_bias": ([], {"mlp_type": "default", "norm_type": "layer_norm", "sliding_window": None}),
+    "ernie4_5_moe": ([], {"moe_gate": "topk", "moe_capacity": [6, 6, 6], "moe_use_aux_free": True,
+                          "num_nextn_predict_layers": 1}),
+    "hunyuan_alpha": (["rope_parameters"], {
+        "rope_theta": 10000.0, "rope_scaling": {"type": "dynamic", "alpha": 50.0, "factor": 1.0, "beta_fast": 32,
+                                                "beta_slow": 1, "mscale": 1.0, "mscale_all_dim": 1.0},
+        "use_cla": False, "cla_share_factor": 2, "use_qk_norm": True, "norm_type": "hf_rms", "num_experts": 1, "moe_topk": 1}),
+    "hunyuan_moe": (["num_local_experts"], {"num_experts": 5, "moe_topk": [2, 2], "num_shared_expert": [1, 1],
+                                            "moe_intermediate_size": [24, 24], "use_mixed_mlp_moe": True}),
+    "exaone4": ([], {"sliding_window_pattern": "LLLG"}),
+    "minimax_m2": (["rope_parameters"], {
+        "rope_theta": 10000, "rotary_dim": 8, "scoring_func": "sigmoid", "use_routing_bias": True, "use_qk_norm": True,
+        "qk_norm_type": "per_layer", "shared_intermediate_size": 0, "shared_moe_mode": "sigmoid",
+        "layernorm_mlp_beta": 1.0, "attn_type_list": [1, 1]}),
+    # Other names of rotations, and one that differs only in longer texts.
+    "phi3_longrope_short": (["rope_parameters"], {"rope_theta": 10000.0, "rope_scaling": {
+        "type": "yarn", "short_factor": [1.0, 1.1, 1.2, 1.3], "long_factor": [1.5, 2.0, 3.0, 4.0]}}),
+    "llama_yarn": (["rope_parameters"], {"rope_theta": 10000.0, "rope_scaling": {
+        "type": "deepseek_yarn", "factor": 4.0, "original_max_position_embeddings": 16}}),
+    "qwen2": (["rope_parameters"], {"rope_theta": 10000.0, "rope_scaling": {"type": "dynamic", "factor": 2.0}}),
     "deepseek_v2_group": (["rope_parameters"], {
         "rope_theta": 10000, "ep_size": 1, "moe_layer_freq": 1, "scoring_func": "softmax", "seq_aux": True,
         "aux_loss_alpha": 0.001, "rope_scaling": {"type": "yarn", "factor": 4, "beta_fast": 32, "beta_slow": 1,
@@ -41,7 +74,7 @@ class Families(Case):
                    "--tolerance", TOLERANCE, "--grid", grid, ranks=stages * shards)
 
     def test_queries_keys_and_logits_equal_transformers(self):
-        self.assertGreaterEqual(len(FAMILIES), 49)
+        self.assertGreaterEqual(len(FAMILIES), 80)
         for name in FAMILIES:
             with self.subTest(name):
                 result = self.validate(name)
@@ -149,6 +182,22 @@ class Families(Case):
         tensors = read_safetensors(model / "model.safetensors")
         write_safetensors(model / "model.safetensors", {n.removeprefix("transformer."): t for n, t in tensors.items()})
         self.assertEqual(self.validate("gpt2", model=model).returncode, 0)
+
+    def test_a_decoder_inside_a_larger_model_is_found_under_either_prefix(self):
+        model = self.folder / "model"
+        shutil.copytree(folder_of("gemma3_nested"), model)
+        tensors = read_safetensors(model / "model.safetensors")
+        self.assertIn("language_model.model.norm.weight", tensors)
+        renamed = {n.replace("language_model.model.", "model.language_model.").replace("vision_tower", "model.vision_tower"): t
+                   for n, t in tensors.items()}
+        write_safetensors(model / "model.safetensors", renamed)
+        result = self.validate("gemma3_nested", model=model)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        planned = self.succeed("plan", "--model", model, "--tokens", folder_of("gemma3_nested") / "reference/tokens.npy")
+        self.assertIn("vision_config, vision_tower., multi_modal_projector.", planned.stdout)
+        extra = "model.language_model.layers.1.other.weight"
+        write_safetensors(model / "model.safetensors", renamed | {extra: renamed["model.language_model.norm.weight"]})
+        self.refuse(["validate", "--model", model], extra)
 
     def test_a_key_that_is_not_known_is_refused_by_name(self):
         model = self.folder / "model"

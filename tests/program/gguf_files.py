@@ -4,8 +4,9 @@ import json, math, pathlib, re, struct
 
 from harness import read_safetensors
 
-ARCHITECTURES = {"deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "gemma3_text": "gemma3", "gpt_neox": "gptneox", "mistral": "llama", "mixtral": "llama", "phi": "phi2",
-                 "qwen3_moe": "qwen3moe"}
+ARCHITECTURES = {"cohere": "command-r", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "gemma3_text": "gemma3",
+                 "gpt_bigcode": "starcoder", "gpt_neox": "gptneox", "mistral": "llama", "mixtral": "llama", "olmo3": "olmo2",
+                 "phi": "phi2", "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe"}
 # Names in Hugging Face checkpoints, as regular expressions, and in GGUF files; the first that fits is taken.
 AROUND = [(r"(model\.embed_tokens|transformer\.wte|gpt_neox\.embed_in|transformer\.word_embeddings)", "token_embd"),
           (r"transformer\.wpe", "position_embd"), (r"transformer\.word_embeddings_layernorm", "token_embd_norm"),
@@ -13,10 +14,13 @@ AROUND = [(r"(model\.embed_tokens|transformer\.wte|gpt_neox\.embed_in|transforme
           (r"(lm_head|embed_out)", "output")]
 INNER = [(r"mlp\.shared_experts\.(gate|up|down)_proj", r"ffn_\1_shexp"), (r"self_attn\.q_([ab])_proj", r"attn_q_\1"),
          (r"self_attn\.kv_a_proj_with_mqa", "attn_kv_a_mqa"), (r"self_attn\.kv_b_proj", "attn_kv_b"),
-         (r"self_attn\.(q|kv)_a_layernorm", r"attn_\1_a_norm"), (r"(ln_attn)", "attn_norm_2"), (r"(input_layernorm|ln_1|norm_1|ln_mlp)", "attn_norm"),
+         (r"self_attn\.(q|kv)_a_layernorm", r"attn_\1_a_norm"), (r"(ln_attn)", "attn_norm_2"),
+         (r"(input_layernorm|ln_1|norm_1|ln_mlp)", "attn_norm"),
          (r"(pre_feedforward_layernorm|ln_2|norm_2)", "ffn_norm"), (r"post_feedforward_layernorm", "post_ffw_norm"),
          (r".*(c_attn|query_key_value|Wqkv|qkv_proj)", "attn_qkv"), (r"self_attn\.([qkv])_proj", r"attn_\1"),
          (r"(self_attn\.o_proj|self_attn\.dense|attn\.c_proj|attention\.dense|self_attention\.dense|attn\.out_proj)", "attn_output"),
+         (r"post_self_attn_layernorm", "post_attention_norm"), (r"post_mlp_layernorm", "post_ffw_norm"),
+         (r"mlp\.shared_expert\.(gate|up|down)_proj", r"ffn_\1_shexp"), (r"mlp\.shared_expert_gate", "ffn_gate_inp_shexp"),
          (r"self_attn\.([qk])_(layer)?norm", r"attn_\1_norm"), (r"(mlp\.gate|block_sparse_moe\.gate)", "ffn_gate_inp"),
          (r"mlp\.gate_proj", "ffn_gate"), (r".*(gate_up_proj|up_proj|fc1|c_fc|dense_h_to_4h)", "ffn_up"),
          (r".*(down_proj|fc2|mlp\.c_proj|dense_4h_to_h)", "ffn_down")]
@@ -44,7 +48,7 @@ def gguf_name(name, config):
     if expert := re.fullmatch(r".*\.experts\.(\d+)\.(\w+)", inner):
         return f"{prefix}ffn_{EXPERTS[expert[2]]}_exps.{kind}", int(expert[1])
     if inner == "post_attention_layernorm":
-        after = config["model_type"] in ("gemma2", "gemma3_text", "olmo2")
+        after = config["model_type"] in ("exaone4", "gemma2", "gemma3_text", "olmo2", "olmo3")
         return f"{prefix}{'post_attention_norm' if after else 'ffn_norm'}.{kind}", None
     return f"{prefix}{first_match(inner, INNER)}.{kind}", None
 
@@ -81,7 +85,7 @@ def converted(name, values, shape, config):
     heads = config.get("num_attention_heads") or config.get("n_head") or config.get("n_heads")
     kv_heads = kv_heads_of(config)
     kind = config["model_type"]
-    if kind in ("llama", "mistral", "mixtral", "olmo") and (found := re.search(r"attn_([qk])\.", name)):
+    if kind in ("arcee", "granite", "llama", "mistral", "mixtral", "olmo", "smollm3") and (found := re.search(r"attn_([qk])\.", name)):
         rows = interleaved(rows_of(values, shape), heads if found[1] == "q" else kv_heads)
         return [v for row in rows for v in row], shape
     if kind in ("bloom", "falcon", "gpt_neox") and "attn_qkv" in name:
@@ -91,18 +95,20 @@ def converted(name, values, shape, config):
         return [v for column in zip(*rows_of(values, shape)) for v in column], shape[::-1]
     if kind.startswith("gemma") and "norm.weight" in name:
         return [v + 1 for v in values], shape
+    if name.endswith("ffn_gate_inp_shexp.weight"):
+        return list(values), shape[1:]
     return list(values), shape
 
 
 def halves_of_latents(name, shape, values, config):
     """The map from latents as the converter writes it: keys of each head transposed, and values."""
     heads, keys, width = config["num_attention_heads"], config["qk_nope_head_dim"], shape[1]
-    rows, block = rows_of(values, shape), shape[0] // config["num_attention_heads"]
-    head_rows = [rows[h * block:(h + 1) * block] for h in range(heads)]
-    return {name.replace("attn_kv_b", "attn_k_b"): ([heads, width, keys], [v for own in head_rows for column in zip(*own[:keys])
-                                                                         for v in column]),
-            name.replace("attn_kv_b", "attn_v_b"): ([heads, block - keys, width], [v for own in head_rows for row in own[keys:]
-                                                                                  for v in row])}
+    rows, block = rows_of(values, shape), shape[0] // heads
+    of_heads = [rows[h * block:(h + 1) * block] for h in range(heads)]
+    transposed = [v for own in of_heads for column in zip(*own[:keys]) for v in column]
+    others = [v for own in of_heads for row in own[keys:] for v in row]
+    return {name.replace("attn_kv_b", "attn_k_b"): ([heads, width, keys], transposed),
+            name.replace("attn_kv_b", "attn_v_b"): ([heads, block - keys, width], others)}
 
 
 def tensors_of(folder, config, older=False):
@@ -128,6 +134,8 @@ def tensors_of(folder, config, older=False):
 def kv_heads_of(config):
     if config["model_type"] == "falcon" and not config["new_decoder_architecture"]:
         return 1 if config["multi_query"] else config["num_attention_heads"]
+    if config["model_type"] == "gpt_bigcode":
+        return 1 if config["multi_query"] else config["n_head"]
     return (config.get("num_kv_heads") or config.get("num_key_value_heads") or config.get("num_attention_heads")
             or config.get("n_head") or config.get("n_heads"))
 
@@ -141,10 +149,14 @@ SIZES = {"block_count": ["num_hidden_layers", "n_layer", "n_layers"], "embedding
          "leading_dense_block_count": ["first_k_dense_replace"], "expert_shared_count": ["n_shared_experts"],
          "expert_group_count": ["n_group"], "expert_group_used_count": ["topk_group"],
          "expert_count": ["num_local_experts", "num_experts", "n_routed_experts"], "expert_used_count": ["num_experts_per_tok"],
-         "expert_feed_forward_length": ["moe_intermediate_size"]}
+         "expert_feed_forward_length": ["moe_intermediate_size"],
+         "expert_shared_feed_forward_length": ["shared_expert_intermediate_size"]}
 NUMBERS = {"attention.layer_norm_rms_epsilon": ["rms_norm_eps"],
-           "attention.layer_norm_epsilon": ["layer_norm_eps", "layer_norm_epsilon"], "attention.clamp_kqv": ["clip_qkv"],
-           "expert_weights_scale": ["routed_scaling_factor"], "attn_logit_softcapping": ["attn_logit_softcapping"], "final_logit_softcapping": ["final_logit_softcapping"]}
+           "attention.layer_norm_epsilon": ["layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"],
+           "attention.clamp_kqv": ["clip_qkv"], "attention.scale": ["attention_multiplier"],
+           "expert_weights_scale": ["routed_scaling_factor"], "embedding_scale": ["embedding_multiplier"],
+           "residual_scale": ["residual_multiplier"], "logit_scale": ["logits_scaling", "logit_scale"],
+           "attn_logit_softcapping": ["attn_logit_softcapping"], "final_logit_softcapping": ["final_logit_softcapping"]}
 
 
 def llama3_factors(rope, head_dim):
@@ -177,6 +189,11 @@ def rotation(config, head_dim, tensors):
         out |= {"rope.scaling.type": kind, "rope.scaling.factor": float(rope["factor"])}
         if kind == "yarn":
             out["rope.scaling.original_context_length"] = rope["original_max_position_embeddings"]
+            if "attention_factor" in rope:
+                out["rope.scaling.attn_factor"] = rope["attention_factor"]
+            for name in ("beta_fast", "beta_slow"):
+                if name in rope:
+                    out[f"rope.scaling.yarn_{name}"] = rope[name]
     return out
 
 
@@ -215,11 +232,13 @@ def metadata_of(config, tensors, older=False):
         keys["attention.sliding_window"] = config["sliding_window"]
     if kind == "gemma3_text":
         keys["attention.sliding_window_pattern"] = 3
+    if kind in ("exaone4", "olmo3") and config.get("sliding_window"):
+        keys["attention.sliding_window_pattern"] = [kind == "sliding_attention" for kind in config["layer_types"]]
     if kind == "gpt_neox":
         keys["use_parallel_residual"] = config["use_parallel_residual"]
     if kind.startswith("deepseek"):
         keys |= latent_keys(config, older)
-    if kind == "gpt2":
+    if kind in ("gpt2", "gpt_bigcode"):
         keys["feed_forward_length"] = 4 * keys["embedding_length"]
     architecture = ARCHITECTURES.get(kind, kind)
     return {"general.architecture": architecture} | {f"{architecture}.{key}": value for key, value in keys.items()}
@@ -236,6 +255,8 @@ def value_bytes(value):
         return struct.pack("<II", 4, value)
     if isinstance(value, float):
         return struct.pack("<If", 6, value)
+    if isinstance(value, list):
+        return struct.pack(f"<IIQ{len(value)}?", 9, 7, len(value), *value)
     return struct.pack("<I", 8) + text(value)
 
 

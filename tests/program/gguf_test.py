@@ -5,10 +5,12 @@ from gguf_files import convert, metadata_of, tensors_of, write_gguf
 from harness import Case, FIXTURES, heads, largest_difference, run
 
 # Every family that llama.cpp knows, and every kind of rotation that it writes.
-NAMES = ["bloom", "bloom_odd_heads", "deepseek_v2", "deepseek_v2_group", "deepseek_v3", "falcon", "falcon_40b", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neox",
-         "gpt_neox_sequential", "llama3", "llama_linear", "llama_yarn", "mistral_full", "mixtral", "mpt", "mpt_odd_heads", "olmo",
-         "olmo2", "olmoe", "phi", "phi3", "phi3_longrope", "phi3_longrope_short", "phi3_window", "qwen2", "qwen3", "qwen3_moe",
-         "stablelm", "stablelm_parallel"]
+NAMES = ["arcee", "bloom", "bloom_odd_heads", "cohere", "cohere2", "cohere_qk_norm", "deepseek_v2", "deepseek_v2_group",
+         "deepseek_v3", "ernie4_5", "ernie4_5_bias", "exaone4", "exaone4_full", "falcon", "falcon_40b", "gemma", "gemma2",
+         "gemma3", "glm4", "gpt2", "gpt_bigcode", "gpt_neox", "gpt_neox_sequential", "granite", "llama3", "llama_linear",
+         "llama_yarn", "mistral_full", "mixtral", "mpt", "mpt_odd_heads", "olmo", "olmo2", "olmo3", "olmoe", "phi", "phi3",
+         "phi3_longrope", "phi3_longrope_short", "phi3_window", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "seed_oss",
+         "seed_oss_bias", "smollm3", "stablelm", "stablelm_parallel", "starcoder2_no_bias"]
 TOLERANCE = 2e-5
 
 

@@ -1,8 +1,8 @@
 """--head-null: draws from every head, the same on any ranks; results for heads that are such draws, and for others."""
 import json, math, signal, unittest
 
+from drawn_captures import gaussian, write_capture
 from harness import Case, FIXTURES, heads, number, start, table
-from long_context_test import gaussian, write_capture
 
 LENGTH, WIDTH = 130, 6
 SCOPES = "full,causal"

@@ -1,8 +1,8 @@
 """Censored counts: marked as such in every table, and never left out of a median."""
 import json, statistics, unittest
 
+from drawn_captures import gaussian, write_capture
 from harness import Case, heads, number, table
-from long_context_test import gaussian, write_capture
 
 LENGTH, WIDTH = 130, 6
 COMPONENTS = 8

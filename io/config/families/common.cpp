@@ -7,6 +7,18 @@
 
 namespace logitfield::io::families {
 
+void read_checked(const ConfigSource& config, Reader reader, ModelConfig& model) {
+  config.require("is_causal", true);
+  config.require("per_layer_config", nullptr);
+  reader(config, model);
+  if (!config.asked("layer_types")) require_full_attention(config, model);
+}
+
+void read_inner(const ConfigSource& config, Reader reader, ModelConfig& model) {
+  read_checked(config, reader, model);
+  model.unknown_keys = config.unknown_keys();
+}
+
 void set_heads(const ConfigSource& config, std::int64_t num_kv_heads, ModelConfig& model) {
   constexpr std::int64_t kMostHeads = 100'000, kLargestHead = 1'000'000;  // allocated per head, before weights
   model.num_kv_heads = num_kv_heads;
@@ -57,16 +69,39 @@ void set_layers(const ConfigSource& config, ModelConfig& model, int rotary) {
   model.layers.assign(model.num_layers, {.rotary = rotary, .intermediate_size = model.intermediate_size});
 }
 
-void set_rotary(const ConfigSource& config, ModelConfig& model, std::optional<double> partial_factor) {
-  model.rotaries = {
-      read_rotary(config,
-                  {.columns = model.head_dim, .partial_factor = partial_factor, .max_positions = model.max_positions})
-          .rotary};
+void read_llama_base(const ConfigSource& config, ModelConfig& model) {
+  read_common_sizes(config, model);
+  set_rms_norm(config, model);
+  set_activation(config, "hidden_act", "silu", model);
+  set_rotary(config, model);
+  model.tied_embeddings = config.flag("tie_word_embeddings");
+}
+
+void set_rotary(const ConfigSource& config, ModelConfig& model, std::optional<double> partial_factor, double theta) {
+  model.rotaries = {read_rotary(config, {.columns = model.head_dim,
+                                         .theta = theta,
+                                         .partial_factor = partial_factor,
+                                         .max_positions = model.max_positions})
+                        .rotary};
   for (LayerForm& layer : model.layers) layer.rotary = 0;
 }
 
-void set_rms_norm(const ConfigSource& config, ModelConfig& model) {
-  model.norm = {.epsilon = config.positive_or("rms_norm_eps", 1e-6)};
+void set_rotaries_by_window(const ConfigSource& config, const RotaryDefaults& full, const RotaryDefaults& sliding,
+                            ModelConfig& model) {
+  if (config.has("rope_parameters") && config.object("rope_parameters").has("sliding_attention")) {
+    config.require("rope_scaling", nullptr);
+    const ConfigSource by_type = config.object("rope_parameters");
+    model.rotaries = {rotary_from(config, by_type.object("full_attention"), full).rotary,
+                      rotary_from(config, by_type.object("sliding_attention"), sliding).rotary};
+  } else {
+    const ConfigSource none(config.path(), nlohmann::json::object());
+    model.rotaries = {read_rotary(config, full).rotary, rotary_from(config, none, sliding).rotary};
+  }
+  for (LayerForm& layer : model.layers) layer.rotary = layer.window ? 1 : 0;
+}
+
+void set_rms_norm(const ConfigSource& config, ModelConfig& model, double epsilon) {
+  model.norm = {.epsilon = config.positive_or("rms_norm_eps", epsilon)};
   model.head_norm = model.norm;
 }
 
@@ -75,15 +110,14 @@ void set_layer_norm(const ConfigSource& config, const char* key, ModelConfig& mo
 }
 
 void set_activation(const ConfigSource& config, const char* key, const char* fallback, ModelConfig& model) {
-  static const std::map<std::string, Activation> known = {{"silu", Activation::silu},
-                                                          {"swish", Activation::silu},
-                                                          {"gelu", Activation::gelu},
-                                                          {"gelu_new", Activation::gelu_tanh},
-                                                          {"gelu_fast", Activation::gelu_tanh},
-                                                          {"gelu_pytorch_tanh", Activation::gelu_tanh},
-                                                          {"relu", Activation::relu}};
+  static const std::map<std::string, Activation> known = {
+      {"silu", Activation::silu},           {"swish", Activation::silu},
+      {"gelu", Activation::gelu},           {"gelu_new", Activation::gelu_tanh},
+      {"gelu_fast", Activation::gelu_tanh}, {"gelu_pytorch_tanh", Activation::gelu_tanh},
+      {"relu", Activation::relu},           {"relu2", Activation::relu_squared}};
   const auto found = known.find(config.text_or(key, fallback));
-  if (found == known.end()) config.refuse(key, "use a model with silu, gelu, gelu_new, gelu_pytorch_tanh or relu");
+  if (found == known.end())
+    config.refuse(key, "use a model with silu, gelu, gelu_new, gelu_pytorch_tanh, relu or relu2");
   model.activation = found->second;
 }
 
@@ -115,6 +149,24 @@ const char* name_of_either(const ConfigSource& config, const char* older, const 
                      config.at(older).dump(), newer, config.at(newer).dump());
   }
   return config.has(older) ? older : newer;
+}
+
+void set_names_prefix(const std::string& base, ModelConfig& model) {
+  TensorNames& n = model.names;
+  for (std::string* name : {&n.embedding, &n.final_norm, &n.layer}) name->replace(0, n.base.size(), base);
+  n.base = base;
+}
+
+void set_head_norms(ModelConfig& model) {
+  model.names.query_norm = "self_attn.q_norm";
+  model.names.key_norm = "self_attn.k_norm";
+}
+
+void set_norms_of_outputs(ModelConfig& model) {
+  model.names.attention_norm.clear();
+  model.names.attention_output_norm = "post_attention_layernorm";
+  model.names.mlp_norm.clear();
+  model.names.mlp_output_norm = "post_feedforward_layernorm";
 }
 
 void set_plain_mlp(std::string up, std::string down, ModelConfig& model) {

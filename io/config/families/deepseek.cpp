@@ -45,7 +45,9 @@ void read_deepseek_base(const ConfigSource& config, ModelConfig& model) {
   model.scale = rotary.scale_factor / std::sqrt(static_cast<double>(model.head_dim));
 }
 
-void read_experts(const ConfigSource& config, Routing routing, ModelConfig& model) {
+}  // namespace
+
+void read_deepseek_experts(const ConfigSource& config, Routing routing, ModelConfig& model) {
   routing.num_experts = config.size("n_routed_experts");
   routing.top_k = config.size("num_experts_per_tok");
   routing.scale = config.positive_or("routed_scaling_factor", 1);
@@ -66,7 +68,15 @@ void read_experts(const ConfigSource& config, Routing routing, ModelConfig& mode
   model.names.shared_down = "mlp.shared_experts.down_proj";
 }
 
-}  // namespace
+void read_corrected_experts(const ConfigSource& config, const GroupDefaults& groups, bool normalise,
+                            ModelConfig& model) {
+  Routing routing{
+      .sigmoid = true, .normalise = config.flag("norm_topk_prob", normalise), .group_scores = 2, .has_bias = true};
+  routing.groups = config.size_or("n_group", groups.count);
+  routing.top_groups = config.size_or("topk_group", groups.used);
+  read_deepseek_experts(config, routing, model);
+  model.names.router_bias = "mlp.gate.e_score_correction_bias";
+}
 
 void read_deepseek_v2(const ConfigSource& config, ModelConfig& model) {
   read_deepseek_base(config, model);
@@ -83,7 +93,7 @@ void read_deepseek_v2(const ConfigSource& config, ModelConfig& model) {
   }
   config.require("scoring_func", "softmax");
   config.require("norm_topk_prob", false);
-  read_experts(config, routing, model);
+  read_deepseek_experts(config, routing, model);
 }
 
 void read_deepseek_v3(const ConfigSource& config, ModelConfig& model) {
@@ -92,12 +102,7 @@ void read_deepseek_v3(const ConfigSource& config, ModelConfig& model) {
       config.flag("rope_interleave", true) ? RotaryPairs::neighbours_to_halves : RotaryPairs::halves;
   config.require("topk_method", "noaux_tc");
   config.require("scoring_func", "sigmoid");
-  Routing routing{
-      .sigmoid = true, .normalise = config.flag("norm_topk_prob", true), .group_scores = 2, .has_bias = true};
-  routing.groups = config.size_or("n_group", 8);
-  routing.top_groups = config.size_or("topk_group", 4);
-  read_experts(config, routing, model);
-  model.names.router_bias = "mlp.gate.e_score_correction_bias";
+  read_corrected_experts(config, {.count = 8, .used = 4}, true, model);
 }
 
 }  // namespace logitfield::io::families

@@ -1,4 +1,5 @@
-// Gemma 1, 2 and 3 (text): norm gains stored minus one, embeddings times sqrt(hidden_size), local and global layers.
+// Gemma 1, 2 and 3 (text alone, or beside vision): norm gains stored minus one, embeddings times sqrt(hidden_size),
+// local and global layers.
 #include <cmath>
 
 #include "io/config/families/families.hpp"
@@ -52,8 +53,7 @@ void read_gemma2(const ConfigSource& config, ModelConfig& model) {
 
 void read_gemma3(const ConfigSource& config, ModelConfig& model) {
   read_second(config, model);
-  model.names.query_norm = "self_attn.q_norm";
-  model.names.key_norm = "self_attn.k_norm";
+  set_head_norms(model);
   const std::int64_t pattern = config.size_or("sliding_window_pattern", config.size_or("_sliding_window_pattern", 6));
   set_windows(
       config, config.size_or("sliding_window", 4096), [&](std::int64_t layer) { return (layer + 1) % pattern != 0; },
@@ -62,16 +62,26 @@ void read_gemma3(const ConfigSource& config, ModelConfig& model) {
   RotaryDefaults local = global;
   local.theta = config.positive_or("rope_local_base_freq", 10000);
   local.theta_key = "rope_local_base_freq";
-  const ConfigSource none(config.path(), nlohmann::json::object());
-  if (config.has("rope_parameters") && config.object("rope_parameters").has("sliding_attention")) {
-    config.require("rope_scaling", nullptr);
-    const ConfigSource by_type = config.object("rope_parameters");
-    model.rotaries = {rotary_from(config, by_type.object("full_attention"), global).rotary,
-                      rotary_from(config, by_type.object("sliding_attention"), local).rotary};
-  } else {
-    model.rotaries = {read_rotary(config, global).rotary, rotary_from(config, none, local).rotary};
-  }
-  for (LayerForm& layer : model.layers) layer.rotary = layer.window ? 1 : 0;
+  set_rotaries_by_window(config, global, local, model);
+}
+
+void read_gemma3_nested(const ConfigSource& config, ModelConfig& model) {
+  // Published files leave out of text_config what equals transformers' defaults.
+  nlohmann::json text = {{"num_attention_heads", 8},
+                         {"num_key_value_heads", 4},
+                         {"head_dim", 256},
+                         {"vocab_size", 262208},
+                         {"max_position_embeddings", 131072}};
+  const ConfigSource written = config.object("text_config");
+  written.require("model_type", "gemma3_text");
+  text.update(config.at("text_config"));
+  read_inner(ConfigSource(written.path(), text), read_gemma3, model);
+  model.tied_embeddings = config.flag("tie_word_embeddings", model.tied_embeddings);
+  config.ignore({"vision_config", "mm_tokens_per_image", "boi_token_index", "eoi_token_index", "image_token_index"});
+  model.unread_parts = {"vision_config", "vision_tower.", "multi_modal_projector."};
+  set_names_prefix("model.language_model.", model);
+  model.names.other_prefixes = {{"language_model.model.", "model.language_model."},
+                                {"language_model.lm_head", "lm_head"}};
 }
 
 }  // namespace logitfield::io::families

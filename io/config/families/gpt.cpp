@@ -1,4 +1,6 @@
-// GPT-2, GPT-J, GPT-Neo, GPT-NeoX (Pythia) and OPT.
+// GPT-2, GPT-J, CodeGen, GPT-Neo, GPT-NeoX (Pythia), OPT and XGLM.
+#include <cmath>
+
 #include "io/config/families/families.hpp"
 
 namespace logitfield::io::families {
@@ -71,6 +73,14 @@ void read_gptj(const ConfigSource& config, ModelConfig& model) {
   model.names.key = "attn.k_proj";
   model.names.value = "attn.v_proj";
   model.names.attention_output = "attn.out_proj";
+}
+
+void read_codegen(const ConfigSource& config, ModelConfig& model) {
+  read_gptj(config, model);
+  if (model.num_heads % 4 != 0) config.refuse("n_head", "use a model whose heads form four equal parts");
+  model.names.heads = HeadLayout::quarters;
+  model.names.query = "attn.qkv_proj";
+  model.names.derived.push_back(".attn.causal_mask");
 }
 
 void read_gpt_neo(const ConfigSource& config, ModelConfig& model) {
@@ -168,6 +178,36 @@ void read_opt(const ConfigSource& config, ModelConfig& model) {
     std::swap(n.attention_norm, n.attention_residual_norm);
     std::swap(n.mlp_norm, n.mlp_residual_norm);
   }
+}
+
+void read_xglm(const ConfigSource& config, ModelConfig& model) {
+  model.num_layers = config.size("num_layers");
+  model.hidden_size = config.size("d_model");
+  model.num_heads = config.size("attention_heads");
+  model.intermediate_size = config.size("ffn_dim");
+  model.vocab_size = config.size("vocab_size");
+  model.max_positions = config.size("max_position_embeddings");
+  set_heads(config, model.num_heads, model);
+  set_layers(config, model, -1);
+  // Queries are multiplied by the scale before the dot product.
+  for (LayerForm& layer : model.layers) layer.query_scale = model.scale;
+  model.scale = 1;
+  model.norm = {.centred = true, .epsilon = 1e-5, .has_bias = true};
+  set_activation(config, "activation_function", "gelu", model);
+  config.require("add_cross_attention", false);
+  model.query_key_value_bias = model.attention_output_bias = model.mlp_bias = true;
+  model.tied_embeddings = config.flag("tie_word_embeddings", true);
+  if (config.flag("scale_embedding", true)) model.embedding_scale = std::sqrt(static_cast<double>(model.hidden_size));
+  if (model.hidden_size < 4) config.refuse("d_model", "use a model with at least 4 columns");
+  model.sinusoidal_positions = true;
+  model.position_offset = 2;
+  // The position with this number is zero.
+  if (config.number_or("pad_token_id", 1) >= 2) config.refuse("pad_token_id", "use a model where it is 0 or 1");
+  set_plain_mlp("fc1", "fc2", model);
+  model.names.final_norm = "model.layer_norm";
+  model.names.attention_norm = "self_attn_layer_norm";
+  model.names.mlp_norm = "final_layer_norm";
+  model.names.attention_output = "self_attn.out_proj";
 }
 
 }  // namespace logitfield::io::families

@@ -1,4 +1,4 @@
-// OLMo 1 and 2, and OLMoE.
+// OLMo 1 to 3, and OLMoE.
 #include "io/config/families/families.hpp"
 
 namespace logitfield::io::families {
@@ -15,8 +15,7 @@ void read_olmo_base(const ConfigSource& config, ModelConfig& model) {
 
 void set_norms_over_all_heads(ModelConfig& model) {
   model.head_norm_over_all = true;
-  model.names.query_norm = "self_attn.q_norm";
-  model.names.key_norm = "self_attn.k_norm";
+  set_head_norms(model);
 }
 
 }  // namespace
@@ -28,12 +27,17 @@ void read_olmo(const ConfigSource& config, ModelConfig& model) {
 
 void read_olmo2(const ConfigSource& config, ModelConfig& model) {
   read_olmo_base(config, model);
-  set_rms_norm(config, model);
+  set_rms_norm(config, model, 1e-5);
   set_norms_over_all_heads(model);
-  model.names.attention_norm.clear();
-  model.names.attention_output_norm = "post_attention_layernorm";
-  model.names.mlp_norm.clear();
-  model.names.mlp_output_norm = "post_feedforward_layernorm";
+  set_norms_of_outputs(model);
+}
+
+void read_olmo3(const ConfigSource& config, ModelConfig& model) {
+  read_olmo2(config, model);
+  set_windows(
+      config, config.size_or("sliding_window", 4096), [](std::int64_t layer) { return (layer + 1) % 4 != 0; }, model);
+  const RotaryDefaults both{.columns = model.head_dim, .theta = 500000, .max_positions = model.max_positions};
+  set_rotaries_by_window(config, both, both, model);
 }
 
 void read_olmoe(const ConfigSource& config, ModelConfig& model) {

@@ -86,20 +86,25 @@ Names models_pre_tokenizations() {
 /// files.
 Names further_pre_tokenizations() {
   const PreTokenization gpt2{nullptr, byte_level(true)}, qwen2{nullptr, words(kQwen2Words)};
-  const PreTokenization llama3{nullptr, words(kLlama3Words), true, true};
+  const PreTokenization llama3{nullptr, words(kLlama3Words), true, true}, smaug{nullptr, words(kLlama3Words)};
+  const PreTokenization by_digit{nullptr, in_turn({digits(true), byte_level(true)})};
   return {{"a.x-4.0", gpt2},
+          {"chatglm-bpe", smaug},
+          {"command-r", by_digit},
           {"deepseek-r1-qwen", qwen2},
           {"default", {nullptr, words({R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Words, R"(\p{N}+)", "[0-9][0-9][0-9]"})}},
+          {"exaone4", gpt2},
           {"falcon3", llama3},
           {"gigachat", gpt2},
+          {"glm4", {nullptr, words(kLlama3Words), true}},
           {"granite-docling", gpt2},
           {"megrez", qwen2},
           {"mellum", gpt2},
           {"midm-2.0", llama3},
-          {"minerva-7b", {nullptr, in_turn({digits(true), byte_level(true)})}},
+          {"minerva-7b", by_digit},
           {"pixtral", llama3},
           {"poro-chat", {nullptr, words(kBloomWords)}},
-          {"smaug-bpe", {nullptr, words(kLlama3Words)}},
+          {"smaug-bpe", smaug},
           {"stablelm2", qwen2},
           {"trillion", gpt2}};
 }
