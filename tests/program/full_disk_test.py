@@ -75,7 +75,7 @@ class FullDisk(Case):
                     self.assertIn("logitfield report ", result.stderr)
                     self.succeed("report", self.disk / "run")
                 elif name in ("journal", "layer_001.safetensors") and (self.disk / "run").exists():
-                    self.assertIn("the same command with --resume resumes it", result.stderr)
+                    self.assertIn("the same command with --resume resumes the run", result.stderr)
                 if (self.disk / "run").exists():
                     self.require_whole(reference)
             self.clear()
