@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kAxes = "entry, token, column";
+constexpr const char* kHookAxes = "entry, token, column";
 
 fs::path rank_path(const fs::path& folder, std::int64_t rank) { return folder / fmt::format("tp_rank_{}", rank); }
 
@@ -93,7 +93,7 @@ void read_rows(const SafetensorsFile& file, const std::string& name, std::int64_
     to_float32(tensor.dtype, tensor.data.data() + first * size, out);
     const auto bad = std::ranges::find_if(out, [](float value) { return !std::isfinite(value); });
     if (bad == out.end()) continue;
-    refuse_not_finite(part_of(file, tensor), *bad, kAxes, {entry, row, columns.begin + (bad - out.begin())});
+    refuse_not_finite(part_of(file, tensor), *bad, kHookAxes, {entry, row, columns.begin + (bad - out.begin())});
   }
 }
 
