@@ -57,6 +57,8 @@ struct BlockShape {
   io::Activation activation = io::Activation::silu;
   /// The MLP is down(act(gate x) * (up x)), not down(act(up x)).
   bool gated = true;
+  /// Replaces `activation` and the product with up.
+  std::optional<io::ClampedGate> clamped_gate;
   std::optional<io::Routing> routing;
 };
 

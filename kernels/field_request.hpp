@@ -8,7 +8,8 @@
 
 namespace logitfield::kernels {
 
-/// Softmax statistics of every row of a head [L]: largest logit, entropy in nats, weight on key 0.
+/// Softmax statistics of every row of a head [L]: largest logit of a key, entropy in nats (of keys and sink together),
+/// weight on key 0.
 struct RowAttention {
   VectorF max_logit, entropy, sink;
 };

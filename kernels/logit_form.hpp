@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "kernels/visible.hpp"
@@ -14,6 +15,9 @@ struct LogitForm {
   std::optional<double> softcap = {};
   /// The keys that a query of this head sees in the softmax.
   Visible visible = {};
+  /// The logit of a member of the softmax that is no key and has no value (a learned sink); minus infinity: none. The
+  /// field has no column for it.
+  double sink = -std::numeric_limits<double>::infinity();
 
   /// Tells whether the field is a product of tall factors, masked or not; ALiBi adds a column. Capped logits have no
   /// such form.

@@ -43,22 +43,46 @@ struct Source {
   }
 };
 
-/// Empty if there are none. All values are finite: JSON has no infinity or NaN, and the parser refuses such numbers.
-std::vector<double> read_alibi_slopes(const Source& source, std::int64_t num_heads) {
-  constexpr const char* key = "alibi_slopes";
-  if (!source.object.contains(key)) return {};
-  const json& list = source.object.at(key);
+/// Reads `list`, the value of `key` or a part of it: one number per query head. All numbers are finite: JSON has no
+/// infinity or NaN, and the parser refuses such numbers.
+std::vector<double> numbers_by_head(const Source& source, const std::string& key, const json& list,
+                                    std::int64_t num_heads) {
   if (!list.is_array() || static_cast<std::int64_t>(list.size()) != num_heads) {
     const std::string found = list.is_array() ? fmt::format("a list of {}", list.size()) : excerpt(list);
-    throw InputError("{}: \"{}\" is {}, but must be a list of \"num_heads\" {} numbers; correct it, or remove it",
+    throw InputError("{}: {} is {}, but must be a list of \"num_heads\" {} numbers; correct it, or remove it",
                      source.path, key, found, num_heads);
   }
   for (std::size_t h = 0; h < list.size(); ++h) {
     if (list[h].is_number()) continue;
-    throw InputError("{}: \"{}\" holds {} at {}, but must hold numbers only; correct it, or remove it", source.path,
-                     key, excerpt(list[h]), h);
+    throw InputError("{}: {} holds {} at {}, but must hold numbers only; correct it, or remove it", source.path, key,
+                     excerpt(list[h]), h);
   }
   return list.get<std::vector<double>>();
+}
+
+/// Empty if there are none.
+std::vector<double> read_alibi_slopes(const Source& source, std::int64_t num_heads) {
+  constexpr const char* key = "alibi_slopes";
+  if (!source.object.contains(key)) return {};
+  return numbers_by_head(source, "\"alibi_slopes\"", source.object.at(key), num_heads);
+}
+
+/// By layer and query head; empty if there are none.
+std::vector<std::vector<double>> read_sinks(const Source& source, const CaptureInfo& info) {
+  constexpr const char* key = "sinks";
+  if (!source.object.contains(key)) return {};
+  const json& layers = source.object.at(key);
+  if (!layers.is_array() || static_cast<std::int64_t>(layers.size()) != info.num_layers) {
+    const std::string found = layers.is_array() ? fmt::format("a list of {}", layers.size()) : excerpt(layers);
+    throw InputError(
+        "{}: \"{}\" is {}, but must be a list of \"num_layers\" {} lists of numbers; correct it, or remove it",
+        source.path, key, found, info.num_layers);
+  }
+  std::vector<std::vector<double>> out;
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    out.push_back(numbers_by_head(source, fmt::format("\"sinks\" of layer {}", l), layers[l], info.num_heads));
+  }
+  return out;
 }
 
 std::optional<double> read_logit_softcap(const Source& source) {
@@ -120,7 +144,8 @@ CaptureInfo read_info(const Source& source) {
                    .logit_softcap = {},
                    .rotation_changes_after = 0,
                    .windows = {},
-                   .chunks = {}};
+                   .chunks = {},
+                   .sinks = {}};
 
   if (info.num_heads % info.num_kv_heads != 0) {
     throw InputError("{}: \"num_heads\" {} is not divisible by \"num_kv_heads\" {}; correct them", source.path,
@@ -133,6 +158,7 @@ CaptureInfo read_info(const Source& source) {
   constexpr const char* changes = "rotation_changes_after";
   if (source.object.contains(changes)) info.rotation_changes_after = source.size(changes);
   read_visible(source, info);
+  info.sinks = read_sinks(source, info);
   return info;
 }
 

@@ -33,6 +33,8 @@ struct CaptureInfo {
   /// One per layer (empty: none; 0: none in that layer). Query i attends to the keys i - window < j <= i, or to the
   /// keys j <= i of its chunk of that many positions.
   std::vector<std::int64_t> windows = {}, chunks = {};
+  /// By layer and query head (empty: none): the logit of a member of the softmax that is no key and has no value.
+  std::vector<std::vector<double>> sinks = {};
 };
 
 /// A capture folder: capture.json and layer_000.safetensors, layer_001.safetensors, ..., each holding
@@ -46,6 +48,7 @@ class Capture {
   /// - scale or logit_softcap not positive and finite, rotation_changes_after not positive;
   /// - alibi_slopes that are not num_heads finite numbers;
   /// - windows or chunks that are not num_layers positive integers or nulls, or both set in one layer;
+  /// - sinks that are not num_layers lists of num_heads numbers;
   /// - causal or position_encoding_applied not true;
   /// - a missing layer file, a missing tensor, or a tensor of the wrong shape or type.
   explicit Capture(const std::filesystem::path& folder, Finite finite = Finite::required);

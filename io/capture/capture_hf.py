@@ -52,10 +52,10 @@ class LayerWriter:
 
     def __init__(self, folder, slopes=(), slopes_unit=0.0):
         self.folder, self.slopes, self.slopes_unit, self.layers, self.info = folder, slopes, slopes_unit, 0, {}
-        self.windows, self.chunks = [], []
+        self.windows, self.chunks, self.sinks = [], [], []
 
-    def form(self, scale, softcap=None, window=None, chunk=None):
-        return Form(scale, softcap, window, chunk, tuple(self.slopes), self.slopes_unit)
+    def form(self, scale, softcap=None, window=None, chunk=None, sinks=()):
+        return Form(scale, softcap, window, chunk, tuple(self.slopes), tuple(sinks), self.slopes_unit)
 
     def add(self, module, query, key, scale, weights, softcap=None, window=None, chunk=None):
         """query [1, heads, L, d], key [1, kv heads, L, d]; logits are softcap(scale * q.k). Query i sees the keys
@@ -68,8 +68,12 @@ class LayerWriter:
         if query.shape[0] != 1 or query.shape[2] != key.shape[2]:
             raise CaptureError(f"layer {layer}: queries {tuple(query.shape)} do not attend to as many keys "
                                f"{tuple(key.shape)}: cross attention or a cache cannot be captured")
-        if getattr(module, "sinks", None) is not None:
-            raise CaptureError(f"layer {layer}: attention sinks add to the softmax what no key explains")
+        sinks = getattr(module, "sinks", None)
+        sinks = [] if sinks is None else sinks.detach().float().flatten().tolist()
+        self.sinks.append(sinks)
+        if sinks and len(sinks) != query.shape[1]:
+            raise CaptureError(f"layer {layer}: {len(sinks)} attention sinks for {query.shape[1]} heads; it cannot be "
+                               "captured")
         own = {"num_heads": query.shape[1], "num_kv_heads": key.shape[1], "head_dim": query.shape[3],
                "num_tokens": query.shape[2], "logit_softcap": softcap}
         if layer == 0:
@@ -78,7 +82,7 @@ class LayerWriter:
             raise CaptureError(f"layer {layer}: {own} differs from layer 0's {self.info}; a capture has one shape")
         # One scale a capture: what differs by layer (GPT-2 can do so) goes into the queries.
         q, k = query[0].float() * (scale / self.info["scale"]), key[0].float()
-        check_layer(layer, q, k, weights, query.dtype, self.form(self.info["scale"], softcap, window, chunk))
+        check_layer(layer, q, k, weights, query.dtype, self.form(self.info["scale"], softcap, window, chunk, sinks))
         path = self.folder / f"layer_{layer:03}.safetensors"
         if not path.exists():
             write_tensors(path, {"q": q, "k": k})
@@ -129,6 +133,7 @@ def capture(model, name, tokens, folder, keep_logits=False, identity=None):
         **({"rotation_changes_after": changes} if changes else {}),
         **({"windows": writer.windows} if any(writer.windows) else {}),
         **({"chunks": writer.chunks} if any(writer.chunks) else {}),
+        **({"sinks": writer.sinks} if all(writer.sinks) else {}),
         **identity,
         "source": f"transformers {transformers.__version__}, {attention} attention, {identity['model_dtype']}"})
     return logits

@@ -141,6 +141,7 @@ void CaptureWriter::finish() const {
   if (info_.rotation_changes_after > 0) object["rotation_changes_after"] = info_.rotation_changes_after;
   if (!info_.windows.empty()) object["windows"] = with_nulls(info_.windows);
   if (!info_.chunks.empty()) object["chunks"] = with_nulls(info_.chunks);
+  if (!info_.sinks.empty()) object["sinks"] = info_.sinks;
   // A model's name may come from a folder's name, which need not be UTF-8.
   const auto text = object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   write_atomically(capture_info_path(folder_), text);

@@ -31,6 +31,7 @@ class Form:
     window: int | None = None
     chunk: int | None = None
     slopes: tuple = ()
+    sinks: tuple = ()  # by head: the logit of a member of the softmax that is no key
     slopes_unit: float = 0.0  # to which the model rounds slope * j, where that is coarser than its dtype
 
 
@@ -72,7 +73,11 @@ def check_layer(layer, query, key, weights, dtype, form):
     own = weights.to("cpu", torch.float64)
     logits, off = recorded_logits(query, key, rows, form, unit)
     seen = visible(rows, length, form.window, form.chunk)
-    expected = torch.softmax(logits.masked_fill(~seen, -torch.inf), -1)
+    members = logits.masked_fill(~seen, -torch.inf)
+    if form.sinks:
+        sinks = torch.tensor(form.sinks, dtype=torch.float64)[:, None, None].expand(-1, len(rows), 1)
+        members = torch.cat([members, sinks], -1)
+    expected = torch.softmax(members, -1)[..., :length]
     # A weight exp(x - log sum) is off by its own logit's error and by the mean error of those that the sum holds.
     # Bounded, since an infinite error of a weight that is 0 would be no number.
     relative = torch.expm1((off + (expected * off).sum(-1, keepdim=True)).clamp(max=100)) + 4 * unit

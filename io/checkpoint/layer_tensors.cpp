@@ -24,12 +24,17 @@ std::optional<NormTensors> norm(const NormForm& form, const std::string& name, s
   return out;
 }
 
+/// What follows the name of a map in the names of its tensors.
+struct Endings {
+  std::string weight = ".weight", bias = ".bias";
+};
+
 LinearTensors linear(const std::string& name, std::int64_t outputs, std::int64_t inputs, bool has_bias,
-                     bool transposed = false) {
+                     bool transposed = false, const Endings& endings = {}) {
   LinearTensors out;
-  out.weight = {name + ".weight", {outputs, inputs}};
+  out.weight = {name + endings.weight, {outputs, inputs}};
   if (transposed) std::swap(out.weight.shape[0], out.weight.shape[1]);
-  if (has_bias) out.bias = ExpectedTensor{name + ".bias", {outputs}};
+  if (has_bias) out.bias = ExpectedTensor{name + endings.bias, {outputs}};
   out.transposed = transposed;
   out.inputs = inputs;
   out.outputs = outputs;
@@ -62,6 +67,7 @@ class Builder {
     }
     out.output = linear(prefix_ + n_.attention_output, c_.hidden_size, c_.num_heads * c_.value_dim,
                         c_.attention_output_bias, n_.transposed);
+    if (!n_.sinks.empty()) out.sinks = ExpectedTensor{prefix_ + n_.sinks, {c_.num_heads}};
     add_mlp(out);
     return out;
   }
@@ -128,39 +134,56 @@ class Builder {
                                    HeadKind::query, up, 1, up};
   }
 
+  /// How the maps of a network are stored.
+  struct Storage {
+    bool fused = false, alternating = false, transposed = false;
+    Endings endings = {};
+  };
+
   MlpTensors mlp(const std::string& gate, const std::string& up, const std::string& down, std::int64_t size,
-                 bool fused) const {
+                 const Storage& storage) const {
+    const auto map = [&](const std::string& name, std::int64_t outputs, std::int64_t inputs) {
+      return linear(prefix_ + name, outputs, inputs, c_.mlp_bias, storage.transposed, storage.endings);
+    };
     MlpTensors out;
-    const std::int64_t hidden = c_.hidden_size;
-    if (fused) {
-      out.gate = linear(up, 2 * size, hidden, c_.mlp_bias, n_.transposed);
+    if (storage.fused) {
+      out.gate = map(up, 2 * size, c_.hidden_size);
       out.up = *out.gate;
-      out.gate->outputs = out.up.outputs = out.up.first = size;
+      out.gate->outputs = out.up.outputs = size;
+      out.gate->step = out.up.step = storage.alternating ? 2 : 1;
+      out.up.first = storage.alternating ? 1 : size;
     } else {
-      if (c_.gated) out.gate = linear(gate, size, hidden, c_.mlp_bias, n_.transposed);
-      out.up = linear(up, size, hidden, c_.mlp_bias, n_.transposed);
+      if (c_.gated) out.gate = map(gate, size, c_.hidden_size);
+      out.up = map(up, size, c_.hidden_size);
     }
-    out.down = linear(down, hidden, size, c_.mlp_bias, n_.transposed);
+    out.down = map(down, c_.hidden_size, size);
     return out;
   }
 
   void add_mlp(LayerTensors& out) const {
     const std::int64_t size = form_.intermediate_size;
     if (!form_.routed) {
-      out.mlp = mlp(prefix_ + n_.gate, prefix_ + n_.up, prefix_ + n_.down, size, n_.fused_gate_up);
+      out.mlp = mlp(n_.gate, n_.up, n_.down, size, {.fused = n_.fused_gate_up, .transposed = n_.transposed});
       return;
     }
     if (size > 0) {
-      out.mlp = mlp(prefix_ + n_.shared_gate, prefix_ + n_.shared_up, prefix_ + n_.shared_down, size, false);
+      out.mlp = mlp(n_.shared_gate, n_.shared_up, n_.shared_down, size, {.transposed = n_.transposed});
       if (!n_.shared_router.empty()) {
         out.shared_router = ExpectedTensor{prefix_ + n_.shared_router + ".weight", {1, c_.hidden_size}};
       }
     }
     out.router = ExpectedTensor{prefix_ + n_.router + ".weight", {c_.routing->num_experts, c_.hidden_size}};
+    if (c_.routing->has_logit_bias) {
+      out.router_logit_bias = ExpectedTensor{prefix_ + n_.router + ".bias", {c_.routing->num_experts}};
+    }
     if (c_.routing->has_bias) out.router_bias = ExpectedTensor{prefix_ + n_.router_bias, {c_.routing->num_experts}};
+    const Storage storage{n_.fused_expert_gate_up,
+                          n_.alternating_expert_gate_up,
+                          n_.transposed_experts,
+                          {n_.expert_weight_ending, n_.expert_bias_ending}};
     for (std::int64_t e = 0; e < c_.routing->num_experts; ++e) {
-      out.experts.push_back(mlp(prefix_ + numbered(n_.expert_gate, e), prefix_ + numbered(n_.expert_up, e),
-                                prefix_ + numbered(n_.expert_down, e), c_.expert_size, n_.fused_expert_gate_up));
+      out.experts.push_back(mlp(numbered(n_.expert_gate, e), numbered(n_.expert_up, e), numbered(n_.expert_down, e),
+                                c_.expert_size, storage));
     }
   }
 
@@ -216,9 +239,11 @@ std::vector<ExpectedTensor> tensors_of(const LayerTensors& t) {
   visit_maps(add, t);
   out.add(t.mlp);
   out.add(t.router);
+  out.add(t.router_logit_bias);
   out.add(t.router_bias);
   out.add(t.shared_router);
   out.add(t.experts);
+  out.add(t.sinks);
   return out.all;
 }
 

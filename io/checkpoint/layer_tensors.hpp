@@ -6,6 +6,7 @@
 
 #include "io/config/layer_parts.hpp"
 #include "io/config/model_config.hpp"
+#include "io/slice.hpp"
 
 namespace logitfield::io {
 
@@ -27,12 +28,17 @@ struct NormTensors {
 };
 
 /// A linear map in a file: [outputs, inputs], or [inputs, outputs] where transposed. Where a tensor holds several maps,
-/// this one is its `outputs` rows from row `first` on.
+/// this one is its `outputs` rows from row `first` on, `step` apart.
 struct LinearTensors {
   ExpectedTensor weight;
   std::optional<ExpectedTensor> bias;
   bool transposed = false;
-  std::int64_t inputs = 0, first = 0, outputs = 0;
+  std::int64_t inputs = 0, first = 0, outputs = 0, step = 1;
+
+  /// The rows of the tensor in which some rows of the map lie.
+  Slice span_of(Slice rows) const {
+    return rows.size() > 0 ? Slice{first + rows.begin * step, first + (rows.end - 1) * step + 1} : Slice{first, first};
+  }
 };
 
 /// The rows of a map that belong to heads of one kind, `rows_per_head` rows each: head h begins at row
@@ -63,7 +69,10 @@ struct AsTensors {
   using Expert = MlpTensors;
 };
 /// The tensors that one layer needs. A part is absent if the family, or this layer, has none.
-using LayerTensors = LayerParts<AsTensors>;
+struct LayerTensors : LayerParts<AsTensors> {
+  /// Belongs to the form of the heads' logits, not to the weights of the block.
+  std::optional<ExpectedTensor> sinks;
+};
 LayerTensors layer_tensors(const ModelConfig& config, std::int64_t layer);
 
 /// Returns every tensor of a layer, each once.

@@ -9,6 +9,11 @@ namespace logitfield::io {
 /// Activation function of the MLP. gelu is exact (erf); gelu_tanh is its usual approximation.
 enum class Activation { silu, gelu, gelu_tanh, relu, relu_squared };
 
+/// A gate of another form: (clamp(up, -limit, limit) + 1) g sigmoid(alpha g), g = min(gate, limit) (gpt-oss).
+struct ClampedGate {
+  double alpha = 0, limit = 0;
+};
+
 /// Norm of a vector. It divides by the root mean square, after centring in LayerNorm. Then it multiplies by gain +
 /// gain_offset and adds the bias.
 struct NormForm {
@@ -54,6 +59,8 @@ struct Routing {
   /// The experts form `groups` equal groups. Only experts of the best `top_groups` may be chosen; a group is ranked by
   /// the sum of its `group_scores` largest scores.
   std::int64_t groups = 1, top_groups = 1, group_scores = 1;
+  /// The router's map has a bias.
+  bool has_logit_bias = false;
   /// A bias per expert is added to the scores for the choice, but not to the weights.
   bool has_bias = false;
 };

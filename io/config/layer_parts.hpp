@@ -24,9 +24,10 @@ struct LayerParts {
   typename Of::ColumnMap output{};
   /// Dense network, or the experts that every token visits.
   typename Of::Network mlp{};
-  /// Router [num_experts, hidden_size], its bias with one number per expert, and the experts.
+  /// Router [num_experts, hidden_size], the experts, and two biases with one number per expert: of its logits, and of
+  /// the scores for the choice alone.
   typename Of::Router router{};
-  typename Of::RouterBias router_bias{};
+  typename Of::RouterBias router_logit_bias{}, router_bias{};
   /// A single row [1, hidden_size]: its sigmoid weights the experts that every token visits.
   typename Of::Router shared_router{};
   std::vector<typename Of::Expert> experts;

@@ -37,6 +37,7 @@ const std::map<std::string, families::Reader>& readers() {
                                                               {"gpt_bigcode", families::read_gpt_bigcode},
                                                               {"gpt_neo", families::read_gpt_neo},
                                                               {"gpt_neox", families::read_gpt_neox},
+                                                              {"gpt_oss", families::read_gpt_oss},
                                                               {"gptj", families::read_gptj},
                                                               {"granite", families::read_granite},
                                                               {"granitemoe", families::read_granitemoe},
@@ -90,9 +91,12 @@ void read_quantisation_of(const ConfigSource& config, ModelConfig& model) {
     if (!config.has(key)) continue;
     model.quantisation = read_quantisation(config.object(key));
     const Quantisation::Method method = model.quantisation->method;
-    if (model.names.transposed && (method == Quantisation::Method::gptq || method == Quantisation::Method::awq)) {
+    const bool transposed = model.names.transposed || model.names.transposed_experts;
+    if (transposed && (method == Quantisation::Method::gptq || method == Quantisation::Method::awq)) {
       config.refuse(key, "use a model type that stores its matrices as [outputs, inputs]");
     }
+    // Blocks of MXFP4 run along the inputs of a matrix.
+    if (method == Quantisation::Method::mxfp4) model.names.transposed_experts = false;
     // Scales of activations, and of the cache of keys and values.
     model.names.derived.insert(model.names.derived.end(),
                                {".input_scale", ".activation_scale", ".k_scale", ".v_scale", ".input_scale_ub",

@@ -44,11 +44,17 @@ struct TensorNames {
   /// `up`, or `expert_up`, holds gate rows, then up rows.
   bool fused_gate_up = false, fused_expert_gate_up = false;
   std::string router = "mlp.gate", router_bias;
+  /// Logits of the softmax's member without a value, one per query head.
+  std::string sinks;
   std::string expert_gate = "mlp.experts.{}.gate_proj", expert_up = "mlp.experts.{}.up_proj",
               expert_down = "mlp.experts.{}.down_proj";
   std::string shared_gate, shared_up, shared_down, shared_router;
-  /// Matrices of a layer are stored as [inputs, outputs].
-  bool transposed = false;
+  /// In a fused expert, gate and up rows alternate.
+  bool alternating_expert_gate_up = false;
+  /// Follow the names of the experts' matrices and biases.
+  std::string expert_weight_ending = ".weight", expert_bias_ending = ".bias";
+  /// Matrices of a layer, and of experts, are stored as [inputs, outputs].
+  bool transposed = false, transposed_experts = false;
   /// Endings of the names of tensors that are not read, because their values follow from config.json.
   std::vector<std::string> derived = {"rotary_emb.inv_freq"};
 };
@@ -108,6 +114,7 @@ struct ModelConfig {
   bool parallel = false;
   Activation activation = Activation::silu;
   bool gated = true;
+  std::optional<ClampedGate> clamped_gate;
   bool query_key_value_bias = false, attention_output_bias = false, mlp_bias = false, output_bias = false;
 
   bool tied_embeddings = false;

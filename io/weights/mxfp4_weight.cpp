@@ -64,13 +64,18 @@ void require_blocks(const TypedPart& blocks, const std::vector<std::int64_t>& sh
 }  // namespace
 
 std::unique_ptr<StoredWeight> open_mxfp4_weight(const WeightRequest& request) {
-  const std::optional<FileTensor> found = request.find(request.module() + "_blocks");
+  const StackPlace place = place_of(request.module());
+  const std::optional<FileTensor> found = request.find(place.tensor + "_blocks");
   if (!found) return nullptr;
-  const TypedPart blocks(*found);
+  TypedPart blocks(*found);
   require_type(blocks, {DType::U8});
-  require_blocks(blocks, request.shape);
-  const TypedPart scales = require_part(request.find, request.module() + "_scales", blocks);
+  TypedPart scales = require_part(request.find, place.tensor + "_scales", blocks);
   require_type(scales, {DType::U8, DType::F8_E8M0});
+  if (place.index) {
+    blocks.take(*place.index);
+    scales.take(*place.index);
+  }
+  require_blocks(blocks, request.shape);
   require_shape(scales, {blocks.shape.begin(), blocks.shape.end() - 1});
   return std::make_unique<Mxfp4Weight>(blocks, scales, request.shape);
 }

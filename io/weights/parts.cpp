@@ -29,6 +29,8 @@ std::string WeightRequest::module() const {
 TypedPart::TypedPart(const FileTensor& found)
     : StoredPart(part_of(*found.file, *found.tensor)), dtype(found.tensor->dtype) {}
 
+void TypedPart::take(std::int64_t index) { static_cast<StoredPart&>(*this) = unstacked(*this, index); }
+
 TypedPart require_part(const FindTensor& find, const std::string& name, const StoredPart& of) {
   const std::optional<FileTensor> found = find(name);
   if (!found) {

@@ -37,6 +37,8 @@ struct WeightRequest {
 /// A part whose elements have a type of the safetensors format.
 struct TypedPart : StoredPart {
   TypedPart(const FileTensor& found);
+  /// Becomes one of the matrices, or vectors, that it stacks.
+  void take(std::int64_t index);
   DType dtype;
 };
 

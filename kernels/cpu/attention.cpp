@@ -67,6 +67,21 @@ struct OnlineSoftmax {
     weighted += added;
   }
 
+  /// Adds a member of the softmax without a value. Its logit may exceed all others, so `max` may no longer be the
+  /// reference of the sums: it stays the largest logit of a key.
+  void add_sink(float logit) {
+    if (logit == kMasked) return;
+    for (Index r = 0; r < sum.size(); ++r) {
+      const auto reference = static_cast<float>(larger(static_cast<double>(max[r]), static_cast<double>(logit)));
+      const float lowered = std::max(max[r] - reference, kNegligible), rescale = std::exp(lowered);
+      const float left = std::max(logit - reference, kNegligible), weight = std::exp(left);
+      product[r] = rescale * (product[r] + lowered * sum[r]) + weight * left;
+      sum[r] = rescale * sum[r] + weight;
+      first[r] *= rescale;
+      weighted.row(r) *= rescale;
+    }
+  }
+
   /// Sets the statistics of all rows, which start at row `begin` of a head.
   void describe(Index begin, const Visible& visible, RowAttention& rows) const {
     const Index count = sum.size();
@@ -116,6 +131,7 @@ void attend(const Rows& queries, const Rows& keys, const Rows& values, const Log
       if (j0 + columns > i0 || j0 < last_first) mask(tile, i0, j0, form.visible);
       softmax.add(tile, j0, Rows(values.middleRows(j0, columns)));
     }
+    softmax.add_sink(static_cast<float>(form.sink));
     out.middleRows(i0, rows) = softmax.sum.cwiseInverse().asDiagonal() * softmax.weighted;
     if (described) softmax.describe(i0, form.visible, *described);
   }

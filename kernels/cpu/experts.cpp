@@ -81,7 +81,8 @@ void weigh_shared_expert(const MatrixF& router, const MatrixFRef& normalised, Ma
 
 void add_experts(const BlockShape& shape, const LayerWeights& weights, const MatrixFRef& normalised, MatrixF& out) {
   std::vector<std::vector<std::pair<Index, float>>> tokens(weights.experts.size());
-  const MatrixF logits = normalised * weights.router.transpose();
+  MatrixF logits = normalised * weights.router.transpose();
+  if (weights.router_logit_bias.size() > 0) logits.rowwise() += weights.router_logit_bias.transpose();
   for (Index i = 0; i < normalised.rows(); ++i) {
     for (const Choice& choice : choose_experts(*shape.routing, logits.row(i), weights.router_bias)) {
       const Index own = choice.expert - weights.first_expert;

@@ -1,6 +1,7 @@
 #include "kernels/cpu/feed_forward.hpp"
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "kernels/block_cost.hpp"
@@ -33,11 +34,30 @@ void activate(io::Activation activation, ArrayRef x) {
   }
 }
 
+/// x within the limits; a NaN stays.
+template <class Expression>
+auto clamped(const Expression& x, float least, float most) {
+  return x.unaryExpr([=](float v) { return v < least ? least : v > most ? most : v; });
+}
+
+/// The output of a clamped gate for one row that holds gate and up side by side.
+void apply(const io::ClampedGate& form, const Eigen::Ref<const Eigen::Array<float, 1, Eigen::Dynamic>>& row,
+           ArrayRef out) {
+  const auto limit = static_cast<float>(form.limit), alpha = static_cast<float>(form.alpha);
+  const Index width = out.size();
+  out = clamped(row.head(width), -std::numeric_limits<float>::infinity(), limit);
+  out = out / (1 + (-alpha * out).exp()) * (clamped(row.tail(width), -limit, limit) + 1);
+}
+
 /// act(gate) * up for rows that hold gate and up side by side; act(row) without a gate.
 MatrixF activated(const BlockShape& shape, const MatrixF& projected) {
   const Index width = shape.gated ? projected.cols() / 2 : projected.cols();
   MatrixF out(projected.rows(), width);
   for (Index i = 0; i < projected.rows(); ++i) {
+    if (shape.clamped_gate) {
+      apply(*shape.clamped_gate, projected.row(i).array(), out.row(i).array());
+      continue;
+    }
     out.row(i) = projected.row(i).head(width);
     activate(shape.activation, out.row(i).array());
     if (shape.gated) out.row(i).array() *= projected.row(i).tail(width).array();

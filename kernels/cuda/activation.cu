@@ -21,32 +21,56 @@ __device__ float act(float x) {
   }
 }
 
+/// act(gate) * up, or act(gate) alone.
+template <io::Activation kActivation>
+struct Product {
+  bool gated;
+
+  __device__ float operator()(float gate, float up) const {
+    const float y = act<kActivation>(gate);
+    return gated ? y * up : y;
+  }
+};
+
+/// See io::ClampedGate. A NaN stays.
+struct Clamped {
+  static constexpr bool gated = true;
+  float alpha, limit;
+
+  __device__ float operator()(float gate, float up) const {
+    const float g = gate > limit ? limit : gate, u = up > limit ? limit : up < -limit ? -limit : up;
+    return g / (1 + expf(-alpha * g)) * (u + 1);
+  }
+};
+
 constexpr int kThreads = 256;
 
 /// Row blockIdx.x; kCount columns a thread, which divide `inner`. Rows and columns are known without a division.
-template <io::Activation kActivation, class T, int kCount>
+template <class Join, class T, int kCount>
 __global__ void __launch_bounds__(kThreads)
-    activate_kernel(bool gated, const T* in, const float* bias, int64_t inner, T* out) {
+    activate_kernel(Join join, const T* in, const float* bias, int64_t inner, T* out) {
   using Some = Pack<T, kCount>;
   const int64_t row = blockIdx.x, column = (int64_t{blockIdx.y} * kThreads + threadIdx.x) * kCount;
   if (column >= inner) return;
-  in += row * (gated ? 2 * inner : inner) + column;
-  const Some gate = *reinterpret_cast<const Some*>(in), up = gated ? *reinterpret_cast<const Some*>(in + inner) : gate;
+  in += row * (join.gated ? 2 * inner : inner) + column;
+  const Some gate = *reinterpret_cast<const Some*>(in),
+             up = join.gated ? *reinterpret_cast<const Some*>(in + inner) : gate;
   Some result;
   for (int e = 0; e < kCount; ++e) {
-    float y = act<kActivation>(to_float(gate.x[e]) + (bias ? bias[column + e] : 0.F));
-    if (gated) y *= to_float(up.x[e]) + (bias ? bias[inner + column + e] : 0.F);
-    result.x[e] = from_float<T>(y);
+    const float left = to_float(gate.x[e]) + (bias ? bias[column + e] : 0.F);
+    const float right = to_float(up.x[e]) + (bias && join.gated ? bias[inner + column + e] : 0.F);
+    result.x[e] = from_float<T>(join(left, right));
   }
   *reinterpret_cast<Some*>(out + row * inner + column) = result;
 }
 
-template <io::Activation kActivation, class T>
-void start(bool gated, const T* in, const float* bias, int64_t rows, int64_t inner, T* out, const Stream& stream) {
+template <class Join, class T>
+void start(const Join& join, const T* in, const float* bias, int64_t rows, int64_t inner, T* out,
+           const Stream& stream) {
   constexpr int kMany = 16 / sizeof(T);
   const auto start_by = [&]<int kCount>() {
     const Shape shape{dim3(static_cast<unsigned>(rows), blocks_for(inner, kThreads * kCount)), dim3(kThreads)};
-    launch("activate", activate_kernel<kActivation, T, kCount>, shape, stream, gated, in, bias, inner, out);
+    launch("activate", activate_kernel<Join, T, kCount>, shape, stream, join, in, bias, inner, out);
   };
   if (inner % kMany == 0) return start_by.template operator()<kMany>();
   start_by.template operator()<1>();
@@ -59,18 +83,26 @@ void activate(io::Activation activation, bool gated, const T* in, const float* b
               T* out, const Stream& stream) {
   switch (activation) {
     case io::Activation::silu:
-      return start<io::Activation::silu>(gated, in, bias, rows, inner, out, stream);
+      return start(Product<io::Activation::silu>{gated}, in, bias, rows, inner, out, stream);
     case io::Activation::gelu:
-      return start<io::Activation::gelu>(gated, in, bias, rows, inner, out, stream);
+      return start(Product<io::Activation::gelu>{gated}, in, bias, rows, inner, out, stream);
     case io::Activation::gelu_tanh:
-      return start<io::Activation::gelu_tanh>(gated, in, bias, rows, inner, out, stream);
+      return start(Product<io::Activation::gelu_tanh>{gated}, in, bias, rows, inner, out, stream);
     case io::Activation::relu:
-      return start<io::Activation::relu>(gated, in, bias, rows, inner, out, stream);
+      return start(Product<io::Activation::relu>{gated}, in, bias, rows, inner, out, stream);
     case io::Activation::relu_squared:
-      return start<io::Activation::relu_squared>(gated, in, bias, rows, inner, out, stream);
+      return start(Product<io::Activation::relu_squared>{gated}, in, bias, rows, inner, out, stream);
   }
 }
+template <class T>
+void activate(const io::ClampedGate& gate, const T* in, const float* bias, int64_t rows, int64_t inner, T* out,
+              const Stream& stream) {
+  start(Clamped{static_cast<float>(gate.alpha), static_cast<float>(gate.limit)}, in, bias, rows, inner, out, stream);
+}
+
 template void activate(io::Activation, bool, const float*, const float*, int64_t, int64_t, float*, const Stream&);
 template void activate(io::Activation, bool, const Bf16*, const float*, int64_t, int64_t, Bf16*, const Stream&);
+template void activate(const io::ClampedGate&, const float*, const float*, int64_t, int64_t, float*, const Stream&);
+template void activate(const io::ClampedGate&, const Bf16*, const float*, int64_t, int64_t, Bf16*, const Stream&);
 
 }  // namespace logitfield::kernels::cuda

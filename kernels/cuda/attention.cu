@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(kThreads)
     }
     __syncwarp();  // before the next tile's weights
   }
-  const float inverse = 1 / row_sum(softmax.sum);
+  const float inverse = 1 / (row_sum(softmax.sum) + softmax.weight_of(form.sink));
   if (query >= s.length) return;
 #pragma unroll
   for (int i = 0; i < kValue / kLanesPerRow; ++i) {

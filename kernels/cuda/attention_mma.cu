@@ -100,14 +100,16 @@ __device__ void multiply_values(float factor, const Accumulators<kTiles, kKeys>&
   }
 }
 
-/// Writes rows [16 kTiles, value_dim] of a head, `stride` apart.
+/// Writes rows [16 kTiles, value_dim] of a head, `stride` apart. The weight of the sink's logit may be infinite.
 template <int kTiles, int kValue>
-__device__ void write_rows(const RowSoftmax (&softmax)[2 * kTiles], const Accumulators<kTiles, kValue>& sums,
-                           int64_t rows, int value_dim, int64_t stride, Bf16* out) {
+__device__ void write_rows(const Scores& unit, float sink, const RowSoftmax (&softmax)[2 * kTiles],
+                           const Accumulators<kTiles, kValue>& sums, int64_t rows, int value_dim, int64_t stride,
+                           Bf16* out) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp, g = lane / 4, q = lane % 4;
 #pragma unroll
   for (int r = 0; r < 2 * kTiles; ++r) {
-    const float inverse = 1 / row_sum(softmax[r].sum);
+    const float of_sink = power_of_two((unit.of(sink) - softmax[r].reference) * unit.factor);
+    const float inverse = 1 / (row_sum(softmax[r].sum) + of_sink);
     if (8 * r + g >= rows) continue;
     Bf16* row = out + (8 * r + g) * stride;
 #pragma unroll
@@ -172,7 +174,7 @@ __global__ void __launch_bounds__(kThreads, 2)
     multiply_values<kTiles, kKeys, kValue>(unit.factor, scores, value_rows, shifts, softmax, sums);
   }
   const int64_t first_own = first_query + own_rows, stride = s.heads * s.value_dim;
-  write_rows<kTiles, kValue>(softmax, sums, s.length - first_own, s.value_dim, stride,
+  write_rows<kTiles, kValue>(unit, form->sink, softmax, sums, s.length - first_own, s.value_dim, stride,
                              out + first_own * stride + head * s.value_dim);
 }
 

@@ -54,6 +54,8 @@ struct OnlineRow {
     max = largest;
     return rescale;
   }
+  /// The weight of a member without a value; it may be infinite.
+  __device__ float weight_of(float logit) const { return exp2f((logit - max) * kLog2E); }
 };
 
 /// The first tile of `keys` keys in which some query from first_query on sees a key.

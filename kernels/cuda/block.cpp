@@ -210,7 +210,11 @@ void Block<T>::feed_forward(const BlockShape& s, const DeviceMlp<T>& w, const T*
     Buffer<T> up(some * w.up.outputs, stream_), activated(some * inner, stream_);
     products_.linear({some, w.up.outputs, w.up.inputs}, {rows + first * w.up.inputs, w.up.inputs},
                      {w.up.weight.data(), w.up.inputs}, {up.data(), w.up.outputs});
-    activate(s.activation, s.gated, up.data(), w.up.bias.data(), some, inner, activated.data(), stream_);
+    if (s.clamped_gate) {
+      activate(*s.clamped_gate, up.data(), w.up.bias.data(), some, inner, activated.data(), stream_);
+    } else {
+      activate(s.activation, s.gated, up.data(), w.up.bias.data(), some, inner, activated.data(), stream_);
+    }
     multiply(activated.data(), some, w.down, out + first * w.down.outputs);
   }
 }
@@ -236,6 +240,7 @@ void Block<T>::add_experts(const BlockShape& s, const DeviceLayer<T>& w, const B
                            float* out) {
   MatrixF logits(length, w.router.outputs);
   multiply(rows, length, w.router).read({logits.data(), static_cast<std::size_t>(logits.size())});
+  if (w.router_logit_bias.size() > 0) logits.rowwise() += w.router_logit_bias.transpose();
   std::vector<std::vector<std::int32_t>> tokens(w.experts.size());
   std::vector<std::vector<float>> shares(w.experts.size());
   for (Index i = 0; i < length; ++i) {

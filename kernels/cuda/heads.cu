@@ -126,7 +126,8 @@ std::vector<HeadForm> head_forms(std::span<const LogitForm> forms) {
   std::vector<HeadForm> out;
   for (const LogitForm& form : forms) {
     out.push_back({static_cast<float>(form.scale), static_cast<float>(form.alibi_slope),
-                   static_cast<float>(form.softcap.value_or(0)), key_mask(form.visible)});
+                   static_cast<float>(form.softcap.value_or(0)), key_mask(form.visible),
+                   static_cast<float>(form.sink)});
   }
   return out;
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -70,15 +71,17 @@ struct KeyMask {
 };
 inline KeyMask key_mask(const Visible& visible) { return {visible.window, visible.chunk}; }
 
-/// The form of LogitForm that kernels use; cap 0: none.
+/// The form of LogitForm that kernels use; cap 0: none; sink -inf: none.
 struct HeadForm {
   float scale = 0, slope = 0, cap = 0;
   KeyMask mask = {};
+  float sink = -std::numeric_limits<float>::infinity();
   bool operator==(const HeadForm&) const = default;
 };
 std::vector<HeadForm> head_forms(std::span<const LogitForm> forms);
 
-/// Causal softmax attention of all heads, online, over the keys that their forms' masks show. Inputs as prepare_heads
+/// Causal softmax attention of all heads, online, over the keys that their forms' masks show, and the
+/// forms' sinks. Inputs as prepare_heads
 /// leaves them: queries [heads * length, padded(head_dim)], keys [kv_heads * length, same], values [kv_heads * length,
 /// padded(value_dim)]; out [length, heads * value_dim]. Dimensions up to kMostDeviceHeadColumns. Float: SIMT; Bf16:
 /// tensor cores, float32 sums.

@@ -71,6 +71,9 @@ struct Scores {
       : are_products(form.slope == 0 && form.cap == 0 && form.scale > 0),
         unit(are_products ? form.scale : 1),
         factor(unit * OnlineRow::kLog2E) {}
+
+  /// The score of a logit.
+  __device__ float of(float logit) const { return logit / unit; }
 };
 
 /// The keys that a warp's queries, from `first_query` on, see. Positions are ints, which take fewer registers.

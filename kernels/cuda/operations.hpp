@@ -41,6 +41,11 @@ template <class T>
 void activate(io::Activation activation, bool gated, const T* in, const float* bias, std::int64_t rows,
               std::int64_t inner, T* out, const Stream& stream);
 
+/// The same for a clamped gate.
+template <class T>
+void activate(const io::ClampedGate& gate, const T* in, const float* bias, std::int64_t rows, std::int64_t inner,
+              T* out, const Stream& stream);
+
 /// out[i] = in[tokens[i]] for rows [count, columns].
 template <class T>
 void gather(const T* in, const std::int32_t* tokens, std::int64_t count, std::int64_t columns, T* out,

@@ -109,6 +109,7 @@ std::unique_ptr<DeviceLayer<T>> upload_layer(Uploader& uploader, const LayerWeig
   out->mlp = upload_mlp<T>(uploader, w.mlp);
   for (const MlpWeights& expert : w.experts) out->experts.push_back(upload_mlp<T>(uploader, expert));
   out->router_bias = w.router_bias;
+  out->router_logit_bias = w.router_logit_bias;
   out->first_expert = w.first_expert;
   out->ready.emplace(uploader);
   return out;

@@ -124,7 +124,7 @@ struct DeviceMlp {
   DeviceLinear<T> up, down;
 };
 
-/// Defines the types of a layer's parts as weights on a device. The router's bias stays on the host, where experts are
+/// Defines the types of a layer's parts as weights on a device. The router's biases stay on the host, where experts are
 /// chosen.
 template <class T>
 struct OnDevice {

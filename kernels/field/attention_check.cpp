@@ -22,10 +22,16 @@ struct Row {
   double below = 0, deviation = 0;
 };
 
-Row softmax_of(const Eigen::Ref<const Eigen::RowVectorXd>& logits, bool sees_first) {
+/// Takes the sink for one key more, after the others.
+Row softmax_of(const Eigen::Ref<const Eigen::RowVectorXd>& logits, double sink, bool sees_first) {
   Row out;
   out.max = logits.maxCoeff<Eigen::PropagateNaN>();
-  const Eigen::ArrayXd x = logits.transpose().array() - out.max, weights = x.exp();
+  const Index keys = logits.size(), members = std::isfinite(sink) ? keys + 1 : keys;
+  Eigen::ArrayXd x(members);
+  x.head(keys) = logits.transpose().array();
+  if (members > keys) x[keys] = sink;
+  x -= larger(out.max, sink);
+  const Eigen::ArrayXd weights = x.exp();
   const double sum = weights.sum();
   out.below = -(weights * x).sum() / sum;
   out.deviation = std::sqrt((weights * (x + out.below).square()).sum() / sum);
@@ -45,16 +51,18 @@ double attention_margin(const AttentionRows& rows, const SampledLogits& sampled,
   const double unit = rows.rounding;
   for (std::size_t r = 0; r < sampled.positions.size(); ++r) {
     const Index i = sampled.positions[r], row = static_cast<Index>(r), first = form.visible.first_key(i);
-    const Row exact = softmax_of(sampled.logits.row(row).segment(first, i + 1 - first), first == 0);
+    const Row exact = softmax_of(sampled.logits.row(row).segment(first, i + 1 - first), form.sink, first == 0);
     const double size = form.scale * std::sqrt(sampled.squared_queries[row]) * largest_key +
                         std::abs(form.alibi_slope) * static_cast<double>(i) + form.softcap.value_or(0);
     const double off = unit * (static_cast<double>(head_dim) + kOperations) * size;
     const double terms = unit * (static_cast<double>(i + 1) / kLanes + kOperations);
-    const double spread = 2 * off * exact.deviation + 2 * terms * (1 + exact.below) * (1 + exact.deviation);
+    // The difference from the sink's logit is rounded too; the logit itself is a float32 number.
+    const double moved = off + (std::isfinite(form.sink) ? unit * std::abs(form.sink) : 0);
+    const double spread = 2 * moved * exact.deviation + 2 * terms * (1 + exact.below) * (1 + exact.deviation);
     worst = larger(worst, std::abs(rows.max_logit[i] - exact.max) / (off + kTiny));
     worst = larger(worst, std::abs(rows.entropy[i] - exact.entropy) / spread);
     worst = larger(worst, std::abs(rows.sink[i] - exact.sink) /
-                              (exact.sink * (4 * off + 2 * terms * (1 + exact.below)) + kLeastWeight));
+                              (exact.sink * (4 * moved + 2 * terms * (1 + exact.below)) + kLeastWeight));
   }
   return worst;
 }

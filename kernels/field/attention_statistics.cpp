@@ -9,14 +9,18 @@ namespace {
 
 using Logits = Eigen::Ref<const Eigen::RowVectorXd>;
 
-/// Sets row i from its logits over the keys that it sees; sees_first: token 0 is among them. `weights` is scratch.
-void set_row(const Logits& visible, bool sees_first, Eigen::RowVectorXd& weights, Index i, AttentionRows& out) {
-  const double max = visible.maxCoeff<Eigen::PropagateNaN>();
+/// Sets row i from its logits over the keys that it sees, and the sink's logit; sees_first: token 0 is among the keys.
+/// `weights` is scratch.
+void set_row(const Logits& visible, double sink, bool sees_first, Eigen::RowVectorXd& weights, Index i,
+             AttentionRows& out) {
+  const double max = visible.maxCoeff<Eigen::PropagateNaN>(), reference = larger(max, sink);
   auto w = weights.head(visible.size());
-  w = (visible.array() - max).exp();
-  const double normaliser = w.sum();
+  w = (visible.array() - reference).exp();
+  const double of_sink = std::exp(sink - reference), normaliser = w.sum() + of_sink;
+  double mean = (w.array() * (visible.array() - reference)).sum();
+  if (of_sink > 0) mean += of_sink * (sink - reference);  // 0 * -inf must not be formed
   out.max_logit[i] = max;
-  out.entropy[i] = std::log(normaliser) - (w.array() * (visible.array() - max)).sum() / normaliser;
+  out.entropy[i] = std::log(normaliser) - mean / normaliser;
   out.sink[i] = sees_first ? w[0] / normaliser : 0;
 }
 
@@ -44,7 +48,7 @@ AttentionRows attention_rows(const MatrixFRef& queries, const MatrixRef& keys, c
     if (!plain) transform(form, begin, first_key, tile);
     for (Index r = 0; r < rows; ++r) {
       const Index i = begin + r, first = form.visible.first_key(i);
-      set_row(tile.row(r).segment(first - first_key, i + 1 - first), first == 0, weights, i, out);
+      set_row(tile.row(r).segment(first - first_key, i + 1 - first), form.sink, first == 0, weights, i, out);
     }
   }
   return out;

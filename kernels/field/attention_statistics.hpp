@@ -15,15 +15,16 @@ inline constexpr std::int64_t kLongestAttention = 32768;
 /// little work above the diagonal.
 inline constexpr Index kAttentionTile = 64;
 
-/// The causal softmax of each row of a head [L]: largest logit, entropy in nats, weight on position 0.
+/// The causal softmax of each row of a head [L]: largest logit of a key, entropy in nats (of keys and sink together),
+/// weight on position 0.
 struct AttentionRows {
   Vector max_logit, entropy, sink;
   /// Machine epsilon of the arithmetic that computed them.
   double rounding = kEpsilon;
 };
 
-/// Computes the rows of one head over the keys that form.visible shows. Queries and keys [>= length, d]. Forms the
-/// logits of visible keys tile by tile (never L x L). L^2 d flops, memory O(kAttentionTile L).
+/// Computes the rows of one head over the keys that form.visible shows, and form.sink. Queries and keys [>= length, d].
+/// Forms the logits of visible keys tile by tile (never L x L). L^2 d flops, memory O(kAttentionTile L).
 AttentionRows attention_rows(const MatrixFRef& queries, const MatrixRef& keys, const LogitForm& form, Index length);
 /// Returns the first `length` rows of a forward pass, whose logits and weights are float32.
 AttentionRows attention_rows(const RowAttention& rows, Index length);

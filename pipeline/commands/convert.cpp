@@ -50,6 +50,12 @@ std::optional<io::ModelConfig> read_config(const Options& options) {
         "io/capture/capture_hf.py",
         path.string());
   }
+  if (!config.names.sinks.empty()) {
+    throw InputError(
+        "{}: \"model_type\" is {}, whose heads have learned sinks that the recording does not hold; record the model "
+        "with io/capture/capture_hf.py",
+        path.string(), io::excerpt(nlohmann::json(config.model_type)));
+  }
   return config;
 }
 

@@ -27,7 +27,9 @@ class ForwardPass {
         layers_(c.plan.partition.layers[stage_]),
         stage_ranks_(stage_ranks),
         shards_(stage_ranks) {
-    for (std::int64_t l = layers_.begin; l < layers_.end; ++l) shapes_.push_back(block_shape(config(), l, shard_));
+    for (std::int64_t l = layers_.begin; l < layers_.end; ++l) {
+      shapes_.push_back(block_shape(config(), l, shard_, c_.job.forms_at(l, shard_.heads)));
+    }
   }
 
   /// Layer by layer: each weight is read once and used for every text.

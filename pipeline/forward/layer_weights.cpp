@@ -1,7 +1,6 @@
 #include "pipeline/forward/layer_weights.hpp"
 
 #include "pipeline/forward/tensor_reading.hpp"
-#include "pipeline/job/logit_forms.hpp"
 
 namespace logitfield {
 namespace {
@@ -46,6 +45,12 @@ void load_router(const io::Checkpoint& checkpoint, const std::optional<io::Expec
   if (tensor) checkpoint.weight(tensor->name).read({0, out.rows()}, {0, out.cols()}, kernels::as_span(out));
 }
 
+/// Reads a vector; empty if the layer has none.
+void load_whole(const io::Checkpoint& checkpoint, const std::optional<io::ExpectedTensor>& tensor,
+                kernels::VectorF& out) {
+  out = tensor ? read_vector(checkpoint, *tensor, {0, tensor->shape[0]}) : kernels::VectorF();
+}
+
 /// Loads whole experts: a shard reads only its own.
 void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& names, const Shard& shard,
                   Precision precision, kernels::LayerWeights& out) {
@@ -59,15 +64,14 @@ void load_experts(const io::Checkpoint& checkpoint, const io::LayerTensors& name
   }
   load_router(checkpoint, names.router, out.router);
   load_router(checkpoint, names.shared_router, out.shared_router);
-  out.router_bias.resize(0);
-  if (names.router_bias) {
-    out.router_bias = read_vector(checkpoint, *names.router_bias, {0, names.router_bias->shape[0]});
-  }
+  load_whole(checkpoint, names.router_logit_bias, out.router_logit_bias);
+  load_whole(checkpoint, names.router_bias, out.router_bias);
 }
 
 }  // namespace
 
-kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t layer, const Shard& shard) {
+kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t layer, const Shard& shard,
+                                std::vector<kernels::LogitForm> forms) {
   const io::LayerForm& form = config.layers[static_cast<std::size_t>(layer)];
   kernels::BlockShape shape;
   shape.hidden_size = config.hidden_size;
@@ -75,10 +79,7 @@ kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t laye
   shape.num_kv_heads = shard.kv_heads.size();
   shape.head_dim = config.head_dim;
   shape.value_dim = config.value_dim;
-  for (std::int64_t h = shard.heads.begin; h < shard.heads.end; ++h) {
-    shape.forms.push_back(logit_form(config, h));
-    shape.forms.back().visible = visible_keys(config, layer);
-  }
+  shape.forms = std::move(forms);
   if (form.rotary >= 0) shape.rotary = config.rotaries[static_cast<std::size_t>(form.rotary)];
   if (config.clip_qkv) shape.clip = static_cast<float>(*config.clip_qkv);
   shape.query_scale = static_cast<float>(form.query_scale);
@@ -91,6 +92,7 @@ kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t laye
   shape.parallel = config.parallel;
   shape.activation = config.activation;
   shape.gated = config.gated;
+  shape.clamped_gate = config.clamped_gate;
   if (form.routed) shape.routing = config.routing;
   return shape;
 }
@@ -117,7 +119,7 @@ void prefetch_layer(const io::Checkpoint& checkpoint, std::int64_t layer, const 
   visit_parts(names, checkpoint.config(), shard, [&](const MapPart& part) {
     for (const MapRows& piece : part.pieces) {
       const io::StoredWeight& weight = checkpoint.weight(piece.map->weight.name);
-      const Slice some{piece.map->first + piece.rows.begin, piece.map->first + piece.rows.end};
+      const Slice some = piece.map->span_of(piece.rows);
       if (part.by_columns == piece.map->transposed) {
         weight.prefetch(some, {0, weight.num_columns()});
       } else {

@@ -5,8 +5,9 @@
 
 namespace logitfield {
 
-/// The shape of the part of a layer that a shard computes.
-kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t layer, const Shard& shard);
+/// The shape of the part of a layer that a shard computes, with the logit forms of its heads.
+kernels::BlockShape block_shape(const io::ModelConfig& config, std::int64_t layer, const Shard& shard,
+                                std::vector<kernels::LogitForm> forms);
 
 /// Reads the shard's rows of one layer (columns of the output and down matrices) in the operand type of products of
 /// this precision. `out` may hold another layer's weights: its memory is used again, since clearing fresh memory costs

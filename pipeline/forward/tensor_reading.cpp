@@ -32,14 +32,21 @@ template <class Scalar>
 void read_block(const io::Checkpoint& checkpoint, const io::LinearTensors& map, Slice rows, Slice columns,
                 Eigen::Ref<RowMajor<Scalar>> out) {
   const io::StoredWeight& weight = checkpoint.weight(map.weight.name);
-  const Slice stored{map.first + rows.begin, map.first + rows.end};
-  if (!map.transposed) {
+  const Slice stored = map.span_of(rows);
+  if (!map.transposed && map.step == 1) {
     weight.read(stored, columns, numbers(out.data(), out.size()));
     return;
   }
-  RowMajor<Scalar> turned(columns.size(), rows.size());
-  weight.read(columns, stored, numbers(turned.data(), turned.size()));
-  out = turned.transpose();
+  const auto every = Eigen::seqN(0, rows.size(), map.step);
+  RowMajor<Scalar> read(map.transposed ? columns.size() : stored.size(),
+                        map.transposed ? stored.size() : columns.size());
+  if (map.transposed) {
+    weight.read(columns, stored, numbers(read.data(), read.size()));
+    out = read(Eigen::all, every).transpose();
+  } else {
+    weight.read(stored, columns, numbers(read.data(), read.size()));
+    out = read(every, Eigen::all);
+  }
 }
 
 VectorF stacked(const io::Checkpoint& checkpoint, const std::vector<io::ExpectedTensor>& tensors) {
@@ -74,8 +81,8 @@ void read_rows(const io::Checkpoint& checkpoint, const std::vector<MapRows>& par
   if (!has_bias) return;
   std::int64_t row = 0;
   for (const MapRows& part : parts) {
-    const Slice stored{part.map->first + part.rows.begin, part.map->first + part.rows.end};
-    out.bias.segment(row, part.rows.size()) = read_vector(checkpoint, *part.map->bias, stored);
+    const VectorF span = read_vector(checkpoint, *part.map->bias, part.map->span_of(part.rows));
+    out.bias.segment(row, part.rows.size()) = span(Eigen::seqN(0, part.rows.size(), part.map->step));
     row += part.rows.size();
   }
 }

@@ -135,6 +135,7 @@ void open_checkpoint(const Options& options, Job& job) {
   }
   const io::ModelConfig& config = job.checkpoint().config();
   take_config(config, options.strict_config, job);
+  job.sinks = sinks_of(job.checkpoint());
   Texts read = read_texts(options, config.vocab_size);
   make_names_unique(read.texts);
   job.set_texts(std::move(read.texts));
@@ -175,6 +176,7 @@ void open_capture(const Options& options, Job& job) {
   job.visible.resize(static_cast<std::size_t>(info.num_layers));
   for (std::size_t l = 0; l < info.windows.size(); ++l) job.visible[l].window = info.windows[l];
   for (std::size_t l = 0; l < info.chunks.size(); ++l) job.visible[l].chunk = info.chunks[l];
+  job.sinks = info.sinks;
   job.extents = {info.num_layers, info.num_heads, info.num_kv_heads, 0};
 }
 
@@ -196,7 +198,10 @@ std::vector<std::string> Job::notices() const {
 
 std::vector<kernels::LogitForm> JobSizes::forms_at(std::int64_t layer, Slice heads) const {
   std::vector<kernels::LogitForm> out(forms.begin() + heads.begin, forms.begin() + heads.end);
-  for (kernels::LogitForm& form : out) form.visible = visible_at(layer);
+  for (std::size_t h = 0; h < out.size(); ++h) {
+    out[h].visible = visible_at(layer);
+    if (!sinks.empty()) out[h].sink = sinks[static_cast<std::size_t>(layer)][static_cast<std::size_t>(heads.begin) + h];
+  }
   return out;
 }
 

@@ -24,10 +24,12 @@ struct JobSizes {
   std::int64_t num_layers = 0;
   Slice measured_layers;
   std::int64_t head_dim = 0;
-  /// The logit form of each query head; forms_at adds the keys that a layer shows.
+  /// The logit form of each query head; forms_at adds the keys that a layer shows and its sinks.
   std::vector<kernels::LogitForm> forms;
   /// The keys that each layer shows; empty: every layer shows all keys.
   std::vector<kernels::Visible> visible;
+  /// The logits of sinks, by layer and query head; empty: no head has one.
+  std::vector<std::vector<double>> sinks;
   std::vector<kernels::Scope> scopes;
   /// Precision of the forward pass.
   kernels::Precision precision = kernels::Precision::float32;

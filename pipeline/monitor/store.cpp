@@ -32,7 +32,7 @@ Thresholds read_thresholds(const json& t) {
 /// The part of the manifest that steps of one series share: everything that training does not change.
 json common_part(json manifest) {
   json& model = manifest.at("model");
-  for (const char* key : {"hash", "path", "name", "source"}) model.erase(key);
+  for (const char* key : {"hash", "path", "name", "sinks", "source"}) model.erase(key);
   if (model.at("kind") == "capture") manifest.at("texts") = manifest.at("texts").size();
   return manifest;
 }

@@ -25,6 +25,12 @@ std::vector<std::int64_t> of_layers(const Job& job, std::int64_t kernels::Visibl
   return none ? std::vector<std::int64_t>{} : out;
 }
 
+/// Logits of sinks by layer and query head; empty if there are none.
+std::vector<std::vector<double>> sinks_of(const Job& job) {
+  const std::size_t layers = std::min(job.sinks.size(), static_cast<std::size_t>(job.extents.num_layers));
+  return {job.sinks.begin(), job.sinks.begin() + static_cast<std::ptrdiff_t>(layers)};
+}
+
 /// One writer per text; none if no captures are wanted.
 std::vector<io::CaptureWriter> capture_writers(const Job& job) {
   std::vector<io::CaptureWriter> out;
@@ -44,7 +50,8 @@ std::vector<io::CaptureWriter> capture_writers(const Job& job) {
                                .logit_softcap = job.forms.front().softcap,
                                .rotation_changes_after = changes < job.length() ? changes : 0,
                                .windows = of_layers(job, &kernels::Visible::window),
-                               .chunks = of_layers(job, &kernels::Visible::chunk)};
+                               .chunks = of_layers(job, &kernels::Visible::chunk),
+                               .sinks = sinks_of(job)};
     out.emplace_back(job.dump_captures / text.name, info);
   }
   return out;

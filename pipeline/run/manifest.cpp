@@ -45,6 +45,8 @@ json describe_model(const Job& job, std::uint64_t input_hash) {
   describe_visible(job.visible, model);
   if (job.is_capture()) {
     model["source"] = job.capture().info().source;
+    // They are in capture.json, which the hash does not cover.
+    if (!job.sinks.empty()) model["sinks"] = job.sinks;
   } else {
     model["model_type"] = job.checkpoint().config().model_type;
     // Written only if there are some: manifests of runs that older versions began do not have it.

@@ -147,7 +147,9 @@ class CaptureHf(unittest.TestCase):
 
     def test_slopes_caps_and_repeated_heads_are_recorded_as_the_model_has_them(self):
         for name, key, value in (("bloom", "alibi_slopes", [0.25, 0.0625, 0.015625, 0.00390625]),
-                                 ("gemma2", "logit_softcap", 8.0), ("falcon_40b", "num_kv_heads", 2)):
+                                 ("gemma2", "logit_softcap", 8.0), ("falcon_40b", "num_kv_heads", 2),
+                                 ("gpt_oss", "sinks", json.loads(
+                                     (MODELS / "gpt_oss/reference/capture.json").read_text())["sinks"])):
             shutil.rmtree(self.folder / "out", ignore_errors=True)
             self.capture(name, "--tokens", self.texts[0], "--num-tokens", 20)
             info = json.loads((self.folder / "out/text0/capture.json").read_text())

@@ -15,7 +15,7 @@ class computes and without private names. What is read from an object within is 
 import ast, functools, json, pathlib, re, sys
 
 TYPES = ("arcee bloom codegen cohere cohere2 deepseek_v2 deepseek_v3 dots1 ernie4_5 ernie4_5_moe exaone4 falcon gemma"
-         " gemma2 gemma3 gemma3_text glm glm4 glm4_moe gpt2 gpt_bigcode gpt_neo gpt_neox gptj granite granitemoe"
+         " gemma2 gemma3 gemma3_text glm glm4 glm4_moe gpt2 gpt_bigcode gpt_neo gpt_neox gpt_oss gptj granite granitemoe"
          " hunyuan_v1_dense hunyuan_v1_moe kimi_k2 llama minimax_m2 mistral mixtral mpt olmo olmo2 olmo3 olmoe opt"
          " phi phi3 qwen2 qwen2_moe qwen3 qwen3_moe seed_oss smollm3 stablelm starcoder2 xglm").split()
 FOLDERS = {"gemma3_text": "gemma3"}

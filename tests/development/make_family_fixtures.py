@@ -213,6 +213,12 @@ FIXTURES = {
         rope_parameters=rope(rope_type="dynamic", alpha=50.0, factor=1.0))),
     "hunyuan_moe": (t.HunYuanMoEV1Config, base(num_key_value_heads=2, head_dim=8, num_experts=5, moe_topk=2,
                                                intermediate_size=24, rope_parameters=rope())),
+    "gpt_oss": (t.GptOssConfig, base(num_key_value_heads=2, head_dim=12, num_hidden_layers=3, num_local_experts=5,
+                                     num_experts_per_tok=2, intermediate_size=24, rope_parameters=YARN)),
+    "gpt_oss_window": (t.GptOssConfig, base(num_key_value_heads=1, head_dim=16, num_hidden_layers=4, sliding_window=11,
+                                            num_local_experts=4, num_experts_per_tok=3, intermediate_size=20,
+                                            attention_bias=False, swiglu_alpha=1.2, swiglu_limit=0.3,
+                                            rope_parameters={**YARN, "truncate": False})),
 }
 # model_type in published files of models that another family's code computes
 OTHER_TYPES = {"kimi_k2": "kimi_k2"}

@@ -246,6 +246,8 @@ BLOCKS = {
                     functools.partial(integers, form="int-quantized", bits=8, strategy="tensor", scale_type=torch.float32)),
 }
 
+MXFP4_EXPERTS = {"quant_method": "mxfp4", "modules_to_not_convert": [
+    "model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]}
 BASE = families.base(hidden_size=32, intermediate_size=64, num_key_value_heads=2, head_dim=16)
 DEEPSEEK = {**families.FIXTURES["deepseek_v3"][1], "hidden_size": 136}
 # name: (family's configuration, quantization_config, how, the modules)
@@ -272,6 +274,8 @@ MODELS = {
                    functools.partial(integers, form="pack-quantized", group=8, zeros=True, order="groups"), ATTENTION_AND_MLP),
     "int8_llama": (t.LlamaConfig, BASE, integer_quantized("int-quantized", 8, "channel"),
                    functools.partial(integers, form="int-quantized", bits=8, strategy="channel"), ATTENTION_AND_MLP),
+    "mxfp4_gpt_oss": (t.GptOssConfig, {**families.FIXTURES["gpt_oss"][1], "intermediate_size": 32}, MXFP4_EXPERTS,
+                      mxfp4, ("gate_up_proj", "down_proj")),
 }
 
 
@@ -287,6 +291,15 @@ def make_blocks(folder):
     (folder / "configs.json").write_text(json.dumps(configs, indent=1) + "\n")
 
 
+def quantised(name, value, how, generator):
+    """Tensors in place of a matrix [outputs, inputs] named ".weight", or of a stack of [inputs, outputs], and what they
+    mean."""
+    if value.dim() == 2:
+        return how(name.removesuffix(".weight"), value.float(), generator)
+    parts, meant = zip(*(how(name, matrix.T.float().contiguous(), generator) for matrix in value))
+    return {key: torch.stack([part[key] for part in parts]) for key in parts[0]}, torch.stack([m.T for m in meant])
+
+
 def make_model(folder, config_class, arguments, quantisation, how, modules, seed):
     """The model is saved in BF16, its modules replaced by quantised ones, and recorded from what these mean."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -298,12 +311,12 @@ def make_model(folder, config_class, arguments, quantisation, how, modules, seed
         tensors = load_file(pathlib.Path(plain) / "model.safetensors")
         stored, dequantised = {}, {}
         for name, value in tensors.items():
-            module = name.removesuffix(".weight")
-            if name.endswith(".weight") and module.endswith(modules):
-                parts, dequantised[name] = how(module, value.float(), generator)
+            if value.dim() > 1 and name.removesuffix(".weight").endswith(modules):
+                parts, dequantised[name] = quantised(name, value, how, generator)
                 stored.update({key: part.contiguous() for key, part in parts.items()})
             else:
                 stored[name], dequantised[name] = value, value.float()
+        dequantised = {name: value.contiguous() for name, value in dequantised.items()}
         save_file(dequantised, pathlib.Path(plain) / "model.safetensors", metadata={"format": "pt"})
         loaded = capture_hf.load_model(plain)
         folder.mkdir(parents=True)
@@ -334,7 +347,7 @@ def main():
     for name in names:
         if name in MODELS:
             loaded = make_model(root / name, *MODELS[name], seed=1 + list(MODELS).index(name))
-            if name == "fp8_qwen3":
+            if name in ("fp8_qwen3", "mxfp4_gpt_oss"):
                 compare_with_transformers(root / name, loaded)
 
 

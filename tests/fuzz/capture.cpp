@@ -45,6 +45,7 @@ void require_sound(const Capture& capture) {
   require(std::isfinite(info.scale) && info.scale > 0, "the scale is positive and finite");
   require(info.alibi_slopes.empty() || std::ssize(info.alibi_slopes) == info.num_heads, "a slope for every head");
   for (const double slope : info.alibi_slopes) require(std::isfinite(slope), "slopes are finite");
+  require(info.sinks.empty() || (info.sinks.size() == 1 && info.sinks[0].size() == 2), "a sink for every head");
   require(!info.logit_softcap || (std::isfinite(*info.logit_softcap) && *info.logit_softcap > 0), "the cap is a cap");
   std::vector<float> rows(3 * 4);
   for (const std::int64_t head : {0, 1}) capture.read_queries(0, head, {0, 3}, rows);

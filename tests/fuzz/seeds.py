@@ -124,6 +124,7 @@ def capture():
             "position_encoding_applied": True, "dtype": "F32", "source": "s"}
     yield json.dumps(info).encode()
     yield json.dumps(info | {"alibi_slopes": [0.5, 0.25], "logit_softcap": 30.0}).encode()
+    yield json.dumps(info | {"sinks": [[0.5, -1.0]]}).encode()
 
 
 def vllm_hook():

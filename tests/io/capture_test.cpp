@@ -312,6 +312,18 @@ TEST(Capture, RefusesImpossibleSlopes) {
   }
 }
 
+TEST(Capture, SinksAreReadByLayerAndHead) {
+  constexpr const char* key = "sinks";
+  const TemporaryFolder folder;
+  write_capture(folder.path(), tiny_info_with(key, {{1, -2.5, 0, 3}, {4, 5, 6, 7}}));
+  const std::vector<std::vector<double>> sinks = {{1, -2.5, 0, 3}, {4, 5, 6, 7}};
+  EXPECT_EQ(Capture(folder.path()).info().sinks, sinks);
+  EXPECT_TRUE(refused_info(tiny_info_with(key, 0.5), {key, "0.5", "\"num_layers\" 2", "remove it"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, json::array({{1, 2, 3, 4}})), {key, "a list of 1", "\"num_layers\" 2"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, {{1, 2, 3, 4}, {1, 2, 3}}), {key, "layer 1", "a list of 3", "4"}));
+  EXPECT_TRUE(refused_info(tiny_info_with(key, {{1, nullptr, 3, 4}, {1, 2, 3, 4}}), {key, "layer 0", "null at 1"}));
+}
+
 TEST(Capture, RefusesImpossibleSoftcaps) {
   constexpr const char* key = "logit_softcap";
   EXPECT_TRUE(refused_info(tiny_info_with(key, 0), {key, "0", "positive"}));

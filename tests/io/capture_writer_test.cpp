@@ -106,6 +106,7 @@ TEST(CaptureWriter, TheInformationIsReadBack) {
   info.logit_softcap = 1 / 7.0;
   info.windows = {0, 3};
   info.chunks = {4, 0};
+  info.sinks = {{0.1, 1 / 3.0, -7, 0}, {1, 2, 3, 4}};
   info.model = "not UTF-8: \xff";
   CaptureWriter writer(folder.path(), tiny_info());
   writer = CaptureWriter(folder.path(), info);
@@ -119,6 +120,7 @@ TEST(CaptureWriter, TheInformationIsReadBack) {
   EXPECT_EQ(read.logit_softcap, info.logit_softcap);
   EXPECT_EQ(read.windows, info.windows);
   EXPECT_EQ(read.chunks, info.chunks);
+  EXPECT_EQ(read.sinks, info.sinks);
 }
 
 TEST(CaptureWriter, AnIncompleteCaptureIsKnownAsSuch) {

@@ -36,7 +36,9 @@ std::vector<AttendedHead> attended_heads() {
   for (const LogitForm& form :
        {LogitForm{.scale = 0.125}, LogitForm{.scale = 3}, LogitForm{.scale = 30},
         LogitForm{.scale = 0.25, .alibi_slope = 0.5}, LogitForm{.scale = 1, .softcap = 2},
-        LogitForm{.scale = 0.25, .visible = {.window = 20}}, LogitForm{.scale = 0.25, .visible = {.chunk = 30}}}) {
+        LogitForm{.scale = 0.25, .visible = {.window = 20}}, LogitForm{.scale = 0.25, .visible = {.chunk = 30}},
+        LogitForm{.scale = 0.25, .sink = 2}, LogitForm{.scale = 0.25, .sink = -60},
+        LogitForm{.scale = 0.25, .sink = 60}, LogitForm{.scale = 0.25, .visible = {.window = 20}, .sink = 3e4}}) {
     for (const Index length : {2, 65, 700}) {
       for (const float mean : {0.0F, 1e3F}) {
         MatrixF keys = random_matrix<float>(length, 16, 2);
@@ -74,6 +76,16 @@ TEST(AttentionCheck, SeesAnotherScaleMaskSlopeCapAndWrongSums) {
     for (const double factor : {1 + 1e-9, 2.0, std::numeric_limits<double>::quiet_NaN()}) {
       EXPECT_FALSE(changed(which, factor) <= 1) << factor;
     }
+  }
+}
+
+TEST(AttentionCheck, SeesAnotherSinkAndNone) {
+  const AttendedHead head{
+      random_matrix<float>(200, 16, 1), random_matrix<float>(200, 16, 2), {.scale = 0.5, .sink = 1}};
+  for (const double wrong : {1.05, 0.95, -1.0, -std::numeric_limits<double>::infinity()}) {
+    const AttendedHead other{head.queries, head.keys, {.scale = 0.5, .sink = wrong}};
+    EXPECT_FALSE(head.margin(other.in_float64()) <= 1) << wrong;
+    EXPECT_FALSE(head.margin(other.in_float32()) <= 1) << wrong;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "kernels/cpu/backend.hpp"
 #include "kernels/cpu/product.hpp"
@@ -15,10 +16,11 @@ namespace {
 using testing::random_matrix;
 
 /// Softmax attention by its definition, in float64.
-Matrix naive_attention(const MatrixF& q, const MatrixF& k, const MatrixF& v, double scale, Index window) {
+Matrix naive_attention(const MatrixF& q, const MatrixF& k, const MatrixF& v, double scale, Index window,
+                       double sink = -std::numeric_limits<double>::infinity()) {
   Matrix out = Matrix::Zero(q.rows(), v.cols());
   for (Index i = 0; i < q.rows(); ++i) {
-    double total = 0;
+    double total = std::exp(sink);
     for (Index j = std::max<Index>(0, i - window + 1); j <= i; ++j) {
       const double weight = std::exp(scale * q.row(i).cast<double>().dot(k.row(j).cast<double>()));
       total += weight;
@@ -52,7 +54,8 @@ TEST(CausalAttention, DescribesItsRowsAsTheirSoftmaxInFloat64) {
        {LogitForm{.scale = 0.25}, LogitForm{.scale = 20}, LogitForm{.scale = 2, .alibi_slope = 0.5},
         LogitForm{.scale = 2, .softcap = 4}, LogitForm{.scale = 2, .visible = {.window = 1}},
         LogitForm{.scale = 2, .visible = {.window = 100}}, LogitForm{.scale = 2, .visible = {.window = 300}},
-        LogitForm{.scale = 2, .visible = {.chunk = 190}}}) {
+        LogitForm{.scale = 2, .visible = {.chunk = 190}}, LogitForm{.scale = 0.25, .sink = 1.5},
+        LogitForm{.scale = 2, .sink = -300}, LogitForm{.scale = 2, .visible = {.window = 100}, .sink = 4}}) {
     MatrixF out(length, 16);
     RowAttention rows;
     causal_attention(q, k, v, form, out, &rows);
@@ -66,8 +69,38 @@ TEST(CausalAttention, DescribesItsRowsAsTheirSoftmaxInFloat64) {
       EXPECT_TRUE(std::abs(found[c].entropy - expected[c].entropy) <= tolerance * (1 + expected[c].entropy));
       EXPECT_TRUE(std::abs(found[c].sink_first - expected[c].sink_first) <= tolerance);
     }
+    if (std::isfinite(form.sink)) continue;
     EXPECT_LE(std::abs(rows.entropy[0]), 1e-25);  // masked keys have weight exp(-80)
     EXPECT_EQ(rows.sink[0], 1);
+  }
+}
+
+// A sink is a key more whose value is zero and that every query sees: here key 0, with logits of its own.
+TEST(CausalAttention, ASinkIsAKeyWithoutAValue) {
+  const Index length = 300, window = 90;
+  const MatrixF q = random_matrix<float>(length, 8, 1), k = random_matrix<float>(length, 8, 2);
+  const MatrixF v = random_matrix<float>(length, 5, 3);
+  for (const double sink : {-std::numeric_limits<double>::infinity(), -500.0, -1.0, 0.5, 8.0, 500.0}) {
+    MatrixF out(length, 5);
+    RowAttention rows;
+    causal_attention(q, k, v, {.scale = 0.5, .visible = {.window = window}, .sink = sink}, out, &rows);
+    for (const Index i : {0, 1, 89, 90, 130, 299}) {
+      const Index first = std::max<Index>(0, i - window + 1);
+      const Vector logits =
+          0.5 * k.middleRows(first, i + 1 - first).cast<double>() * q.row(i).cast<double>().transpose();
+      const double top = std::max(logits.maxCoeff(), sink), of_sink = std::exp(sink - top);
+      const Vector weights = (logits.array() - top).exp() / ((logits.array() - top).exp().sum() + of_sink);
+      const Eigen::RowVectorXd expected = weights.transpose() * v.middleRows(first, i + 1 - first).cast<double>();
+      EXPECT_TRUE((out.row(i).cast<double>() - expected).cwiseAbs().maxCoeff() <= 2e-5) << "sink " << sink;
+      const double left = 1 - weights.sum();  // the sink's weight
+      const auto term = [](double w) { return w > 1e-12 ? -w * std::log(w) : 0; };
+      double entropy = term(left);
+      for (const double w : weights) entropy += term(w);
+      EXPECT_TRUE(std::abs(static_cast<double>(rows.entropy[i]) - entropy) <= 2e-5) << "sink " << sink;
+      EXPECT_TRUE(std::abs(static_cast<double>(rows.max_logit[i]) - logits.maxCoeff()) <= 1e-5) << "sink " << sink;
+      EXPECT_TRUE(std::abs(static_cast<double>(rows.sink[i]) - (first == 0 ? weights[0] : 0)) <= 1e-5)
+          << "sink " << sink;
+    }
   }
 }
 
@@ -98,18 +131,21 @@ TEST(CausalAttention, OfBfloat16NumbersLiesWithinTheRoundingOfItsWeights) {
   if (!can_multiply(Precision::bf16)) GTEST_SKIP() << "no bfloat16 products here";
   const auto rounded = [](const MatrixF& m) { return MatrixB(m.cast<Eigen::bfloat16>()); };
   for (const Index length : {1, 128, 129, 513}) {
-    for (const Index window : {5, 260, 1000}) {
+    for (const auto& [window, sink] : {std::pair{5, -std::numeric_limits<double>::infinity()},
+                                       {260, 1.5},
+                                       {1000, -std::numeric_limits<double>::infinity()},
+                                       {1000, 4.0}}) {
       const MatrixB q = rounded(random_matrix<float>(length, 8, 1)), k = rounded(random_matrix<float>(length, 8, 2));
       const MatrixB v = rounded(random_matrix<float>(length, 8, 3));
       MatrixF out(length, 8);
-      causal_attention(q, k, v, {.scale = 0.5, .visible = {.window = window}}, out);
+      causal_attention(q, k, v, {.scale = 0.5, .visible = {.window = window}, .sink = sink}, out);
       const MatrixF values = v.cast<float>();
-      const Matrix expected = naive_attention(q.cast<float>(), k.cast<float>(), values, 0.5, window);
+      const Matrix expected = naive_attention(q.cast<float>(), k.cast<float>(), values, 0.5, window, sink);
       // Rounding changes a weight by at most 2^-8 of it, and the mean of values by at most 2^-8 of their mean size.
-      const Matrix sizes = naive_attention(q.cast<float>(), k.cast<float>(), values.cwiseAbs(), 0.5, window);
+      const Matrix sizes = naive_attention(q.cast<float>(), k.cast<float>(), values.cwiseAbs(), 0.5, window, sink);
       const Matrix bound = sizes.array() / 256 + 2e-5;
       EXPECT_TRUE(((out.cast<double>() - expected).array().abs() <= bound.array()).all())
-          << "L = " << length << ", window " << window;
+          << "L = " << length << ", window " << window << ", sink " << sink;
     }
   }
 }

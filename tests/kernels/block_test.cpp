@@ -75,6 +75,23 @@ TEST(FeedForward, Activations) {
   EXPECT_GT(std::abs(at(io::Activation::gelu_tanh, 2) - at(io::Activation::gelu, 2)), 1e-5);
 }
 
+TEST(FeedForward, TheClampedGateEqualsItsDefinition) {
+  BlockShape shape;
+  shape.hidden_size = 2;
+  shape.clamped_gate = {.alpha = 1.702, .limit = 7};
+  const MatrixF pick = (MatrixF(2, 2) << 1, 0, 0, 1).finished(), once = (MatrixF(2, 1) << 1, 1).finished();
+  const MlpWeights weights{{pick, {}}, {once, {}}};
+  for (const float gate : {-50.F, -7.5F, -1.F, 0.F, 3.F, 7.F, 9.F}) {
+    for (const float up : {-20.F, -7.F, -1.F, 0.5F, 7.5F}) {
+      const double g = std::min(static_cast<double>(gate), 7.0), u = std::clamp(static_cast<double>(up), -7.0, 7.0);
+      const MatrixF row = (MatrixF(1, 2) << gate, up).finished();
+      EXPECT_NEAR(feed_forward(shape, weights, row)(0, 0), (u + 1) * g / (1 + std::exp(-1.702 * g)), 1e-5);
+    }
+  }
+  EXPECT_TRUE(std::isnan(feed_forward(shape, weights, (MatrixF(1, 2) << NAN, 1).finished())(0, 0)));
+  EXPECT_TRUE(std::isnan(feed_forward(shape, weights, (MatrixF(1, 2) << 1, NAN).finished())(0, 0)));
+}
+
 BlockShape small_shape() {
   BlockShape shape;
   shape.hidden_size = 24;

@@ -86,6 +86,12 @@ const std::vector<Case> kCases{
     {1, 1, 130, 64, 64, {.scale = -0.125}},
     {2, 1, 150, 128, 128, {.scale = 0.09, .visible = {.window = 140}}},
     {1, 1, 70, 80, 96, {.scale = 0.11}},
+    {2, 1, 75, 64, 64, {.scale = 0.125, .sink = 0.75}},
+    {1, 1, 70, 16, 16, {.scale = 0.3, .visible = {.window = 20}, .sink = 6}},
+    {1, 1, 40, 8, 8, {.scale = -0.3, .sink = -2}},
+    {1, 1, 40, 8, 8, {.scale = 0.3, .softcap = 2.0, .sink = 1}},
+    {1, 1, 70, 128, 128, {.scale = 0.09, .sink = -400}},
+    {1, 1, 40, 16, 16, {.scale = 0.3, .sink = 900}},
 };
 
 // Bounds follow from sums of length + head_dim float32 terms of size 1.

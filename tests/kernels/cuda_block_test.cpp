@@ -137,6 +137,26 @@ Model with_shared_expert() {  // Qwen2-MoE
   return m;
 }
 
+Model with_sinks() {  // gpt-oss
+  Model m = routed();
+  double sink = -1;
+  for (LogitForm& form : m.shape.forms) form.sink = sink += 1.5;
+  m.shape.clamped_gate = {.alpha = 1.702, .limit = 0.7};
+  m.weights.router_logit_bias = random_matrix<float>(6, 1, 51);
+  for (MlpWeights& expert : m.weights.experts) {
+    expert.up.bias = random_matrix<float>(2 * 20, 1, 52);
+    expert.down.bias = random_matrix<float>(kHidden, 1, 53);
+  }
+  return m;
+}
+
+Model clamped() {  // a dense network with such a gate
+  Model m = plain(2, 1, 8, 8, false);
+  m.shape.clamped_gate = {.alpha = 1.2, .limit = 0.5};
+  for (LogitForm& form : m.shape.forms) form.sink = 0.5;
+  return m;
+}
+
 Model squared() {  // Arcee
   Model m = plain(2, 1, 8, 8, true);
   m.shape.activation = io::Activation::relu_squared;
@@ -198,6 +218,8 @@ const std::vector<std::pair<const char*, Model (*)()>> kModels{{"grouped", group
                                                                {"latent", latent},
                                                                {"routed", routed},
                                                                {"with a shared expert", with_shared_expert},
+                                                               {"with sinks", with_sinks},
+                                                               {"clamped", clamped},
                                                                {"squared", squared},
                                                                {"normed after rotation", normed_after_rotation}};
 

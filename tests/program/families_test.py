@@ -42,6 +42,10 @@ PUBLISHED = {
         "use_cla": False, "cla_share_factor": 2, "use_qk_norm": True, "norm_type": "hf_rms", "num_experts": 1, "moe_topk": 1}),
     "hunyuan_moe": (["num_local_experts"], {"num_experts": 5, "moe_topk": [2, 2], "num_shared_expert": [1, 1],
                                             "moe_intermediate_size": [24, 24], "use_mixed_mlp_moe": True}),
+    "gpt_oss": (["rope_parameters", "swiglu_alpha", "layer_types"], {
+        "rope_theta": 10000, "experts_per_token": 2, "initial_context_length": 16, "rope_scaling": {
+            "rope_type": "yarn", "factor": 4.0, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": True,
+            "original_max_position_embeddings": 16}}),
     "exaone4": ([], {"sliding_window_pattern": "LLLG"}),
     "minimax_m2": (["rope_parameters"], {
         "rope_theta": 10000, "rotary_dim": 8, "scoring_func": "sigmoid", "use_routing_bias": True, "use_qk_norm": True,

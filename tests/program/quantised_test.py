@@ -87,6 +87,7 @@ class Quantised(Case):
                 ("fp8_qwen3", begins(q_proj + ".weight_scale_inv", b"\0\0\xc0\x7f"), "q_proj.weight_scale_inv", "nan"),
                 ("fp8_qwen3", begins(q_proj + ".weight", b"\x7f"), "q_proj.weight", "nan", "[0, 0]"),
                 ("mxfp4_llama", without("model.layers.0.mlp.up_proj_scales"), "up_proj_scales", "complete"),
+                ("mxfp4_gpt_oss", without("model.layers.1.mlp.experts.down_proj_scales"), "down_proj_scales", "complete"),
                 ("gptq_llama", without(q_proj + ".qzeros"), "q_proj.qzeros", "complete"),
                 ("gptq_llama", begins(q_proj + ".g_idx", b"\x09\0\0\0"), "q_proj.g_idx", "9", "0 ... 0"),
                 ("awq_qwen3", without(q_proj + ".scales"), "q_proj.scales", "complete"),

@@ -5,7 +5,7 @@ from harness import Case, FIXTURES, heads, largest_difference, read_safetensors,
 
 # Models of tests/fixtures/families whose windows are shorter than their 48 tokens: by layer, 0: none.
 FAMILIES = {"gemma2": [15, 0, 15], "gemma3": [14, 14, 0, 14], "mistral_window": [13, 13], "gpt_neo": [0, 12, 0, 12],
-            "qwen2_window": [0, 11, 11], "phi3_window": [17, 17]}
+            "qwen2_window": [0, 11, 11], "phi3_window": [17, 17], "gpt_oss_window": [11, 0, 11, 0]}
 ATTENTION = ["max_logit", "attention_entropy", "sink_first"]
 # Statistics that every route must find alike.
 EXACT = ["energy", "sigma_max", "stable_rank", "k50", "k90", "k95", "k99", "rank_bound",
@@ -65,19 +65,19 @@ def share_statistics(energies, side):
             f"{side}_gini": math.fsum((2 * (i + 1) - n - 1) * c for i, c in enumerate(ordered)) / n}
 
 
-def defined(logits, scope, window, chunk):
-    """Statistics of a head by their definitions."""
+def defined(logits, scope, window, chunk, learned_sink=-math.inf):
+    """Statistics of a head by their definitions. learned_sink: the logit of a member of the softmax that is no key."""
     field = field_of(logits, scope, window, chunk)
     squares = [[e * e for e in row] for row in field]
     entropy, sink, largest = [], [], -math.inf
     for i, row in enumerate(logits):
         seen = row[first_key(i, window, chunk):i + 1]
-        top = max(seen)
-        weights = [math.exp(x - top) for x in seen]
-        total = math.fsum(weights)
-        entropy.append(math.log(total) - math.fsum(w * (x - top) for w, x in zip(weights, seen)) / total)
-        sink.append(weights[0] / total if first_key(i, window, chunk) == 0 else 0.0)
-        largest = max(largest, top)
+        top = max(*seen, learned_sink)
+        weights = [math.exp(x - top) for x in [*seen, learned_sink]]
+        weights = [w / math.fsum(weights) for w in weights]
+        entropy.append(-math.fsum(w * math.log(w) for w in weights if w > 0))
+        sink.append(weights[0] if first_key(i, window, chunk) == 0 else 0.0)
+        largest = max(largest, *seen)
     return {"energy": math.fsum(map(math.fsum, squares)), "max_logit": largest,
             "attention_entropy": math.fsum(entropy) / len(entropy), "sink_first": math.fsum(sink) / len(sink),
             **share_statistics([math.fsum(column) for column in zip(*squares)], "key"),
@@ -115,7 +115,8 @@ class Windows(Case):
                     self.assertEqual(row["chunk"], "")
                     q, k = head_of(layers[layer]["q"], head)[:context], head_of(layers[layer]["k"], int(row["kv_head"]))[:context]
                     where = f"{name}, {row['scope']} at {context}, layer {layer}, head {head}"
-                    expected, field = defined(logits_of(q, k, info), row["scope"], windows[layer], 0)
+                    learned_sink = info["sinks"][layer][head] if name.startswith("gpt_oss") else -math.inf
+                    expected, field = defined(logits_of(q, k, info), row["scope"], windows[layer], 0, learned_sink)
                     self.close(row, expected, 1e-8, where)
                     if head == 0 and row["scope"] == "causal":
                         sigma = largest_singular_value(field)

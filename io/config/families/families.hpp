@@ -36,6 +36,7 @@ void read_olmo2(const ConfigSource& config, ModelConfig& model);
 void read_olmo3(const ConfigSource& config, ModelConfig& model);
 void read_olmoe(const ConfigSource& config, ModelConfig& model);
 void read_mixtral(const ConfigSource& config, ModelConfig& model);
+void read_gpt_oss(const ConfigSource& config, ModelConfig& model);
 void read_qwen3_moe(const ConfigSource& config, ModelConfig& model);
 void read_codegen(const ConfigSource& config, ModelConfig& model);
 void read_glm(const ConfigSource& config, ModelConfig& model);

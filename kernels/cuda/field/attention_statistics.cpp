@@ -23,8 +23,9 @@ HostRows softmax_rows(const Worker& worker, const DeviceHeads& heads, Index head
     make_factor(queries, of_queries.data(), worker.stream);
     worker.products.multiply_transposed({queries.rows.length, seen, d}, {of_queries.data(), d}, {of_keys.data(), d},
                                         {products.data(), seen});
-    softmax_rows({first, queries.rows.length, form.alibi_slope, form.softcap.value_or(0), key_mask(form.visible)},
-                 products.data(), rows.data() + 3 * first, worker.stream);
+    softmax_rows(
+        {first, queries.rows.length, form.alibi_slope, form.softcap.value_or(0), key_mask(form.visible), form.sink},
+        products.data(), rows.data() + 3 * first, worker.stream);
   }
   return start_download(rows, length, 3, worker);
 }

@@ -148,13 +148,15 @@ void add_column_squares(const double* fields, std::int64_t heads, std::int64_t r
                         const Stream& stream);
 
 /// Computes the causal softmax of rows first ... first + rows - 1 of a head over the keys that the mask shows, in
-/// float64. out [rows, 3]: the largest logit, the entropy, and the weight of position 0. If one of a row's logits is
-/// NaN, all its statistics are NaN. `products` [rows, first + rows]: scaled products of the rows with the keys; `slope`
-/// and `cap` (0: none) turn them into logits.
+/// float64. out [rows, 3]: the largest logit of a key, the entropy, and the weight of position 0. If one of a row's
+/// logits is NaN, all its statistics are NaN. `products` [rows, first + rows]: scaled products of the rows with the
+/// keys; `slope` and `cap` (0: none) turn them into logits.
 struct SoftmaxStrip {
   std::int64_t first = 0, rows = 0;
   double slope = 0, cap = 0;
   KeyMask mask = {};
+  /// The logit of a member that is no key.
+  double sink = -std::numeric_limits<double>::infinity();
 };
 void softmax_rows(const SoftmaxStrip& strip, const double* products, double* out, const Stream& stream);
 

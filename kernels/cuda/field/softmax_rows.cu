@@ -26,18 +26,22 @@ __global__ void __launch_bounds__(kThreads)
   double max = kNone;
   for (int64_t j = first + lane; j <= i; j += kWarp) max = larger(max, logit_of(strip, row[j], i, j));
   max = warp_max(max);
+  const double reference = larger(max, strip.sink);
   double weights = 0, weighted = 0;
   for (int64_t j = first + lane; j <= i; j += kWarp) {
-    const double below = logit_of(strip, row[j], i, j) - max, weight = exp(below);
+    const double below = logit_of(strip, row[j], i, j) - reference, weight = exp(below);
     weights += weight;
     if (weight != 0) weighted += weight * below;  // 0 * -inf must not be formed
   }
   weights = warp_sum(weights);
   weighted = warp_sum(weighted);
   if (lane != 0) return;
+  const double of_sink = exp(strip.sink - reference);
+  weights += of_sink;
+  if (of_sink != 0) weighted += of_sink * (strip.sink - reference);
   out[3 * r] = max;
   out[3 * r + 1] = log(weights) - weighted / weights;
-  out[3 * r + 2] = first > 0 ? 0 : exp(logit_of(strip, row[0], i, 0) - max) / weights;
+  out[3 * r + 2] = first > 0 ? 0 : exp(logit_of(strip, row[0], i, 0) - reference) / weights;
 }
 
 }  // namespace

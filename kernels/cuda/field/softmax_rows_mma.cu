@@ -37,9 +37,13 @@ struct RowSums {
     weighted += static_cast<double>(some_weighted);
   }
   /// out: largest logit, entropy, weight of position 0, whose score the row's first lane knows. All lanes must call it.
-  __device__ void write(const Scores& unit, float first_score, bool writes, double* out) {
-    raise(row_max(reference), unit.factor);
-    const double all = row_sum(weights), all_weighted = row_sum(weighted);
+  /// The sink's logit counts once, for all lanes.
+  __device__ void write(const Scores& unit, float sink, float first_score, bool writes, double* out) {
+    const float of_sink = unit.of(sink);
+    raise(fmaxf(row_max(reference), of_sink), unit.factor);
+    const double power = (static_cast<double>(of_sink) - static_cast<double>(reference)) * unit.factor;
+    const double weight = exp2(power), all = row_sum(weights) + weight;
+    const double all_weighted = row_sum(weighted) + (weight > 0 ? weight * power : 0);
     const float max = row_max(largest);
     if (!writes) return;
     const double first = static_cast<double>(first_score) - static_cast<double>(reference);
@@ -116,7 +120,8 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 3)
 #pragma unroll
   for (int r = 0; r < 2 * kTiles; ++r) {
     const int query = first_query + own_rows + 8 * r + lane / 4;
-    sums[r].write(unit, first_scores[r], lane % 4 == 0 && query < length, out + 3 * (head * s.length + query));
+    sums[r].write(unit, form->sink, first_scores[r], lane % 4 == 0 && query < length,
+                  out + 3 * (head * s.length + query));
   }
 }
 
