@@ -115,7 +115,7 @@ class BadModel(Case):
                                ({"num_hidden_layers": "three"}, ("num_hidden_layers",)),
                                ({"hidden_size": "remove"}, ("hidden_size",)),
                                ({"hidden_act": "mish"}, ("hidden_act", "mish")),
-                               ({"rope_parameters": {"rope_type": "dynamic", "factor": 4}}, ("rope_type", "dynamic")),
+                               ({"rope_parameters": {"rope_type": "proportional", "factor": 4}}, ("rope_type", "proportional")),
                                ({"quantization_config": {"bits": 4}}, ("quantization_config",)),
                                ({"use_sliding_window": True}, ("sliding_window",)),
                                ({"attention_multiplier": 0.5}, ("attention_multiplier", "0.5"))]:
