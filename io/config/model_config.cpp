@@ -86,6 +86,16 @@ void check_routing(const ConfigSource& config, const Routing& r) {
   }
 }
 
+void check_rotations(const ConfigSource& config, const ModelConfig& model) {
+  for (const Rotary& rotary : model.rotaries) {
+    const std::int64_t columns = 2 * std::ssize(rotary.frequencies);
+    if (rotary.first_column + columns > model.head_dim) {
+      throw InputError("{}: {} columns are rotated, but a head has {}; correct the rotated columns or the head's",
+                       config.path(), columns, model.head_dim);
+    }
+  }
+}
+
 void read_quantisation_of(const ConfigSource& config, ModelConfig& model) {
   for (const char* key : {"quantization_config", "compression_config"}) {
     if (!config.has(key)) continue;
@@ -151,6 +161,7 @@ ModelConfig model_config_from(const nlohmann::json& file, const std::string& pat
   }
   families::read_checked(config, reader->second, model);
   if (model.embedding_size == 0) model.embedding_size = model.hidden_size;
+  check_rotations(config, model);
   read_quantisation_of(config, model);
   if (model.routing) check_routing(config, *model.routing);
   std::ranges::move(config.unknown_keys(), std::back_inserter(model.unknown_keys));

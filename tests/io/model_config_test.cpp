@@ -166,6 +166,10 @@ TEST(ModelConfig, RotationsAreReadOrRefused) {
       refused_config(with("rope_scaling", {{"type", "linear"}, {"factor", 1e-320}}), {"rope_scaling", "not finite"}));
   EXPECT_TRUE(refused_config(with("rope_scaling", {{"factor", 2}}), {"rope_scaling", "rope_type"}));
   EXPECT_TRUE(refused_config(with("rope_scaling", "linear"), {"rope_scaling", "\"linear\""}));
+  // rotary_dim is 64 if it is missing.
+  const json small_heads = {{"model_type", "codegen"}, {"n_embd", 64},    {"n_head", 8}, {"n_layer", 2},
+                            {"n_positions", 64},       {"vocab_size", 89}};
+  EXPECT_TRUE(refused_config(small_heads, {"64 columns are rotated", "a head has 8"}));
   const json half = {{"rope_type", "default"}, {"partial_rotary_factor", 0.5}};
   EXPECT_TRUE(refused_config(with("rope_parameters", half), {"rope_parameters", "partial_rotary_factor", "0.5"}));
   EXPECT_TRUE(refused_config(with("partial_rotary_factor", 0.5), {"partial_rotary_factor", "0.5"}));
