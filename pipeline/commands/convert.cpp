@@ -76,8 +76,7 @@ void check_and_tell(const Options& options, const io::VllmHookRun& run, const st
   if (config->hidden_size != run.told().hidden_size || config->num_heads != run.told().heads.num_heads) {
     throw InputError(
         "{}: tells of {} heads and a hidden size of {}, but {} of {} and {}; give the configuration of the model that "
-        "was "
-        "run",
+        "was run",
         run.folder().string(), run.told().heads.num_heads, run.told().hidden_size, config_path(options).string(),
         config->num_heads, config->hidden_size);
   }

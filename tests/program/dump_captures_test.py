@@ -2,15 +2,11 @@
 import json, unittest
 
 from drawn_captures import ATTENTION, SCOPES
-from harness import FIXTURES, LEARNED, Case, heads, largest_difference
+from harness import FIXTURES, LEARNED, heads, largest_difference
+from model_runs import ModelRuns
 
-class DumpedCaptures(Case):
-    def analyze(self, name, *more, fixture="qwen2", ranks=1, tokens=None, contexts="32,96"):
-        model, out = FIXTURES / fixture, self.folder / name
-        self.succeed("analyze", "--model", model, "--tokens", *(tokens or [model / "tokens.npy"]), "--contexts", contexts,
-                     "--scopes", SCOPES, *more, "--out", out, ranks=ranks)
-        return heads(out)
 
+class DumpedCaptures(ModelRuns):
     def test_captures_written_by_a_run_measure_the_same(self):
         other = self.folder / "other.json"
         other.write_text(json.dumps([(7 * i) % 97 for i in range(100)]))

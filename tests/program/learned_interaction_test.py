@@ -1,16 +1,11 @@
 """Statistics of W_Q^T W_K (learned_*): those of the weights alone, and the stable rank by its definition."""
 import json, math, struct, unittest
 
-from drawn_captures import SCOPES
-from harness import FIXTURES, LEARNED, Case, heads, read_safetensors
+from harness import FIXTURES, LEARNED, read_safetensors
+from model_runs import ModelRuns
 
-class LearnedInteraction(Case):
-    def analyze(self, name, *more, fixture="qwen2", ranks=1, tokens=None, contexts="32,96"):
-        model, out = FIXTURES / fixture, self.folder / name
-        self.succeed("analyze", "--model", model, "--tokens", *(tokens or [model / "tokens.npy"]), "--contexts", contexts,
-                     "--scopes", SCOPES, *more, "--out", out, ranks=ranks)
-        return heads(out)
 
+class LearnedInteraction(ModelRuns):
     def test_what_was_learned_depends_on_the_weights_alone(self):
         learned = LEARNED - {"spectral_gap"}
         other = self.folder / "other.json"

@@ -169,6 +169,12 @@ void set_norms_of_outputs(ModelConfig& model) {
   model.names.mlp_output_norm = "post_feedforward_layernorm";
 }
 
+void name_shared_expert(const std::string& module, ModelConfig& model) {
+  model.names.shared_gate = module + ".gate_proj";
+  model.names.shared_up = module + ".up_proj";
+  model.names.shared_down = module + ".down_proj";
+}
+
 void set_plain_mlp(std::string up, std::string down, ModelConfig& model) {
   model.gated = false;
   model.names.gate.clear();

@@ -63,9 +63,7 @@ void read_deepseek_experts(const ConfigSource& config, Routing routing, ModelCon
     model.layers[l].routed = true;
     model.layers[l].intermediate_size = shared;
   }
-  model.names.shared_gate = "mlp.shared_experts.gate_proj";
-  model.names.shared_up = "mlp.shared_experts.up_proj";
-  model.names.shared_down = "mlp.shared_experts.down_proj";
+  name_shared_expert("mlp.shared_experts", model);
 }
 
 void read_corrected_experts(const ConfigSource& config, const GroupDefaults& groups, bool normalise,

@@ -78,9 +78,7 @@ void read_qwen2_moe(const ConfigSource& config, ModelConfig& model) {
   config.ignore({"sliding_window", "max_window_layers"});
   require_full_attention(config, model);
   read_qwen_experts(config, config.size("shared_expert_intermediate_size"), model);
-  model.names.shared_gate = "mlp.shared_expert.gate_proj";
-  model.names.shared_up = "mlp.shared_expert.up_proj";
-  model.names.shared_down = "mlp.shared_expert.down_proj";
+  name_shared_expert("mlp.shared_expert", model);
   model.names.shared_router = "mlp.shared_expert_gate";
 }
 
@@ -105,9 +103,7 @@ void read_ernie4_5_moe(const ConfigSource& config, ModelConfig& model) {
     model.layers[l].intermediate_size = shared;
   }
   model.names.router_bias = "mlp.moe_statics.e_score_correction_bias";
-  model.names.shared_gate = "mlp.shared_experts.gate_proj";
-  model.names.shared_up = "mlp.shared_experts.up_proj";
-  model.names.shared_down = "mlp.shared_experts.down_proj";
+  name_shared_expert("mlp.shared_experts", model);
 }
 
 void read_granitemoe(const ConfigSource& config, ModelConfig& model) {
@@ -137,9 +133,7 @@ void read_hunyuan_v1_moe(const ConfigSource& config, ModelConfig& model) {
   config.require("moe_layer_num_skipped", 0);
   config.ignore({"capacity_factor", "moe_intermediate_size", "num_shared_expert", "topk_group", "use_mixed_mlp_moe"});
   model.names.router = "mlp.gate.wg";
-  model.names.shared_gate = "mlp.shared_mlp.gate_proj";
-  model.names.shared_up = "mlp.shared_mlp.up_proj";
-  model.names.shared_down = "mlp.shared_mlp.down_proj";
+  name_shared_expert("mlp.shared_mlp", model);
 }
 
 void read_dots1(const ConfigSource& config, ModelConfig& model) {

@@ -114,6 +114,8 @@ void read_corrected_experts(const ConfigSource& config, const GroupDefaults& gro
                             ModelConfig& model);
 /// Sets norms of the outputs of both halves, in place of those before them (OLMo 2).
 void set_norms_of_outputs(ModelConfig& model);
+/// Names the gated MLP that every token visits beside its experts: gate_proj, up_proj and down_proj of this module.
+void name_shared_expert(const std::string& module, ModelConfig& model);
 /// Sets an MLP without a gate: act(up x), then down.
 void set_plain_mlp(std::string up, std::string down, ModelConfig& model);
 /// Returns the ALiBi slopes (Press et al. 2021): 2^(-8 k / n) for the largest power of two n up to num_heads, then
